@@ -1,0 +1,1 @@
+"""Backends: the protocol, the shared kernels, and the discovery of plugins."""

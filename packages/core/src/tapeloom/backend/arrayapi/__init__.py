@@ -1,0 +1,78 @@
+"""ArrayAPIBackend: every kernel once, over an array module ``xp`` that follows NumPy's names.
+
+A backend subclasses it, gives its module, and overrides only what differs or can be faster. Nothing here imports an
+array library. Composites use only ``self.<kernel>`` and operators: the same text then runs on Tensors, with the ops as
+``self``, which is how fused ops get their second derivatives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapeloom import dtypes
+from tapeloom.backend.arrayapi.elementwise import DIRECT, Elementwise
+from tapeloom.backend.arrayapi.indexing import Indexing
+from tapeloom.backend.arrayapi.linalg import Linalg
+from tapeloom.backend.arrayapi.movement import Movement
+from tapeloom.backend.arrayapi.random import Random
+from tapeloom.backend.arrayapi.reduction import Reduction
+from tapeloom.backend.protocol import Backend
+from tapeloom.devices import Device
+from tapeloom.dtypes import DType
+
+Array = Any
+
+
+class ArrayAPIBackend(Elementwise, Reduction, Movement, Indexing, Linalg, Random, Backend):
+    """The shared kernels over ``xp``; see the head of this package."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        for kernel, name in DIRECT.items():
+            if not hasattr(type(self), kernel) and hasattr(xp, name):
+                setattr(self, kernel, getattr(xp, name))
+        self._native = {dtype: self.native_dtype(dtype) for dtype in dtypes.ALL}
+        self._by_native = {native: dtype for dtype, native in self._native.items()}
+
+    # dtypes
+
+    def native_dtype(self, dtype: DType) -> Any:
+        """The library's object for ``dtype``; bfloat16 comes from ml_dtypes."""
+        if dtype is dtypes.bfloat16:
+            import ml_dtypes
+
+            return self.xp.dtype(ml_dtypes.bfloat16)
+        return self.xp.dtype(dtype.name)
+
+    def native(self, dtype: DType) -> Any:
+        return self._native[dtype]
+
+    def dtype_of(self, array: Array) -> DType:
+        return self._by_native[array.dtype]
+
+    def cast(self, x: Array, dtype: DType) -> Array:
+        native = self._native[dtype]
+        return x if x.dtype == native else x.astype(native)
+
+    def as_int64(self, x: Array) -> Array:
+        return x if x.dtype == self._native[dtypes.int64] else x.astype(self._native[dtypes.int64])
+
+    # creation
+
+    def scalar(self, value: bool | int | float, dtype: DType, device: Device) -> Array:
+        return self.xp.asarray(value, dtype=self._native[dtype])
+
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
+        return self.xp.zeros(size, dtype=self._native[dtype])
+
+    def full(self, size: tuple[int, ...], value: bool | int | float, dtype: DType, device: Device) -> Array:
+        return self.xp.full(size, value, dtype=self._native[dtype])
+
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
+        """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
+        wide = dtypes.float64 if dtype.is_floating_point else dtypes.int64
+        places = self.xp.arange(count, dtype=self._native[wide])
+        return self.cast(places * step + start, dtype)
+
+    def copy(self, array: Array) -> Array:
+        return array.copy()

@@ -1,0 +1,69 @@
+"""Elementwise kernels. Most are the array library's own function of the same name (``DIRECT``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+
+#: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
+DIRECT = {
+    name: name
+    for name in (
+        "add subtract multiply divide negative abs sign floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
+        "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum fmax fmin "
+        "logaddexp remainder fmod floor_divide copysign where "
+        "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2"
+    ).split()
+} | {
+    "bitwise_not": "invert",
+    "bitwise_left_shift": "left_shift",
+    "bitwise_right_shift": "right_shift",
+}
+
+
+class Elementwise:
+    """Kernels that act on each element by itself."""
+
+    xp: Any
+
+    def pow(self: Any, x: Array, y: Array) -> Array:
+        return self.xp.power(x, y)
+
+    def round(self: Any, x: Array) -> Array:
+        return self.xp.round(x)
+
+    def rsqrt(self: Any, x: Array) -> Array:
+        return 1 / self.sqrt(x)
+
+    def sigmoid(self: Any, x: Array) -> Array:
+        # tanh saturates without overflow, where exp(-x) would overflow for large negative x
+        return self.tanh(x * 0.5) * 0.5 + 0.5
+
+    def clamp(self: Any, x: Array, min: Array | None, max: Array | None) -> Array:
+        if min is not None:
+            x = self.maximum(x, min)
+        if max is not None:
+            x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
+        return x
+
+    def relu(self: Any, x: Array) -> Array:
+        return self.maximum(x, self.zero_like(x))
+
+    def clone(self: Any, x: Array) -> Array:
+        return self.copy(x)
+
+    def masked_fill(self: Any, x: Array, mask: Array, value: Array) -> Array:
+        return self.where(mask, value, x)
+
+    def trunc_divide(self: Any, x: Array, y: Array) -> Array:
+        # the quotient rounded down, plus one where that overshot: exact for integers
+        down = self.floor_divide(x, y)
+        return self.where(((x < 0) != (y < 0)) & (down * y != x), down + 1, down)
+
+    def positive(self: Any, x: Array) -> Array:
+        return x
+
+    def alias(self: Any, x: Array) -> Array:
+        return x

@@ -1,0 +1,94 @@
+"""Reduction kernels. ``dim`` is always a tuple of axes counted from 0 (``Dims``) or one such axis (``Dim``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+Dims = tuple[int, ...]
+
+
+class Reduction:
+    """Kernels that fold dimensions away."""
+
+    xp: Any
+
+    def sum(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        # the dtype is given because array libraries widen small integers, and core has decided already
+        return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
+
+    def mean(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.mean(x, axis=dim, keepdims=keepdim)
+
+    def prod(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.prod(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
+
+    def amax(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.max(x, axis=dim, keepdims=keepdim)
+
+    def amin(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.min(x, axis=dim, keepdims=keepdim)
+
+    def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        indices = self.argmax(x, dim, True)
+        return self._picked(x, indices, dim, keepdim)
+
+    def min_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        indices = self.argmin(x, dim, True)
+        return self._picked(x, indices, dim, keepdim)
+
+    def _picked(self: Any, x: Array, indices: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        values = self.gather(x, dim, indices)
+        if keepdim:
+            return values, indices
+        return self.squeeze(values, (dim,)), self.squeeze(indices, (dim,))
+
+    def argmax(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
+        return self.as_int64(self.xp.argmax(x, axis=dim, keepdims=keepdim))
+
+    def argmin(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
+        return self.as_int64(self.xp.argmin(x, axis=dim, keepdims=keepdim))
+
+    def all(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.all(x, axis=dim, keepdims=keepdim)
+
+    def any(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return self.xp.any(x, axis=dim, keepdims=keepdim)
+
+    def count_nonzero(self: Any, x: Array, dim: Dims) -> Array:
+        return self.as_int64(self.xp.sum(x != 0, axis=dim))
+
+    def cumsum(self: Any, x: Array, dim: int) -> Array:
+        return self.xp.cumsum(x, axis=dim, dtype=x.dtype) if x.ndim else x
+
+    def cumprod(self: Any, x: Array, dim: int) -> Array:
+        return self.xp.cumprod(x, axis=dim, dtype=x.dtype) if x.ndim else x
+
+    def variance(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
+        """Composite: the mean squared distance from the mean, over n - correction."""
+        count = 1
+        for axis in dim:
+            count *= x.shape[axis]
+        centred = x - self.mean(x, dim, True)
+        # PyTorch divides by max(0, n - correction), which gives nan or inf for too few elements
+        free = count - correction
+        total = self.sum(centred * centred, dim, keepdim)
+        return total / free if free > 0 else total * float("nan")
+
+    def logsumexp(self: Any, x: Array, dim: Dims, keepdim: bool) -> Array:
+        top = self.amax(x, dim, True)
+        top = self.where(self.isfinite(top), top, self.zero_like(top))  # keeps inf - inf away
+        total = self.log(self.sum(self.exp(x - top), dim, True)) + top
+        return total if keepdim else self.squeeze(total, dim)
+
+    def reduce_to(self: Any, x: Array, size: tuple[int, ...]) -> Array:
+        shape = x.shape
+        lead = len(shape) - len(size)
+        stretched = tuple(
+            lead + axis for axis, length in enumerate(size) if length == 1 and shape[lead + axis] != 1
+        )
+        if stretched:
+            x = self.sum(x, stretched, True)
+        if lead:
+            x = self.sum(x, tuple(range(lead)))
+        return x

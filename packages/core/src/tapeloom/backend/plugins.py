@@ -1,0 +1,277 @@
+"""Finding and loading backend plugins.
+
+A plugin is an entry point in the group ``tapeloom.backends``: its name is the device type, its value a light module
+with ``TAPELOOM_API = (major, minor)`` and a hook ``tapeloom_backend()`` that returns a Backend (or raises, saying why
+it cannot be used here). Entry points are listed without importing anything; one is loaded, through pluggy, when its
+device type is first asked for. One broken plugin never takes the others down, and its cause is never hidden.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tapeloom.devices import Device
+from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
+from tapeloom.modes import MODES
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from tapeloom.backend.protocol import Backend
+
+GROUP = "tapeloom.backends"
+API = (1, 0)
+
+#: what to install for a device type that has no plugin yet
+OFFICIAL = {
+    "cpu": "pip install tapeloom-backend-numpy",
+    "cuda": "pip install 'tapeloom-backend-cupy[cuda13]'",
+    "xla": "pip install tapeloom-backend-jax",
+}
+
+_backends: dict[str, Backend] = {}
+_failures: dict[str, BackendError] = {}
+_default_device: list[Device | None] = [None]
+
+
+def entry_points() -> dict[str, list[EntryPoint]]:
+    """The installed plugins by device type; nothing is imported."""
+    from importlib import metadata
+
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in metadata.entry_points(group=GROUP):
+        same = found.setdefault(entry.name, [])
+        if all(_distribution(entry) != _distribution(other) for other in same):  # a path listed twice is no clash
+            same.append(entry)
+    return found
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.value
+
+
+def _version(entry: EntryPoint) -> str:
+    return entry.dist.version if entry.dist is not None else "?"
+
+
+def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
+    """The one plugin for ``device_type``; two distributions for one type are an error unless the user chose."""
+    choices = dict(
+        pair.split("=", 1) for pair in os.environ.get("TAPELOOM_PROVIDERS", "").split(",") if "=" in pair
+    )
+    wanted = choices.get(device_type)
+    if wanted is not None:
+        for entry in entries:
+            if _distribution(entry).replace("_", "-").lower() == wanted.strip().replace("_", "-").lower():
+                return entry
+        names = ", ".join(sorted(_distribution(entry) for entry in entries))
+        raise BackendError(
+            f"backend {device_type!r}: TAPELOOM_PROVIDERS asks for {wanted!r}, which is not among the installed "
+            f"providers: {names}. Install it, or correct the variable."
+        )
+    if len(entries) > 1:
+        names = " and ".join(sorted(_distribution(entry) for entry in entries))
+        first = _distribution(entries[0])
+        raise BackendError(
+            f"backend {device_type!r}: {len(entries)} distributions provide it: {names}. "
+            f"Uninstall one, or choose with TAPELOOM_PROVIDERS={device_type}={first}."
+        )
+    return entries[0]
+
+
+def _load(device_type: str, entry: EntryPoint) -> Backend:
+    """Import one plugin and call its hook; every way that can fail becomes a BackendError naming the distribution."""
+    import pluggy
+
+    from tapeloom.backend import hookspecs
+    from tapeloom.backend.protocol import Backend
+
+    where = f"backend {device_type!r} (distribution {_distribution(entry)} {_version(entry)})"
+    manager = pluggy.PluginManager("tapeloom")
+    manager.add_hookspecs(hookspecs)
+    try:
+        module = entry.load()
+    except (Exception, SystemExit) as error:
+        raise BackendError(
+            f"{where}: importing {entry.value} failed with {type(error).__name__}: {error}. "
+            f"Reinstall it, or uninstall it if it is not needed."
+        ) from error
+    api = getattr(module, "TAPELOOM_API", None)
+    if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(part, int) for part in api)):
+        raise BackendError(
+            f"{where}: {entry.value} does not say which plugin API it was written for. "
+            f"Its module must set TAPELOOM_API = {API}."
+        )
+    if api[0] != API[0] or api[1] > API[1]:
+        direction = "newer" if api > API else "older"
+        mend = "Upgrade tapeloom" if api > API else "Upgrade the plugin"
+        raise BackendError(
+            f"{where}: it was written for the {direction} plugin API {api[0]}.{api[1]}, and this tapeloom speaks "
+            f"{API[0]}.{API[1]}. {mend}."
+        )
+    try:
+        manager.register(module, name=device_type)
+        manager.check_pending()
+        backend = manager.hook.tapeloom_backend()
+    except BackendError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BackendError(f"{where}: it cannot be used here: {type(error).__name__}: {error}") from error
+    if not isinstance(backend, Backend):
+        raise BackendError(
+            f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend."
+        )
+    backend.device_type = device_type
+    return backend
+
+
+def get_backend(device_type: str) -> Backend:
+    """The backend for ``device_type``, loaded on first use.
+
+    Raises DeviceError for a type that no installed plugin serves, BackendError for a plugin that cannot be used.
+    """
+    found = _backends.get(device_type)
+    if found is not None:
+        return found
+    if device_type in _failures:
+        raise _failures[device_type].with_traceback(None)
+    entries = entry_points()
+    if device_type not in entries:
+        raise DeviceError(_unknown(device_type, sorted(entries)))
+    try:
+        found = _load(device_type, _choose(device_type, entries[device_type]))
+    except BackendError as error:
+        _failures[device_type] = error
+        raise
+    return _backends.setdefault(device_type, found)
+
+
+def register_backend(device_type: str, backend: Backend) -> None:
+    """Serve ``device_type`` with ``backend`` from now on: for tests and for programs that bring a backend of their own."""
+    backend.device_type = device_type
+    _backends[device_type] = backend
+    _failures.pop(device_type, None)
+
+
+def unregister_backend(device_type: str) -> None:
+    """Forget the backend loaded or registered for ``device_type`` and any failure to load it."""
+    _backends.pop(device_type, None)
+    _failures.pop(device_type, None)
+
+
+def _unknown(device_type: str, installed: list[str]) -> str:
+    import difflib
+
+    known = sorted({*installed, *_backends})
+    message = f"device {device_type!r}: no installed backend serves it. Installed: {', '.join(known) or 'none'}."
+    close = difflib.get_close_matches(device_type, [*known, *OFFICIAL], n=1)
+    if device_type in OFFICIAL:
+        return f"{message} Run: {OFFICIAL[device_type]}"
+    if close and close[0] in known:
+        return f"{message} Did you mean {close[0]!r}?"
+    if close:
+        return f"{message} Did you mean {close[0]!r}? Run: {OFFICIAL[close[0]]}"
+    return f"{message} Install a backend for it, or run python -m tapeloom doctor to see what can be used."
+
+
+def resolve_device(device: Device | str | None) -> Device:
+    """The usable device that ``device`` names: its backend loads and its index exists; None is the default device."""
+    if device is None:
+        return default_device()
+    if not isinstance(device, (Device, str)):
+        if isinstance(device, int) and not isinstance(device, bool):
+            device = Device("cuda", device)
+        else:
+            raise ArgumentTypeError(f"device: expected a name such as 'cpu' or 'cuda:1', got {device!r}.")
+    device = Device(device)
+    known = _resolved.get(device)
+    if known is not None and device.type in _backends:
+        return known
+    backend = get_backend(device.type)
+    count = backend.device_count()
+    if device.index is None:
+        index = backend.current_index()
+        result = device if index is None else Device(device.type, index)
+        if count < 1:
+            raise DeviceError(f"device '{device}': the backend {backend.name!r} sees no device of this type.")
+        return result
+    if device.index >= count:
+        raise DeviceError(
+            f"device '{device}': the backend {backend.name!r} sees {count} device{'s' if count != 1 else ''} of this type. "
+            f"Give an index from 0 to {count - 1}."
+        )
+    _resolved[device] = device
+    return device
+
+
+_resolved: dict[Device, Device] = {}
+
+
+def set_default_device(device: Device | str | None) -> None:
+    """Make ``device`` the default of new tensors in the whole program; None goes back to TAPELOOM_DEVICE."""
+    _default_device[0] = None if device is None else resolve_device(device)
+
+
+def get_default_device() -> Device:
+    """The device of new tensors made now."""
+    return default_device()
+
+
+def default_device() -> Device:
+    """``with tl.device`` > ``set_default_device`` > TAPELOOM_DEVICE > cpu > the only one installed."""
+    device = MODES.get().device or _default_device[0]
+    if device is not None:
+        return device
+    name = os.environ.get("TAPELOOM_DEVICE")
+    if name:
+        try:
+            return resolve_device(name)
+        except (DeviceError, BackendError) as error:
+            error.add_note("The device came from the environment variable TAPELOOM_DEVICE.")
+            raise
+    if "cpu" in _backends:
+        return Device("cpu")
+    installed = sorted({*entry_points(), *_backends})
+    if "cpu" in installed:
+        return resolve_device("cpu")
+    if len(installed) == 1:
+        return resolve_device(installed[0])
+    if not installed:
+        raise DeviceError(f"device: no backend is installed. Run: {OFFICIAL['cpu']}")
+    raise DeviceError(
+        f"device: several backends are installed ({', '.join(installed)}) and none is cpu. "
+        f"Choose one with TAPELOOM_DEVICE={installed[0]} or tapeloom.set_default_device."
+    )
+
+
+def report() -> list[dict[str, Any]]:
+    """One row a device type: distribution, version, state, device count, library versions, and why not, if not."""
+    rows: list[dict[str, Any]] = []
+    entries = entry_points()
+    for device_type in sorted({*entries, *OFFICIAL, *_backends}):
+        found = entries.get(device_type, [])
+        row: dict[str, Any] = {
+            "device": device_type,
+            "distribution": " and ".join(f"{_distribution(entry)} {_version(entry)}" for entry in found) or None,
+            "usable": False,
+            "devices": 0,
+            "versions": {},
+            "problem": None,
+            "mend": None,
+        }
+        rows.append(row)
+        if not found and device_type not in _backends:
+            row["problem"], row["mend"] = "not installed", OFFICIAL.get(device_type)
+            continue
+        try:
+            backend = get_backend(device_type)
+            row["versions"] = backend.versions()
+            row["devices"] = backend.device_count()
+            row["usable"] = row["devices"] > 0
+            if not row["usable"]:
+                row["problem"] = f"the backend {backend.name!r} sees no device of this type"
+        except Exception as error:  # noqa: BLE001 - a report must survive whatever a plugin does
+            row["problem"] = f"{type(error).__name__}: {error}"
+            row["mend"] = getattr(error, "mend", None) or OFFICIAL.get(device_type)
+    return rows

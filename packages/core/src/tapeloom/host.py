@@ -1,0 +1,182 @@
+"""The one door to NumPy and safetensors: data in, values out, files. Never a kernel.
+
+NumPy is imported inside the functions, so that ``import tapeloom`` does not load it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tapeloom import dtypes
+from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
+
+if TYPE_CHECKING:
+    from tapeloom.tape.tensor import Tensor
+
+
+def native(dtype: DType) -> Any:
+    """NumPy's dtype object for ``dtype``."""
+    import numpy as np
+
+    if dtype is dtypes.bfloat16:
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(dtype.name)
+
+
+def dtype_of(array: Any) -> DType:
+    """The dtype of a NumPy array, or a DTypeError saying what to do with it."""
+    name = array.dtype.name
+    for dtype in dtypes.ALL:
+        if dtype.name == name:
+            return dtype
+    if name in ("uint16", "uint32", "uint64"):
+        raise DTypeError(f"tensor: NumPy arrays of {name} have no dtype here. Cast first, for instance with .astype('int64').")
+    raise DTypeError(f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer or floating data.")
+
+
+def is_host_array(value: object) -> bool:
+    """Whether ``value`` is a NumPy array or scalar."""
+    np = sys.modules.get("numpy")
+    return np is not None and isinstance(value, (np.ndarray, np.generic))
+
+
+def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
+    """A fresh NumPy array of ``data`` and its dtype."""
+    import numpy as np
+
+    if is_host_array(data):
+        found = dtype_of(data)
+        return np.array(data, dtype=native(dtype or found), copy=True, order="C"), dtype or found
+    data = _plain(data)
+    try:
+        array = np.array(data)
+    except ValueError:
+        raise ShapeError("tensor: the nested lists have uneven lengths. All lists at one depth need the same length.") from None
+    except OverflowError:
+        raise DTypeError("tensor: a number is too large for 64 bits.") from None
+    if array.dtype.kind == "f" or not array.size and array.dtype.kind != "b":
+        found = dtypes.get_default_dtype()
+    elif array.dtype.kind == "b":
+        found = dtypes.bool_
+    elif array.dtype.kind == "i":
+        found = dtypes.int64
+    elif array.dtype.kind == "u":
+        raise DTypeError("tensor: an integer is too large for int64.")
+    else:
+        raise DTypeError(
+            f"tensor: expected numbers, nested lists of numbers, arrays or tensors, got {type(data).__name__} {_short(data)}."
+        )
+    found = dtype or found
+    if found.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size:
+        limits = dtypes.iinfo(found)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise DTypeError(f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype.")
+    return array.astype(native(found)), found
+
+
+def _plain(data: Any) -> Any:
+    """Tensors inside lists become arrays or numbers."""
+    if hasattr(data, "kind") and hasattr(data, "array"):
+        return data.detach().tolist()
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data]
+    if isinstance(data, range):
+        return list(data)
+    return data
+
+
+def _short(data: Any) -> str:
+    text = repr(data)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def lend(array: Any) -> tuple[Any, DType]:
+    """``array`` itself, in native byte order, with its dtype."""
+    found = dtype_of(array)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array, found
+
+
+def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any:
+    import numpy as np
+
+    size = memoryview(buffer).nbytes
+    if offset < 0 or offset > size:
+        raise ArgumentError(f"frombuffer: offset {offset} lies outside the buffer of {size} bytes.")
+    if count == -1:
+        if (size - offset) % dtype.itemsize:
+            raise ArgumentError(
+                f"frombuffer: {size - offset} bytes are not a whole number of {dtype.name} elements of {dtype.itemsize} bytes."
+            )
+    elif count < 0 or offset + count * dtype.itemsize > size:
+        raise ArgumentError(f"frombuffer: {count} elements of {dtype.name} from byte {offset} need more than {size} bytes.")
+    return np.frombuffer(buffer, dtype=native(dtype), count=count, offset=offset).copy()
+
+
+def linspace(start: float, end: float, count: int, dtype: DType) -> Any:
+    import numpy as np
+
+    return np.linspace(start, end, count).astype(native(dtype))
+
+
+def to_numpy(tensor: Tensor, *, force: bool) -> Any:
+    """See ``Tensor.numpy``."""
+    if tensor.requires_grad and not force:
+        raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy().")
+    if tensor.device.type != "cpu" and not force:
+        raise DeviceError(f"numpy: this tensor is on {tensor.device}. Use .cpu().numpy() to copy it to the host first.")
+    return read_only(tensor.kind.backend.to_host(tensor.array))
+
+
+def read_only(array: Any) -> Any:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def array_protocol(tensor: Tensor, dtype: Any, copy: bool | None) -> Any:
+    array = to_numpy(tensor, force=False)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def to_host_copy(tensor: Tensor) -> Any:
+    """A NumPy copy of any tensor's values."""
+    import numpy as np
+
+    return np.array(tensor.kind.backend.to_host(tensor.array))
+
+
+def unpickle_tensor(cls: type, array: Any, dtype: DType, device: str, requires_grad: bool) -> Tensor:
+    """Rebuild a pickled tensor on its device."""
+    from tapeloom.backend.plugins import resolve_device
+    from tapeloom.ops.creation import from_host
+    from tapeloom.tape.node import Leaf
+
+    made = from_host(array, dtype, resolve_device(device))
+    result: Tensor = object.__new__(cls)
+    result.array, result.kind, result.extra = made.array, made.kind, None
+    result.node = Leaf(made.kind, made.shape) if requires_grad else None
+    return result
+
+
+def save_file(tensors: dict[str, Any], metadata: dict[str, str], path: str) -> None:
+    """Write host arrays as a safetensors file."""
+    from safetensors.numpy import save_file as save
+
+    save(tensors, path, metadata=metadata)
+
+
+def load_file(path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file: host arrays and the metadata. Raises what safetensors raises."""
+    import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

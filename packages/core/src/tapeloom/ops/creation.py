@@ -1,0 +1,234 @@
+"""Making tensors: from data, filled, ranges. None of them is recorded; all take ``dtype``, ``device``, ``requires_grad``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapeloom import dtypes, host, shapes
+from tapeloom.backend.plugins import resolve_device
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.tape.kind import kind_of
+from tapeloom.tape.op import OPS, function
+from tapeloom.tape.tensor import Tensor, make
+
+if TYPE_CHECKING:
+    from tapeloom.devices import Device
+    from tapeloom.dtypes import DType
+
+    DeviceLike = Device | str | None
+
+
+def _finished(array: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
+    made = make(array, kind_of(dtype, device))
+    if requires_grad:
+        made.requires_grad_()
+    return made
+
+
+def from_host(array: Any, dtype: DType, device: Device, requires_grad: bool = False) -> Tensor:
+    """A tensor from a host (NumPy) array of just ``dtype``."""
+    backend = kind_of(dtype, device).backend
+    return _finished(backend.from_host(array, device), dtype, device, requires_grad)
+
+
+@function(method=False)
+def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
+
+    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats; arrays and tensors keep theirs.
+    Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
+    """
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(data, Tensor):
+        where = data.device if device is None else resolve_device(device)
+        copied = data.detach().to(where, wanted or data.dtype, copy=True)
+        return _finished(copied.array, copied.dtype, where, requires_grad)
+    array, found = host.array_from(data, wanted)
+    return from_host(array, found, resolve_device(device), requires_grad)
+
+
+@function(method=False)
+def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
+    if isinstance(data, Tensor):
+        return data.to(data.device if device is None else resolve_device(device), dtype or data.dtype)  # type: ignore[no-any-return]
+    if host.is_host_array(data) and dtype is None and resolve_device(device).type == "cpu":
+        return from_numpy(data)
+    return tensor(data, dtype=dtype, device=device)
+
+
+@function(method=False)
+def from_numpy(array: Any) -> Tensor:
+    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    if not host.is_host_array(array):
+        raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}. Use tapeloom.tensor for other data.")
+    lent, dtype = host.lend(array)
+    return from_host(lent, dtype, resolve_device("cpu"))
+
+
+@function(method=False)
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A 1-d CPU tensor of a copy of ``count`` elements (-1: all) of a bytes-like object, from byte ``offset`` on."""
+    wanted = dtypes.as_dtype(dtype)
+    return from_host(host.array_from_buffer(buffer, wanted, count, offset), wanted, resolve_device("cpu"), requires_grad)
+
+
+def _options(dtype: Any, device: DeviceLike, default: DType) -> tuple[DType, Device]:
+    return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
+
+
+def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and not hasattr(type(size[0]), "__index__"):
+        return shapes.as_size(name, size[0])
+    return shapes.as_size(name, size)
+
+
+def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
+    from tapeloom.tape.apply import checked_number
+
+    backend = kind_of(dtype, device).backend
+    array = backend.full(size, checked_number(name, value, dtype), dtype, device)  # type: ignore[attr-defined]
+    return _finished(array, dtype, device, requires_grad)
+
+
+@function(method=False)
+def zeros(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros."""
+    return _filled("zeros", _size("zeros", size), 0, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
+
+
+@function(method=False)
+def ones(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones."""
+    return _filled("ones", _size("ones", size), 1, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
+
+
+@function(method=False)
+def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor to be filled later. Its values are zeros, so that nothing ever depends on what memory held."""
+    return _filled("empty", _size("empty", size), 0, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
+
+
+@function(method=False)
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ``fill_value``; its dtype is that of the number unless given."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
+
+
+@function(method=False)
+def zeros_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape, dtype and device of ``x``."""
+    return full_like(x, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function(method=False)
+def ones_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape, dtype and device of ``x``."""
+    return full_like(x, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function(method=False)
+def empty_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor to be filled later, in the shape, dtype and device of ``x``."""
+    return full_like(x, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@function(method=False)
+def full_like(
+    x: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """``fill_value`` in the shape, dtype and device of ``x``."""
+    if not isinstance(x, Tensor):
+        raise ArgumentTypeError(f"full_like: x must be a tensor, got {type(x).__name__}.")
+    where = x.device if device is None else resolve_device(device)
+    return _filled("full_like", x.shape, fill_value, dtypes.as_dtype(dtype or x.dtype), where, requires_grad)
+
+
+@function(method=False)
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = (value.item() if isinstance(value, Tensor) else value for value in (start, end, step))
+    floating = any(dtypes.of_number(value).is_floating_point for value in (start, end, step))
+    if step == 0 or (end - start) * step < 0:
+        raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}.")
+    count = -int((start - end) // step) if not floating else max(0, _ceil((end - start) / step))
+    chosen, where = _options(dtype, device, dtypes.get_default_dtype() if floating else dtypes.int64)
+    array = kind_of(chosen, where).backend.arange(start, step, count, chosen, where)  # type: ignore[attr-defined]
+    return _finished(array, chosen, where, requires_grad)
+
+
+def _ceil(value: float) -> int:
+    whole = int(value)
+    return whole + 1 if value > whole else whole
+
+
+@function(method=False)
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """``steps`` values from ``start`` to ``end``, both included."""
+    count = shapes.as_int("linspace", "steps", steps)
+    if count < 0:
+        raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
+    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
+
+
+@function(method=False)
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal of an (n, m) matrix (m = n unless given), zeros elsewhere."""
+    rows, columns = shapes.as_size("eye", (n, n if m is None else m))
+    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    left = arange(rows, device=where)
+    right = arange(columns, device=where)
+    square = OPS.cast(OPS.equal(OPS.unsqueeze(left, 1), OPS.unsqueeze(right, 0)), chosen)
+    return _finished(square.array, chosen, where, requires_grad)
+
+
+@function(method=False)
+def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 rows with a one at the class that each element of ``x`` (integers from 0) names: shape (*x.shape, classes)."""
+    classes = int(x.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
+    if x.numel() and (int(x.min().item()) < 0 or int(x.max().item()) >= classes):
+        raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(x.min().item())} to {int(x.max().item())}.")
+    return OPS.cast(OPS.equal(OPS.unsqueeze(x, -1), arange(classes, device=x.device)), dtypes.int64)  # type: ignore[no-any-return]
+
+
+# methods that make tensors like this one
+
+
+@function()
+def new_index(x: Tensor, places: Any) -> Tensor:
+    """An int64 tensor of ``places`` on the device of ``x``."""
+    return tensor(list(places), dtype=dtypes.int64, device=x.device)
+
+
+@function()
+def new_zeros(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of another size, in the dtype and on the device of ``x``."""
+    return zeros(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+
+
+@function()
+def new_ones(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Ones of another size, in the dtype and on the device of ``x``."""
+    return ones(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+
+
+@function()
+def new_full(
+    x: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """``fill_value`` in another size, in the dtype and on the device of ``x``."""
+    return full(size, fill_value, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+
+
+@function()
+def new_tensor(x: Tensor, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A copy of ``data`` in the dtype and on the device of ``x``."""
+    return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)

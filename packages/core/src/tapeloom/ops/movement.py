@@ -1,0 +1,476 @@
+"""Movement: ops that rearrange, join and split without computing. Those marked ``view`` share with their input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapeloom import shapes
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.tape.op import OPS, function, op
+from tapeloom.tape.policy import KEEP, PROMOTE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tapeloom.tape.roles import Dim, Ints, Number, Size
+    from tapeloom.tape.tensor import Tensor
+
+
+def _shape_of(op: Any, x: Any) -> tuple[int, ...]:
+    if not hasattr(x, "kind"):
+        raise ArgumentTypeError(f"{op.name}: x must be a tensor, got {type(x).__name__}.")
+    return x.shape  # type: ignore[no-any-return]
+
+
+def _inferred(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
+    return x, shapes.infer_reshape(op.name, _shape_of(op, x), shapes.as_ints(op.name, "size", size))
+
+
+@op(dtype=KEEP, prepare=_inferred, view=True, aliases=("view",))
+def reshape(x: Tensor, *size: Size) -> Tensor:
+    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+reshape.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
+reshape.write = lambda base, value, size: OPS.reshape(value, base.shape)
+
+
+@function()
+def view_as(x: Any, other: Any) -> Any:
+    """``x`` in the shape of ``other``."""
+    return OPS.reshape(x, other.shape)
+
+
+@function()
+def reshape_as(x: Any, other: Any) -> Any:
+    """``x`` in the shape of ``other``."""
+    return OPS.reshape(x, other.shape)
+
+
+@function()
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
+    shape = x.shape
+    start = shapes.normalize_dim("flatten", start_dim, len(shape))
+    end = shapes.normalize_dim("flatten", end_dim, len(shape))
+    if start > end:
+        raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}.")
+    joined = shapes.element_count(shape[start : end + 1])
+    return OPS.reshape(x, (*shape[:start], joined, *shape[end + 1 :]))
+
+
+@function()
+def ravel(x: Any) -> Any:
+    """All elements in one dimension."""
+    return OPS.reshape(x, (-1,))
+
+
+@function()
+def unflatten(x: Any, dim: int, sizes: Any) -> Any:
+    """One dimension split into several; one of ``sizes`` may be -1."""
+    axis = shapes.normalize_dim("unflatten", dim, x.ndim)
+    inner = shapes.infer_reshape("unflatten", (x.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
+    return OPS.reshape(x, (*x.shape[:axis], *inner, *x.shape[axis + 1 :]))
+
+
+def _permutation(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    order = tuple(shapes.normalize_dim(op.name, dim, len(shape)) for dim in shapes.as_ints(op.name, "dims", dims))
+    if sorted(order) != list(range(len(shape))):
+        raise ShapeError(
+            f"{op.name}: dims {tuple(dims)} do not name each of the {len(shape)} dimensions of shape {shape} once."
+        )
+    return x, order
+
+
+def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    result = [0] * len(order)
+    for position, axis in enumerate(order):
+        result[axis] = position
+    return tuple(result)
+
+
+@op(dtype=KEEP, prepare=_permutation, view=True)
+def permute(x: Tensor, *dims: Ints) -> Tensor:
+    """The dimensions in the order ``dims``."""
+permute.gradient(x=lambda g, dims, ops: ops.permute(g, _inverse(dims)))
+permute.write = lambda base, value, dims: OPS.permute(value, _inverse(dims))
+
+
+@function(aliases=("swapaxes", "swapdims"))
+def transpose(x: Any, dim0: int, dim1: int) -> Any:
+    """Two dimensions swapped."""
+    first, second = (shapes.normalize_dim("transpose", dim, x.ndim) for dim in (dim0, dim1))
+    order = list(range(x.ndim))
+    if order:
+        order[first], order[second] = second, first
+    return OPS.permute(x, tuple(order))
+
+
+@function()
+def t(x: Any) -> Any:
+    """The transpose of a tensor of at most two dimensions."""
+    if x.ndim > 2:
+        raise ShapeError(f"t: expected at most 2 dimensions, got shape {x.shape}. Use .transpose(dim0, dim1) or .mT.")
+    return OPS.permute(x, tuple(range(x.ndim - 1, -1, -1)))
+
+
+@function(aliases=("moveaxis",))
+def movedim(x: Any, source: Any, destination: Any) -> Any:
+    """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
+    sources = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "source", source)]
+    targets = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "destination", destination)]
+    if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise ShapeError(f"movedim: source {source} and destination {destination} must name as many different dimensions.")
+    order = [axis for axis in range(x.ndim) if axis not in sources]
+    for target, origin in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, origin)
+    return OPS.permute(x, tuple(order))
+
+
+def _expandable(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    size = shapes.as_ints(op.name, "size", size)
+    lead = len(size) - len(shape)
+    fits = lead >= 0
+    result = list(size)
+    for axis, length in enumerate(shape):
+        if not fits:
+            break
+        if size[lead + axis] == -1:
+            result[lead + axis] = length
+        fits = result[lead + axis] == length or length == 1
+    if not fits or any(length < 0 for length in result):
+        raise ShapeError(
+            f"{op.name}: shape {shape} cannot be expanded to {size}. Only dimensions of length 1, and new ones in front, "
+            f"can be expanded."
+        )
+    return x, tuple(result)
+
+
+@op(dtype=KEEP, prepare=_expandable, view=True, aliases=("broadcast_to",))
+def expand(x: Tensor, *size: Size) -> Tensor:
+    """Dimensions of length 1, and new ones in front, repeated to ``size``; -1 keeps a length."""
+expand.gradient(x=lambda g: g)  # the walk sums back over what was repeated
+
+
+@function()
+def expand_as(x: Any, other: Any) -> Any:
+    """``x`` expanded to the shape of ``other``."""
+    return OPS.expand(x, other.shape)
+
+
+@function(method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """The tensors, all expanded to the shape that they broadcast to."""
+    shape = shapes.broadcast("broadcast_tensors", *(tensor.shape for tensor in tensors))
+    return tuple(OPS.expand(tensor, shape) for tensor in tensors)
+
+
+def _squeezable(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    given = tuple(range(len(shape))) if not dims else shapes.normalize_dims(op.name, dims, len(shape))
+    return x, tuple(axis for axis in given if shape[axis] == 1)
+
+
+@op(dtype=KEEP, prepare=_squeezable, view=True)
+def squeeze(x: Tensor, *dims: Ints) -> Tensor:
+    """Dimensions of length 1 taken away: all, or those of ``dims`` that have length 1."""
+squeeze.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
+squeeze.write = lambda base, value, dims: OPS.reshape(value, base.shape)
+
+
+def _new_dim(op: Any, x: Any, dim: Any) -> tuple[Any, Any]:
+    ndim = len(_shape_of(op, x))
+    return x, shapes.normalize_dim(op.name, dim, ndim + 1)
+
+
+@op(dtype=KEEP, prepare=_new_dim, view=True)
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
+    """A new dimension of length 1 at ``dim``."""
+unsqueeze.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
+unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
+
+
+# joining
+
+
+def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
+    if hasattr(tensors, "kind") or not hasattr(tensors, "__iter__"):
+        raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
+    tensors = list(tensors)
+    if not tensors:
+        raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
+    kept = [tensor for tensor in tensors if getattr(tensor, "shape", None) != (0,)] or tensors  # PyTorch's legacy rule
+    first = _shape_of(op, kept[0])
+    if not first:
+        raise ShapeError(f"{op.name}: 0-d tensors cannot be joined. Use tapeloom.stack.")
+    axis = shapes.normalize_dim(op.name, dim, len(first))
+    for position, tensor in enumerate(kept):
+        shape = _shape_of(op, tensor)
+        if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis):
+            raise ShapeError(
+                f"{op.name}: tensor {position} has shape {shape} and tensor 0 has {first}; "
+                f"they may differ only in dim {axis}."
+            )
+    return kept, axis
+
+
+def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
+    parts, start = [], 0
+    for shape in tensors_shape:
+        parts.append(ops.narrow_(g, dim, start, shape[dim]))
+        start += shape[dim]
+    return parts
+
+
+@op(dtype=PROMOTE, prepare=_joinable, method=False, aliases=("concat", "concatenate"))
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
+cat.gradient(tensors=lambda g, dim, tensors_shape, ops: _split_gradient(g, dim, tensors_shape, ops))
+
+
+@function(method=False)
+def stack(tensors: Any, dim: int = 0) -> Any:
+    """The tensors, all of one shape, joined along a new dimension."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ArgumentError("stack: expected at least one tensor, got none.")
+    for position, tensor in enumerate(tensors):
+        if not hasattr(tensor, "kind"):
+            raise ArgumentTypeError(f"stack: tensors must be tensors, got {type(tensor).__name__} at position {position}.")
+        if tensor.shape != tensors[0].shape:
+            raise ShapeError(
+                f"stack: tensor {position} has shape {tensor.shape} and tensor 0 has {tensors[0].shape}; all must agree."
+            )
+    axis = shapes.normalize_dim("stack", dim, tensors[0].ndim + 1)
+    return OPS.cat([OPS.unsqueeze(tensor, axis) for tensor in tensors], axis)
+
+
+@function(method=False)
+def vstack(tensors: Any) -> Any:
+    """The tensors joined by rows."""
+    return OPS.cat([OPS.reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
+
+
+@function(method=False)
+def hstack(tensors: Any) -> Any:
+    """The tensors joined by columns (1-d tensors end to end)."""
+    tensors = [OPS.reshape(x, (1,)) if x.ndim == 0 else x for x in tensors]
+    return OPS.cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
+
+
+# splitting
+
+
+def _narrow_range(op: Any, x: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    axis = shapes.normalize_dim(op.name, dim, len(shape))
+    if not shape:
+        raise ShapeError(f"{op.name}: a 0-d tensor has no dimension to take a part of.")
+    start = shapes.as_int(op.name, "start", start)
+    length = shapes.as_int(op.name, "length", length)
+    begin = start + shape[axis] if start < 0 else start
+    if not 0 <= begin <= shape[axis] or length < 0 or begin + length > shape[axis]:
+        raise ShapeError(
+            f"{op.name}: start {start} and length {length} do not lie within dim {axis} of length {shape[axis]}."
+        )
+    return x, axis, begin, length
+
+
+@op(dtype=KEEP, prepare=_narrow_range, view=True)
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """``length`` places along ``dim`` from ``start``."""
+narrow.gradient(x=lambda g, dim, start, x_shape, ops: ops.place(g, dim, start, x_shape[dim]))
+narrow.write = lambda base, value, dim, start, length: OPS.cat(
+    [
+        OPS.narrow(base, dim, 0, start),
+        value,
+        OPS.narrow(base, dim, start + length, base.shape[dim] - start - length),
+    ],
+    dim,
+)
+
+
+@op(dtype=KEEP, method=False)
+def place(x: Tensor, dim: Dim, start: int, total: int) -> Tensor:
+    """``x`` within zeros: along ``dim``, of length ``total``, from ``start``. The adjoint of ``narrow``."""
+place.gradient(x=lambda g, dim, start, x_shape, ops: ops.narrow(g, dim, start, x_shape[dim]))
+
+
+@function()
+def select(x: Any, dim: int, index: int) -> Any:
+    """One place along ``dim``, and that dimension taken away."""
+    axis = shapes.normalize_dim("select", dim, x.ndim)
+    return x[(slice(None),) * axis + (index,)]
+
+
+@function()
+def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
+    axis = shapes.normalize_dim("split", dim, x.ndim)
+    total = x.shape[axis]
+    if isinstance(split_size_or_sections, (tuple, list)):
+        lengths = shapes.as_ints("split", "sections", split_size_or_sections)
+        if _total(lengths) != total or any(length < 0 for length in lengths):
+            raise ShapeError(f"split: the lengths {lengths} do not add up to {total}, the length of dim {axis}.")
+    else:
+        size = shapes.as_int("split", "split_size", split_size_or_sections)
+        if size <= 0 and (total or size < 0):
+            raise ArgumentError(f"split: split_size must be positive, got {size}.")
+        lengths = tuple(size if begin + size <= total else total - begin for begin in range(0, total, size or 1)) or (0,)
+    starts, start = [], 0
+    for length in lengths:
+        starts.append(start)
+        start += length
+    return tuple(OPS.narrow(x, axis, begin, length) for begin, length in zip(starts, lengths, strict=True))
+
+
+def _total(lengths: tuple[int, ...]) -> int:
+    total = 0
+    for length in lengths:
+        total += length
+    return total
+
+
+@function()
+def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
+    if shapes.as_int("chunk", "chunks", chunks) < 1:
+        raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
+    axis = shapes.normalize_dim("chunk", dim, x.ndim)
+    total = x.shape[axis]
+    if not total:
+        return split(x, [0] * chunks, axis)
+    return split(x, -(-total // chunks), axis)
+
+
+@function()
+def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
+    """The places along ``dim``, each without that dimension."""
+    axis = shapes.normalize_dim("unbind", dim, x.ndim)
+    if not x.ndim:
+        raise ShapeError("unbind: a 0-d tensor has no dimension to take apart.")
+    return tuple(select(x, axis, index) for index in range(x.shape[axis]))
+
+
+# padding, turning and repeating
+
+
+def _padding(op: Any, x: Any, pad: Any, value: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    flat = shapes.as_ints(op.name, "pad", pad)
+    if len(flat) % 2 or len(flat) > 2 * len(shape):
+        raise ArgumentError(
+            f"{op.name}: pad {flat} must hold two numbers, before and after, for each padded dimension from the last one "
+            f"on; shape {shape} takes at most {2 * len(shape)}."
+        )
+    for position, (before, after) in enumerate(zip(flat[::2], flat[1::2], strict=True)):
+        length = shape[-1 - position]
+        if length + before + after < 0 or length + before < 0 or length + after < 0:
+            raise ShapeError(f"{op.name}: pad {flat} takes more from dim {len(shape) - 1 - position} than its length {length}.")
+    return x, flat, value
+
+
+def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
+    return ops.constant_pad(g, tuple(-amount for amount in pad), 0)
+
+
+@op(dtype=KEEP, prepare=_padding, method=False)
+def constant_pad(x: Tensor, pad: Ints, value: Number = 0) -> Tensor:
+    """``x`` with ``value`` around it: ``pad`` holds (before, after) of the last dimension, then of the one before it,
+    and so on; negative amounts crop."""
+constant_pad.gradient(x=lambda g, pad, ops: _unpad(g, pad, ops))
+
+
+@function(method=False)
+def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
+    """``x`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
+    if mode == "constant":
+        return OPS.constant_pad(x, pad, 0 if value is None else value)
+    if value is not None:
+        raise ArgumentError(f"pad: mode {mode!r} takes no value.")
+    _, amounts, _ = _padding(OPS.constant_pad, x, pad, 0)
+    for position in range(0, len(amounts), 2):
+        before, after = amounts[position : position + 2]
+        axis = x.ndim - 1 - position // 2
+        places = _pad_places(mode, x.shape[axis], before, after)
+        x = OPS.index_select(x, axis, x.new_index(places))
+    return x
+
+
+def _pad_places(mode: str, length: int, before: int, after: int) -> list[int]:
+    wanted = range(-before, length + after)
+    if mode == "replicate":
+        return [place if 0 <= place < length else 0 if place < 0 else length - 1 for place in wanted]
+    if mode == "circular":
+        if before > length or after > length:
+            raise ShapeError(f"pad: circular padding ({before}, {after}) is longer than the dimension, {length}.")
+        return [place % length for place in wanted]
+    if mode == "reflect":
+        if before >= length or after >= length:
+            raise ShapeError(f"pad: reflect padding ({before}, {after}) must be shorter than the dimension, {length}.")
+        return [-place if place < 0 else 2 * (length - 1) - place if place >= length else place for place in wanted]
+    raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}.")
+
+
+def _axes(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, x)
+    given = shapes.as_ints(op.name, "dims", dims)
+    return x, shapes.normalize_dims(op.name, given, len(shape)) if given else ()
+
+
+@op(dtype=KEEP, prepare=_axes)
+def flip(x: Tensor, *dims: Ints) -> Tensor:
+    """The order along ``dims`` reversed."""
+flip.gradient(x=lambda g, dims, ops: ops.flip(g, dims))
+
+
+@function()
+def roll(x: Any, shifts: Any, dims: Any = None) -> Any:
+    """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
+    if dims is None:
+        return OPS.reshape(roll(OPS.reshape(x, (-1,)), shifts, 0), x.shape)
+    amounts = shapes.as_ints("roll", "shifts", shifts)
+    axes = tuple(shapes.normalize_dim("roll", dim, x.ndim) for dim in shapes.as_ints("roll", "dims", dims))
+    if len(amounts) != len(axes):
+        raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
+    for amount, axis in zip(amounts, axes, strict=True):
+        length = x.shape[axis]
+        if length and amount % length:
+            cut = length - amount % length
+            x = OPS.cat([OPS.narrow(x, axis, cut, length - cut), OPS.narrow(x, axis, 0, cut)], axis)
+    return x
+
+
+@function()
+def repeat(x: Any, *sizes: Any) -> Any:
+    """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
+    times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
+    if len(times) < x.ndim:
+        raise ShapeError(f"repeat: {len(times)} sizes were given for {x.ndim} dimensions. Give at least one for each.")
+    shape = (1,) * (len(times) - x.ndim) + x.shape
+    interleaved = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
+    spread = OPS.reshape(x, tuple(n for length in shape for n in (1, length)))
+    return OPS.reshape(OPS.expand(spread, interleaved), tuple(a * b for a, b in zip(times, shape, strict=True)))
+
+
+@function()
+def tile(x: Any, *dims: Any) -> Any:
+    """Like ``repeat``; missing sizes are 1."""
+    times = shapes.as_size("tile", dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+    return repeat(x, (1,) * (x.ndim - len(times)) + times)
+
+
+@op(dtype=KEEP, method=False)
+def reduce_to(x: Tensor, size: Size) -> Tensor:
+    """``x`` summed over what broadcasting from ``size`` repeated: the adjoint of ``expand``."""
+reduce_to.gradient(x=lambda g, x_shape, ops: ops.expand(g, x_shape))
+
+
+@op(dtype=KEEP, method=False)
+def zeros_of(size: Size, like: Tensor) -> Tensor:
+    """Zeros of shape ``size`` in the dtype and on the device of ``like``: for gradient rules."""
+
+
+@op(dtype=KEEP, method=False)
+def full_of(like: Tensor, value: Number) -> Tensor:
+    """``value`` in the shape, dtype and on the device of ``like``: for gradient rules."""

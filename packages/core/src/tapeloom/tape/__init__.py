@@ -1,0 +1,1 @@
+"""The tape: Tensor, op, apply, backward. How operations are remembered and walked back."""

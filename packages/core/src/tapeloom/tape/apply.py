@@ -1,0 +1,365 @@
+"""Running an op: unwrap, cast, check, kernel, wrap, record. The only hot path.
+
+``unary`` and ``binary`` make the short path of ops on one or two tensors of one kind: no checks beyond identity, since
+the kernel itself refuses what does not fit, and any refusal falls back to ``run``, the general path, which checks
+everything before it computes and says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tapeloom import dtypes, shapes
+from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, TapeloomError
+from tapeloom.modes import MODES
+from tapeloom.tape.kind import Kind, kind_of
+from tapeloom.tape.node import Node, Output, next_number
+from tapeloom.tape.op import OPS, Op
+from tapeloom.tape.roles import STATICS
+from tapeloom.tape.tensor import Tensor, make
+
+_new = object.__new__
+
+
+def connect(op: Op[Any, Any]) -> None:
+    """Give a newly declared op its ways of running."""
+    if op.inputs == op.parameters and not op.outputs and not op.residuals and op.check is None and op.prepare is None:
+        if all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in op.roles):
+            op.fast = unary(op) if len(op.inputs) == 1 else binary(op) if len(op.inputs) == 2 else None
+
+
+def unary(op: Op[Any, Any]) -> Callable[[Any], Any]:
+    """The short path of an op with one input and no settings."""
+    entries = op.entries
+    plans: list[Any] = []  # the one plan, once it is known
+
+    def call(x: Any) -> Any:
+        try:
+            kernel, kind = entries[x.kind]
+            array = kernel(x.array)
+        except Exception:  # noqa: BLE001 - the general path finds out what is wrong
+            return run(op, (x,), {})
+        node = None
+        edge = x.node
+        if edge is not None and op.differentiable and MODES.get().grad:
+            if not plans:
+                plans.append(op.plan((True,)))
+            plan = plans[0]
+            keep = plan.keep
+            node = _new(Node)
+            node.plan = plan
+            node.edges = (edge,)
+            node.kept = (x.array if keep[0] else None, array if keep[1] else None)
+            node.kind = kind
+            node.shape = array.shape
+            node.number = next_number()
+            node.hooks = None
+        out = _new(Tensor)
+        out.array = array
+        out.kind = kind
+        out.node = node
+        out.extra = None
+        return out
+
+    return call
+
+
+def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
+    """The short path of an op with two inputs of one kind and no settings."""
+    entries = op.entries
+    plans: dict[tuple[bool, bool], Any] = {}
+
+    def call(x: Any, y: Any) -> Any:
+        try:
+            kind = x.kind
+            if kind is not y.kind:
+                return run(op, (x, y), {})
+            kernel, kind = entries[kind]
+            array = kernel(x.array, y.array)
+        except Exception:  # noqa: BLE001 - a number, or a case for the general path, which finds out what is wrong
+            return run(op, (x, y), {})
+        node = None
+        left = x.node
+        right = y.node
+        if (left is not None or right is not None) and op.differentiable and MODES.get().grad:
+            need = (left is not None, right is not None)
+            try:
+                plan = plans[need]
+            except KeyError:
+                plan = plans[need] = op.plan(need)
+            keep_x, keep_y, keep_out = plan.keep
+            node = _new(Node)
+            node.plan = plan
+            node.edges = (left, right)
+            node.kept = (x.array if keep_x else None, y.array if keep_y else None, array if keep_out else None)
+            node.kind = kind
+            node.shape = array.shape
+            node.number = next_number()
+            node.hooks = None
+        out = _new(Tensor)
+        out.array = array
+        out.kind = kind
+        out.node = node
+        out.extra = None
+        return out
+
+    return call
+
+
+def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The general path of every op."""
+    if kwargs and op.rewrites is not None and not kwargs.keys() <= set(op.parameters):
+        return op.rewrites(*args, **kwargs)
+    values = op.bind(args, kwargs)
+    if op.prepare is not None:
+        values = list(op.prepare(op, *values))
+    kind = _normalise(op, values)
+    if op.check is not None:
+        op.check(op, *values)
+    elif op.fast is not None and len(values) == 2:
+        shapes.broadcast(op.name, values[0].array.shape, values[1].array.shape)
+    device, backend = kind.device, kind.backend
+
+    arrays: list[Any] = []
+    edges: list[Node | None] = []
+    need: list[Any] = []
+    tracked = False
+    for (_, annotation, role), value in zip(op.roles, values, strict=True):
+        if role is None:
+            if annotation != "Cast":
+                arrays.append(value)
+        elif value is None:
+            arrays.append(None)
+            need.append(False)
+            edges.append(None)
+        elif role == "indices":
+            arrays.append([tensor.array for tensor in value])
+            need.append(False)
+            edges.append(None)
+        elif role == "values":
+            arrays.append([tensor.array for tensor in value])
+            nodes = [tensor.node for tensor in value]
+            edges.extend(nodes)
+            need.append(tuple(node is not None for node in nodes))
+            tracked = tracked or any(need[-1])
+        else:
+            arrays.append(value.array)
+            node = value.node if op.rules and op.gives_gradient(len(need)) else None
+            need.append(node is not None)
+            edges.append(node)
+            tracked = tracked or node is not None
+
+    kernel = op.kernels.get(backend)
+    if kernel is None:
+        kernel = op.kernels[backend] = backend.kernel(op)
+    try:
+        result = kernel(*arrays)
+    except TapeloomError as error:
+        error.add_note(f"in {op.name}({', '.join(_describe(value) for value in values)})")
+        raise
+    residuals: tuple[Any, ...] = ()
+    if op.residuals:
+        result, residuals = result
+
+    node = None
+    if tracked and op.differentiable and MODES.get().grad:
+        plan = op.plan(tuple(need))
+        node = _new(Node)
+        node.plan = plan
+        node.edges = tuple(edges)
+        node.kept = _keep(op, plan.keep, values, result, residuals)
+        node.number = next_number()
+        node.hooks = None
+
+    if op.outputs:
+        return _wrap_outputs(op, result, kind, node)
+    if node is not None:
+        node.kind = kind
+        node.shape = result.shape
+    out = make(result, kind, node)
+    if op.is_view:
+        from tapeloom.tape.alias import link
+
+        link(out, values[0], op, tuple(values[1:]))
+    return out
+
+
+def _normalise(op: Op[Any, Any], values: list[Any]) -> Kind:
+    """Check and convert the bound arguments in place; returns the kind of the result."""
+    strong: DType | None = None
+    zero_d: list[DType] = []
+    numbers: list[DType] = []
+    first: Any = None  # the first input: fixes the device, and the ndim that dims count from
+    first_value: Any = None
+    castable: list[int] = []
+    for position, (name, annotation, role) in enumerate(op.roles):
+        if role is None:
+            continue
+        value = values[position]
+        if value is None and annotation.endswith("None"):
+            continue
+        several = role in ("values", "indices")
+        if several:
+            value = values[position] = _tensors(op, name, value)
+        for tensor in value if several else (value,):
+            if not isinstance(tensor, Tensor):
+                if annotation.startswith("TensorLike") and isinstance(tensor, (bool, int, float)):
+                    numbers.append(dtypes.of_number(tensor))
+                    castable.append(position)
+                    continue
+                raise ArgumentTypeError(_not_a_tensor(op, name, annotation, tensor))
+            if first is None:
+                first = tensor
+            elif tensor.kind.device is not first.kind.device:
+                raise DeviceError(
+                    f"{op.name}: {name} is on {tensor.device}, and the first input is on {first.device}. "
+                    f"Move one of them with .to(device)."
+                )
+            if role in ("value", "values"):
+                first_value = first_value or tensor.kind.dtype
+                if tensor.array.shape:
+                    dtype = tensor.kind.dtype
+                    strong = dtype if strong is None or strong is dtype else dtypes.promote_types(strong, dtype)
+                else:
+                    zero_d.append(tensor.kind.dtype)
+                if not castable or castable[-1] != position:
+                    castable.append(position)
+            elif role in ("index", "indices") and tensor.kind.dtype.category != dtypes.INTEGER:
+                raise DTypeError(f"{op.name}: {name} must hold integers, got {tensor.dtype.name}. Cast it with .long().")
+            elif role == "mask" and tensor.kind.dtype.category != dtypes.BOOL:
+                raise DTypeError(f"{op.name}: {name} must be a bool tensor, got {tensor.dtype.name}. Cast it with .bool().")
+    if first is None:
+        raise ArgumentTypeError(f"{op.name}: expected at least one tensor, got {', '.join(_describe(v) for v in values)}.")
+
+    ndim = len(first.array.shape)
+    asked: DType | None = None
+    for position, (name, annotation, role) in enumerate(op.roles):
+        if role is None:
+            normaliser = STATICS.get(annotation)
+            if normaliser is not None:
+                values[position] = normaliser(op.name, name, values[position], ndim)
+            if name == "dtype":
+                asked = values[position]
+
+    common: Any = strong
+    if zero_d:
+        common = dtypes.weak_result(common, zero_d)
+    if numbers:
+        common = dtypes.weak_result(common, numbers)
+    if common is None:
+        common = first.kind.dtype
+    compute, result = op.policy(op.name, common, asked)
+    if compute is None and asked is None and first_value is not None:
+        result = first_value
+    device = first.kind.device
+    if compute is not None:
+        simple = op.fast is not None and not numbers
+        target = kind_of(compute, device)
+        for position in castable:
+            value = values[position]
+            if isinstance(value, list):
+                values[position] = [cast(tensor, target) for tensor in value]
+            elif isinstance(value, Tensor):
+                if value.kind is not target:
+                    values[position] = cast(value, target)
+                    simple = False
+            else:
+                values[position] = make(target.backend.scalar(checked_number(op.name, value, compute), compute, device), target)
+        kind = kind_of(result, device)
+        if simple:
+            op.entries[target] = (target.backend.kernel(op), kind)
+        return kind
+    return kind_of(result, device)
+
+
+def cast(tensor: Tensor, target: Kind) -> Tensor:
+    """``tensor`` in the dtype of ``target``; recorded, so that its gradient is cast back."""
+    if tensor.kind is target:
+        return tensor
+    if tensor.node is None:
+        return make(target.backend.cast(tensor.array, target.dtype), target)  # type: ignore[attr-defined]
+    return OPS.cast(tensor, target.dtype)  # type: ignore[no-any-return]
+
+
+def checked_number(op: str, value: Any, dtype: DType) -> Any:
+    """A Python number that ``dtype`` can hold."""
+    if dtype.category == dtypes.INTEGER and not isinstance(value, bool):
+        limits = dtypes.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
+            raise DTypeError(
+                f"{op}: the number {value} does not fit {dtype.name} ({limits.min} to {limits.max}). "
+                f"Cast the tensor to a wider dtype first."
+            )
+    return value
+
+
+def _tensors(op: Op[Any, Any], name: str, value: Any) -> list[Any]:
+    if isinstance(value, Tensor) or not hasattr(value, "__iter__") or isinstance(value, str):
+        raise ArgumentTypeError(f"{op.name}: {name} must be a list or tuple of tensors, got {_describe(value)}.")
+    return list(value)
+
+
+def _not_a_tensor(op: Op[Any, Any], name: str, annotation: str, value: Any) -> str:
+    wanted = "a tensor or a number" if annotation.startswith("TensorLike") else "a tensor"
+    hint = ""
+    if hasattr(value, "__array__") or isinstance(value, (list, tuple, bool, int, float)):
+        hint = f" Make it one with tapeloom.tensor({'...' if not isinstance(value, (bool, int, float)) else value})."
+    return f"{op.name}: {name} must be {wanted}, got {_describe(value)}.{hint}"
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype.name}{list(value.shape)}"
+    if isinstance(value, (bool, int, float, str, tuple)) or value is None:
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_describe(item) for item in value[:4]) + (", …]" if len(value) > 4 else "]")
+    return type(value).__name__
+
+
+def _keep(
+    op: Op[Any, Any], keep: tuple[bool, ...], values: list[Any], result: Any, residuals: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """The values that the plan keeps, in the order of the op's layout."""
+    kept: list[Any] = []
+    for name, wanted in zip(op.layout, keep, strict=True):
+        if not wanted:
+            kept.append(None)
+        elif name == "out":
+            kept.append(result)
+        elif name in op.residuals:
+            kept.append(residuals[op.residuals.index(name)])
+        elif name in op.parameters:
+            value = values[op.parameters.index(name)]
+            if isinstance(value, Tensor):
+                value = value.array
+            elif name in op.inputs and value is not None:
+                value = [tensor.array for tensor in value]
+            kept.append(value)
+        elif name.endswith("_dtype"):
+            kept.append(values[op.parameters.index(name.removesuffix("_dtype"))].kind.dtype)
+        else:  # x_shape
+            value = values[op.parameters.index(name.removesuffix("_shape"))]
+            kept.append(tuple(v.array.shape for v in value) if isinstance(value, list) else value.array.shape)
+    return tuple(kept)
+
+
+def _wrap_outputs(op: Op[Any, Any], results: Any, kind: Kind, node: Node | None) -> tuple[Tensor, ...]:
+    """Tensors for several outputs; those named ``indices`` hold int64 and have no gradient."""
+    tensors = []
+    kinds, sizes = [], []
+    for position, (name, array) in enumerate(zip(op.outputs, results, strict=True)):
+        its = kind_of(dtypes.int64, kind.device) if name == "indices" else kind
+        kinds.append(its)
+        sizes.append(array.shape)
+        source = Output(node, position, its, array.shape) if node is not None and its is kind else None
+        tensors.append(make(array, its, source))
+    if node is not None:
+        node.kind = kind
+        node.shape = tuple(sizes)
+    return tuple(tensors)
+
+
+Op.run = staticmethod(run)

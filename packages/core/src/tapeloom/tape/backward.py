@@ -1,0 +1,344 @@
+"""Walking the tape backwards.
+
+The walk is iterative. Nodes are numbered in the order of their making, so taking the highest pending number first
+visits every node after all nodes that depend on it, with one pass and no recursion. Gradients travel as raw arrays;
+only under ``create_graph`` do they travel as Tensors, and the rules, the same text, run as recorded ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
+from tapeloom.modes import MODES
+from tapeloom.tape.kind import kind_of
+from tapeloom.tape.node import FREED, Leaf, Node, Output
+from tapeloom.tape.op import OPS
+from tapeloom.tape.tensor import Tensor, make, rebind
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    gradients: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | Tensor | None = None,
+) -> None:
+    """Add the gradients of ``tensors`` to ``.grad`` of the leaves; see ``Tensor.backward``."""
+    roots = _roots("backward", tensors, gradients, create_graph)
+    only: set[Node] | None = None
+    if inputs is not None:
+        given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not given:
+            raise ArgumentError("backward: inputs is empty. Leave it out to reach all leaves, or name some tensors.")
+        only = {_node_of("backward", tensor) for tensor in given}
+    walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, accumulate_into=only)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    *,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of ``outputs`` with respect to ``inputs``, which need not be leaves; ``.grad`` is left alone.
+
+    An input that the outputs do not depend on is an error, or None with ``allow_unused``, or zeros with
+    ``materialize_grads``.
+    """
+    roots = _roots("grad", outputs, grad_outputs, create_graph)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    nodes = [_node_of("grad", tensor) for tensor in wanted]
+    found = walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, capture=set(nodes))
+    result: list[Tensor | None] = []
+    for position, (tensor, node) in enumerate(zip(wanted, nodes, strict=True)):
+        gradient = found.get(node)
+        if gradient is None:
+            if materialize_grads:
+                result.append(make(tensor.kind.backend.zeros(tensor.shape, tensor.dtype, tensor.device), tensor.kind))  # type: ignore[attr-defined]
+                continue
+            if not allow_unused:
+                raise GradientError(
+                    f"grad: the outputs do not depend on input {position} (shape {tensor.shape}). "
+                    f"Give allow_unused=True for None, or materialize_grads=True for zeros."
+                )
+            result.append(None)
+        else:
+            result.append(gradient if isinstance(gradient, Tensor) else make(gradient, node.kind))
+    return tuple(result)
+
+
+def _node_of(what: str, tensor: Tensor) -> Node:
+    if not isinstance(tensor, Tensor):
+        raise ArgumentTypeError(f"{what}: inputs must be tensors, got {type(tensor).__name__}.")
+    if tensor.node is None:
+        raise GradientError(f"{what}: an input of shape {tensor.shape} does not require a gradient. Call requires_grad_() on it.")
+    return tensor.node
+
+
+def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Node, Any]]:
+    """The nodes to start from and their gradients (raw arrays, or Tensors under ``create_graph``)."""
+    outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
+    if gradients is None:
+        given = [None] * len(outputs)
+    if len(given) != len(outputs):
+        raise ArgumentError(f"{what}: {len(outputs)} outputs and {len(given)} gradients were given. Give one for each, or None.")
+    roots = []
+    for tensor, gradient in zip(outputs, given, strict=True):
+        if not isinstance(tensor, Tensor):
+            raise ArgumentTypeError(f"{what}: expected tensors, got {type(tensor).__name__}.")
+        if tensor.node is None:
+            raise GradientError(
+                f"{what}: this tensor of shape {tensor.shape} does not require a gradient and has no tape. Was it made "
+                f"under no_grad, detached, or from inputs without requires_grad=True?"
+            )
+        if gradient is None:
+            if tensor.numel() != 1:
+                raise GradientError(
+                    f"{what}: only a tensor of one element has an implied gradient, this one has shape {tensor.shape}. "
+                    f"Reduce it, for instance with .sum(), or give the gradient."
+                )
+            ones = tensor.kind.backend.full(tensor.shape, 1, tensor.dtype, tensor.device)  # type: ignore[attr-defined]
+            roots.append((tensor.node, make(ones, tensor.kind) if create_graph else ones))
+            continue
+        if not isinstance(gradient, Tensor):
+            raise ArgumentTypeError(f"{what}: the gradient must be a tensor, got {type(gradient).__name__}.")
+        if gradient.shape != tensor.shape:
+            raise ShapeError(f"{what}: the gradient has shape {gradient.shape}, and the tensor {tensor.shape}. They must agree.")
+        if gradient.kind is not tensor.kind:
+            raise DTypeError(f"{what}: the gradient is {gradient.kind}, and the tensor {tensor.kind}. They must agree.")
+        roots.append((tensor.node, gradient if create_graph else gradient.array))
+    return roots
+
+
+def _reachable(roots: list[tuple[Node, Any]], goals: set[Node]) -> set[Node]:
+    """The nodes from which one of ``goals`` can be reached: all that a walk to them must visit."""
+    visited: set[Node] = set()
+    stack = [node for node, _ in roots]
+    while stack:
+        node = stack.pop()
+        if node not in visited:
+            visited.add(node)
+            stack.extend(edge for edge in node.edges if edge is not None)
+    leading = set(goals)
+    for node in sorted(visited, key=lambda node: node.number):
+        if any(edge in leading for edge in node.edges):
+            leading.add(node)
+    return leading
+
+
+def walk(
+    roots: list[tuple[Node, Any]],
+    retain: bool,
+    create: bool,
+    accumulate_into: set[Node] | None = None,
+    capture: set[Node] | None = None,
+) -> dict[Node, Any]:
+    """Walk from ``roots``; add to ``.grad`` of leaves, or with ``capture`` return the gradients of those nodes."""
+    goals = capture if capture is not None else accumulate_into
+    visit = _reachable(roots, goals) if goals is not None else None
+    captured: dict[Node, Any] = {}
+    pending: dict[int, Any] = {}  # node number -> gradient; of a node with several outputs, one for each
+    nodes: dict[int, Node] = {}
+    heap: list[int] = []  # negated numbers: the smallest first is the youngest node
+    token = MODES.set(MODES.get().replace(grad=create))
+    try:
+        for node, gradient in roots:
+            number = -node.number
+            if number in pending:
+                pending[number] = pending[number] + gradient
+            else:
+                pending[number] = gradient
+                nodes[number] = node
+                heappush(heap, number)
+        while heap:
+            number = heappop(heap)
+            node = nodes.pop(number)
+            g = pending.pop(number)
+            hooks = node.hooks
+            if hooks is not None and hooks.before:
+                g = _run_hooks(node, g, create)
+            if capture is not None and node in capture:
+                captured[node] = g
+            edges = node.edges
+            if type(node) is Leaf:
+                if capture is None and (accumulate_into is None or node in accumulate_into):
+                    _accumulate(node, g)
+                continue
+            if hooks is not None and hooks.retains:
+                hooks.retained = g if isinstance(g, Tensor) else make(g, node.kind)
+            if visit is not None and node not in visit:
+                continue
+            if type(node) is Output:
+                source = edges[0]
+                assert source is not None
+                number = -source.number
+                if number not in pending:
+                    pending[number] = [None] * len(source.shape)
+                    nodes[number] = source
+                    heappush(heap, number)
+                slots = pending[number]
+                slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
+                continue
+            kept = node.kept
+            if kept is FREED:
+                raise FreedTapeError(
+                    f"backward: the tape was already freed at {node.name}. Call the first backward with "
+                    f"retain_graph=True to walk it twice, or compute the result again."
+                )
+            plan = node.plan
+            if type(g) is list:
+                g = _fill(node, g, create)
+            shapes = [None if edge is None else edge.shape for edge in edges]
+            if create:
+                gradients = _pull_tensors(node, g, shapes)
+            elif plan.crosses:
+                gradients = plan.pull(g, kept, None)
+            else:
+                gradients = node.kind.backend.pull(plan, g, kept, shapes)
+            if not retain and kept:
+                node.kept = FREED
+            for edge, gradient in zip(edges, gradients, strict=True):
+                if edge is None or gradient is None:
+                    continue
+                number = -edge.number
+                if number in pending:
+                    pending[number] = pending[number] + gradient
+                elif visit is None or edge in visit:
+                    pending[number] = gradient
+                    nodes[number] = edge
+                    heappush(heap, number)
+    finally:
+        MODES.reset(token)
+    return captured
+
+
+def _fill(node: Node, gradients: list[Any], create: bool) -> tuple[Any, ...]:
+    """Zeros for the outputs that no gradient came back to."""
+    result = []
+    for gradient, shape in zip(gradients, node.shape, strict=True):
+        if gradient is None:
+            gradient = node.kind.backend.zeros(shape, node.kind.dtype, node.kind.device)  # type: ignore[attr-defined]
+            if create:
+                gradient = make(gradient, node.kind)
+        result.append(gradient)
+    return tuple(result)
+
+
+def _run_hooks(node: Node, g: Any, create: bool) -> Any:
+    assert node.hooks is not None
+    tensor = g if create else make(g, node.kind)
+    for hook in list(node.hooks.before.values()):
+        replaced = hook(tensor)
+        if replaced is None:
+            continue
+        if not isinstance(replaced, Tensor) or replaced.shape != tensor.shape or replaced.kind is not tensor.kind:
+            raise GradientError(
+                f"hook: a gradient hook must return None or a tensor of {tensor.kind} and shape {tensor.shape}, "
+                f"got {replaced.kind if isinstance(replaced, Tensor) else type(replaced).__name__}"
+                f"{f' and shape {replaced.shape}' if isinstance(replaced, Tensor) else ''}."
+            )
+        tensor = replaced
+    return tensor if create else tensor.array
+
+
+def _accumulate(leaf: Leaf, g: Any) -> None:
+    """Add ``g`` to the leaf's gradient; never in place, for a rule may have handed the same array out twice."""
+    held = leaf.grad
+    if isinstance(g, Tensor):
+        leaf.grad = g if held is None else OPS.add(held, g)
+    elif held is None:
+        leaf.grad = make(g, leaf.kind)
+    elif held.node is None:
+        rebind(held, held.array + g)  # the same tensor goes on, so that handles on .grad stay good
+    else:
+        leaf.grad = OPS.add(held, make(g, leaf.kind))
+    if leaf.hooks is not None:
+        for after in list(leaf.hooks.after.values()):
+            after()
+
+
+def _pull_tensors(node: Node, g: Any, shapes: list[Any]) -> list[Any]:
+    """Run the rules of ``node`` on Tensors, so that they are recorded."""
+    plan, op = node.plan, node.plan.op
+    wrapped: list[Any] = []
+    edges = iter_edges(node)
+    for name, value in zip(op.layout, node.kept, strict=True):
+        if value is None:
+            wrapped.append(None)
+        elif name in op.inputs:
+            slot = op.inputs.index(name)
+            its = edges[slot]
+            if isinstance(value, list):
+                wrapped.append([_rewrap(array, node, edge) for array, edge in zip(value, its, strict=True)])
+            else:
+                wrapped.append(_rewrap(value, node, its))
+        elif name == "out" and not op.outputs:
+            wrapped.append(make(value, node.kind, node))
+        elif name == "out":
+            wrapped.append(tuple(_rewrap(array, node, None) for array in value))
+        elif name in op.residuals:
+            wrapped.append(None if value is None else _rewrap(value, node, None))
+        else:
+            wrapped.append(value)
+    if plan.composite:
+        return _pull_composite(node, g, wrapped)
+    gradients = plan.pull(g, tuple(wrapped), OPS)
+    return [
+        gradient if gradient is None or shape is None or gradient.shape == shape else OPS.reduce_to(gradient, shape)
+        for gradient, shape in zip(gradients, shapes, strict=True)
+    ]
+
+
+def iter_edges(node: Node) -> list[Any]:
+    """The node's edges grouped by input: a list where the input is a list of tensors."""
+    grouped: list[Any] = []
+    position = 0
+    for need in node.plan.need:
+        if type(need) is tuple:
+            grouped.append(list(node.edges[position : position + len(need)]))
+            position += len(need)
+        else:
+            grouped.append(node.edges[position])
+            position += 1
+    return grouped
+
+
+def _rewrap(array: Any, node: Node, edge: Node | None) -> Tensor:
+    if edge is not None:
+        return make(array, edge.kind, edge)
+    backend = node.kind.backend
+    return make(array, kind_of(backend.dtype_of(array), node.kind.device))
+
+
+def _pull_composite(node: Node, g: Any, wrapped: list[Any]) -> list[Any]:
+    """Differentiate a fused op by running its composite, the shared kernel's text, on Tensors."""
+    from tapeloom.backend.arrayapi import ArrayAPIBackend
+
+    op = node.plan.op
+    values = dict(zip(op.layout, wrapped, strict=True))
+    inner: list[Any] = []  # stand-ins for the inputs, so that the inner walk stops there
+    arguments: list[Any] = []
+    for name, role, _ in op.kernel_parameters:
+        value = values[name]
+        if role is not None and isinstance(value, Tensor) and value.node is not None:
+            value = OPS.alias(value)
+        if role is not None:
+            inner.append(value)
+        arguments.append(value)
+    result = getattr(ArrayAPIBackend, op.name)(OPS, *arguments)
+    if op.residuals:
+        result = result[0]
+    outputs = result if op.outputs else (result,)
+    given = g if op.outputs else (g,)
+    roots = [(out.node, gradient) for out, gradient in zip(outputs, given, strict=True) if out.node is not None]
+    goals = {value.node for value in inner if isinstance(value, Tensor) and value.node is not None}
+    found = walk(roots, retain=True, create=True, capture=goals)
+    return [found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in inner]

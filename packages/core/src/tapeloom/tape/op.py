@@ -1,0 +1,392 @@
+"""Declaring an op: signature, docstring, gradient.
+
+    @op
+    def multiply(x: TensorLike, y: TensorLike) -> Tensor:
+        '''Elementwise product; shapes broadcast.'''
+    multiply.gradient(x=lambda g, y: g * y, y=lambda g, x: g * x)
+
+The annotations say which parameters are inputs and how statics are normalised (see ``roles``); the kernel is, by rule,
+the method of the same name on the backend. A gradient rule names what it needs, and only what the rules that run
+name is kept: inputs, statics, ``out``, residuals, ``<input>_shape`` and ``<input>_dtype`` (which keep no array), and ``ops``, the
+namespace that the rule computes with: the backend on raw arrays, or the Tensor ops under ``create_graph``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tapeloom.errors import ArgumentTypeError
+from tapeloom.tape import policy as policies
+from tapeloom.tape.roles import INPUTS, STATICS, VALUE_STATICS
+
+if TYPE_CHECKING:
+    from typing import ParamSpec
+
+    P = ParamSpec("P")
+else:
+    P = TypeVar("P")
+R = TypeVar("R")
+
+#: every op by name
+REGISTRY: dict[str, Op[Any, Any]] = {}
+
+#: other spellings that PyTorch's users know, for any op
+PARAMETER_ALIASES = {"axis": "dim", "axes": "dim", "keepdims": "keepdim", "input": "x", "other": "y", "a_min": "min", "a_max": "max"}
+
+_REQUIRED: Any = object()
+
+
+class Namespace:
+    """The ops as attributes: what gradient rules and composites compute with when they run on Tensors."""
+
+    def __getattr__(self, name: str) -> Op[Any, Any]:
+        try:
+            found = REGISTRY[name]
+        except KeyError:
+            raise AttributeError(f"no op is named {name!r}") from None
+        setattr(self, name, found)
+        return found
+
+
+OPS: Any = Namespace()
+
+
+class Rule:
+    """One gradient rule: its function, which input slot it serves (None: all, a joint rule), and what it names."""
+
+    __slots__ = ("function", "names", "positions", "slot", "wants_need", "wants_ops")
+
+    def __init__(self, op: Op[Any, Any], slot: int | None, function: Callable[..., Any]) -> None:
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        known = {*op.parameters, "out", "ops", "need", *op.residuals, *(f"{p}_{what}" for p in op.inputs for what in ("shape", "dtype"))}
+        owner = "the joint rule" if slot is None else f"the rule for {op.inputs[slot]!r}"
+        if not names or names[0] != "g":
+            raise TypeError(f"op {op.name!r}: {owner} must take the gradient first, named g; it takes {names}.")
+        for name in names[1:]:
+            if name not in known:
+                raise TypeError(f"op {op.name!r}: {owner} names {name!r}. Known here: {', '.join(sorted(known))}.")
+        self.slot = slot
+        self.function = function
+        self.wants_ops = "ops" in names
+        self.wants_need = "need" in names
+        self.names = tuple(name for name in names[1:] if name not in ("ops", "need"))
+        expected = ("g", *(["need"] if self.wants_need else []), *self.names, *(["ops"] if self.wants_ops else []))
+        if names != expected:
+            raise TypeError(f"op {op.name!r}: {owner} must take its arguments in the order {', '.join(expected)}.")
+        self.positions: tuple[int, ...] = ()
+
+
+class Plan:
+    """What to keep and which rules to run for one op and one set of inputs that need a gradient.
+
+    ``sources`` are the names whose values a node keeps, in the order of the op's layout; names that no needed rule
+    uses keep None. ``slots`` maps each edge to its input.
+    """
+
+    __slots__ = ("composite", "joint", "keep", "need", "op", "rules")
+    crosses = False  # only a transfer's gradient leaves its backend
+
+    def __init__(self, op: Op[Any, Any], need: tuple[Any, ...]) -> None:
+        self.op = op
+        self.need = need
+        self.composite = op.composite
+        self.joint = op.rules.get(None)
+        rules: list[tuple[int, Rule]] = []
+        for slot in range(len(need)):
+            rule = op.rules.get(slot)
+            if _any(need[slot]) and rule is not None:
+                rules.append((slot, rule))
+        self.rules = tuple(rules)
+        used = [self.joint] if self.joint is not None else [rule for _, rule in rules]
+        names = {name for rule in used for name in rule.names}
+        if self.composite:
+            names |= {*op.inputs, *op.statics}
+        self.keep = tuple(name in names for name in op.layout)
+
+    def pull(self, g: Any, kept: tuple[Any, ...], ops: Any) -> list[Any]:
+        """Run the rules: the gradients of the inputs, one an edge, not yet summed back over broadcast axes."""
+        if self.joint is not None:
+            rule = self.joint
+            arguments: list[Any] = [kept[position] for position in rule.positions]
+            if rule.wants_need:
+                arguments.insert(0, self.need)
+            if rule.wants_ops:
+                arguments.append(ops)
+            result: list[Any] = []
+            for value, need in zip(rule.function(g, *arguments), self.need, strict=True):
+                if type(need) is tuple:
+                    result.extend(value)
+                else:
+                    result.append(value)
+            return result
+        gradients: list[Any] = []
+        following = 0
+        for slot, rule in self.rules:
+            while following < slot:
+                gradients.extend(_absent(self.need[following]))
+                following += 1
+            arguments = [kept[position] for position in rule.positions]
+            if rule.wants_need:
+                arguments.insert(0, self.need[slot])
+            if rule.wants_ops:
+                arguments.append(ops)
+            value = rule.function(g, *arguments)
+            if type(self.need[slot]) is tuple:
+                gradients.extend(value)
+            else:
+                gradients.append(value)
+            following += 1
+        while following < len(self.need):
+            gradients.extend(_absent(self.need[following]))
+            following += 1
+        return gradients
+
+
+def _any(need: bool | tuple[bool, ...]) -> bool:
+    return any(need) if type(need) is tuple else bool(need)
+
+
+def _absent(need: bool | tuple[bool, ...]) -> list[None]:
+    return [None] * len(need) if type(need) is tuple else [None]
+
+
+class Op(Generic[P, R]):
+    """An operation: its name, its signature, its gradient. Calling it computes and, where needed, records."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        dtype: policies.Policy,
+        check: Callable[..., Any] | None,
+        aliases: Sequence[str],
+        outputs: Sequence[str],
+        residuals: Sequence[str],
+        composite: bool,
+        inplace: bool,
+        method: bool,
+        view: bool,
+        prepare: Callable[..., Any] | None,
+    ) -> None:
+        code = function.__code__
+        self.name = self.__name__ = self.__qualname__ = function.__name__.rstrip("_")
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+        self.policy = dtype
+        self.check = check
+        self.prepare = prepare
+        self.aliases = tuple(aliases)
+        self.outputs = tuple(outputs)
+        self.residuals = tuple(residuals)
+        self.composite = composite
+        self.inplace = inplace
+        self.method = method
+        self.write: Callable[..., Any] | None = None
+        self.is_view = view
+        self.differentiable = False
+        self.rules: dict[int | None, Rule] = {}
+        self.plans: dict[tuple[Any, ...], Plan] = {}
+        self.fast: Callable[..., Any] | None = None
+        #: kind of the inputs -> (kernel, kind of the result): filled by apply for ops on tensors of one kind
+        self.entries: dict[Any, tuple[Callable[..., Any], Any]] = {}
+        self.kernels: dict[Any, Callable[..., Any]] = {}
+        self.rewrites: Callable[..., Any] | None = None
+
+        positional = code.co_varnames[: code.co_argcount]
+        keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        self.variadic: str | None = None
+        if code.co_flags & 0x04:  # one starred static, such as permute(x, *dims)
+            self.variadic = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+        names = [*positional, *([self.variadic] if self.variadic else []), *keyword_only]
+        self.positional = len(positional)
+        self.parameters = tuple(names)
+        defaults = function.__defaults__ or ()
+        self.defaults: dict[str, Any] = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+        self.defaults.update(function.__kwdefaults__ or {})
+        annotations = function.__annotations__
+        self.roles: tuple[tuple[str, str, str | None], ...] = tuple(
+            (name, str(annotations.get(name)), INPUTS.get(str(annotations.get(name)))) for name in names
+        )
+        for name, annotation, input_role in self.roles:
+            if input_role is None and annotation not in STATICS and annotation != "Any":
+                raise TypeError(f"op {self.name!r}: parameter {name!r} has the unknown annotation {annotation!r}.")
+        self.inputs = tuple(name for name, _, role in self.roles if role)
+        self.statics = tuple(name for name, _, role in self.roles if not role)
+        #: for each parameter that the kernel gets: is it a setting to compile for (not an input, not a traced value)?
+        self.kernel_parameters = tuple(
+            (name, role, role is None and annotation not in VALUE_STATICS)
+            for name, annotation, role in self.roles
+            if annotation != "Cast"
+        )
+        self.layout: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:
+        __call__: Callable[P, R]
+    else:
+
+        def __call__(self, *args, **kwargs):
+            if self.fast is not None and not kwargs and len(args) == len(self.parameters):
+                return self.fast(*args)
+            return self.run(self, args, kwargs)
+
+    #: the general path, set by apply (which stands above this file)
+    run: Callable[..., Any]
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return REGISTRY.__getitem__, (self.name,)
+
+    def gradient(self, joint: Callable[..., Any] | None = None, /, **rules: Callable[..., Any]) -> None:
+        """Give the gradient: a rule for each differentiable input by name, or one joint rule for all of them."""
+        if joint is not None:
+            self.rules[None] = Rule(self, None, joint)
+        for name, function in rules.items():
+            if name not in self.inputs:
+                raise TypeError(f"op {self.name!r}: a rule is given for {name!r}; its inputs are {', '.join(self.inputs)}.")
+            slot = self.inputs.index(name)
+            self.rules[slot] = Rule(self, slot, function)
+        self.differentiable = True
+        used = {name for rule in self.rules.values() for name in rule.names}
+        if self.composite:
+            used |= {*self.inputs, *self.statics}
+        if self.fast is not None and used <= {*self.inputs, "out"}:
+            self.layout = (*self.inputs, "out")
+        else:
+            self.fast = None if used - {*self.inputs, "out"} else self.fast
+            shaped = (f"{name}_{what}" for name in self.inputs for what in ("shape", "dtype"))
+            order = (*self.parameters, "out", *self.residuals, *shaped)
+            self.layout = tuple(name for name in order if name in used)
+        for rule in self.rules.values():
+            rule.positions = tuple(self.layout.index(name) for name in rule.names)
+        self.plans.clear()
+
+    def plan(self, need: tuple[Any, ...]) -> Plan:
+        """The plan for the inputs that need a gradient (a bool an input; for a list of tensors, a tuple of bools)."""
+        found = self.plans.get(need)
+        if found is None:
+            found = self.plans[need] = Plan(self, need)
+        return found
+
+    def gives_gradient(self, slot: int) -> bool:
+        """Whether a gradient can flow to the input ``slot``."""
+        return None in self.rules or slot in self.rules
+
+    def options(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Give a function over ops to run when the op is called with keywords that it does not have itself."""
+        self.rewrites = function
+        return function
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The arguments in the order of the parameters, defaults filled in."""
+        names = self.parameters
+        values: list[Any] = [_REQUIRED] * len(names)
+        if self.variadic is not None:
+            extra = args[self.positional :]
+            if len(extra) == 1 and isinstance(extra[0], (tuple, list)):
+                extra = tuple(extra[0])
+            args = args[: self.positional]
+            values[self.positional] = extra
+        if len(args) > self.positional:
+            raise ArgumentTypeError(
+                f"{self.name}: takes {self.positional} positional arguments, got {len(args)}. Signature: {self.signature()}"
+            )
+        values[: len(args)] = args
+        for name, value in kwargs.items():
+            if name not in names:
+                name = PARAMETER_ALIASES.get(name, name)
+                if name == "dim" and "dims" in names:
+                    name = "dims"
+            if name not in names:
+                raise ArgumentTypeError(f"{self.name}: unexpected argument {name!r}. Signature: {self.signature()}")
+            position = names.index(name)
+            if values[position] is not _REQUIRED and not (name == self.variadic and not values[position]):
+                raise ArgumentTypeError(f"{self.name}: argument {name!r} was given twice. Signature: {self.signature()}")
+            values[position] = value if name != self.variadic or isinstance(value, (tuple, list)) else (value,)
+        for position, value in enumerate(values):
+            if value is _REQUIRED:
+                if names[position] not in self.defaults:
+                    raise ArgumentTypeError(f"{self.name}: argument {names[position]!r} is missing. Signature: {self.signature()}")
+                values[position] = self.defaults[names[position]]
+        return values
+
+    def signature(self) -> str:
+        """The signature as text, for messages and documentation."""
+        parts = []
+        keyword_only = False
+        for position, name in enumerate(self.parameters):
+            if name == self.variadic:
+                parts.append(f"*{name}")
+                keyword_only = True
+                continue
+            if position >= self.positional and not keyword_only:
+                parts.append("*")
+                keyword_only = True
+            parts.append(f"{name}={self.defaults[name]!r}" if name in self.defaults else name)
+        return f"{self.name}({', '.join(parts)})"
+
+
+if TYPE_CHECKING:
+    from typing import overload
+
+    @overload
+    def op(function: Callable[P, R], /) -> Op[P, R]: ...
+    @overload
+    def op(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
+
+
+def op(function: Any = None, /, **settings: Any) -> Any:
+    """Declare an op. See the head of this file; settings:
+
+    ``dtype``: the dtype policy (PROMOTE); ``check``: called with the bound arguments before the kernel, raises for
+    what does not fit; ``prepare``: changes the bound arguments first; ``aliases``: other names; ``outputs``: the names
+    of several outputs; ``residuals``: what the kernel returns besides, for the rules; ``composite``: the shared kernel
+    is written over other ops, so second derivatives run it on Tensors; ``inplace``: also give ``name_``; ``method``:
+    bind it to Tensor; ``view``: the result shares its values with the first input.
+    """
+    if function is None:
+        return lambda function: op(function, **settings)
+    from tapeloom.tape.apply import connect
+
+    defaults: dict[str, Any] = {
+        "dtype": policies.PROMOTE,
+        "check": None,
+        "prepare": None,
+        "aliases": (),
+        "outputs": (),
+        "residuals": (),
+        "composite": False,
+        "inplace": False,
+        "method": True,
+        "view": False,
+    }
+    unknown = settings.keys() - defaults.keys()
+    if unknown:
+        raise TypeError(f"op {function.__name__!r}: unknown settings {sorted(unknown)}.")
+    made: Op[Any, Any] = Op(function, **(defaults | settings))
+    if made.name in REGISTRY:
+        raise TypeError(f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}.")
+    REGISTRY[made.name] = made
+    connect(made)
+    return made
+
+
+
+#: plain functions over ops that are public, and methods of Tensor where marked: name -> (function, method?, aliases)
+FUNCTIONS: dict[str, tuple[Callable[..., Any], bool, tuple[str, ...]]] = {}
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def function(*, method: bool = True, aliases: Sequence[str] = ()) -> Callable[[C], C]:
+    """Mark a plain function over ops as public: in ``tapeloom``, and as a method of Tensor unless ``method=False``."""
+
+    def mark(made: C) -> C:
+        FUNCTIONS[made.__name__.rstrip("_")] = (made, method, tuple(aliases))
+        return made
+
+    return mark
