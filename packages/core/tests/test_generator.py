@@ -321,6 +321,14 @@ def test_uniform_bounds_are_numbers_of_the_dtype(dtype: dtypes.DType, data: st.D
         assert Fraction(largest) * Fraction(scale) == Fraction(largest * scale)  # contraction changes nothing
 
 
+def test_the_scale_leaves_room_for_an_exact_product() -> None:
+    _, scale, _ = host_random.uniform_bounds("uniform", -0.001, 1.0, dtypes.float32)
+    exact = 1 + float(np.float32(0.001))
+    assert scale != exact  # 33 bits are needed, 29 are kept
+    assert abs(scale - exact) < 2.0**-29
+    assert (scale * 2**28).is_integer()
+
+
 @pytest.mark.parametrize("dtype", NATIVE_FLOATS, ids=str)
 @settings(deadline=None)
 @given(data=st.data())
@@ -446,6 +454,7 @@ INTEGER_RANGES = [
 def test_integers_are_the_upper_half_of_a_product(kernels: Any, low: int, high: int) -> None:
     span, wide = host_random.integer_range("randint", low, high)
     assert span == high - low
+    assert wide == (span > 2**16)
     words = np.concatenate([EDGE_WORDS, words_of(6, 990)])
     values = kernels.integers_from_words(words, low, span, wide)
     draws = [int(w) for w in words]

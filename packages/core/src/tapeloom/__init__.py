@@ -89,7 +89,7 @@ for _name, _op in _REGISTRY.items():
         globals()[_spelling] = _op
 for _name, (_function, _, _aliases) in _FUNCTIONS.items():
     for _spelling in (_name, *_aliases):
-        globals().setdefault(_spelling, _function)
+        globals()[_spelling] = _function
 float = float32
 int = int32
 bool = bool_

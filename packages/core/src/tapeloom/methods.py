@@ -21,6 +21,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     linalg,
     movement,
     reduction,
+    window,
 )
 from tapeloom.tape.alias import check_writable, inplace
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function

@@ -6,7 +6,7 @@ of a backend as opaque handles: it uses their operators, ``.shape`` and ``.dtype
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tapeloom.errors import UnsupportedError
@@ -14,7 +14,8 @@ from tapeloom.errors import UnsupportedError
 if TYPE_CHECKING:
     from tapeloom.devices import Device
     from tapeloom.dtypes import DType
-    from tapeloom.tape.op import Op, Plan
+    from tapeloom.tape.node import Node
+    from tapeloom.tape.op import Op
 
 Array = Any
 
@@ -88,18 +89,35 @@ class Backend:
             )
         return found  # type: ignore[no-any-return]
 
-    def pull(self, plan: Plan, g: Array, kept: tuple[Any, ...], shapes: Sequence[Any]) -> list[Array | None]:
-        """Run the gradient rules of ``plan`` on raw arrays: one gradient an edge, of the shape in ``shapes``.
+    def pull(self, node: Node, g: Array) -> list[tuple[Node, Array]]:
+        """Run the gradient rules of ``node`` on raw arrays: pairs of an edge and its gradient, in the edge's shape.
 
-        ``shapes`` holds, for each edge, the shape that the gradient must have, or None where the edge needs none.
-        A backend that compiles may override this: ``plan.pull`` is a pure function of ``g`` and ``kept``.
+        A backend that compiles may override this: ``plan.pull`` followed by ``reduce_to`` is a pure function of ``g``
+        and ``node.kept``.
         """
-        gradients = plan.pull(g, kept, self)
-        for position, shape in enumerate(shapes):
-            gradient = gradients[position]
-            if gradient is not None and gradient.shape != shape:
-                gradients[position] = self.reduce_to(gradient, shape)
-        return gradients
+        plan, kept, edges = node.plan, node.kept, node.edges
+        pairs: list[tuple[Node, Array]] = []
+        if plan.short is None:
+            for gradient, edge in zip(plan.pull(g, kept, self), edges, strict=True):
+                if edge is not None and gradient is not None:
+                    if gradient.shape != edge.shape:
+                        gradient = self.reduce_to(gradient, edge.shape)
+                    pairs.append((edge, gradient))
+            return pairs
+        for slot, function, positions, count, wants_ops in plan.short:  # the hot loop: plain rules, one step each
+            if count == 0 and not wants_ops:
+                gradient = function(g)
+            elif count == 1 and not wants_ops:
+                gradient = function(g, kept[positions[0]])
+            elif wants_ops:
+                gradient = function(g, *[kept[position] for position in positions], self)
+            else:
+                gradient = function(g, *[kept[position] for position in positions])
+            edge = edges[slot]
+            if gradient.shape != edge.shape:  # type: ignore[union-attr]
+                gradient = self.reduce_to(gradient, edge.shape)  # type: ignore[union-attr]
+            pairs.append((edge, gradient))  # type: ignore[arg-type]
+        return pairs
 
     def reduce_to(self, x: Array, size: tuple[int, ...]) -> Array:
         """Sum ``x`` over the axes that broadcasting from ``size`` made."""

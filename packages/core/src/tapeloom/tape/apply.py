@@ -69,7 +69,7 @@ def unary(op: Op[Any, Any]) -> Callable[[Any], Any]:
 def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
     """The short path of an op with two inputs of one kind and no settings."""
     entries = op.entries
-    plans: dict[tuple[bool, bool], Any] = {}
+    plans: list[Any] = [None] * 4  # by which inputs need a gradient: bit 0 for x, bit 1 for y
 
     def call(x: Any, y: Any) -> Any:
         try:
@@ -80,15 +80,13 @@ def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
             array = kernel(x.array, y.array)
         except Exception:  # noqa: BLE001 - a number, or a case for the general path, which finds out what is wrong
             return run(op, (x, y), {})
-        node = None
         left = x.node
         right = y.node
-        if (left is not None or right is not None) and op.differentiable and MODES.get().grad:
-            need = (left is not None, right is not None)
-            try:
-                plan = plans[need]
-            except KeyError:
-                plan = plans[need] = op.plan(need)
+        needs = (left is not None) + 2 * (right is not None)
+        if needs and op.differentiable and MODES.get().grad:
+            plan = plans[needs]
+            if plan is None:
+                plan = plans[needs] = op.plan((left is not None, right is not None))
             keep_x, keep_y, keep_out = plan.keep
             node = _new(Node)
             node.plan = plan
@@ -98,6 +96,8 @@ def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
             node.shape = array.shape
             node.number = next_number()
             node.hooks = None
+        else:
+            node = None
         out = _new(Tensor)
         out.array = array
         out.kind = kind

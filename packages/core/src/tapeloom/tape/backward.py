@@ -1,7 +1,7 @@
 """Walking the tape backwards.
 
-The walk is iterative. Nodes are numbered in the order of their making, so taking the highest pending number first
-visits every node after all nodes that depend on it, with one pass and no recursion. Gradients travel as raw arrays;
+The walk is iterative. Nodes are numbered in the order of their making, so taking the youngest pending node first visits
+every node after all nodes that depend on it, with one pass and no recursion. Gradients travel as raw arrays;
 only under ``create_graph`` do they travel as Tensors, and the rules, the same text, run as recorded ops.
 """
 
@@ -128,7 +128,7 @@ def _reachable(roots: list[tuple[Node, Any]], goals: set[Node]) -> set[Node]:
             visited.add(node)
             stack.extend(edge for edge in node.edges if edge is not None)
     leading = set(goals)
-    for node in sorted(visited, key=lambda node: node.number):
+    for node in sorted(visited, key=lambda node: -node.number):
         if any(edge in leading for edge in node.edges):
             leading.add(node)
     return leading
@@ -145,47 +145,40 @@ def walk(
     goals = capture if capture is not None else accumulate_into
     visit = _reachable(roots, goals) if goals is not None else None
     captured: dict[Node, Any] = {}
-    pending: dict[int, Any] = {}  # node number -> gradient; of a node with several outputs, one for each
-    nodes: dict[int, Node] = {}
-    heap: list[int] = []  # negated numbers: the smallest first is the youngest node
+    pending: dict[Node, Any] = {}  # node -> gradient; of a node with several outputs, a list with one for each
+    heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     token = MODES.set(MODES.get().replace(grad=create))
     try:
         for node, gradient in roots:
-            number = -node.number
-            if number in pending:
-                pending[number] = pending[number] + gradient
+            if node in pending:
+                pending[node] = pending[node] + gradient
             else:
-                pending[number] = gradient
-                nodes[number] = node
-                heappush(heap, number)
-        while heap:
-            number = heappop(heap)
-            node = nodes.pop(number)
-            g = pending.pop(number)
+                pending[node] = gradient
+                heappush(heap, (node.number, node))
+        following: tuple[Node, Any] | None = None  # in a chain the next node is known and need not pass the heap
+        while heap or following is not None:
+            if following is not None:
+                node, g = following
+                following = None
+            else:
+                node = heappop(heap)[1]
+                g = pending.pop(node)
             hooks = node.hooks
             if hooks is not None and hooks.before:
                 g = _run_hooks(node, g, create)
             if capture is not None and node in capture:
                 captured[node] = g
-            edges = node.edges
-            if type(node) is Leaf:
+            kind_of_node = type(node)
+            if kind_of_node is Leaf:
                 if capture is None and (accumulate_into is None or node in accumulate_into):
-                    _accumulate(node, g)
+                    _accumulate(node, g)  # type: ignore[arg-type]
                 continue
             if hooks is not None and hooks.retains:
                 hooks.retained = g if isinstance(g, Tensor) else make(g, node.kind)
             if visit is not None and node not in visit:
                 continue
-            if type(node) is Output:
-                source = edges[0]
-                assert source is not None
-                number = -source.number
-                if number not in pending:
-                    pending[number] = [None] * len(source.shape)
-                    nodes[number] = source
-                    heappush(heap, number)
-                slots = pending[number]
-                slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
+            if kind_of_node is Output:
+                _gather_output(node, g, pending, heap)  # type: ignore[arg-type]
                 continue
             kept = node.kept
             if kept is FREED:
@@ -193,31 +186,39 @@ def walk(
                     f"backward: the tape was already freed at {node.name}. Call the first backward with "
                     f"retain_graph=True to walk it twice, or compute the result again."
                 )
-            plan = node.plan
             if type(g) is list:
                 g = _fill(node, g, create)
-            shapes = [None if edge is None else edge.shape for edge in edges]
             if create:
-                gradients = _pull_tensors(node, g, shapes)
-            elif plan.crosses:
-                gradients = plan.pull(g, kept, None)
+                pairs = _pull_tensors(node, g)
+            elif node.plan.crosses:
+                pairs = [(node.edges[0], node.plan.pull(g, kept, None)[0])]
             else:
-                gradients = node.kind.backend.pull(plan, g, kept, shapes)
-            if not retain and kept:
+                pairs = node.kind.backend.pull(node, g)
+            if kept and not retain:
                 node.kept = FREED
-            for edge, gradient in zip(edges, gradients, strict=True):
-                if edge is None or gradient is None:
-                    continue
-                number = -edge.number
-                if number in pending:
-                    pending[number] = pending[number] + gradient
+            if len(pairs) == 1 and not heap and visit is None:
+                following = pairs[0]
+                continue
+            for edge, gradient in pairs:
+                if edge in pending:
+                    pending[edge] = pending[edge] + gradient
                 elif visit is None or edge in visit:
-                    pending[number] = gradient
-                    nodes[number] = edge
-                    heappush(heap, number)
+                    pending[edge] = gradient
+                    heappush(heap, (edge.number, edge))
     finally:
         MODES.reset(token)
     return captured
+
+
+def _gather_output(node: Output, g: Any, pending: dict[Node, Any], heap: list[tuple[int, Node]]) -> None:
+    """Hand the gradient of one output to the operation that has several."""
+    source = node.edges[0]
+    assert source is not None
+    slots = pending.get(source)
+    if slots is None:
+        slots = pending[source] = [None] * len(source.shape)
+        heappush(heap, (source.number, source))
+    slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
 
 
 def _fill(node: Node, gradients: list[Any], create: bool) -> tuple[Any, ...]:
@@ -265,7 +266,7 @@ def _accumulate(leaf: Leaf, g: Any) -> None:
             after()
 
 
-def _pull_tensors(node: Node, g: Any, shapes: list[Any]) -> list[Any]:
+def _pull_tensors(node: Node, g: Any) -> list[tuple[Any, Any]]:
     """Run the rules of ``node`` on Tensors, so that they are recorded."""
     plan, op = node.plan, node.plan.op
     wrapped: list[Any] = []
@@ -288,12 +289,11 @@ def _pull_tensors(node: Node, g: Any, shapes: list[Any]) -> list[Any]:
             wrapped.append(None if value is None else _rewrap(value, node, None))
         else:
             wrapped.append(value)
-    if plan.composite:
-        return _pull_composite(node, g, wrapped)
-    gradients = plan.pull(g, tuple(wrapped), OPS)
+    gradients = _pull_composite(node, g, wrapped) if plan.composite else plan.pull(g, tuple(wrapped), OPS)
     return [
-        gradient if gradient is None or shape is None or gradient.shape == shape else OPS.reduce_to(gradient, shape)
-        for gradient, shape in zip(gradients, shapes, strict=True)
+        (edge, gradient if gradient.shape == edge.shape else OPS.reduce_to(gradient, edge.shape))
+        for gradient, edge in zip(gradients, node.edges, strict=True)
+        if gradient is not None and edge is not None
     ]
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 #: what ``kept`` becomes when a backward pass has used it up
 FREED: Any = None
 
-#: numbers the nodes in the order of their making: a node's inputs always have smaller numbers
-next_number: Callable[[], int] = count().__next__
+#: numbers the nodes downwards in the order of their making, so that a heap gives the youngest first and a node always
+#: comes before the nodes of its inputs
+next_number: Callable[[], int] = count(0, -1).__next__
 
 
 class Node:

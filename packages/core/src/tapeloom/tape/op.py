@@ -85,7 +85,7 @@ class Plan:
     uses keep None. ``slots`` maps each edge to its input.
     """
 
-    __slots__ = ("composite", "joint", "keep", "need", "op", "rules")
+    __slots__ = ("composite", "joint", "keep", "need", "op", "rules", "short")
     crosses = False  # only a transfer's gradient leaves its backend
 
     def __init__(self, op: Op[Any, Any], need: tuple[Any, ...]) -> None:
@@ -104,6 +104,13 @@ class Plan:
         if self.composite:
             names |= {*op.inputs, *op.statics}
         self.keep = tuple(name in names for name in op.layout)
+        #: for plans of plain rules: (edge, function, positions of its arguments, how many, wants ops), all that
+        #: ``Backend.pull`` needs to run them without looking further
+        self.short: tuple[Any, ...] | None = None
+        if self.joint is None and not any(type(entry) is tuple for entry in need) and not any(r.wants_need for _, r in rules):
+            self.short = tuple(
+                (slot, rule.function, rule.positions, len(rule.positions), rule.wants_ops) for slot, rule in rules
+            )
 
     def pull(self, g: Any, kept: tuple[Any, ...], ops: Any) -> list[Any]:
         """Run the rules: the gradients of the inputs, one an edge, not yet summed back over broadcast axes."""
@@ -386,7 +393,7 @@ def function(*, method: bool = True, aliases: Sequence[str] = ()) -> Callable[[C
     """Mark a plain function over ops as public: in ``tapeloom``, and as a method of Tensor unless ``method=False``."""
 
     def mark(made: C) -> C:
-        FUNCTIONS[made.__name__.rstrip("_")] = (made, method, tuple(aliases))
+        FUNCTIONS[made.__name__] = (made, method, tuple(aliases))
         return made
 
     return mark

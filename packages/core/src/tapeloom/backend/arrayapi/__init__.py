@@ -16,6 +16,7 @@ from tapeloom.backend.arrayapi.linalg import Linalg
 from tapeloom.backend.arrayapi.movement import Movement
 from tapeloom.backend.arrayapi.random import Random
 from tapeloom.backend.arrayapi.reduction import Reduction
+from tapeloom.backend.arrayapi.window import Window
 from tapeloom.backend.protocol import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
@@ -23,7 +24,7 @@ from tapeloom.dtypes import DType
 Array = Any
 
 
-class ArrayAPIBackend(Elementwise, Reduction, Movement, Indexing, Linalg, Random, Backend):
+class ArrayAPIBackend(Elementwise, Reduction, Movement, Indexing, Linalg, Window, Random, Backend):
     """The shared kernels over ``xp``; see the head of this package."""
 
     def __init__(self, xp: Any) -> None:
