@@ -2,11 +2,14 @@
 
     An op is a name with a gradient; a backend is a class with a method of that name; a Tensor is an array value that
     remembers which op made it.
+
+The names here are those of ``_EXPORTS``, the ops in ``tapeloom.ops`` and the functions beside them; what a type checker
+sees of them is ``__init__.pyi``, which ``tools/make_stubs.py`` writes.
 """
 
 import pkgutil
 import sys as _sys
-from typing import TYPE_CHECKING
+from importlib import import_module as _import_module
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
@@ -14,7 +17,7 @@ __version__ = "0.1.0"
 _PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data"}
 
 
-def _hint(name: str) -> str:
+def _hint(name):
     return f"tapeloom.{name} is not installed; run: pip install {_PARTS[name]}"
 
 
@@ -22,74 +25,85 @@ class _MissingPart:
     """The last finder: reached only when no installed distribution has the part that is asked for."""
 
     @staticmethod
-    def find_spec(fullname: str, path: object = None, target: object = None) -> None:
+    def find_spec(fullname, path=None, target=None):
         package, _, name = fullname.partition(".")
         if package == "tapeloom" and name in _PARTS:
             raise ModuleNotFoundError(_hint(name), name=_PARTS[name])
 
 
 if _MissingPart not in _sys.meta_path:
-    _sys.meta_path.append(_MissingPart)  # type: ignore[arg-type]
+    _sys.meta_path.append(_MissingPart)
 
-from tapeloom import errors, methods  # noqa: E402
-from tapeloom.backend.plugins import (  # noqa: E402
-    get_default_device,
-    register_backend,
-    set_default_device,
-    unregister_backend,
-)
-from tapeloom.devices import Device  # noqa: E402
-from tapeloom.devices import Device as device  # noqa: E402
-from tapeloom.dtypes import (  # noqa: E402
-    DType,
-    bfloat16,
-    bool_,
-    finfo,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    iinfo,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
-    set_default_dtype,
-    uint8,
-)
-from tapeloom.generator import (  # noqa: E402
-    Generator,
-    default_generator,
-    fork_rng,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
-)
-from tapeloom.modes import (  # noqa: E402
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from tapeloom.printing import set_printoptions  # noqa: E402
-from tapeloom.tape import backward as autograd  # noqa: E402
+#: what comes from the modules, besides the ops and functions of the registry
+_EXPORTS = {
+    "tapeloom.backend.plugins": "get_backend get_default_device register_backend set_default_device unregister_backend",
+    "tapeloom.devices": "Device",
+    "tapeloom.dtypes": (
+        "DType bfloat16 bool_ finfo float16 float32 float64 get_default_dtype iinfo int8 int16 int32 int64 "
+        "promote_types set_default_dtype uint8"
+    ),
+    "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
+    "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
+    "tapeloom.printing": "set_printoptions",
+    "tapeloom.tape.tensor": "Tensor is_tensor",
+}
+#: PyTorch's other names for them
+_ALIASES = {
+    "bool": "bool_",
+    "device": "Device",
+    "double": "float64",
+    "float": "float32",
+    "half": "float16",
+    "int": "int32",
+    "long": "int64",
+    "short": "int16",
+}
+#: loaded on first use: name -> (module, name there)
+_LAZY = {
+    "hookimpl": ("tapeloom.backend.hookspecs", "hookimpl"),
+    "load": ("tapeloom.checkpoint", "load"),
+    "save": ("tapeloom.checkpoint", "save"),
+}
+
+from tapeloom import autograd, errors, methods, ops  # noqa: E402
 from tapeloom.tape.op import FUNCTIONS as _FUNCTIONS  # noqa: E402
 from tapeloom.tape.op import REGISTRY as _REGISTRY  # noqa: E402
-from tapeloom.tape.tensor import Tensor, is_tensor  # noqa: E402
 
-double, half, long, short = float64, float16, int64, int16
-
+_public = {"autograd": autograd, "errors": errors, "ops": ops}
 for _name, _op in _REGISTRY.items():
-    for _spelling in (_name, *_op.aliases):
-        globals()[_spelling] = _op
+    _public.update(dict.fromkeys((_name, *_op.aliases), _op))
 for _name, (_function, _, _aliases) in _FUNCTIONS.items():
-    for _spelling in (_name, *_aliases):
-        globals()[_spelling] = _function
-float = float32
-int = int32
-bool = bool_
+    _public.update(dict.fromkeys((_name, *_aliases), _function))
+for _module, _names in _EXPORTS.items():
+    _public.update({_name: getattr(_import_module(_module), _name) for _name in _names.split()})
+for _name, _known in _ALIASES.items():
+    _public[_name] = _public[_known]
+globals().update(_public)
+__all__ = sorted({*_public, *_LAZY})
+
+
+def __getattr__(name):
+    """``tapeloom.nn``, ``optim`` and ``data``, and what is better not loaded before its use."""
+    if name in _PARTS:
+        try:
+            return _import_module(f"tapeloom.{name}")
+        except ModuleNotFoundError as error:
+            if error.name == _PARTS[name]:
+                raise AttributeError(_hint(name)) from None
+            raise
+    if name in _LAZY:
+        module, known = _LAZY[name]
+        return getattr(_import_module(module), known)
+    raise AttributeError(f"module 'tapeloom' has no attribute {name!r}")
+
+
+def __dir__():
+    from importlib.util import find_spec
+
+    def installed(part):
+        try:
+            return find_spec(f"tapeloom.{part}") is not None
+        except ModuleNotFoundError:
+            return False
+
+    return sorted([*__all__, *(part for part in _PARTS if installed(part))])

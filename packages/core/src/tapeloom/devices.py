@@ -22,6 +22,7 @@ class Device:
     _interned: dict[tuple[str, int | None], Device] = {}
     type: str
     index: int | None
+    _tokens: list[Token[Modes]]
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         if isinstance(type, Device):
@@ -52,8 +53,7 @@ class Device:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        token: Token[Modes] = self._tokens.pop()
-        MODES.reset(token)
+        MODES.reset(self._tokens.pop())
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

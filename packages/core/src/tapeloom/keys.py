@@ -119,9 +119,8 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
             step = 1 if item.step is None else _index(op, item.step)
             if step <= 0:
                 raise IndexingError(f"{op}: slice step must be positive, got {step}. Use .flip() to turn the order.")
-            start, stop, step = slice(
-                *(None if bound is None else _index(op, bound) for bound in (item.start, item.stop)), step
-            ).indices(length)
+            first, last = (None if bound is None else _index(op, bound) for bound in (item.start, item.stop))
+            start, stop, step = slice(first, last, step).indices(length)
             structure.append(("slice", len(range(start, stop, step)), step))
             numbers.append(start)
             dim += 1

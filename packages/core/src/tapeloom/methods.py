@@ -102,8 +102,8 @@ def bind() -> None:
         setattr(Tensor, f"__{dunder}__", _comparison(name))
     for dunder, name in UNARY.items():
         setattr(Tensor, f"__{dunder}__", _as_method(REGISTRY[name].fast or REGISTRY[name]))
-    Tensor.__getitem__ = indexing.getitem  # type: ignore[attr-defined]
-    Tensor.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
+    setattr(Tensor, "__getitem__", indexing.getitem)  # noqa: B010 - assigning would contradict the generated stub
+    setattr(Tensor, "__setitem__", indexing.setitem)  # noqa: B010
     for made in REGISTRY.values():
         if made.method:
             for name in (made.name, *made.aliases):

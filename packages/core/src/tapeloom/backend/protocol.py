@@ -79,7 +79,7 @@ class Backend:
 
     # how kernels and rules are run
 
-    def kernel(self, op: Op) -> Callable[..., Any]:
+    def kernel(self, op: Op[Any, Any]) -> Callable[..., Any]:
         """The function that computes ``op``: called with every parameter in order, inputs as raw arrays."""
         found = getattr(self, op.name, None)
         if found is None:
@@ -98,11 +98,11 @@ class Backend:
         plan, kept, edges = node.plan, node.kept, node.edges
         pairs: list[tuple[Node, Array]] = []
         if plan.short is None:
-            for gradient, edge in zip(plan.pull(g, kept, self), edges, strict=True):
-                if edge is not None and gradient is not None:
-                    if gradient.shape != edge.shape:
-                        gradient = self.reduce_to(gradient, edge.shape)
-                    pairs.append((edge, gradient))
+            for gradient, target in zip(plan.pull(g, kept, self), edges, strict=True):
+                if target is not None and gradient is not None:
+                    if gradient.shape != target.shape:
+                        gradient = self.reduce_to(gradient, target.shape)
+                    pairs.append((target, gradient))
             return pairs
         for slot, function, positions, count, wants_ops in plan.short:  # the hot loop: plain rules, one step each
             if count == 0 and not wants_ops:
@@ -113,10 +113,10 @@ class Backend:
                 gradient = function(g, *[kept[position] for position in positions], self)
             else:
                 gradient = function(g, *[kept[position] for position in positions])
-            edge = edges[slot]
-            if gradient.shape != edge.shape:  # type: ignore[union-attr]
-                gradient = self.reduce_to(gradient, edge.shape)  # type: ignore[union-attr]
-            pairs.append((edge, gradient))  # type: ignore[arg-type]
+            edge: Any = edges[slot]
+            if gradient.shape != edge.shape:
+                gradient = self.reduce_to(gradient, edge.shape)
+            pairs.append((edge, gradient))
         return pairs
 
     def reduce_to(self, x: Array, size: tuple[int, ...]) -> Array:

@@ -51,7 +51,7 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
 def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
     if isinstance(data, Tensor):
-        return data.to(data.device if device is None else resolve_device(device), dtype or data.dtype)  # type: ignore[no-any-return]
+        return data.to(data.device if device is None else resolve_device(device), dtype or data.dtype)
     if host.is_host_array(data) and dtype is None and resolve_device(device).type == "cpu":
         return from_numpy(data)
     return tensor(data, dtype=dtype, device=device)

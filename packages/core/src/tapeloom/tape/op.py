@@ -14,7 +14,7 @@ namespace that the rule computes with: the backend on raw arrays, or the Tensor 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tape import policy as policies
@@ -337,15 +337,10 @@ class Op(Generic[P, R]):
         return f"{self.name}({', '.join(parts)})"
 
 
-if TYPE_CHECKING:
-    from typing import overload
-
-    @overload
-    def op(function: Callable[P, R], /) -> Op[P, R]: ...
-    @overload
-    def op(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
-
-
+@overload
+def op(function: Callable[P, R], /) -> Op[P, R]: ...
+@overload
+def op(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def op(function: Any = None, /, **settings: Any) -> Any:
     """Declare an op. See the head of this file; settings:
 

@@ -250,7 +250,7 @@ class Tensor(TensorMethods):
     @property
     def T(self) -> Tensor:
         """The tensor with its dimensions reversed."""
-        return self.permute(*range(self.ndim - 1, -1, -1))
+        return self.permute(tuple(range(self.ndim - 1, -1, -1)))
 
     @property
     def mT(self) -> Tensor:
@@ -332,7 +332,7 @@ class Tensor(TensorMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise GradientError("deepcopy: only leaves can be copied deeply; this tensor was made by an operation. Use .detach().")
-        found = memo.get(id(self))
+        found: Tensor | None = memo.get(id(self))
         if found is None:
             found = memo[id(self)] = make_like(self, self.kind.backend.copy(self.array))
             if self.grad is not None:
@@ -341,7 +341,7 @@ class Tensor(TensorMethods):
                 import copy
 
                 setattr(found, name, copy.deepcopy(value, memo))
-        return found  # type: ignore[no-any-return]
+        return found
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if not self.is_leaf:

@@ -31,11 +31,11 @@ class Reduction:
 
     def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmax(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)
+        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
 
     def min_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmin(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)
+        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
 
     def _picked(self: Any, x: Array, indices: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         values = self.gather(x, dim, indices)

@@ -143,7 +143,9 @@ class Window:
         framed = self._framed(x, kernel_size, stride, padding, dilation, out, self.lowest(x))
         whole = framed is x  # no window reaches outside
         height, width = x.shape[2:]
-        best = indices = seen = None
+        best: Any = None
+        indices: Any = None
+        seen: Any = None
         for i, j, key in taps(kernel_size, stride, dilation, out):
             value = framed[key]
             rows = xp.reshape(xp.arange(out[0]), (-1, 1)) * stride[0] + (i * dilation[0] - padding[0])
