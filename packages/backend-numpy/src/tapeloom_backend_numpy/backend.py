@@ -7,6 +7,7 @@ from typing import Any
 
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.devices import Device
+from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.philox import NativeRandom
 
 Array = Any
@@ -16,7 +17,7 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(NativeRandom, ArrayAPIBackend):
+class NumpyBackend(ChannelsLast, NativeRandom, ArrayAPIBackend):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"
