@@ -38,7 +38,7 @@ def dtype_of(array: Any) -> DType:
     raise DTypeError(f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer or floating data.")
 
 
-def is_host_array(value: object) -> bool:
+def is_array(value: object) -> bool:
     """Whether ``value`` is a NumPy array or scalar."""
     np = sys.modules.get("numpy")
     return np is not None and isinstance(value, (np.ndarray, np.generic))
@@ -48,7 +48,7 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
     """A fresh NumPy array of ``data`` and its dtype."""
     import numpy as np
 
-    if is_host_array(data):
+    if is_array(data):
         found = dtype_of(data)
         return np.array(data, dtype=native(dtype or found), copy=True, order="C"), dtype or found
     data = _plain(data)
@@ -92,6 +92,18 @@ def _plain(data: Any) -> Any:
 def _short(data: Any) -> str:
     text = repr(data)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def asarray(value: Any, dtype: DType | None = None) -> Any:
+    """``value`` as a host array; without ``dtype`` with the dtype that ``tapeloom.tensor`` would give it."""
+    return array_from(value, dtype)[0]
+
+
+def stack(arrays: list[Any]) -> Any:
+    """Host arrays of one shape and dtype along a new first dimension."""
+    import numpy as np
+
+    return np.stack(arrays)
 
 
 def lend(array: Any) -> tuple[Any, DType]:

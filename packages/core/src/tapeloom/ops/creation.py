@@ -52,7 +52,7 @@ def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
     if isinstance(data, Tensor):
         return data.to(data.device if device is None else resolve_device(device), dtype or data.dtype)
-    if host.is_host_array(data) and dtype is None and resolve_device(device).type == "cpu":
+    if host.is_array(data) and dtype is None and resolve_device(device).type == "cpu":
         return from_numpy(data)
     return tensor(data, dtype=dtype, device=device)
 
@@ -60,7 +60,7 @@ def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor
 @function(method=False)
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
-    if not host.is_host_array(array):
+    if not host.is_array(array):
         raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}. Use tapeloom.tensor for other data.")
     lent, dtype = host.lend(array)
     return from_host(lent, dtype, resolve_device("cpu"))

@@ -217,7 +217,7 @@ def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
 def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
     parts, start = [], 0
     for shape in tensors_shape:
-        parts.append(ops.narrow_(g, dim, start, shape[dim]))
+        parts.append(ops.narrow(g, dim, start, shape[dim]))
         start += shape[dim]
     return parts
 

@@ -7,7 +7,7 @@ Nothing that backward kept is ever overwritten, on any backend. What users see i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
@@ -15,6 +15,8 @@ from tapeloom.modes import MODES
 from tapeloom.tape.node import Leaf
 from tapeloom.tape.op import OPS, Op
 from tapeloom.tape.tensor import Tensor, extra_of, make
+
+T = TypeVar("T", bound=Tensor)
 
 DETACH: Any = None  # the step of a path that leaves the tape
 
@@ -34,11 +36,17 @@ def link(view: Tensor, base: Tensor, op: Any, statics: tuple[Any, ...]) -> None:
     views.append(ref(view))
 
 
-def detached(tensor: Tensor) -> Tensor:
-    """Another handle on the same value, without history."""
-    result = make(tensor.array, tensor.kind)
+def shared(cls: type[T], tensor: Tensor) -> T:
+    """A handle of class ``cls`` on the same value, without history."""
+    result = object.__new__(cls)
+    result.array, result.kind, result.node, result.extra = tensor.array, tensor.kind, None, None
     link(result, tensor, DETACH, ())
     return result
+
+
+def detached(tensor: Tensor) -> Tensor:
+    """Another handle on the same value, without history."""
+    return shared(Tensor, tensor)
 
 
 def replace_data(tensor: Tensor, value: Tensor) -> None:
@@ -53,8 +61,6 @@ def replace_data(tensor: Tensor, value: Tensor) -> None:
         leaf = tensor.node
         if leaf.kind is not value.kind or leaf.shape != value.shape:
             leaf.kind, leaf.shape = value.kind, value.shape
-    shared = make(value.array, value.kind)
-    del shared
     link(tensor, value, DETACH, ())
 
 

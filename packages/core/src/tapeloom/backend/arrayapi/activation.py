@@ -1,0 +1,108 @@
+"""Activation kernels, and erf, which no array library of ours has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from tapeloom import dtypes
+
+Array = Any
+
+ROOT_HALF = 0.7071067811865476  # sqrt(1 / 2)
+ROOT_TWO_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
+DENSITY_AT_0 = 0.3989422804014327  # 1 / sqrt(2 pi): the normal density at 0
+CUBIC = 0.044715  # of the tanh form of gelu (Hendrycks and Gimpel, 2016)
+
+
+def wide_inside(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a kernel whose inputs come first on half types in float32, and round its one result once, as PyTorch does."""
+
+    @wraps(kernel)
+    def run(self: Any, x: Array, *rest: Any) -> Array:
+        if x.dtype.itemsize > 2:
+            return kernel(self, x, *rest)
+        half = dtypes.as_dtype(x.dtype.name)
+        wide = [self.cast(value, dtypes.float32) if hasattr(value, "dtype") else value for value in (x, *rest)]
+        return self.cast(kernel(self, *wide), half)
+
+    return run
+
+
+class Activation:
+    """Kernels of the activations."""
+
+    xp: Any
+
+    def relu(self: Any, x: Array) -> Array:
+        return self.xp.maximum(x, 0)
+
+    def relu_backward(self: Any, upstream: Array, y: Array) -> Array:
+        return self.where(self.less_equal(y, 0), self.zero_like(upstream), upstream)
+
+    def leaky_relu(self: Any, x: Array, negative_slope: float) -> Array:
+        return self.where(self.greater(x, 0), x, x * negative_slope)
+
+    def hardtanh(self: Any, x: Array, min_val: float, max_val: float) -> Array:
+        return self.minimum(self.maximum(x, min_val), max_val)
+
+    @wide_inside
+    def sigmoid(self: Any, x: Array) -> Array:
+        return 1 / (self.exp(-x) + 1)  # an exp that overflows gives the right 0
+
+    @wide_inside
+    def silu(self: Any, x: Array) -> Array:
+        return x / (self.exp(-x) + 1)
+
+    @wide_inside
+    def elu(self: Any, x: Array, alpha: float) -> Array:
+        return self.where(self.greater(x, 0), x, self.expm1(x) * alpha)
+
+    @wide_inside
+    def softplus(self: Any, x: Array, beta: float, threshold: float) -> Array:
+        scaled = x * beta
+        smooth = self.log1p(self.exp(-self.abs(scaled))) + self.maximum(scaled, 0)
+        return self.where(self.greater(scaled, threshold), x, smooth / beta)
+
+    @wide_inside
+    def gelu(self: Any, x: Array, approximate: str) -> Array:
+        """Composite: x times the normal distribution function at x, or the tanh that comes near it."""
+        if approximate == "tanh":
+            return x * 0.5 * (self.tanh(x * (x * x * CUBIC + 1) * ROOT_TWO_OVER_PI) + 1)
+        return x * 0.5 * (self.erf(x * ROOT_HALF) + 1)
+
+    @wide_inside
+    def gelu_backward(self: Any, g: Array, x: Array, out: Array, approximate: str) -> Array:
+        share = self.where(x == 0, 0.5, out / x)  # P(x)
+        if approximate == "tanh":
+            # the tanh is 2 P - 1, so its slope 1 - tanh**2 is 4 P (1 - P)
+            rate = (x * x * (3 * CUBIC) + 1) * (2 * ROOT_TWO_OVER_PI)
+            return g * (share + x * (share * (1 - share)) * rate)
+        return g * (share + x * (self.exp(x * x * -0.5) * DENSITY_AT_0))
+
+    @wide_inside
+    def softmax(self: Any, x: Array, dim: int) -> Array:
+        if not x.ndim:
+            return self.exp(x - x)
+        if not x.shape[dim]:
+            return x
+        raised = self.exp(x - self.amax(x, (dim,), True))
+        return raised / self.sum(raised, (dim,), True)
+
+    @wide_inside
+    def softmax_backward(self: Any, upstream: Array, y: Array, dim: int) -> Array:
+        return (upstream - self.sum(upstream * y, (dim,) if y.ndim else (), True)) * y
+
+    @wide_inside
+    def log_softmax(self: Any, x: Array, dim: int) -> Array:
+        if not x.ndim:
+            return x - x
+        if not x.shape[dim]:
+            return x
+        lowered = x - self.amax(x, (dim,), True)
+        return lowered - self.log(self.sum(self.exp(lowered), (dim,), True))
+
+    @wide_inside
+    def log_softmax_backward(self: Any, upstream: Array, y: Array, dim: int) -> Array:
+        return upstream - self.exp(y) * self.sum(upstream, (dim,) if y.ndim else (), True)

@@ -1,0 +1,224 @@
+"""Activations: the functions between the layers of a network, each element by itself, and softmax along one dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapeloom.errors import ArgumentError
+from tapeloom.tape.op import OPS, function, op
+from tapeloom.tape.policy import FLOAT, FLOATING_ONLY, NUMERIC
+
+if TYPE_CHECKING:
+    from tapeloom.tape.roles import Cast, Dim
+    from tapeloom.tape.tensor import Tensor
+
+# piecewise linear
+
+
+@op(dtype=NUMERIC, inplace=True)
+def relu(x: Tensor) -> Tensor:
+    """``max(x, 0)``; its gradient at 0 is 0."""
+relu.gradient(x=lambda g, out, ops: ops.relu_backward(g, out))
+
+
+@op(dtype=NUMERIC, method=False)
+def relu_backward(upstream: Tensor, y: Tensor) -> Tensor:
+    """``upstream`` where ``y``, the result of ``relu``, is not 0 (or is nan), and 0 elsewhere."""
+relu_backward.gradient(upstream=lambda g, y, ops: ops.relu_backward(g, y))
+
+
+@op(dtype=FLOATING_ONLY, method=False)
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """``x`` where it is positive, ``negative_slope * x`` elsewhere."""
+leaky_relu.gradient(x=lambda g, x, negative_slope, ops: ops.where(ops.greater(x, 0), g, g * negative_slope))
+
+
+@function(method=False)
+def prelu(x: Any, weight: Any) -> Any:
+    """``x`` where it is positive, ``weight * x`` elsewhere; ``weight`` has one element, or one for each channel (dim 1)."""
+    if weight.ndim and weight.numel() != 1:
+        channels = x.shape[1] if x.ndim > 1 else 1
+        if weight.ndim != 1 or weight.shape[0] != channels:
+            raise ArgumentError(
+                f"prelu: weight has shape {weight.shape}, and x of shape {x.shape} has {channels} channels. "
+                f"Give one element, or one for each channel."
+            )
+        weight = OPS.reshape(weight, (channels,) + (1,) * max(x.ndim - 2, 0))
+    return OPS.where(OPS.greater(x, 0), x, OPS.multiply(weight, x))
+
+
+def _range_fits(op: Any, x: Any, min_val: float, max_val: float) -> None:
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh: min_val={min_val} is above max_val={max_val}. Swap them.")
+
+
+@op(dtype=FLOATING_ONLY, check=_range_fits, method=False)
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """``x`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0."""
+hardtanh.gradient(
+    x=lambda g, x, min_val, max_val, ops: ops.where(
+        ops.logical_or(ops.less_equal(x, min_val), ops.greater_equal(x, max_val)), 0, g
+    )
+)
+
+
+@function(method=False)
+def relu6(x: Any) -> Any:
+    """``min(max(x, 0), 6)``."""
+    return OPS.hardtanh(x, 0.0, 6.0)
+
+
+@function(method=False)
+def hardsigmoid(x: Any) -> Any:
+    """``min(max(x + 3, 0), 6) / 6``."""
+    return OPS.hardtanh(x + 3, 0.0, 6.0) / 6
+
+
+@function(method=False)
+def hardswish(x: Any) -> Any:
+    """``x * hardsigmoid(x)``."""
+    return x * hardsigmoid(x)
+
+
+# smooth
+
+
+@op(dtype=FLOAT, inplace=True)
+def sigmoid(x: Tensor) -> Tensor:
+    """``1 / (1 + exp(-x))``."""
+sigmoid.gradient(x=lambda g, out: g * (out * (1 - out)))
+
+
+@function(method=False)
+def logsigmoid(x: Any) -> Any:
+    """``log(sigmoid(x))``, exact for large negative ``x``."""
+    return -OPS.softplus(-x, 1.0, float("inf"))
+
+
+def _silu_gradient(g: Any, x: Any, ops: Any) -> Any:
+    s = ops.sigmoid(x)
+    return g * (s * (1 + x * (1 - s)))
+
+
+@op(dtype=FLOATING_ONLY, method=False)
+def silu(x: Tensor) -> Tensor:
+    """``x * sigmoid(x)``, also called swish."""
+silu.gradient(x=lambda g, x, ops: _silu_gradient(g, x, ops))
+
+
+@op(dtype=FLOATING_ONLY, method=False)
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+elu.gradient(
+    # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
+    x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.greater(x, 0), 0, x))))
+)
+
+
+@function(method=False)
+def selu(x: Any) -> Any:
+    """``scale * elu(x, alpha)`` with the constants of self-normalizing networks (Klambauer et al., 2017)."""
+    return OPS.elu(x, 1.6732632423543772) * 1.0507009873554805
+
+
+@function(method=False)
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """``x`` where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere."""
+    if not alpha:
+        raise ArgumentError("celu: alpha must not be 0.")
+    return OPS.elu(x / alpha, 1.0) * alpha
+
+
+@op(dtype=FLOATING_ONLY, method=False)
+def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x`` is above ``threshold``."""
+softplus.gradient(
+    x=lambda g, x, beta, threshold, ops: ops.where(ops.greater(x * beta, threshold), g, g * ops.sigmoid(x * beta))
+)
+
+
+@function(method=False)
+def mish(x: Any) -> Any:
+    """``x * tanh(softplus(x))``."""
+    return x * OPS.tanh(OPS.softplus(x))
+
+
+@function(method=False)
+def softsign(x: Any) -> Any:
+    """``x / (1 + |x|)``."""
+    return x / (1 + OPS.abs(x))
+
+
+@function(method=False)
+def tanhshrink(x: Any) -> Any:
+    """``x - tanh(x)``."""
+    return x - OPS.tanh(x)
+
+
+def _known_form(op: Any, x: Any, approximate: str) -> None:
+    if approximate not in ("none", "tanh"):
+        raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}.")
+
+
+# The slope takes P from the result, as out / x: nothing but the two neighbours of this op is kept, and erf, which is
+# most of the work, is computed once.
+
+
+@op(dtype=FLOATING_ONLY, composite=True, check=_known_form, method=False)
+def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    """``x * P(x)``, P being the standard normal distribution function; ``approximate="tanh"`` takes P by a tanh."""
+gelu.gradient(x=lambda g, x, approximate, out, ops: ops.gelu_backward(g, x, out, approximate))
+
+
+@function(method=False)
+def glu(x: Any, dim: int = -1) -> Any:
+    """The first half of ``x`` along ``dim`` times the sigmoid of the second half."""
+    length = x.size(dim)
+    if length % 2:
+        raise ArgumentError(f"glu: dim {dim} of shape {x.shape} has the odd length {length}. It must have two equal halves.")
+    left, right = x.chunk(2, dim)
+    return left * OPS.sigmoid(right)
+
+
+# along one dimension
+
+
+@op(dtype=FLOATING_ONLY)
+def softmax(x: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
+    """``exp(x) / sum(exp(x), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan."""
+softmax.gradient(x=lambda g, dim, out, ops: ops.softmax_backward(g, out, dim))
+
+
+def _softmax_slope(g: Any, upstream: Any, y: Any, dim: int, ops: Any) -> Any:
+    dims = (dim,) if y.ndim else ()
+    return g * (upstream - ops.sum(upstream * y, dims, True)) - upstream * ops.sum(g * y, dims, True)
+
+
+@op(method=False)
+def softmax_backward(upstream: Tensor, y: Tensor, dim: Dim) -> Tensor:
+    """``upstream`` pulled back through the softmax ``y``."""
+softmax_backward.gradient(
+    upstream=lambda g, y, dim, ops: ops.softmax_backward(g, y, dim),
+    y=lambda g, upstream, y, dim, ops: _softmax_slope(g, upstream, y, dim, ops),
+)
+
+
+@op(dtype=FLOATING_ONLY)
+def log_softmax(x: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
+    """``x - log(sum(exp(x), dim))`` without overflow; ``dtype`` casts first."""
+log_softmax.gradient(x=lambda g, dim, out, ops: ops.log_softmax_backward(g, out, dim))
+
+
+@op(method=False)
+def log_softmax_backward(upstream: Tensor, y: Tensor, dim: Dim) -> Tensor:
+    """``upstream`` pulled back through the log-softmax ``y``."""
+log_softmax_backward.gradient(
+    upstream=lambda g, y, dim, ops: g - ops.sum(g * ops.exp(y), (dim,) if y.ndim else (), True),
+    y=lambda g, upstream, y, dim, ops: -(g * ops.exp(y)) * ops.sum(upstream, (dim,) if y.ndim else (), True),
+)
+
+
+@function(method=False)
+def softmin(x: Any, dim: int, *, dtype: Any = None) -> Any:
+    """``softmax(-x, dim)``."""
+    return OPS.softmax(-x, dim, dtype=dtype)
