@@ -5,6 +5,7 @@ NumPy is imported inside the functions, so that ``import tapeloom`` does not loa
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,18 @@ def linspace(start: float, end: float, count: int, dtype: DType) -> Any:
     import numpy as np
 
     return np.linspace(start, end, count).astype(native(dtype))
+
+
+def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
+    """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
+    import numpy as np
+
+    from tapeloom import host_random
+
+    count = math.prod(size)
+    words = host_random.native_words(np, seed, offset, host_random.normal_words(count))
+    numbers = host_random.normal_from_words(np, words, mean, std)[:count]
+    return numbers.astype(native(dtype), copy=False).reshape(size)
 
 
 def to_numpy(tensor: Tensor, *, force: bool) -> Any:

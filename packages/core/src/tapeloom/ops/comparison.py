@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @op(dtype=COMPARE, aliases=("eq",))
 def equal(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x == y``, element by element (``tapeloom.equal`` of two tensors as one answer is ``tapeloom.array_equal``)."""
+    """``x == y``, element by element: public as ``eq``, for ``tapeloom.equal`` is one answer for two tensors."""
 
 
 @op(dtype=COMPARE, aliases=("ne",))
@@ -137,6 +137,12 @@ def isclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan:
         if equal_nan:
             close = OPS.logical_or(close, OPS.logical_and(OPS.isnan(x), OPS.isnan(y)))
     return close
+
+
+@function(name="equal")
+def equal_as_wholes(x: Any, y: Any) -> bool:
+    """Whether two tensors have one shape and equal elements: one bool. Element by element it is ``eq``."""
+    return x.shape == y.shape and bool(OPS.equal(x, y).all())
 
 
 @function()

@@ -199,13 +199,12 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     return OPS.cast(OPS.equal(OPS.unsqueeze(x, -1), arange(classes, device=x.device)), dtypes.int64)  # type: ignore[no-any-return]
 
 
-# methods that make tensors like this one
-
-
-@function()
-def new_index(x: Tensor, places: Any) -> Tensor:
+def index_tensor(places: Any, x: Tensor) -> Tensor:
     """An int64 tensor of ``places`` on the device of ``x``."""
     return tensor(list(places), dtype=dtypes.int64, device=x.device)
+
+
+# methods that make tensors like this one
 
 
 @function()

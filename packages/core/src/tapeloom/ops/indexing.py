@@ -15,26 +15,26 @@ from tapeloom.tape.tensor import Tensor, is_tensor, make
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.tape.roles import Dim, Index, Ints, Size
+    from tapeloom.tape.roles import Dim, Index, Ints, Key, Position, Size
 
 # basic keys: ints, slices, None
 
 
 @op(dtype=KEEP, view=True, method=False)
-def slice_(x: Tensor, key: Any) -> Tensor:
+def slice_(x: Tensor, key: Key) -> Tensor:
     """``x[key]`` for a basic ``keys.Key``."""
 slice_.gradient(x=lambda g, key, x_shape, ops: ops.unslice(g, key, x_shape))
 slice_.write = lambda base, value, key: OPS.slice_put(base, value, key)
 
 
 @op(dtype=KEEP, method=False)
-def unslice(x: Tensor, key: Any, size: Size) -> Tensor:
+def unslice(x: Tensor, key: Key, size: Size) -> Tensor:
     """``x`` at ``key`` within zeros of shape ``size``: the adjoint of ``slice``."""
 unslice.gradient(x=lambda g, key, ops: ops.slice(g, key))
 
 
 @op(dtype=KEEP, method=False)
-def slice_put(x: Tensor, value: Tensor, key: Any) -> Tensor:
+def slice_put(x: Tensor, value: Tensor, key: Key) -> Tensor:
     """``x`` with ``value`` (broadcast) at ``key``."""
 slice_put.gradient(
     x=lambda g, key, ops: ops.slice_put(g, ops.zero_of(g), key),
@@ -75,13 +75,15 @@ index_put.gradient(
 
 def _plan(what: str, x: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, ...]]:
     """``x`` after the basic part of ``key``, that part, and the advanced part as integer tensors and their dims."""
+    from tapeloom.ops.creation import index_tensor
+
     basic, advanced = parse(what, key, x.shape, is_tensor)
     base = x if basic is None else OPS.slice(x, basic)
     indices: list[Any] = []
     dims: list[int] = []
     for dim, item in advanced:
         if isinstance(item, bool):
-            item = x.new_index([0] if item else [])
+            item = index_tensor([0] if item else [], x)
         elif not is_tensor(item):
             item = _as_index(what, x, item)
         if item.device is not x.device:
@@ -251,7 +253,7 @@ def nonzero(x: Tensor) -> Tensor:
 
 
 @op(dtype=KEEP, method=False)
-def select_column(x: Tensor, column: int) -> Tensor:
+def select_column(x: Tensor, column: Position) -> Tensor:
     """One column of the rows that ``nonzero`` gave."""
 
 

@@ -12,7 +12,7 @@ from tapeloom.tape.policy import KEEP, PROMOTE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.tape.roles import Dim, Ints, Number, Size
+    from tapeloom.tape.roles import Dim, Ints, Number, Position, Size
     from tapeloom.tape.tensor import Tensor
 
 
@@ -277,7 +277,7 @@ def _narrow_range(op: Any, x: Any, dim: Any, start: Any, length: Any) -> tuple[A
 
 
 @op(dtype=KEEP, prepare=_narrow_range, view=True)
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(x: Tensor, dim: int, start: Position, length: int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
 narrow.gradient(x=lambda g, dim, start, x_shape, ops: ops.place(g, dim, start, x_shape[dim]))
 narrow.write = lambda base, value, dim, start, length: OPS.cat(
@@ -291,7 +291,7 @@ narrow.write = lambda base, value, dim, start, length: OPS.cat(
 
 
 @op(dtype=KEEP, method=False)
-def place(x: Tensor, dim: Dim, start: int, total: int) -> Tensor:
+def place(x: Tensor, dim: Dim, start: Position, total: int) -> Tensor:
     """``x`` within zeros: along ``dim``, of length ``total``, from ``start``. The adjoint of ``narrow``."""
 place.gradient(x=lambda g, dim, start, x_shape, ops: ops.narrow(g, dim, start, x_shape[dim]))
 
@@ -388,12 +388,14 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
         return OPS.constant_pad(x, pad, 0 if value is None else value)
     if value is not None:
         raise ArgumentError(f"pad: mode {mode!r} takes no value.")
+    from tapeloom.ops.creation import index_tensor
+
     _, amounts, _ = _padding(OPS.constant_pad, x, pad, 0)
     for position in range(0, len(amounts), 2):
         before, after = amounts[position : position + 2]
         axis = x.ndim - 1 - position // 2
         places = _pad_places(mode, x.shape[axis], before, after)
-        x = OPS.index_select(x, axis, x.new_index(places))
+        x = OPS.index_select(x, axis, index_tensor(places, x))
     return x
 
 

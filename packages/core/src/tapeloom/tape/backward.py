@@ -85,9 +85,10 @@ def _node_of(what: str, tensor: Tensor) -> Node:
 def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Node, Any]]:
     """The nodes to start from and their gradients (raw arrays, or Tensors under ``create_graph``)."""
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    given = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
     if gradients is None:
-        given = [None] * len(outputs)
+        given: list[Any] = [None] * len(outputs)
+    else:
+        given = [gradients] if isinstance(tensors, Tensor) or isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
         raise ArgumentError(f"{what}: {len(outputs)} outputs and {len(given)} gradients were given. Give one for each, or None.")
     roots = []
@@ -194,7 +195,7 @@ def walk(
                 pairs = [(node.edges[0], node.plan.pull(g, kept, None)[0])]
             else:
                 pairs = node.kind.backend.pull(node, g)
-            if kept and not retain:
+            if not retain and node.plan.frees:
                 node.kept = FREED
             if len(pairs) == 1 and not heap and visit is None:
                 following = pairs[0]

@@ -85,7 +85,7 @@ class Plan:
     uses keep None. ``slots`` maps each edge to its input.
     """
 
-    __slots__ = ("composite", "joint", "keep", "need", "op", "rules", "short")
+    __slots__ = ("composite", "frees", "joint", "keep", "need", "op", "rules", "short")
     crosses = False  # only a transfer's gradient leaves its backend
 
     def __init__(self, op: Op[Any, Any], need: tuple[Any, ...]) -> None:
@@ -104,6 +104,9 @@ class Plan:
         if self.composite:
             names |= {*op.inputs, *op.statics}
         self.keep = tuple(name in names for name in op.layout)
+        #: whether arrays are kept: then a walk frees them, and a second walk is an error
+        arrays = {*op.inputs, *op.residuals, "out"}
+        self.frees = any(wanted and name in arrays for name, wanted in zip(op.layout, self.keep, strict=True))
         #: for plans of plain rules: (edge, function, positions of its arguments, how many, wants ops), all that
         #: ``Backend.pull`` needs to run them without looking further
         self.short: tuple[Any, ...] | None = None
@@ -384,11 +387,14 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], bool, tuple[str, ...]]] = {}
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def function(*, method: bool = True, aliases: Sequence[str] = ()) -> Callable[[C], C]:
-    """Mark a plain function over ops as public: in ``tapeloom``, and as a method of Tensor unless ``method=False``."""
+def function(*, method: bool = True, aliases: Sequence[str] = (), name: str | None = None) -> Callable[[C], C]:
+    """Mark a plain function over ops as public: in ``tapeloom``, and as a method of Tensor unless ``method=False``.
+
+    It stands before an op of the same ``name``, which is then for rules and other ops.
+    """
 
     def mark(made: C) -> C:
-        FUNCTIONS[made.__name__] = (made, method, tuple(aliases))
+        FUNCTIONS[name or made.__name__] = (made, method, tuple(aliases))
         return made
 
     return mark

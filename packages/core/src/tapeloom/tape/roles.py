@@ -14,6 +14,7 @@ from tapeloom.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
+    from tapeloom.keys import Key as Key
     from tapeloom.tape.tensor import Tensor
 
     # inputs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Ints = int | Sequence[int]  # any tuple of ints
     Pair = int | Sequence[int]  # one int for both spatial axes, or two
     Number = bool | int | float
+    Position = int  # a place along a dimension, where a length would be a setting
     Cast = dtypes.DType | None  # the dtype to compute in: consumed by the dtype policy, not handed to the kernel
     DType = dtypes.DType
 
@@ -94,6 +96,8 @@ STATICS: dict[str, Callable[[str, str, Any, int], Any]] = {
     "int | None": lambda op, name, value, ndim: None if value is None else shapes.as_int(op, name, value),
     "bool": _bool,
     "float": _float,
+    "Position": lambda op, name, value, ndim: shapes.as_int(op, name, value),
+    "Key": lambda op, name, value, ndim: value,
     "Number": _number,
     "Number | None": lambda op, name, value, ndim: None if value is None else _number(op, name, value, ndim),
     "str": _text,
@@ -101,8 +105,8 @@ STATICS: dict[str, Callable[[str, str, Any, int], Any]] = {
     "Cast": lambda op, name, value, ndim: None if value is None else dtypes.as_dtype(value),
 }
 
-#: statics that are values: a compiling backend traces them instead of compiling one program for each
-VALUE_STATICS = frozenset({"float", "Number", "Number | None"})
+#: statics that are values: a compiling backend traces them (of a key, its numbers) instead of compiling for each
+VALUE_STATICS = frozenset({"float", "Number", "Number | None", "Position", "Key"})
 
 
 def device_of(device: Device | str | None) -> Device:

@@ -21,6 +21,7 @@ class _Move:
     outputs: tuple[str, ...] = ()
     composite = False
     crosses = True
+    frees = False
 
     def __init__(self, source: Kind, target: Kind) -> None:
         self.source = source

@@ -37,19 +37,12 @@ class Elementwise:
     def rsqrt(self: Any, x: Array) -> Array:
         return 1 / self.sqrt(x)
 
-    def sigmoid(self: Any, x: Array) -> Array:
-        # tanh saturates without overflow, where exp(-x) would overflow for large negative x
-        return self.tanh(x * 0.5) * 0.5 + 0.5
-
     def clamp(self: Any, x: Array, min: Array | None, max: Array | None) -> Array:
         if min is not None:
             x = self.maximum(x, min)
         if max is not None:
             x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
         return x
-
-    def relu(self: Any, x: Array) -> Array:
-        return self.maximum(x, self.zero_like(x))
 
     def clone(self: Any, x: Array) -> Array:
         return self.copy(x)

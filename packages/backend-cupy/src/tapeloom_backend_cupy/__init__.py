@@ -1,0 +1,29 @@
+"""The CUDA backend of tapeloom, on CuPy. This module is light: CuPy is imported when the backend is first asked for."""
+
+from __future__ import annotations
+
+from tapeloom.backend.hookspecs import hookimpl
+from tapeloom.backend.protocol import Backend
+from tapeloom.errors import BackendError
+
+TAPELOOM_API = (1, 0)
+
+
+@hookimpl
+def tapeloom_backend() -> Backend:
+    """The backend for the device type ``cuda``; a BackendError says what is missing where it cannot be used."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            f"backend 'cuda': CuPy cannot be imported ({error}). "
+            f"Run: pip install 'tapeloom-backend-cupy[cuda13]' (or [cuda12], by your CUDA driver)"
+        ) from error
+    if not cupy.cuda.is_available():
+        raise BackendError(
+            f"backend 'cuda': CuPy {cupy.__version__} is installed and finds no usable GPU and driver. "
+            f"Check nvidia-smi, and that the CuPy package fits the driver's CUDA version."
+        )
+    from tapeloom_backend_cupy.backend import CupyBackend
+
+    return CupyBackend(cupy)

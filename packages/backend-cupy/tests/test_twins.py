@@ -1,0 +1,113 @@
+"""Each kernel against its twin: the same bits where only copies, comparisons, integers or ordered sums are at work,
+else a few units in the last place (exp and log differ by library, and the GPU fuses multiplications with additions)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tapeloom_backend_cupy import kernels
+from tapeloom_backend_cupy.kernels import embedding, launch, optimizer
+from tapeloom_backend_cupy.kernels import rows as rows_module
+
+
+def compare(machine: Any, name: str, arguments: tuple[Any, ...], tolerance: Any = None) -> None:
+    """Call launcher and twin with the same NumPy arguments and compare all results."""
+
+    def move(value: Any) -> Any:
+        if isinstance(value, list):
+            return [move(one) for one in value]
+        return machine.put(value) if isinstance(value, np.ndarray) else value
+
+    got = getattr(machine.k, name)(*(move(argument) for argument in arguments))
+    wanted = getattr(kernels.TWINS, name)(*arguments)
+
+    def walk(one: Any, other: Any) -> None:
+        if isinstance(other, tuple | list):
+            assert len(one) == len(other)
+            for first, second in zip(one, other, strict=True):
+                walk(first, second)
+            return
+        one = machine.get(one)
+        assert one.shape == other.shape and one.dtype == other.dtype
+        one, other = one.astype(np.float64), other.astype(np.float64)  # NumPy calls no two bfloat16 NaN equal
+        if tolerance is None:
+            np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_allclose(one, other, **tolerance)
+
+    walk(got, wanted)
+
+
+@pytest.fixture(autouse=True)
+def _not_with_itself(machine: Any) -> None:
+    if machine.name == "twin":
+        pytest.skip("a twin is not compared with itself")
+
+
+@pytest.fixture(params=["full grid", "two blocks"])
+def _grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two blocks for everything, each thread walks on by whole grids, as it does past a million blocks; and places
+    are counted in 64 bits, as past 2^31 elements."""
+    if request.param == "two blocks":
+        monkeypatch.setattr(launch, "INT32_PLACES", 0)
+        for module in (launch, rows_module, embedding, optimizer):
+            monkeypatch.setattr(module, "MOST_BLOCKS", 2)
+
+
+pytestmark = pytest.mark.usefixtures("_grids")
+
+
+def test_pooling(machine: Any, dtype: Any, rng: Any) -> None:
+    window = ((3, 2), (2, 1), (1, 1), (1, 2))
+    x = rng.integers(-5, 6, (2, 3, 20, 17)).astype(dtype)
+    x[0, 0, 3:9, 4] = np.nan
+    compare(machine, "max_pool2d_with_indices", (x, *window, True))
+    out, indices = kernels.TWINS.max_pool2d_with_indices(x, *window, True)
+    g = rng.standard_normal(out.shape).astype(dtype)
+    compare(machine, "max_pool2d_backward", (g, indices, x.shape))
+    compare(machine, "max_pool2d_backward", (g, indices, x.shape, *window))
+
+
+@pytest.mark.parametrize("columns", [40, 3000])
+def test_rows(machine: Any, dtype: Any, rng: Any, tolerance: Any, columns: int) -> None:
+    x = (3 * rng.standard_normal((7, columns))).astype(dtype)
+    x[1], x[2, 3], x[3, 4] = -np.inf, np.inf, np.nan
+    compare(machine, "softmax", (x, 1), tolerance)
+    compare(machine, "log_softmax", (x, 1), tolerance)
+    weight = rng.uniform(0.5, 1, columns).astype(dtype)
+    target = rng.integers(0, columns, 7)
+    target[6] = -100
+    labelled = (target, weight, -100, 0.1)
+    compare(machine, "cross_entropy_rows", (x, *labelled), tolerance)
+    saved = kernels.TWINS.cross_entropy_rows(x, *labelled)[1]
+    g = rng.standard_normal(7).astype(dtype)
+    compare(machine, "cross_entropy_backward_rows", (g, x, target, weight, saved, -100, 0.1), tolerance)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 50])
+def test_embedding(machine: Any, dtype: Any, rng: Any, rows: int) -> None:
+    indices = rng.integers(0, rows, (3, 99))
+    compare(machine, "embedding_backward", (rng.standard_normal((3, 99, 6)).astype(dtype), indices, rows, 0))
+
+
+def test_random_words(machine: Any) -> None:
+    compare(machine, "random_words", (2**64 - 3, 2**128 - 2, 12345))
+
+
+@pytest.mark.parametrize("flags", [(False, False), (True, True)])
+def test_optimizers(machine: Any, dtype: Any, rng: Any, tolerance: Any, flags: Any) -> None:
+    def draw() -> list[Any]:
+        return [np.abs(rng.standard_normal(shape)).astype(dtype) for shape in ((3000,), (4, 5), (0,))]
+
+    params, grads, first, second, third = (draw() for _ in range(5))
+    compare(machine, "sgd_step", (params, grads, first, 0.1, 0.9, 0.1, 0.01, *flags), tolerance)
+    rates = (5.0, 0.01, 0.9, 0.99, 1e-5, 0.1)
+    compare(machine, "adam_step", (params, grads, first, second, third, *rates, *flags, flags[0]), tolerance)
+
+
+def test_matmul(machine: Any, dtype: Any, rng: Any, tolerance: Any) -> None:
+    q, k = (rng.uniform(0, 1, (2, 3, 5, 8)).astype(dtype) for _ in range(2))
+    compare(machine, "matmul", (q, k.swapaxes(-1, -2)), tolerance)

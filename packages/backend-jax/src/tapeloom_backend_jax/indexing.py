@@ -1,0 +1,161 @@
+"""Indexing on immutable arrays: new values where the shared text writes into a copy.
+
+The numbers of a key (positions and starts) are operands, so ``x[i]`` compiles once for all ``i``; only its structure is
+compiled for. Core has checked that positions lie in range, hence ``promise_in_bounds``: no masks, no clamps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from tapeloom.keys import NEW, PICK, Key
+
+Array = Any
+Ints = tuple[int, ...]
+
+_IN_RANGE = {"mode": "promise_in_bounds"}
+
+# A key travels as an operand: its numbers are values, its structure is part of what is compiled.
+jax.tree_util.register_pytree_node(
+    Key, lambda key: (key.numbers, key.structure), lambda structure, numbers: Key(structure, tuple(numbers))
+)
+
+
+class _Box:
+    """A key as one box of an array: where it starts, how far it reaches, and the steps taken within."""
+
+    def __init__(self, key: Key, size: Ints) -> None:
+        self.starts: list[Any] = []
+        self.lengths: list[int] = []
+        self.steps: list[int] = []
+        numbers = iter(key.numbers)
+        for part in key.structure:
+            if part == NEW:
+                continue
+            start = next(numbers)
+            _, length, step = ("pick", 1, 1) if part == PICK else part
+            whole = length == size[len(self.lengths)] and step == 1
+            self.starts.append(0 if whole else start)
+            self.lengths.append(length)
+            self.steps.append(step)
+        self.spans = [
+            (length - 1) * step + 1 if length else 0 for length, step in zip(self.lengths, self.steps, strict=True)
+        ]
+        self.stepped = any(step > 1 for step in self.steps)
+        self.empty = 0 in self.lengths
+
+    def read(self, x: Array) -> Array:
+        """The elements of ``x`` in the box, of shape ``lengths``."""
+        part = lax.dynamic_slice(x, self.starts, self.spans) if self.starts else x
+        return lax.slice(part, [0] * part.ndim, part.shape, self.steps) if self.stepped else part
+
+    def spread(self, values: Array, fill: Any) -> Array:
+        """``values`` of shape ``lengths`` over the whole span, with ``fill`` between the steps."""
+        if not self.stepped:
+            return values
+        return lax.pad(values, fill, [(0, 0, step - 1) for step in self.steps])
+
+    def write(self, x: Array, values: Array) -> Array:
+        """``x`` with ``values`` of shape ``lengths`` in the box."""
+        if self.empty:
+            return x
+        if not self.starts:
+            return values
+        part = self.spread(values, jnp.zeros((), values.dtype))
+        if self.stepped:  # what lies between the steps stays
+            taken = self.spread(jnp.ones(values.shape, bool), jnp.zeros((), bool))
+            part = jnp.where(taken, part, lax.dynamic_slice(x, self.starts, self.spans))
+        return lax.dynamic_update_slice(x, part, self.starts)
+
+
+class Indexing:
+    """Overrides of the shared indexing kernels; stands before ArrayAPIBackend among the bases of the backend."""
+
+    # basic keys
+
+    def slice(self, x: Array, key: Key) -> Array:
+        return _Box(key, x.shape).read(x).reshape(key.shape())
+
+    def unslice(self, x: Array, key: Key, size: Ints) -> Array:
+        box = _Box(key, size)
+        return box.write(jnp.zeros(size, x.dtype), x.reshape(box.lengths))
+
+    def slice_put(self, x: Array, value: Array, key: Key) -> Array:
+        box = _Box(key, x.shape)
+        return box.write(x, jnp.broadcast_to(value, key.shape()).reshape(box.lengths))
+
+    def narrow(self, x: Array, dim: int, start: Any, length: int) -> Array:
+        return lax.dynamic_slice_in_dim(x, start, length, dim)
+
+    def place(self, x: Array, dim: int, start: Any, total: int) -> Array:
+        size = (*x.shape[:dim], total, *x.shape[dim + 1 :])
+        return lax.dynamic_update_slice_in_dim(jnp.zeros(size, x.dtype), x, start, dim) if x.size else jnp.zeros(size, x.dtype)
+
+    def select_column(self, x: Array, column: Any) -> Array:
+        return lax.dynamic_index_in_dim(x, column, 1, keepdims=False)
+
+    # integer arrays
+
+    def index(self, x: Array, indices: list[Array], dims: Ints) -> Array:
+        return x.at[_key(x.ndim, indices, dims)].get(**_IN_RANGE)
+
+    def index_put(
+        self, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False
+    ) -> Array:
+        target = x.at[_key(x.ndim, indices, dims)]
+        return target.add(value, **_IN_RANGE) if accumulate else target.set(value, **_IN_RANGE)
+
+    def gather(self, x: Array, dim: int, index: Array) -> Array:
+        if not x.ndim:
+            return jnp.broadcast_to(x, index.shape)
+        return x.at[_along(x.ndim, dim, index)].get(**_IN_RANGE)
+
+    def scatter_add(self, x: Array, dim: int, index: Array, src: Array) -> Array:
+        if not x.ndim:
+            return x + jnp.sum(src, dtype=x.dtype)
+        part = src[tuple(slice(0, length) for length in index.shape)]
+        return x.at[_along(x.ndim, dim, index)].add(part, **_IN_RANGE)
+
+    def index_select(self, x: Array, dim: int, index: Array) -> Array:
+        return x.at[(slice(None),) * dim + (index.reshape(-1),)].get(**_IN_RANGE) if x.ndim else x
+
+    def index_add(self, x: Array, dim: int, index: Array, source: Array) -> Array:
+        if not x.ndim:
+            return x + source.reshape(())
+        return x.at[(slice(None),) * dim + (index.reshape(-1),)].add(source, **_IN_RANGE)
+
+    # what depends on values
+
+    def nonzero(self: Any, x: Array) -> Array:
+        """On the host: XLA has no shapes that depend on values."""
+        places = np.stack(np.nonzero(np.atleast_1d(self.to_host(x))), axis=1)[:, : x.ndim]
+        return self.put(places.astype(np.int64), x.sharding)
+
+    def in_range(self: Any, index: Array, low: int, high: int) -> bool:
+        if isinstance(index, jax.core.Tracer):
+            return True  # inside a program nothing is known; XLA then leaves out what lies outside
+        return bool(self._in_range(index, low, high))
+
+
+def within(index: Array, low: Any, high: Any) -> Array:
+    return jnp.all((index >= low) & (index < high))
+
+
+def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:
+    key: list[Any] = [slice(None)] * ndim
+    for dim, index in zip(dims, indices, strict=True):
+        key[dim] = index
+    return tuple(key)
+
+
+def _along(ndim: int, dim: int, index: Array) -> tuple[Array, ...]:
+    """Indices that read ``index`` along ``dim`` and each position itself along the other dimensions."""
+    return tuple(
+        index if axis == dim else lax.broadcasted_iota(index.dtype, index.shape, axis) for axis in range(ndim)
+    )

@@ -1,0 +1,33 @@
+"""Tools to prove that a backend, an op or a program of one's own is right.
+
+``Conformance`` is the whole suite for a backend, as one class to inherit from; ``gradcheck`` and ``gradgradcheck``
+compare gradients with differences; ``agree`` compares devices. Nothing here is loaded before it is used: the pytest
+plugin of this package is active in every test run of a program that has tapeloom installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapeloom.testing.conformance import Conformance
+    from tapeloom.testing.differential import agree
+    from tapeloom.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+
+_HOMES = {
+    "Conformance": "conformance",
+    "GradcheckError": "gradcheck",
+    "agree": "differential",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+}
+
+__all__ = ["Conformance", "GradcheckError", "agree", "gradcheck", "gradgradcheck"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"tapeloom.testing.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'tapeloom.testing' has no attribute {name!r}")

@@ -1,0 +1,362 @@
+"""The checks of the suite: each takes a row of the table and a device, and raises AssertionError saying what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import tapeloom as tl
+from tapeloom import dtypes, host
+from tapeloom.dtypes import DType
+from tapeloom.tape.tensor import Tensor
+from tapeloom.testing.gradcheck import gradcheck, gradgradcheck
+from tapeloom.testing.inputs import mapped
+from tapeloom.testing.table import Case, Row, expected_dtype
+
+_EPS = {dtype.name: dtypes.finfo(dtype).eps for dtype in dtypes.FLOATS}
+
+
+# values
+
+
+def check_values(row: Row, dtype: DType, device: Any) -> None:
+    """Every case of the row: value, shape, dtype and device of the result."""
+    for case in row.cases_for(dtype):
+        args, kwargs = case.arguments(dtype)
+        compare(case, dtype, called(row, args, kwargs, device, dtype), expected(case, args, kwargs), args, kwargs, device)
+
+
+def check_layouts(row: Row, dtype: DType, device: Any) -> None:
+    """The same values through views: permuted, sliced out of something larger, broadcast."""
+    for case in row.cases:
+        args, kwargs = case.arguments(dtype)
+        want = expected(case, args, kwargs)
+        for layout in (_permuted, _sliced):
+            got = called(row, args, kwargs, device, dtype, layout)
+            compare(case, dtype, got, want, args, kwargs, device, f" with {layout.__name__[1:]} inputs")
+
+
+def called(row: Row, args: Any, kwargs: Any, device: Any, dtype: DType, layout: Any = None) -> tuple[Any, ...]:
+    """The results of the row's call on host arrays, as a tuple."""
+
+    def there(value: Any) -> Any:
+        return tl.tensor(value, device=device) if layout is None else layout(value, device)
+
+    own = [_moved(item, there) for item in args]
+    named = {name: _moved(item, there) for name, item in kwargs.items()}
+    if row.maker:
+        named = {"dtype": dtype, "device": device} | named
+    result = row.call(*own, **named)
+    return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+
+
+def _moved(argument: Any, there: Any) -> Any:
+    if isinstance(argument, np.ndarray) or isinstance(argument, np.generic):
+        return there(argument)
+    if isinstance(argument, list):
+        return [_moved(item, there) for item in argument]
+    return argument
+
+
+def _permuted(value: Any, device: Any) -> Tensor:
+    order = tuple(range(value.ndim - 1, -1, -1))
+    return tl.tensor(np.ascontiguousarray(value.T), device=device).permute(order) if value.ndim > 1 else _sliced(value, device)
+
+
+def _sliced(value: Any, device: Any) -> Tensor:
+    if not value.ndim:
+        return tl.tensor(np.stack([value, value]), device=device)[1]
+    spread = np.repeat(np.repeat(value, 2, axis=-1), 2, axis=0)
+    return tl.tensor(spread, device=device)[::2][..., ::2] if value.ndim > 1 else tl.tensor(np.repeat(value, 2), device=device)[::2]
+
+
+def expected(case: Case, args: Any, kwargs: Any) -> tuple[Any, ...]:
+    """The expected results, in float64, int64 and bool."""
+    if case.expect is not None:
+        wanted = case.expect
+    else:
+        wanted = case.row.reference(*_wide(args), **{name: _wide(value) for name, value in kwargs.items()})
+    if not isinstance(wanted, tuple):
+        wanted = (wanted,)
+    return tuple(value if isinstance(value, Tensor) else np.asarray(value) for value in wanted)
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        kind = host.dtype_of(value)
+        return np.asarray(value, {dtypes.FLOATING: np.float64, dtypes.INTEGER: np.int64}.get(kind.category, np.bool_))
+    return [_wide(item) for item in value] if isinstance(value, list) else value
+
+
+def compare(case: Case, dtype: DType, got: Any, want: Any, args: Any, kwargs: Any, device: Any, note: str = "") -> None:
+    """Results against expectations: how many, shape, dtype, device, values within the row's budget."""
+    row = case.row
+    where = f"{case} for {dtype.name} on {device}{note}"
+    assert len(got) == len(want), f"{where}: {len(got)} results came, {len(want)} were expected."
+    promoted = _promoted(case, dtype)
+    for number, (result, value) in enumerate(zip(got, want, strict=True)):
+        which = where if len(want) == 1 else f"{where}, result {number}"
+        if not isinstance(result, Tensor):
+            assert result == value.item(), f"{which}: {result!r} came, {value.item()!r} was expected."
+            continue
+        rule = row.gives[number] if isinstance(row.gives, tuple) else row.gives
+        rule = case.kwargs.get("dtype") or rule
+        kind = expected_dtype(rule, promoted)
+        assert result.dtype is kind, f"{which}: the result is {result.dtype.name}, {kind.name} was expected."
+        assert str(result.device) == str(device), f"{which}: the result is on {result.device}."
+        assert result.shape == value.shape, f"{which}: the shape is {result.shape}, {value.shape} was expected."
+        _compare_values(which, kind, result, value, row, args, kwargs, number)
+
+
+def _promoted(case: Case, dtype: DType) -> DType:
+    """The dtype that the floating, integer and bool values of a case promote to."""
+    given = [spec.takes(dtype) for spec in case.inputs() if spec.kind in "TV"]
+    if not given:
+        return dtype
+    result = given[0]
+    for other in given[1:]:
+        result = dtypes.promote_types(result, other)
+    return result
+
+
+def _compare_values(
+    which: str, kind: DType, result: Tensor, want: Any, row: Row, args: Any, kwargs: Any, number: int
+) -> None:
+    got = result.numpy(force=True)
+    if not kind.is_floating_point:
+        assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
+        return
+    exact, got = np.asarray(want, np.float64), got.astype(np.float64)
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(host.native(kind)).astype(np.float64)  # overflows where the dtype does
+        scale = np.abs(exact)
+        if row.magnitude is not None:
+            largest = row.magnitude(*_magnitudes(args), **{name: _magnitudes(v) for name, v in kwargs.items()})
+            largest = largest[number] if isinstance(largest, tuple) else largest
+            scale = np.maximum(scale, np.abs(largest))
+        slack = row.budget * _EPS[kind.name] * np.maximum(scale, dtypes.finfo(kind).tiny)
+        fine = (got == rounded) | (np.isnan(got) & np.isnan(exact)) | (np.abs(got - exact) <= slack)
+    if not fine.all():
+        place = tuple(int(i) for i in np.argwhere(~fine)[0])
+        error = abs(got[place] - exact[place]) / (_EPS[kind.name] * max(float(np.broadcast_to(scale, got.shape)[place]), 1e-300))
+        raise AssertionError(
+            f"{which}: at {place} {got[place]!r} came and {exact[place]!r} was expected, {error:.1f} spacings apart where "
+            f"{row.budget} are allowed; {int((~fine).sum())} of {fine.size} values differ."
+        )
+
+
+def _magnitudes(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        wide = _wide(value)
+        return np.abs(wide) if wide.dtype == np.float64 else wide
+    return [_magnitudes(item) for item in value] if isinstance(value, list) else value
+
+
+# gradients
+
+
+def gradient_cases(row: Row) -> list[Case]:
+    """The cases whose gradients are checked: those with elements."""
+    return [
+        case
+        for case in row.cases
+        if case.grad and (case.only is None or dtypes.float64 in case.only) and any(s.kind in "TV" for s in case.inputs())
+    ]
+
+
+def check_gradient(row: Row, order: int, device: Any) -> None:
+    """First (``order`` 1) or second derivatives of every case against differences, in float64."""
+    for case in gradient_cases(row):
+        function, tensors = _function_of(case, device)
+        if not tensors:
+            continue
+        check = gradcheck if order == 1 else gradgradcheck
+        try:
+            check(function, tensors, eps=1e-5, atol=1e-6, rtol=1e-6, fast_mode=True)
+        except Exception as error:
+            error.add_note(f"{case} on {device}, derivative of order {order}")
+            raise
+
+
+def check_partial_gradients(row: Row, device: Any) -> None:
+    """Each input's gradient is the same whether it alone needs one or all do."""
+    for case in gradient_cases(row)[:1]:
+        function, tensors = _function_of(case, device)
+        if len(tensors) < 2:
+            continue
+        whole = _gradients(function, tensors, range(len(tensors)))
+        for number in range(len(tensors)):
+            alone = _gradients(function, tensors, [number])[number]
+            assert np.array_equal(alone, whole[number], equal_nan=True), (
+                f"{case} on {device}: the gradient of input {number} differs when it alone needs one:\n"
+                f"{alone}\nagainst\n{whole[number]}"
+            )
+
+
+def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
+    fresh = [tensor.detach().clone().requires_grad_(i in needed) for i, tensor in enumerate(tensors)]
+    results = function(*fresh)
+    total: Any = 0
+    for number, out in enumerate(results):
+        if out.requires_grad:
+            total = total + (out * tl.cos(tl.arange(out.numel(), device=out.device).double() + number).reshape(out.shape)).sum()
+    total.backward()
+    return [None if tensor.grad is None else tensor.grad.numpy(force=True) for tensor in fresh]
+
+
+def _function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
+    """The case as a function of its float64 tensors, and those tensors as leaves that need a gradient."""
+    row = case.row
+    args, kwargs = case.arguments(dtypes.float64)
+    leaves: list[Tensor] = []
+
+    def there(value: Any) -> Any:
+        made = tl.tensor(value, device=device)
+        if made.dtype is dtypes.float64:
+            leaves.append(made.requires_grad_())
+            return _Place(len(leaves) - 1)
+        return made
+
+    own = [_moved(item, there) for item in args]
+    named = {name: _moved(item, there) for name, item in kwargs.items()}
+
+    def function(*tensors: Tensor) -> list[Tensor]:
+        def filled(argument: Any) -> Any:
+            if isinstance(argument, _Place):
+                return tensors[argument.number]
+            return [filled(item) for item in argument] if isinstance(argument, list) else argument
+
+        result = row.call(*[filled(item) for item in own], **{name: filled(item) for name, item in named.items()})
+        results = list(result) if isinstance(result, (tuple, list)) else [result]
+        return [out for out in results if isinstance(out, Tensor) and out.dtype.is_floating_point]
+
+    return function, leaves
+
+
+class _Place:
+    """Stands for a tensor that is filled in at each call."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+# in place
+
+
+def check_inplace(row: Row, device: Any) -> None:
+    """The form ``name_``: the same handle with the values of the op, seen by views; nothing kept is overwritten."""
+    op = row.op
+    for dtype in (dtypes.float32, dtypes.int64):
+        if dtype not in row.dtypes or expected_dtype(row.gives, dtype) is not dtype:
+            continue
+        for case in row.cases_for(dtype):
+            args, kwargs = case.arguments(dtype)
+            want = called(row, args, kwargs, device, dtype)[0]
+            tensors = [_moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
+            named = {name: _moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
+            target = tensors[0]
+            if target.shape != want.shape or target.dtype is not want.dtype:
+                continue
+            shared, before = target.detach(), target.numpy(force=True).copy()
+            kept = target.clone()
+            result = getattr(target, f"{op.name}_")(*tensors[1:], **named)
+            where = f"{op.name}_ of {case} for {dtype.name} on {device}"
+            assert result is target, f"{where}: it must return the tensor itself."
+            assert _same(target, want), f"{where}: {target} came, {want} was expected."
+            assert _same(shared, want), f"{where}: a detached handle must see the new values."
+            assert np.array_equal(kept.numpy(force=True), before, equal_nan=True), f"{where}: a clone was changed."
+
+
+def _same(x: Tensor, y: Tensor) -> bool:
+    if x.dtype is not y.dtype or x.shape != y.shape:
+        return False
+    a, b = (tensor.numpy(force=True) for tensor in (x, y))
+    return np.array_equal(a.astype(np.float64), b.astype(np.float64), equal_nan=True)
+
+
+# spellings
+
+
+def check_spellings(row: Row, device: Any) -> None:
+    """Every public name of the op, and the method where it has one, does the same."""
+    op, case = row.op, row.cases[0]
+    dtype = dtypes.float32 if dtypes.float32 in row.dtypes else row.dtypes[0]
+    for name in (op.name, *op.aliases):
+        if op.method:
+            assert hasattr(Tensor, name), f"{op.name}: Tensor has no method {name!r}."
+        if op.inplace:
+            assert hasattr(Tensor, f"{name}_"), f"{op.name}: Tensor has no method '{name}_'."
+        assert getattr(tl, name, op) is op or name in dtypes._BY_NAME, f"{op.name}: tapeloom.{name} is something else."
+    if op.method and not row.maker:
+        args, kwargs = case.arguments(dtype)
+        want = called(row, args, kwargs, device, dtype)
+        own = [_moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
+        named = {name: _moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
+        got = getattr(own[0], op.name)(*own[1:], **named)
+        for a, b in zip(got if isinstance(got, tuple) else (got,), want, strict=True):
+            assert _same(a, b), f"{case} as a method on {device}: {a} came, {b} was expected."
+
+
+# promotion
+
+
+def check_promotion(row: Row, device: Any) -> None:
+    """Mixed dtypes of two tensors, a 0-d tensor, a Python number: the result's dtype by PyTorch's rules."""
+    full, scalar = [1, 2], 2
+    pairs = [
+        (a, b)
+        for a, b in (("int64", "float32"), ("float32", "float64"), ("bool", "uint8"), ("int8", "uint8"), ("int32", "int64"), ("float16", "bfloat16"))
+        if tl.dtypes.as_dtype(a) in row.dtypes and tl.dtypes.as_dtype(b) in row.dtypes
+    ]
+    for a, b in pairs:
+        for left, right in ((a, b), (b, a)):
+            x, y = tl.tensor(full, dtype=left, device=device), tl.tensor(full, dtype=right, device=device)
+            _has_dtype(row, (x, y), dtypes.promote_types(x.dtype, y.dtype))
+            zero_d = tl.tensor(scalar, dtype=right, device=device)
+            weak = y.dtype if y.dtype.category > x.dtype.category else x.dtype
+            _has_dtype(row, (x, zero_d), weak)
+            _has_dtype(row, (zero_d, x), weak)
+    if dtypes.float16 in row.dtypes:
+        x = tl.tensor(full, dtype="float16", device=device)
+        _has_dtype(row, (x, 2), dtypes.float16)
+        _has_dtype(row, (x, 2.5), dtypes.float16)
+    if dtypes.int16 in row.dtypes:
+        x = tl.tensor(full, dtype="int16", device=device)
+        _has_dtype(row, (x, 2), dtypes.int16)
+        if dtypes.float32 in row.dtypes:
+            _has_dtype(row, (x, 2.5), dtypes.float32)
+
+
+def _has_dtype(row: Row, operands: tuple[Any, Any], promoted: DType) -> None:
+    got = row.call(*operands)
+    want = expected_dtype(row.gives, promoted)
+    names = " and ".join(o.dtype.name + str(list(o.shape)) if isinstance(o, Tensor) else repr(o) for o in operands)
+    assert got.dtype is want, f"{row.name} of {names}: the result is {got.dtype.name}, {want.name} was expected."
+
+
+# refusals
+
+
+def check_failures(row: Row, device: Any) -> None:
+    """The calls that must be refused: the exception's class and its whole message."""
+    for failure in row.failures:
+        case = failure.case
+        args, kwargs = case.arguments(failure.dtype)
+        refused(lambda: called(row, args, kwargs, device, failure.dtype), failure.raises, failure.says, f"{case} on {device}")
+
+
+def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
+    """``call()`` raises just ``raises`` with just the message ``says``."""
+    try:
+        result = call()
+    except Exception as error:  # noqa: BLE001 - which one it is, is the question
+        assert type(error) is raises, f"{where}: {type(error).__name__} came, {raises.__name__} was expected: {error}"
+        assert str(error) == says, f"{where}: the message is\n{error}\nand should be\n{says}"
+        return
+    raise AssertionError(f"{where}: {result!r} came, {raises.__name__} was expected: {says}")
+
+
+def mapped_tensors(args: Any, device: Any) -> Any:
+    """Host arrays in ``args`` as tensors on ``device``."""
+    return [_moved(mapped(item, lambda spec: spec), lambda value: tl.tensor(value, device=device)) for item in args]

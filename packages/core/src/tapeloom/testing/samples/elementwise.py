@@ -1,0 +1,264 @@
+"""Samples of the elementwise ops: what each does to one pair of numbers, in Python's own arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tapeloom import dtypes
+from tapeloom.dtypes import as_dtype
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.testing.inputs import T, V
+from tapeloom.testing.references import INF, NAN, each
+from tapeloom.testing.table import ALL, FLOATS, INTEGERS, NUMBERS, Row, case, fails, row
+
+Numbers = dict[Any, Any]
+
+
+def unary(name: str, function: Callable[..., Any], at: Numbers | None = None, **settings: Any) -> Row:
+    """A row of an op on one tensor; ``at`` gives its results at special points, for the floating dtypes."""
+    points = [] if at is None else [case(V(list(at)), expect=list(at.values()), only=FLOATS)]
+    shapes = [[T(3, 4)], [T()], [T(0, 3)]]
+    return row(name, *shapes, *points, reference=each(function), **{"gives": "float", "dtypes": ALL} | settings)
+
+
+def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, right: Numbers | None = None, **settings: Any) -> Row:
+    """A row of an op on two tensors; ``at`` gives results at special pairs, ``right`` the range of the second operand."""
+    points = []
+    if at is not None:
+        x, y = zip(*at, strict=True)
+        points.append(case(V(list(x)), V(list(y)), expect=list(at.values()), only=FLOATS))
+    second = right or {}
+    shapes = [
+        [T(3, 4), T(3, 4, **second)],
+        [T(3, 1), T(1, 4, **second)],
+        [T(3, 4), T(4, **second)],
+        [T(4), T(**second)],
+        [T(3, 4), 2],
+        [T(0, 3), T(3, **second)],
+    ]
+    made = row(name, *shapes, *points, reference=each(function), **{"dtypes": ALL} | settings)
+    fails(
+        name,
+        [T(3, 4), T(2, 4)],
+        ShapeError,
+        f"{name}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1.",
+    )
+    fails(name, [T(3), None], ArgumentTypeError, f"{name}: y must be a tensor or a number, got None.")
+    return made
+
+
+def no_bool(name: str) -> None:
+    """``name`` refuses bool tensors."""
+    text = f"{name}: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64)."
+    arguments = [T(3), T(3)] if name == "subtract" else [T(3)]
+    fails(name, arguments, DTypeError, text, dtype=dtypes.bool_)
+
+
+# arithmetic
+
+binary("add", lambda x, y: x or y if isinstance(x, bool) and isinstance(y, bool) else x + y, {(INF, -INF): NAN, (INF, 1): INF})
+binary("subtract", lambda x, y: x - y, {(INF, INF): NAN, (-INF, 1): -INF}, {"low": -1, "high": 0}, dtypes=NUMBERS)
+no_bool("subtract")
+binary("multiply", lambda x, y: x and y if isinstance(x, bool) and isinstance(y, bool) else x * y, {(INF, 0): NAN, (-INF, 2): -INF})
+
+
+def _divided(x: float, y: float) -> float:
+    if y == 0:
+        return NAN if x == 0 or math.isnan(x) else math.copysign(INF, x) * math.copysign(1, y)
+    return x / y
+
+
+AWAY_FROM_0 = {"low": 0.5, "high": 3.5}
+binary("divide", _divided, {(1.0, 0.0): INF, (-1.0, 0.0): -INF, (0.0, 0.0): NAN}, AWAY_FROM_0, gives="float")
+fails("divide", case(T(3), T(3), rounding_mode="up"), ArgumentError, "divide: rounding_mode must be None, 'trunc' or 'floor', got 'up'.")
+
+
+def _floored(x: Any, y: Any) -> Any:
+    return x // y
+
+
+def _truncated(x: Any, y: Any) -> Any:
+    quotient = abs(x) // abs(y)
+    return quotient if (x < 0) == (y < 0) else -quotient
+
+
+signed = [case(V([7, -7, 7, -7]), V([2, 2, -2, -2]), expect=[3, -4, -4, 3], only=NUMBERS[1:])]
+binary("floor_divide", _floored, None, AWAY_FROM_0, dtypes=NUMBERS, grad=0)
+binary("trunc_divide", _truncated, None, AWAY_FROM_0, dtypes=NUMBERS, grad=0)
+binary("remainder", lambda x, y: x % y, {(-1.0, INF): INF, (5.0, -3.0): -1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
+binary("fmod", math.fmod, {(-5.0, 3.0): -2.0, (5.0, -3.0): 2.0, (1.0, INF): 1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
+
+
+def _power(x: Any, y: Any) -> Any:
+    return x**y if not isinstance(x, bool) else int(x) ** int(y)
+
+
+row(
+    "pow",
+    [T(3, 4, low=0.3, high=2.5), T(3, 4)],
+    [T(3, 1, low=0.3, high=2.5), T(4, low=0, high=3)],
+    [T(3, 4), 2],
+    [T(3, 4), 3],
+    case(T(3, 4, low=0.3, high=2), 0.5, only=FLOATS),
+    case(2.0, T(3, 4), only=FLOATS),
+    [T(low=1, high=2), T(low=1, high=2)],
+    [T(0, 3), 2],
+    case(V([0.0, 0.0, 2.0, -8.0]), V([0.0, 2.0, -1.0, 1 / 3]), expect=[1.0, 0.0, 0.5, NAN], only=FLOATS),
+    reference=each(_power),
+    dtypes=FLOATS,
+    budget="function",
+)
+unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=NUMBERS[1:], budget="exact")
+no_bool("negative")
+unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact")
+no_bool("positive")
+unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
+no_bool("abs")
+unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: NAN}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
+unary("reciprocal", lambda x: 1 / x, {0.0: INF, -0.0: -INF, INF: 0.0}, low=0.5, high=3.5)
+unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS)
+unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4)
+unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function")
+binary("hypot", math.hypot, {(INF, NAN): INF, (3.0, 4.0): 5.0}, {"low": 0.5, "high": 2}, gives="float", budget="function")
+
+# exponentials and logarithms
+
+
+def _log(base: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda x: -INF if x == 0 else base(x)
+
+
+LOGS = {"low": 0.3, "high": 4, "budget": "function"}
+unary("exp", math.exp, {-INF: 0.0, INF: INF, NAN: NAN}, budget="function")
+unary("exp2", lambda x: 2.0**x, {-INF: 0.0, INF: INF, 3.0: 8.0}, budget="function")
+unary("expm1", math.expm1, {-INF: -1.0, 0.0: 0.0, INF: INF}, budget="function")
+unary("log", _log(math.log), {0.0: -INF, -1.0: NAN, INF: INF, 1.0: 0.0}, **LOGS)
+unary("log2", _log(math.log2), {0.0: -INF, -1.0: NAN, 8.0: 3.0}, **LOGS)
+unary("log10", _log(math.log10), {0.0: -INF, -1.0: NAN, 100.0: 2.0}, **LOGS)
+unary("log1p", lambda x: math.log1p(x), {-1.0: -INF, -2.0: NAN, 0.0: 0.0}, low=-0.7, high=3, budget="function")
+binary(
+    "logaddexp",
+    lambda x, y: max(x, y) + math.log1p(math.exp(-abs(x - y))),
+    {(-INF, -INF): -INF, (INF, 1.0): INF, (NAN, 1.0): NAN},
+    gives="float",
+    budget="chain",
+)
+unary("erf", math.erf, {INF: 1.0, -INF: -1.0, 0.0: 0.0, NAN: NAN}, low=-3, high=3, budget="function")
+
+# trigonometric and hyperbolic functions
+
+unary("sin", math.sin, {0.0: 0.0, INF: NAN}, budget="function")
+unary("cos", math.cos, {0.0: 1.0, INF: NAN}, budget="function")
+unary("tan", math.tan, {0.0: 0.0, INF: NAN}, low=-1.2, high=1.2, budget="function")
+unary("asin", math.asin, {1.5: NAN, 0.0: 0.0}, low=-0.8, high=0.8, budget="function")
+unary("acos", math.acos, {1.5: NAN, 1.0: 0.0}, low=-0.8, high=0.8, budget="function")
+unary("atan", math.atan, {INF: math.pi / 2, -INF: -math.pi / 2}, budget="function")
+binary(
+    "atan2",
+    math.atan2,
+    {(0.0, -1.0): math.pi, (-0.0, -1.0): -math.pi, (1.0, 0.0): math.pi / 2, (0.0, 0.0): 0.0},
+    AWAY_FROM_0,
+    gives="float",
+    budget="function",
+)
+unary("sinh", math.sinh, {INF: INF, -INF: -INF}, budget="function")
+unary("cosh", math.cosh, {INF: INF, -INF: INF}, budget="function")
+unary("tanh", math.tanh, {INF: 1.0, -INF: -1.0, NAN: NAN}, budget="function")
+unary("asinh", math.asinh, {INF: INF, 0.0: 0.0}, budget="function")
+unary("acosh", math.acosh, {1.0: 0.0, 0.5: NAN, INF: INF}, low=1.3, high=4, budget="function")
+unary("atanh", math.atanh, {1.0: INF, -1.0: -INF, 1.5: NAN}, low=-0.8, high=0.8, budget="function")
+
+# rounding
+
+ROUNDING = {"gives": "same", "dtypes": NUMBERS, "budget": "exact"}
+unary("floor", math.floor, {-1.5: -2.0, 2.0: 2.0, INF: INF, NAN: NAN}, kinks="integers", **ROUNDING)
+unary("ceil", math.ceil, {-1.5: -1.0, 2.0: 2.0, -INF: -INF}, kinks="integers", **ROUNDING)
+unary("trunc", math.trunc, {-1.5: -1.0, 1.5: 1.0, INF: INF}, kinks="integers", **ROUNDING)
+unary("round", round, {0.5: 0.0, 1.5: 2.0, 2.5: 2.0, -0.5: -0.0, INF: INF}, kinks="halves", **ROUNDING)
+for _name in ("floor", "ceil", "trunc", "round"):
+    no_bool(_name)
+
+# choosing
+
+
+def _greater(x: Any, y: Any) -> Any:
+    return NAN if x != x or y != y else x if x > y else y
+
+
+def _smaller(x: Any, y: Any) -> Any:
+    return NAN if x != x or y != y else x if x < y else y
+
+
+binary("maximum", _greater, {(NAN, 1.0): NAN, (1.0, NAN): NAN, (INF, 1.0): INF}, budget="exact")
+binary("minimum", _smaller, {(NAN, 1.0): NAN, (1.0, NAN): NAN, (INF, 1.0): 1.0}, budget="exact")
+
+
+def _clamped(x: Any, min: Any = None, max: Any = None) -> Any:
+    def one(value: Any, low: Any, high: Any) -> Any:
+        if value != value:
+            return value
+        value = low if low is not None and value < low else value
+        return high if high is not None and value > high else value
+
+    if min is None or max is None:
+        bound = max if min is None else min
+        return each(lambda v, b: one(v, b if min is not None else None, b if max is not None else None))(x, bound)
+    return each(one)(x, min, max)
+
+
+row(
+    "clamp",
+    [T(3, 4), -1, 1],
+    [T(3, 4), T(4, low=-1, high=0), T(3, 1, low=0, high=1)],
+    case(T(3, 4), max=1),
+    case(T(3, 4), min=T(low=-1, high=0)),
+    [T(), 0, 1],
+    [T(0, 3), 0, 1],
+    case(V([NAN, 0.0, 5.0]), 2.0, 1.0, expect=[NAN, 1.0, 1.0], only=FLOATS),
+    reference=_clamped,
+    dtypes=(*INTEGERS[1:], *FLOATS),
+    budget="exact",
+    kinks=(-1, 0, 1),
+)
+fails("clamp", [T(3)], ArgumentError, "clamp: at least one of min and max must be given.")
+fails(
+    "clamp",
+    [T(3), T(2)],
+    ShapeError,
+    "clamp: shapes (3,) and (2,) do not broadcast (axis -1: 3 vs 2). Reshape one operand, or give that axis the size 1.",
+)
+
+# copies and dtypes
+
+unary("clone", lambda x: x, gives="same", budget="exact")
+unary("alias", lambda x: x, gives="same", budget="exact")
+
+
+def _converted(x: Any, dtype: Any) -> Any:
+    kind = as_dtype(dtype)
+    convert = float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    return each(convert)(x)
+
+
+row(
+    "cast",
+    [T(3, 4), dtypes.float32],
+    case(T(3, 4), dtypes.float64, only=FLOATS),
+    *[[T(3, low=0, high=4), kind] for kind in dtypes.ALL],
+    [T(), dtypes.float32],
+    [T(0, 3), dtypes.float32],
+    reference=_converted,
+    gives="cast",
+    dtypes=ALL,
+    budget="exact",
+    grad=0,
+)
+fails(
+    "cast",
+    [T(3), "float99"],
+    DTypeError,
+    "dtype: 'float99' is not a tapeloom dtype. Give one of bool, uint8, int8, int16, int32, int64, float16, bfloat16, "
+    "float32, float64, as tapeloom.float32 or by name.",
+)

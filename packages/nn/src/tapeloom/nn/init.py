@@ -1,0 +1,231 @@
+"""Initialisers: each fills a tensor in place, records nothing, and returns the tensor.
+
+The names, formulas and defaults are those of `torch.nn.init`. `fan_in` and `fan_out` of a weight of shape
+(out, in, *kernel) are `in * prod(kernel)` and `out * prod(kernel)`.
+
+Random initialisers take `generator`, a `tl.Generator`; without one they draw from the default generator, so
+`tl.manual_seed` fixes them, with the same bits on every backend.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import tapeloom as tl
+from tapeloom import Generator, Tensor
+from tapeloom.errors import ArgumentError, ShapeError
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+T = TypeVar("T", bound=Tensor)
+
+_GAINS = {
+    "linear": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv3d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "conv_transpose3d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5.0 / 3.0,
+    "relu": math.sqrt(2.0),
+    "selu": 0.75,
+}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which a nonlinearity's weights are scaled to keep the variance of a signal.
+
+    Args:
+        nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", ….
+        param: the negative slope of "leaky_relu" (0.01 if None).
+
+    Raises:
+        ArgumentError: an unknown name.
+
+    Example:
+        >>> from tapeloom.nn import init
+        >>> init.calculate_gain("relu") ** 2
+        2.0000000000000004
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ArgumentError(f"calculate_gain: the slope of leaky_relu must be a number, got {param!r}.")
+        return math.sqrt(2.0 / (1.0 + slope**2))
+    if nonlinearity not in _GAINS:
+        names = ", ".join([*_GAINS, "leaky_relu"])
+        raise ArgumentError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}. Known: {names}.")
+    return _GAINS[nonlinearity]
+
+
+def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> T:
+    """Fills with draws from the uniform distribution on [a, b).
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom.nn import init
+        >>> bool((init.uniform_(tl.empty(100), 2.0, 3.0) >= 2.0).all())
+        True
+    """
+    with tl.no_grad():
+        tensor.uniform_(a, b, generator=generator)
+    return tensor
+
+
+def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> T:
+    """Fills with draws from the normal distribution of that mean and standard deviation."""
+    with tl.no_grad():
+        tensor.normal_(mean, std, generator=generator)
+    return tensor
+
+
+def trunc_normal_(
+    tensor: T,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> T:
+    """Fills with draws from a normal distribution cut off at `a` and `b`, both in the unit of the tensor.
+
+    Draws u uniformly between the distribution's values at the two bounds and gives mean + std * sqrt(2) * erfinv(u).
+
+    Raises:
+        ArgumentError: `a` is not below `b`, or `std` is not positive.
+    """
+    if not a < b or not std > 0:
+        raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
+    low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
+    with tl.no_grad():
+        tensor.uniform_(low, high, generator=generator)
+        tensor.copy_((tl.erfinv(tensor) * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+    return tensor
+
+
+def constant_(tensor: T, val: float) -> T:
+    """Fills with one number."""
+    with tl.no_grad():
+        tensor.fill_(val)
+    return tensor
+
+
+def ones_(tensor: T) -> T:
+    """Fills with 1."""
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: T) -> T:
+    """Fills with 0."""
+    return constant_(tensor, 0.0)
+
+
+def eye_(tensor: T) -> T:
+    """Makes a matrix the identity, as far as it is square.
+
+    Raises:
+        ShapeError: the tensor has not two axes.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom.nn import init
+        >>> init.eye_(tl.empty(2, 3)).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_: needs a matrix, got shape {tuple(tensor.shape)}.")
+    with tl.no_grad():
+        rows, columns = tensor.shape
+        tensor.copy_(tl.arange(rows, device=tensor.device)[:, None] == tl.arange(columns, device=tensor.device))
+    return tensor
+
+
+def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+    """Fills from U(-r, r) with r = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 16.
+    """
+    fan_in, fan_out = _fans("xavier_uniform_", tensor)
+    bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+    """Fills from N(0, s^2) with s = gain * sqrt(2 / (fan_in + fan_out)); source as for `xavier_uniform_`."""
+    fan_in, fan_out = _fans("xavier_normal_", tensor)
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
+
+
+def kaiming_uniform_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> T:
+    """Fills from U(-r, r) with r = gain * sqrt(3 / fan).
+
+    Source: K. He et al., "Delving deep into rectifiers", ICCV 2015, eqs. 10 and 14.
+
+    Args:
+        tensor: the weight, of shape (out, in, *kernel).
+        a: the negative slope of the leaky ReLU that follows; used with "leaky_relu" alone.
+        mode: "fan_in" keeps the variance of the forward signal, "fan_out" that of the gradient.
+        nonlinearity: what follows the weight; see `calculate_gain`.
+        generator: the source of random numbers.
+
+    Raises:
+        ArgumentError: an unknown mode or nonlinearity.
+        ShapeError: the tensor has fewer than two axes.
+    """
+    fan = _fan("kaiming_uniform_", tensor, mode)
+    bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / fan) if fan else 0.0
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> T:
+    """Fills from N(0, s^2) with s = gain / sqrt(fan); arguments, errors and source as for `kaiming_uniform_`."""
+    fan = _fan("kaiming_normal_", tensor, mode)
+    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0, generator)
+
+
+def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight of shape (out, in, *kernel)."""
+    if tensor.ndim < 2:
+        raise ShapeError(
+            f"{name}: needs a weight of two axes or more, (out, in, *kernel), got shape {tuple(tensor.shape)}. "
+            "Use uniform_ or normal_ for a vector."
+        )
+    outputs, inputs, *kernel = tensor.shape
+    field = math.prod(kernel)
+    return inputs * field, outputs * field
+
+
+def _fan(name: str, tensor: Tensor, mode: str) -> int:
+    fan_in, fan_out = _fans(name, tensor)
+    if mode not in ("fan_in", "fan_out"):
+        raise ArgumentError(f"{name}: mode must be 'fan_in' or 'fan_out', got {mode!r}.")
+    return fan_in if mode == "fan_in" else fan_out

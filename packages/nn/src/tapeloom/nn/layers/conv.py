@@ -1,0 +1,138 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+
+from tapeloom import Tensor
+from tapeloom.errors import ArgumentError
+
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from .common import DeviceLike, DTypeLike, Pair, as_pair, new_parameter
+
+__all__ = ["Conv2d"]
+
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class Conv2d(Module):
+    """Cross-correlation of images with learned kernels, as all of deep learning calls convolution.
+
+    Args:
+        in_channels, out_channels: channels of the input and of the output.
+        kernel_size: height and width of the kernel.
+        stride: step of the kernel.
+        padding: rows and columns added on each side; "valid" is none, "same" keeps the size (stride 1 alone).
+        dilation: distance of the kernel's elements.
+        groups: the channels are split into so many groups that do not see each other; must divide both numbers.
+        bias: whether to add a number to each output channel.
+        padding_mode: what the padding holds: "zeros", "reflect", "replicate" or "circular".
+        device, dtype: where the parameters live, and their dtype.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H', W') with
+        H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1); N may be left out.
+
+    Attributes:
+        weight: of shape (out_channels, in_channels / groups, *kernel_size), from U(-r, r) with r = 1 / sqrt(fan_in),
+            fan_in = in_channels / groups * prod(kernel_size).
+        bias: of shape (out_channels,), from the same distribution, or None.
+
+    Raises:
+        ArgumentError: groups that do not divide, "same" with a stride, an unknown padding or padding_mode.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.Conv2d(3, 8, 3, stride=2, padding=1)(tl.ones(1, 3, 9, 9)).shape
+        (1, 8, 5, 5)
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = as_pair("Conv2d", "kernel_size", kernel_size)
+        self.stride = as_pair("Conv2d", "stride", stride)
+        self.padding = padding if isinstance(padding, str) else as_pair("Conv2d", "padding", padding)
+        self.dilation = as_pair("Conv2d", "dilation", dilation)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self._check()
+        size = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = new_parameter(*size, device=device, dtype=dtype)
+        self.register_parameter("bias", new_parameter(out_channels, device=device, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def _check(self) -> None:
+        if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ArgumentError(
+                f"Conv2d: groups={self.groups} must divide in_channels={self.in_channels} and "
+                f"out_channels={self.out_channels}."
+            )
+        if isinstance(self.padding, str) and self.padding not in ("same", "valid"):
+            raise ArgumentError(f"Conv2d: padding must be 'same', 'valid' or numbers, got {self.padding!r}.")
+        if self.padding == "same" and self.stride != (1, 1):
+            raise ArgumentError(f"Conv2d: padding='same' needs stride 1, got {self.stride}. Give padding in numbers.")
+        if self.padding_mode not in _PADDING_MODES:
+            raise ArgumentError(f"Conv2d: padding_mode must be one of {_PADDING_MODES}, got {self.padding_mode!r}.")
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fan_in = math.prod(self.weight.shape[1:])
+        if self.bias is not None and fan_in:
+            init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+    def _sides(self) -> list[int]:
+        """The padding as `F.pad` takes it: left, right, top, bottom."""
+        if self.padding == "valid":
+            return [0, 0, 0, 0]
+        sides = []
+        for axis in (1, 0):
+            if isinstance(self.padding, str):
+                total = self.dilation[axis] * (self.kernel_size[axis] - 1)
+                sides += [total // 2, total - total // 2]  # an odd total has the longer side last
+            else:
+                sides += [self.padding[axis]] * 2
+        return sides
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.padding_mode == "zeros":
+            padding = self.padding
+        else:
+            input, padding = F.pad(input, self._sides(), mode=self.padding_mode), 0
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding not in ((0, 0), "valid"):
+            text += f", padding={self.padding}"
+        if self.dilation != (1, 1):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text

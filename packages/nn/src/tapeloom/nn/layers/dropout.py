@@ -1,0 +1,50 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from tapeloom import Tensor
+from tapeloom.errors import ArgumentError
+
+from .. import functional as F
+from ..module import Module
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Module):
+    """In training sets each element to 0 with probability `p` and divides the others by 1 - p; else does nothing.
+
+    Source: G. Hinton et al., "Improving neural networks by preventing co-adaptation of feature detectors", 2012.
+
+    Args:
+        p: the probability of an element to become 0, from 0 to 1.
+        inplace: give the input handle the new value, too.
+
+    Shape:
+        (*) -> (*).
+
+    Raises:
+        ArgumentError: `p` is no probability.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.Dropout(0.5).eval()(tl.ones(3)).tolist()
+        [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0.0 <= p <= 1.0:
+            raise ArgumentError(f"Dropout: p is {p!r}; a probability lies between 0 and 1.")
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout(input, self.p, self.training) if not self.inplace else self._inplace(input)
+
+    def _inplace(self, input: Tensor) -> Tensor:
+        return input.copy_(F.dropout(input, self.p, self.training))
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"

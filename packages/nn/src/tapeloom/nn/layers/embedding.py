@@ -1,0 +1,97 @@
+"""Embedding."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import tapeloom as tl
+from tapeloom import Tensor
+from tapeloom.errors import ArgumentError, ShapeError
+
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from .common import DeviceLike, DTypeLike, new_parameter
+
+__all__ = ["Embedding"]
+
+
+class Embedding(Module):
+    """A table of vectors, looked up by number.
+
+    Args:
+        num_embeddings: rows of the table.
+        embedding_dim: size of each vector.
+        padding_idx: a row that starts as zeros and gets no gradient.
+        device, dtype: where the table lives, and its dtype.
+
+    Shape:
+        integers (*) in 0 .. num_embeddings - 1 -> (*, embedding_dim).
+
+    Attributes:
+        weight: of shape (num_embeddings, embedding_dim), from N(0, 1).
+
+    Raises:
+        ArgumentError: `padding_idx` is no row of the table.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> words = nn.Embedding(10, 3, padding_idx=0)
+        >>> words(tl.tensor([[0, 4], [2, 0]])).shape
+        (2, 2, 3)
+        >>> words(tl.tensor([0])).tolist()
+        [[0.0, 0.0, 0.0]]
+    """
+
+    weight: Parameter
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ArgumentError(f"Embedding: padding_idx={padding_idx} is no row of a table of {num_embeddings}.")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.weight = new_parameter(num_embeddings, embedding_dim, device=device, dtype=dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with tl.no_grad():
+                self.weight[self.padding_idx] = 0.0
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Self:
+        """A layer on a given table of shape (rows, size); frozen unless `freeze` is False.
+
+        Raises:
+            ShapeError: the table has not two axes.
+        """
+        if embeddings.ndim != 2:
+            raise ShapeError(
+                f"Embedding.from_pretrained: needs a table (rows, size), got shape {tuple(embeddings.shape)}."
+            )
+        layer = cls(1, 1)
+        layer.num_embeddings, layer.embedding_dim = embeddings.shape
+        layer.padding_idx = None if padding_idx is None else padding_idx % layer.num_embeddings
+        layer.weight = Parameter(embeddings, requires_grad=not freeze)
+        return layer
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

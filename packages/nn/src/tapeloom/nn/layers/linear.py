@@ -1,0 +1,131 @@
+"""Linear maps, and the layers that only reshape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tapeloom as tl
+from tapeloom import Tensor
+
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from .common import DeviceLike, DTypeLike, Shape, new_parameter
+
+__all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
+
+
+class Linear(Module):
+    """y = x A^T + b.
+
+    Args:
+        in_features: size of the last axis of the input.
+        out_features: size of the last axis of the output.
+        bias: whether to add b.
+        device, dtype: where the parameters live, and their dtype.
+
+    Shape:
+        (*, in_features) -> (*, out_features).
+
+    Attributes:
+        weight: A, of shape (out_features, in_features), from U(-r, r) with r = 1 / sqrt(in_features).
+        bias: b, of shape (out_features,), from the same distribution, or None.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.Linear(3, 2)(tl.ones(5, 3)).shape
+        (5, 2)
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DTypeLike = None
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = new_parameter(out_features, in_features, device=device, dtype=dtype)
+        self.register_parameter("bias", new_parameter(out_features, device=device, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Identity(Module):
+    """Gives its input back; takes and forgets any arguments, so it can stand in for any layer.
+
+    Shape:
+        (*) -> (*).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Flatten(Module):
+    """Joins the axes from `start_dim` to `end_dim` into one.
+
+    Shape:
+        (N, *sizes) -> (N, prod(sizes)) with the default axes.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.Flatten()(tl.ones(2, 3, 4)).shape
+        (2, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return tl.flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Splits the axis `dim` into axes of `unflattened_size`; one of them may be -1.
+
+    Shape:
+        (*, prod(unflattened_size), *) -> (*, *unflattened_size, *).
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.Unflatten(1, (3, 4))(tl.ones(2, 12)).shape
+        (2, 3, 4)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Shape) -> None:
+        super().__init__()
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

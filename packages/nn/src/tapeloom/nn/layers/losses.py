@@ -1,0 +1,113 @@
+"""Losses: layers that compare a prediction with a target and give one number to make small."""
+
+from __future__ import annotations
+
+from tapeloom import Tensor
+from tapeloom.errors import ArgumentError
+
+from .. import functional as F
+from ..module import Module
+
+__all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
+
+
+class _Loss(Module):
+    """What the losses share: how the terms become the result."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("none", "mean", "sum"):
+            raise ArgumentError(f"{type(self).__name__}: reduction must be 'none', 'mean' or 'sum', got {reduction!r}.")
+        self.reduction = reduction
+
+
+class CrossEntropyLoss(_Loss):
+    """-log softmax(input)[target], the loss of a classifier; the input are logits, no softmax goes before.
+
+    Args:
+        weight: of shape (C,), a factor for each class; "mean" divides by the sum of the factors used.
+        ignore_index: a target that counts for nothing.
+        reduction: "mean", "sum", or "none" for the terms themselves.
+        label_smoothing: mixes the target with the uniform distribution: (1 - s) * target + s / C.
+
+    Shape:
+        input (C,), (N, C) or (N, C, *); target integers (), (N,) or (N, *), or probabilities of the input's shape;
+        the result is (), or the target's shape with "none".
+
+    Raises:
+        ArgumentError: an unknown reduction, or a label_smoothing outside 0 … 1.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> round(nn.CrossEntropyLoss()(tl.zeros(2, 4), tl.tensor([1, 3])).item(), 4)
+        1.3863
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        if not 0.0 <= label_smoothing <= 1.0:
+            raise ArgumentError(f"CrossEntropyLoss: label_smoothing is {label_smoothing!r}; it lies between 0 and 1.")
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class NLLLoss(_Loss):
+    """-input[target] for an input of log-probabilities, as `LogSoftmax` gives them.
+
+    Arguments, shapes and errors are those of `CrossEntropyLoss`, without smoothing and with integer targets alone.
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class MSELoss(_Loss):
+    """(input - target)^2, by default averaged over all elements.
+
+    Shape:
+        input and target (*) -> (), or (*) with reduction="none".
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.MSELoss()(tl.tensor([1.0, 2.0]), tl.tensor([1.0, 4.0])).item()
+        2.0
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(_Loss):
+    """|input - target|, by default averaged over all elements; shapes as for `MSELoss`."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.l1_loss(input, target, reduction=self.reduction)

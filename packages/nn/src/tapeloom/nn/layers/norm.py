@@ -1,0 +1,206 @@
+"""Normalisation: batch norm and layer norm."""
+
+from __future__ import annotations
+
+import tapeloom as tl
+from tapeloom import Tensor
+from tapeloom.errors import ShapeError
+
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from .common import DeviceLike, DTypeLike, Shape, new_parameter
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+
+
+class _BatchNorm(Module):
+    """What the batch norms share; they differ in the inputs they take."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    _ranks: tuple[int, ...]  # the numbers of axes that an input may have
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        for name in ("weight", "bias"):
+            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if affine else None)
+        for name in ("running_mean", "running_var"):
+            self.register_buffer(
+                name, tl.zeros(num_features, device=device, dtype=dtype) if track_running_stats else None
+            )
+        counter = tl.zeros((), device=device, dtype=tl.int64) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", counter)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Sets the running mean to 0, the running variance to 1 and the counter of batches to 0."""
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            init.zeros_(self.running_mean)
+            init.ones_(self.running_var)
+            init.zeros_(self.num_batches_tracked)
+
+    def reset_parameters(self) -> None:
+        """Resets the running statistics, and sets the weight to 1 and the bias to 0."""
+        self.reset_running_stats()
+        if self.weight is not None and self.bias is not None:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self._ranks or input.shape[1] != self.num_features:
+            ranks = " or ".join(str(rank) for rank in self._ranks)
+            raise ShapeError(
+                f"{type(self).__name__}: needs an input of {ranks} axes with {self.num_features} channels on axis 1, "
+                f"got shape {tuple(input.shape)}."
+            )
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:  # a plain mean over all batches
+                momentum = 1.0 / self.num_batches_tracked.item()
+        use_batch = self.training or self.running_mean is None
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum or 0.0, self.eps
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """(x - mean) / sqrt(var + eps) * weight + bias, with mean and variance of each channel over the batch.
+
+    In training they are those of the batch (the biased variance), and the running statistics move towards them:
+    running = (1 - momentum) * running + momentum * batch, with the unbiased variance. In evaluation the running ones
+    are used.
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
+
+    Args:
+        num_features: channels C.
+        eps: added to the variance.
+        momentum: weight of the newest batch; None makes the running statistics the mean over all batches.
+        affine: whether there are weight and bias.
+        track_running_stats: whether there are running statistics; without them evaluation uses the batch, too.
+        device, dtype: where parameters and buffers live, and their dtype.
+
+    Shape:
+        (N, C) or (N, C, L) -> the same.
+
+    Attributes:
+        weight, bias: of shape (C,), 1 and 0 at first, or None.
+        running_mean, running_var: buffers of shape (C,), 0 and 1 at first, or None.
+        num_batches_tracked: a buffer, int64 of shape (), or None.
+
+    Raises:
+        ShapeError: another number of axes or channels; in training also a single value a channel.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> norm = nn.BatchNorm1d(2)
+        >>> _ = norm(tl.tensor([[0.0, 1.0], [2.0, 3.0]]))
+        >>> [round(value, 4) for value in norm.running_mean.tolist()]
+        [0.1, 0.2]
+    """
+
+    _ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch norm of images; formula, arguments, attributes and errors as for `BatchNorm1d`.
+
+    Shape:
+        (N, C, H, W) -> the same.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> nn.BatchNorm2d(3)(tl.ones(2, 3, 4, 4)).shape
+        (2, 3, 4, 4)
+    """
+
+    _ranks = (4,)
+
+
+class LayerNorm(Module):
+    """(x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over the last axes of each sample.
+
+    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016.
+
+    Args:
+        normalized_shape: the sizes of the last axes, or the size of the last one.
+        eps: added to the variance.
+        elementwise_affine: whether there is a weight.
+        bias: whether there is a bias, too.
+        device, dtype: where the parameters live, and their dtype.
+
+    Shape:
+        (*, *normalized_shape) -> the same.
+
+    Attributes:
+        weight, bias: of shape normalized_shape, 1 and 0 at first, or None.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> [round(value, 4) for value in nn.LayerNorm(2)(tl.tensor([1.0, 3.0])).tolist()]
+        [-1.0, 1.0]
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
+            self.register_parameter(
+                name, new_parameter(*self.normalized_shape, device=device, dtype=dtype) if wanted else None
+            )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Sets the weight to 1 and the bias to 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

@@ -1,0 +1,84 @@
+"""Tensors that a module owns: Parameter is trained, Buffer is only kept."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import tapeloom as tl
+from tapeloom import Tensor
+from tapeloom.errors import ArgumentTypeError
+from tapeloom.tape.alias import shared, unlink
+
+__all__ = ["Buffer", "Parameter"]
+
+T = TypeVar("T", bound=Tensor)
+
+
+class Parameter(Tensor):
+    """A Tensor that a `Module` registers as trainable when it is set as an attribute.
+
+    Args:
+        data: the initial value, of any shape; the parameter shares it as `data.detach()` would. None is an empty
+            tensor of shape (0,).
+        requires_grad: whether gradients are recorded; only a floating-point value can have them.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> weight = nn.Parameter(tl.zeros(2, 3))
+        >>> weight.shape, weight.requires_grad, weight.is_leaf
+        ((2, 3), True, True)
+    """
+
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+        """A new handle on the value of `data`."""
+        parameter = _shared(cls, tl.empty(0) if data is None else data)
+        parameter.requires_grad = requires_grad
+        return parameter
+
+
+class Buffer(Tensor):
+    """A Tensor that a `Module` registers as a buffer when it is set as an attribute.
+
+    A buffer moves with its module and is saved with it, but is not trained: running statistics, masks, tables.
+
+    Args:
+        data: the initial value, of any shape; shared, as with `Parameter`.
+        persistent: whether it belongs to the module's `state_dict()`.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import nn
+        >>> module = nn.Module()
+        >>> module.mask = nn.Buffer(tl.ones(3), persistent=False)
+        >>> [name for name, _ in module.named_buffers()], list(module.state_dict())
+        (['mask'], [])
+    """
+
+    persistent: bool = True
+
+    def __new__(cls, data: Tensor, persistent: bool = True) -> Buffer:
+        """A new handle on the value of `data`."""
+        buffer = _shared(cls, data)
+        buffer.persistent = persistent
+        return buffer
+
+
+def _shared(cls: type[T], data: Tensor) -> T:
+    """A handle of another class on the value of `data`, as `data.detach()` is one of its own class."""
+    if not isinstance(data, Tensor):
+        raise ArgumentTypeError(
+            f"{cls.__name__}: data must be a Tensor, got {type(data).__name__}. Make one with tl.tensor."
+        )
+    return shared(cls, data)
+
+
+def settle(tensor: T) -> T:
+    """Forgets that a tensor shares its value: for one whose partner was made only to be handed over.
+
+    A tensor that shares nothing takes the short path of in-place changes, in every step of an optimizer.
+    """
+    unlink(tensor)
+    if tensor.extra is not None and tensor.extra.grad is None:
+        tensor.extra = None
+    return tensor
