@@ -111,14 +111,20 @@ def _define(name: str, entry: Any, first: str | None = None, indent: str = "") -
     if isinstance(entry, Op) and entry.rewrites is not None:
         extra = [p for p in inspect.signature(entry.rewrites).parameters.values() if p.kind is p.KEYWORD_ONLY]
         parameters += "".join(
-            f"{', *' if not i else ''}, {p.name}: {_type(p.annotation)} = {_default(p.default)}" for i, p in enumerate(extra)
+            f"{', *' if not i else ''}, {p.name}: {_type(p.annotation)} = {_default(p.default)}"
+            for i, p in enumerate(extra)
         )
     return [f"{indent}def {name}({parameters}) -> {_returns(function)}: ..."]
 
 
 def methods_stub() -> str:
     lines = [HEADER, "import builtins", "", "from tapeloom.devices import Device", "from tapeloom.dtypes import DType"]
-    lines += ["from tapeloom.generator import Generator", "from tapeloom.tape.tensor import Tensor", "", "class TensorMethods:"]
+    lines += [
+        "from tapeloom.generator import Generator",
+        "from tapeloom.tape.tensor import Tensor",
+        "",
+        "class TensorMethods:",
+    ]
     operand = "Tensor | builtins.bool | builtins.int | builtins.float"
     for dunder, name in methods.OPERATORS.items():
         lines.append(f"    def __{dunder}__(self, other: {operand}) -> Tensor: ...")
@@ -137,7 +143,9 @@ def methods_stub() -> str:
             if op.method:
                 found[name] = _define(name, op, "self", "    ")
             if op.inplace:
-                found[f"{name}_"] = [line.replace(f"def {name}(", f"def {name}_(") for line in _define(name, op, "self", "    ")]
+                found[f"{name}_"] = [
+                    line.replace(f"def {name}(", f"def {name}_(") for line in _define(name, op, "self", "    ")
+                ]
     for plain_name, (function, as_method, aliases) in FUNCTIONS.items():
         for name in (plain_name, *aliases):
             if as_method:
@@ -166,14 +174,19 @@ def package_stub() -> str:
             found[name] = _define(name, function)
     for name in sorted(found.keys() - named - tapeloom._ALIASES.keys()):
         lines += found[name]
-    lines += ["", "__all__ = ["] + [f'    "{name}",' for name in sorted([*tapeloom.__all__, "data", "nn", "optim"])] + ["]"]
+    lines += (
+        ["", "__all__ = ["] + [f'    "{name}",' for name in sorted([*tapeloom.__all__, "data", "nn", "optim"])] + ["]"]
+    )
     return "\n".join(lines) + "\n"
 
 
 def formatted(text: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "format", "--line-length", "120", "--stdin-filename", "stub.pyi", "-"],
-        input=text, capture_output=True, text=True, check=True,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 

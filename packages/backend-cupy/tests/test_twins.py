@@ -41,12 +41,6 @@ def compare(machine: Any, name: str, arguments: tuple[Any, ...], tolerance: Any 
     walk(got, wanted)
 
 
-@pytest.fixture(autouse=True)
-def _not_with_itself(machine: Any) -> None:
-    if machine.name == "twin":
-        pytest.skip("a twin is not compared with itself")
-
-
 @pytest.fixture(params=["full grid", "two blocks"])
 def _grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With two blocks for everything, each thread walks on by whole grids, as it does past a million blocks; and places
@@ -57,7 +51,9 @@ def _grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.setattr(module, "MOST_BLOCKS", 2)
 
 
-pytestmark = pytest.mark.usefixtures("_grids")
+# All machines but the twins themselves.
+MACHINES = ["host", "host-backwards", pytest.param("gpu", marks=pytest.mark.gpu)]
+pytestmark = [pytest.mark.usefixtures("_grids"), pytest.mark.parametrize("machine", MACHINES, indirect=True)]
 
 
 def test_pooling(machine: Any, dtype: Any, rng: Any) -> None:

@@ -77,14 +77,7 @@ def test_a_refused_extension_adds_nothing():
 
 def test_printed_form_of_a_list_counts_repeats():
     layers = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Sequential(nn.Tanh()), nn.Sequential(nn.Tanh())])
-    assert repr(layers) == (
-        "ModuleList(\n"
-        "  (0-1): 2 x ReLU()\n"
-        "  (2-3): 2 x Sequential(\n"
-        "    (0): Tanh()\n"
-        "  )\n"
-        ")"
-    )
+    assert repr(layers) == ("ModuleList(\n  (0-1): 2 x ReLU()\n  (2-3): 2 x Sequential(\n    (0): Tanh()\n  )\n)")
     assert repr(nn.ModuleList()) == "ModuleList()"
 
 
@@ -102,9 +95,7 @@ def test_module_dict():
     assert str(error.value) == "ModuleDict: no entry 'z'. It has 'a'."
     with pytest.raises(ArgumentError) as clash:
         heads["keys"] = nn.ReLU()
-    assert str(clash.value) == (
-        "ModuleDict.__setitem__: the attribute 'keys' exists already. Choose another name."
-    )
+    assert str(clash.value) == ("ModuleDict.__setitem__: the attribute 'keys' exists already. Choose another name.")
     heads.clear()
     assert list(heads.parameters()) == []
 

@@ -47,8 +47,8 @@ def test_normalize():
 def test_errors():
     x = tl.ones(2)
     with pytest.raises(ArgumentError) as error:
-        F.mse_loss(x, x, reduction="median")
-    assert str(error.value) == "mse_loss: reduction must be 'none', 'mean' or 'sum', got 'median'."
+        F.smooth_l1_loss(x, x, reduction="median")
+    assert str(error.value) == "smooth_l1_loss: reduction must be 'none', 'mean' or 'sum', got 'median'."
     with pytest.raises(ArgumentError) as error:
         F.smooth_l1_loss(x, x, beta=-1)
     assert str(error.value) == "smooth_l1_loss: beta is -1; it must not be negative."

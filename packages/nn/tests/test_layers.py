@@ -188,7 +188,7 @@ def test_batch_norm_without_running_statistics():
     assert list(norm.state_dict()) == []
     out = norm(tl.arange(16.0).reshape(2, 2, 2, 2))
     assert close(out.mean(dim=(0, 2, 3)), [0.0, 0.0])
-    assert repr(norm) == "BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=False, bias=True, track_running_stats=False)"
+    assert repr(norm) == "BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)"
 
 
 def test_batch_norm_without_bias():
@@ -209,9 +209,7 @@ def test_batch_norm_reset():
 def test_batch_norm_refuses_other_shapes():
     with pytest.raises(ShapeError) as error:
         nn.BatchNorm2d(3)(tl.ones(2, 3))
-    assert str(error.value) == (
-        "BatchNorm2d: needs an input of 4 axes with 3 channels on axis 1, got shape (2, 3)."
-    )
+    assert str(error.value) == ("BatchNorm2d: needs an input of 4 axes with 3 channels on axis 1, got shape (2, 3).")
     with pytest.raises(ShapeError) as error:
         nn.BatchNorm1d(3)(tl.ones(2, 4))
     assert str(error.value) == (
@@ -339,7 +337,7 @@ def test_losses_refuse_what_does_not_fit():
     with pytest.raises(ShapeError) as error:
         nn.MSELoss()(tl.ones(3, 1), tl.ones(3))
     assert str(error.value) == (
-        "mse_loss: input has shape (3, 1), target (3,); they must be the same. "
+        "mse_loss: x has shape (3, 1), and target (3,); they must be the same. "
         "Reshape one of them, for instance with .squeeze(-1) or .view_as(other)."
     )
     with pytest.raises(ArgumentError) as error:

@@ -136,6 +136,36 @@ class CupyBackend(ArrayAPIBackend):
     def log_softmax(self, x: Array, dim: int) -> Array:
         return self.kernels.log_softmax(x, dim) if x.ndim else self.zeros_of((), x)
 
+    def cross_entropy(
+        self, x: Array, target: Array, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        losses, lse, factors = self.kernels.cross_entropy_rows(x, target, weight, ignore_index, label_smoothing)
+        total = factors.sum()
+        if reduction != "none":
+            losses = losses.sum() / total if reduction == "mean" else losses.sum()
+        return losses.astype(x.dtype), (lse[:, :1], lse[:, 1:], total)
+
+    def cross_entropy_backward(
+        self,
+        g: Array,
+        x: Array,
+        target: Array,
+        weight: Any,
+        top: Array,
+        log_sum: Array,
+        total: Array,
+        ignore_index: int,
+        reduction: str,
+        label_smoothing: float,
+    ) -> Array:
+        wide = g.astype(total.dtype)
+        if reduction == "mean":
+            wide = wide / total
+        lse = self.xp.concatenate([top, log_sum], axis=1)
+        return self.kernels.cross_entropy_backward_rows(
+            wide, x, target, weight, lse, ignore_index, label_smoothing
+        )
+
     def max_pool2d_with_indices(
         self, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
     ) -> tuple[Array, Array]:

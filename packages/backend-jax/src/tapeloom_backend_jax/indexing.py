@@ -139,7 +139,7 @@ class Indexing:
 
     def in_range(self: Any, index: Array, low: int, high: int) -> bool:
         if isinstance(index, jax.core.Tracer):
-            return True  # inside a program nothing is known; XLA then leaves out what lies outside
+            return True  # inside a larger program values are not known; XLA keeps reads and writes inside the array
         return bool(self._in_range(index, low, high))
 
 

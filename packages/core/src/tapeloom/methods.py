@@ -14,12 +14,17 @@ from tapeloom.backend.plugins import resolve_device
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
+    activation,
     comparison,
     creation,
     elementwise,
+    embedding,
     indexing,
     linalg,
+    loss,
     movement,
+    normalization,
+    random,
     reduction,
     window,
 )

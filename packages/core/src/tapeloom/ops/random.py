@@ -20,7 +20,8 @@ from tapeloom.host_random import (
     uniform_bounds,
     uniform_words,
 )
-from tapeloom.tape.alias import check_writable, inplace
+from tapeloom.tape.alias import check_writable
+from tapeloom.tape.alias import inplace as put
 from tapeloom.tape.kind import kind_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP
@@ -341,13 +342,10 @@ def dropout(
     backend, words = _words("dropout", generator, x.numel(), x.device)
     mask = make(backend.reshape(backend.keep_from_words(words, threshold), x.shape), kind_of(dtypes.bool_, x.device))
     out = OPS.masked_scale(x, mask, 1 / (1 - p) if p < 1 else 0.0)
-    return _put("dropout", x, out) if inplace else out
+    return put("dropout", x, out) if inplace else out
 
 
 # in place
-
-
-_put = inplace
 
 
 @function()
@@ -356,7 +354,7 @@ def uniform_(x: Tensor, *bounds: float, generator: Generator | None = None, **na
     other spellings). Raises ArgumentError where low is above high."""
     low, high = _bounds("uniform_", bounds, names, 0.0, 1.0)
     check_writable("uniform", x)
-    return inplace("uniform", x, _uniform("uniform_", generator, x.shape, low, high, x.dtype, x.device))
+    return put("uniform", x, _uniform("uniform_", generator, x.shape, low, high, x.dtype, x.device))
 
 
 def _bounds(name: str, bounds: tuple[Any, ...], names: dict[str, Any], low: Any, high: Any) -> tuple[Any, Any]:
@@ -375,14 +373,14 @@ def _bounds(name: str, bounds: tuple[Any, ...], names: dict[str, Any], low: Any,
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
     check_writable("normal", x)
-    return inplace("normal", x, _normal("normal_", generator, x.shape, mean, std, x.dtype, x.device))
+    return put("normal", x, _normal("normal_", generator, x.shape, mean, std, x.dtype, x.device))
 
 
 @function()
 def bernoulli_(x: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
     check_writable("bernoulli", x)
-    return inplace("bernoulli", x, _coins("bernoulli_", x, p.detach() if is_tensor(p) else p, generator))
+    return put("bernoulli", x, _coins("bernoulli_", x, p.detach() if is_tensor(p) else p, generator))
 
 
 @function()
@@ -395,4 +393,4 @@ def random_(x: Tensor, *bounds: int, generator: Generator | None = None, **names
         low, high = _bounds("random_", bounds, names, 0, None)
     high = _exact_range(x.dtype)[1] + 1 if high is None else high
     check_writable("random", x)
-    return inplace("random", x, _integers("random_", generator, x.shape, low, high, x.dtype, x.device))
+    return put("random", x, _integers("random_", generator, x.shape, low, high, x.dtype, x.device))

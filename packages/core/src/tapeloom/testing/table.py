@@ -11,7 +11,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.dtypes import DType
-from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY
+from tapeloom.tape.op import FUNCTIONS, REGISTRY
 from tapeloom.testing.inputs import Input, draw, inputs_in, mapped, seed_of
 
 FLOATS: tuple[DType, ...] = dtypes.FLOATS
@@ -116,14 +116,14 @@ class Row:
     @property
     def call(self) -> Callable[..., Any]:
         """The public function of this name, or the op."""
-        if self.name in FUNCTIONS:
-            return FUNCTIONS[self.name][0]
-        return getattr(OPS, self.name)  # type: ignore[no-any-return]
+        return self.op or FUNCTIONS[self.name][0]
 
     @property
     def op(self) -> Any:
-        """The op of this name, or None for a plain function over ops."""
-        return None if self.name in FUNCTIONS else REGISTRY.get(self.name)
+        """The op of this name, or None for a plain function over ops. ``op NAME`` is the op that has a function beside it."""
+        if self.name.startswith("op "):
+            return REGISTRY[self.name.removeprefix("op ")]
+        return None if self.name in FUNCTIONS else REGISTRY[self.name]
 
     def cases_for(self, dtype: DType) -> Iterator[Case]:
         """The cases that ``dtype`` is tested with: all for the common ones, the first for the others."""
@@ -159,7 +159,12 @@ def row(
     """
     if name in TABLE:
         raise ValueError(f"samples: {name!r} has two rows. Put all its cases into one.")
-    made = [item if isinstance(item, Case) else Case(item, {}, None, None, True) for item in cases]
+    made = [
+        Case(item.args, item.kwargs, item.expect, item.only, item.grad)  # of its own: rows may share cases
+        if isinstance(item, Case)
+        else Case(item, {}, None, None, True)
+        for item in cases
+    ]
     settings = {
         "reference": reference,
         "gives": gives,

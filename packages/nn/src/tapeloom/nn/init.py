@@ -115,8 +115,24 @@ def trunc_normal_(
     low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
     with tl.no_grad():
         tensor.uniform_(low, high, generator=generator)
-        tensor.copy_((tl.erfinv(tensor) * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+        tensor.copy_((_erfinv(tensor.double()) * (std * math.sqrt(2.0)) + mean).clamp(a, b))
     return tensor
+
+
+def _erfinv(y: Tensor) -> Tensor:
+    """The x with erf(x) = y, for y in float64.
+
+    Source: the start, good to 2 parts in 1000, is eq. 7 of S. Winitzki, "A handy approximation for the error function
+    and its inverse", 2008; two steps of Newton's method follow.
+    """
+    a = 0.147
+    y = y.clamp(-1 + 2**-53, 1 - 2**-53)
+    logarithm = (1 - y * y).log()
+    half = logarithm * 0.5 + 2 / (math.pi * a)
+    x = y.sign() * ((half * half - logarithm / a).sqrt() - half).sqrt()
+    for _ in range(2):
+        x = x - (tl.erf(x) - y) * (x * x).exp() * (math.sqrt(math.pi) / 2)
+    return x
 
 
 def constant_(tensor: T, val: float) -> T:

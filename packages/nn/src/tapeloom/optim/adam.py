@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom.ops.optimizer import adam_step
-
+import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.ops.optimizer import adam_step
 
 from .optimizer import Optimizer, ParamsLike
 
@@ -83,35 +83,39 @@ class Adam(Optimizer):
         for number, beta in enumerate(betas):
             self._check_number(f"betas[{number}]", beta, below=1.0)
 
-    def _history(self, param: Tensor, group: dict[str, Any]) -> float:
-        step: float = self.state.get(param, {}).get("step", 0.0)
-        return step
+    def _state_of(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """What is remembered of a parameter: the number of its steps and its moments, zeros at first."""
+        state = self.state.setdefault(param, {})
+        if "step" not in state:
+            state.update(step=0.0, exp_avg=tl.zeros_like(param), exp_avg_sq=tl.zeros_like(param))
+        if group["amsgrad"] and "max_exp_avg_sq" not in state:
+            state["max_exp_avg_sq"] = tl.zeros_like(param)
+        return state
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        step = self._history(params[0], group) + 1.0
-        self._remember(params, "step", [step] * len(params))
-        beta1, beta2 = group["betas"]
-        new, exp_avgs, exp_avg_sqs, max_exp_avg_sqs = adam_step(
-            params,
-            grads,
-            self._recall(params, "exp_avg"),
-            self._recall(params, "exp_avg_sq"),
-            self._recall(params, "max_exp_avg_sq") if group["amsgrad"] else [],
-            step,
-            group["lr"],
-            beta1,
-            beta2,
-            group["eps"],
-            group["weight_decay"],
-            group["decoupled_weight_decay"],
-            group["amsgrad"],
-            group["maximize"],
-        )
-        self._store(params, new)
-        self._remember(params, "exp_avg", exp_avgs)
-        self._remember(params, "exp_avg_sq", exp_avg_sqs)
-        if group["amsgrad"]:
-            self._remember(params, "max_exp_avg_sq", max_exp_avg_sqs)
+        found = [(param, grad, self._state_of(param, group)) for param, grad in zip(params, grads, strict=True)]
+        # Parameters that had no gradient now and then are at other steps, and go to the op by themselves.
+        for step in {state["step"] for _, _, state in found}:
+            members = [member for member in found if member[2]["step"] == step]
+            states = [state for _, _, state in members]
+            adam_step(
+                [param for param, _, _ in members],
+                [grad for _, grad, _ in members],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [state["max_exp_avg_sq"] for state in states] if group["amsgrad"] else [],
+                step=step + 1.0,
+                lr=group["lr"],
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                eps=group["eps"],
+                weight_decay=group["weight_decay"],
+                decoupled=group["decoupled_weight_decay"],
+                amsgrad=group["amsgrad"],
+                maximize=group["maximize"],
+            )
+            for state in states:
+                state["step"] = step + 1.0
 
 
 class AdamW(Adam):

@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeAlias
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
-from tapeloom.tape.tensor import rebind
 
 __all__ = ["Optimizer", "ParamsLike"]
 
@@ -23,8 +22,8 @@ Group: TypeAlias = dict[str, Any]
 class Optimizer:
     """Base class of the optimizers.
 
-    A subclass gives `defaults` to `__init__`, checks a group's settings in `_check`, and updates parameters of one
-    dtype, device and history in `_update`.
+    A subclass gives `defaults` to `__init__`, checks a group's settings in `_check`, and hands parameters, gradients
+    and state to an op of the core in `_update`.
 
     Args:
         params: what to optimize.
@@ -61,12 +60,8 @@ class Optimizer:
     def _check(self, group: Group) -> None:
         """Raises ArgumentError for settings out of their range."""
 
-    def _history(self, param: Tensor, group: Group) -> Any:
-        """What must be equal for parameters to be updated by one call; by default nothing."""
-        return None
-
     def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
-        """Updates parameters that share dtype, device and history. No operation is recorded here."""
+        """Updates the parameters of a group that have gradients, in place, by ops that record nothing."""
         raise NotImplementedError
 
     # -- groups
@@ -138,44 +133,12 @@ class Optimizer:
         if closure is not None:
             with tl.enable_grad():
                 loss = closure()
-        with tl.no_grad():
-            for group in self.param_groups:
-                for params, grads in self._buckets(group):
-                    self._update(group, params, grads)
+        for group in self.param_groups:
+            params = [param for param in group["params"] if param.grad is not None]
+            if params:
+                self._update(group, params, [param.grad for param in params])
         self._step_count += 1
         return loss
-
-    def _buckets(self, group: Group) -> Iterable[tuple[list[Tensor], list[Tensor]]]:
-        """Parameters and gradients of one group, split by dtype and device and by history."""
-        buckets: dict[Any, tuple[list[Tensor], list[Tensor]]] = {}
-        for param in group["params"]:
-            grad = param.grad
-            if grad is not None:
-                params, grads = buckets.setdefault((param.kind, self._history(param, group)), ([], []))
-                params.append(param)
-                grads.append(grad)
-        return buckets.values()
-
-    def _store(self, params: list[Tensor], new: Iterable[Tensor]) -> None:
-        """Gives parameters their new values, outside the tape."""
-        for param, value in zip(params, new, strict=True):
-            rebind(param, value.array)
-
-    def _recall(self, params: list[Tensor], name: str) -> list[Tensor]:
-        """The state of that name of each parameter, zeros where there is none yet."""
-        found = []
-        for param in params:
-            state = self.state.setdefault(param, {})
-            value = state.get(name)
-            if value is None:
-                value = state[name] = tl.zeros_like(param)
-            found.append(value)
-        return found
-
-    def _remember(self, params: list[Tensor], name: str, values: Iterable[Any]) -> None:
-        """Keeps a value of that name for each parameter."""
-        for param, value in zip(params, values, strict=True):
-            self.state.setdefault(param, {})[name] = value
 
     # -- state
 
@@ -184,7 +147,7 @@ class Optimizer:
 
         Returns:
             {"state": {number: {name: Tensor or number}}, "param_groups": [{setting: value, "params": [numbers]}]}.
-            The Tensors are those of the optimizer; a later step gives it new ones and leaves these as they are.
+            The Tensors are those of the optimizer and change with it, as in PyTorch; copy.deepcopy keeps a moment.
         """
         numbers = {param: number for number, param in enumerate(self._params())}
         groups = [
@@ -256,7 +219,9 @@ class Optimizer:
                 f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape {tuple(value.shape)}, "
                 f"the parameter {tuple(param.shape)}. Build the optimizer from the same model."
             )
-        return value.detach().to(param.device, param.dtype) if value.is_floating_point() else value.detach()
+        if value.is_floating_point():
+            value = value.to(param.device, param.dtype)
+        return value.detach().clone()  # a copy: steps change it in place
 
     def _params(self) -> Iterator[Tensor]:
         return (param for group in self.param_groups for param in group["params"])

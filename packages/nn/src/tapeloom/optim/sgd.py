@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom.ops.optimizer import sgd_step
-
 from tapeloom import Tensor
+from tapeloom.ops.optimizer import sgd_step
 
 from .optimizer import Optimizer, ParamsLike
 
@@ -77,23 +76,18 @@ class SGD(Optimizer):
                 f"dampening={group['dampening']}"
             )
 
-    def _history(self, param: Tensor, group: dict[str, Any]) -> bool:
-        return group["momentum"] != 0 and self.state.get(param, {}).get("momentum_buffer") is not None
-
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        began = self._history(params[0], group)
-        momenta = [self.state[param]["momentum_buffer"] for param in params] if began else []
-        new, momenta = sgd_step(
+        momenta = sgd_step(
             params,
             grads,
-            momenta,
-            group["lr"],
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
+            [self.state.get(param, {}).get("momentum_buffer") for param in params],
+            lr=group["lr"],
+            momentum=group["momentum"],
+            dampening=group["dampening"],
+            weight_decay=group["weight_decay"],
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
         )
-        self._store(params, new)
         if group["momentum"] != 0:
-            self._remember(params, "momentum_buffer", momenta)
+            for param, buffer in zip(params, momenta, strict=True):
+                self.state[param] = {"momentum_buffer": buffer}

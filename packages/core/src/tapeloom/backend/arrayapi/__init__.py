@@ -10,10 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom import dtypes
+from tapeloom.backend.arrayapi.activation import Activation
 from tapeloom.backend.arrayapi.elementwise import DIRECT, Elementwise
+from tapeloom.backend.arrayapi.embedding import Embedding
 from tapeloom.backend.arrayapi.indexing import Indexing
 from tapeloom.backend.arrayapi.linalg import Linalg
+from tapeloom.backend.arrayapi.loss import Loss
 from tapeloom.backend.arrayapi.movement import Movement
+from tapeloom.backend.arrayapi.normalization import Normalization
+from tapeloom.backend.arrayapi.optimizer import Optimizer
 from tapeloom.backend.arrayapi.random import Random
 from tapeloom.backend.arrayapi.reduction import Reduction
 from tapeloom.backend.arrayapi.window import Window
@@ -24,7 +29,21 @@ from tapeloom.dtypes import DType
 Array = Any
 
 
-class ArrayAPIBackend(Elementwise, Reduction, Movement, Indexing, Linalg, Window, Random, Backend):
+class ArrayAPIBackend(
+    Elementwise,
+    Reduction,
+    Movement,
+    Indexing,
+    Linalg,
+    Activation,
+    Window,
+    Normalization,
+    Loss,
+    Embedding,
+    Random,
+    Optimizer,
+    Backend,
+):
     """The shared kernels over ``xp``; see the head of this package."""
 
     def __init__(self, xp: Any) -> None:

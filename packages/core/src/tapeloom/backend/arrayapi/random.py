@@ -103,6 +103,10 @@ class Random:
         """The mask of dropout: False with the probability that ``threshold`` stands for."""
         return self.xp.astype(words, self.xp.int64) >= threshold
 
+    def masked_scale(self: Any, x: Any, mask: Any, scale: float) -> Any:
+        """``x * scale`` where ``mask`` is true, 0 elsewhere: dropout and its gradient."""
+        return self.where(mask, x * scale, self.zero_like(x))
+
     def probability_thresholds(self, p: Any) -> Any:
         """round(p * 2**32) of each probability, as int64; numbers outside [0, 1] count as the nearer end, NaN as 0."""
         xp = self.xp

@@ -30,24 +30,24 @@ class Reduction:
         return self.xp.min(x, axis=dim, keepdims=keepdim)
 
     def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
-        indices = self.argmax(x, dim, True)
+        indices = self.argmax_along(x, dim, True)
         return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
 
     def min_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
-        indices = self.argmin(x, dim, True)
+        indices = self.argmin_along(x, dim, True)
         return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
 
     def _picked(self: Any, x: Array, indices: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         values = self.gather(x, dim, indices)
-        if keepdim:
+        if keepdim or not x.ndim:
             return values, indices
         return self.squeeze(values, (dim,)), self.squeeze(indices, (dim,))
 
-    def argmax(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
-        return self.as_int64(self.xp.argmax(x, axis=dim, keepdims=keepdim))
+    def argmax_along(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
+        return self.as_int64(self.xp.argmax(x, axis=dim, keepdims=keepdim) if x.ndim else self.zero_like(x))
 
-    def argmin(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
-        return self.as_int64(self.xp.argmin(x, axis=dim, keepdims=keepdim))
+    def argmin_along(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
+        return self.as_int64(self.xp.argmin(x, axis=dim, keepdims=keepdim) if x.ndim else self.zero_like(x))
 
     def all(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return self.xp.all(x, axis=dim, keepdims=keepdim)

@@ -41,10 +41,7 @@ class Dropout(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training) if not self.inplace else self._inplace(input)
-
-    def _inplace(self, input: Tensor) -> Tensor:
-        return input.copy_(F.dropout(input, self.p, self.training))
+        return F.dropout(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

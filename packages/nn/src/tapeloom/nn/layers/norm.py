@@ -34,6 +34,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: DeviceLike = None,
         dtype: DTypeLike = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features = num_features
@@ -41,8 +43,8 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        for name in ("weight", "bias"):
-            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if affine else None)
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None)
         for name in ("running_mean", "running_var"):
             self.register_buffer(
                 name, tl.zeros(num_features, device=device, dtype=dtype) if track_running_stats else None
@@ -61,8 +63,9 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Resets the running statistics, and sets the weight to 1 and the bias to 0."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -72,19 +75,22 @@ class _BatchNorm(Module):
                 f"{type(self).__name__}: needs an input of {ranks} axes with {self.num_features} channels on axis 1, "
                 f"got shape {tuple(input.shape)}."
             )
+        batches = self.num_batches_tracked if self.training else None
         momentum = self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if momentum is None:  # a plain mean over all batches
-                momentum = 1.0 / self.num_batches_tracked.item()
+        if momentum is None:  # a plain mean over all batches
+            momentum = 0.0 if batches is None else 1.0 / (batches.item() + 1)
         use_batch = self.training or self.running_mean is None
-        return F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum or 0.0, self.eps
+        output = F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum, self.eps
         )
+        if batches is not None:
+            batches.add_(1)
+        return output
 
     def extra_repr(self) -> str:
         return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, "
             f"track_running_stats={self.track_running_stats}"
         )
 
@@ -102,9 +108,10 @@ class BatchNorm1d(_BatchNorm):
         num_features: channels C.
         eps: added to the variance.
         momentum: weight of the newest batch; None makes the running statistics the mean over all batches.
-        affine: whether there are weight and bias.
+        affine: whether there is a weight.
         track_running_stats: whether there are running statistics; without them evaluation uses the batch, too.
         device, dtype: where parameters and buffers live, and their dtype.
+        bias: whether there is a bias beside the weight.
 
     Shape:
         (N, C) or (N, C, L) -> the same.
@@ -203,4 +210,7 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )

@@ -51,10 +51,9 @@ class MaxPool2d(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        settings = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-        if self.return_indices:
-            return F.max_pool2d_with_indices(input, *settings)
-        return F.max_pool2d(input, *settings)
+        return F.max_pool2d(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
 
     def extra_repr(self) -> str:
         return (

@@ -1,0 +1,134 @@
+"""Optimizer steps over lists of parameters: never recorded; each group of one dtype and device is one kernel call.
+
+The results become the new values of the tensors passed. A backend may overwrite memory that nothing else can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.tape.kind import Kind
+from tapeloom.tape.tensor import Tensor, make, rebind
+
+
+def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:
+    for what, tensors in others.items():
+        if len(tensors) != len(params):
+            raise ArgumentError(f"{name}: {len(params)} parameters and {len(tensors)} {what} were given. Give one for each.")
+        for position, (param, tensor) in enumerate(zip(params, tensors, strict=True)):
+            if tensor is None:
+                continue
+            if tensor.kind is not param.kind:
+                raise DTypeError(
+                    f"{name}: parameter {position} is {param.kind}, and its entry in {what} is {tensor.kind}. They must agree."
+                )
+            if tensor.array.shape != param.array.shape:
+                raise ShapeError(
+                    f"{name}: parameter {position} has shape {param.shape}, and its entry in {what} has {tensor.shape}."
+                )
+
+
+def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> list[tuple[Kind, Any, Sequence[int]]]:
+    """The positions of each kind (and mark, if given)."""
+    kind = params[0].kind
+    if marks is None and all([param.kind is kind for param in params]):
+        return [(kind, None, range(len(params)))]
+    found: dict[tuple[Kind, Any], list[int]] = {}
+    for position, param in enumerate(params):
+        found.setdefault((param.kind, None if marks is None else marks[position]), []).append(position)
+    return [(kind, mark, positions) for (kind, mark), positions in found.items()]
+
+
+def sgd_step(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    momenta: Sequence[Tensor | None],
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+) -> list[Tensor | None]:
+    """One step of SGD, in place on ``params`` and on ``momenta``; returns the momenta.
+
+    ``momenta`` has an entry for each parameter, None where none was made yet; with ``momentum`` the new ones are in the
+    list that comes back. Raises ArgumentError, ShapeError or DTypeError, before anything changed, for lists that do
+    not fit.
+    """
+    if not params:
+        return list(momenta)
+    _check("sgd_step", params, gradients=grads, momenta=momenta)
+    result = list(momenta)
+    marks = [held is None for held in momenta] if momentum else None
+    if marks is not None and marks == [marks[0]] * len(marks):
+        first, marks = marks[0], None
+    for kind, mark, positions in _groups(params, marks):
+        backend: Any = kind.backend
+        fresh = momentum and (first if mark is None else mark)
+        held = [] if fresh or not momentum else [momenta[i].array for i in positions]  # type: ignore[union-attr]
+        arrays = [params[i].array for i in positions]
+        gradients = [grads[i].array for i in positions]
+        new_params, new_momenta = backend.sgd_step(
+            arrays, gradients, held, lr, momentum, dampening, weight_decay, nesterov, maximize
+        )
+        for i, array in zip(positions, new_params, strict=True):
+            rebind(params[i], array)
+        if not momentum:
+            continue
+        for i, array in zip(positions, new_momenta, strict=True):
+            tensor = result[i]
+            if tensor is None:
+                result[i] = make(array, kind)
+            else:
+                rebind(tensor, array)
+    return result
+
+
+def adam_step(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    exp_avgs: Sequence[Tensor],
+    exp_avg_sqs: Sequence[Tensor],
+    max_exp_avg_sqs: Sequence[Tensor],
+    *,
+    step: float,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    amsgrad: bool = False,
+    maximize: bool = False,
+) -> None:
+    """One step of Adam, or with ``decoupled`` weight decay of AdamW, in place on all lists of tensors.
+
+    ``step`` is the number of this step, from 1; ``max_exp_avg_sqs`` is empty unless ``amsgrad``. Raises ArgumentError,
+    ShapeError or DTypeError, before anything changed, for lists that do not fit.
+    """
+    if not params:
+        return
+    states = [exp_avgs, exp_avg_sqs, max_exp_avg_sqs] if amsgrad else [exp_avgs, exp_avg_sqs]
+    names = ("exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs")
+    _check("adam_step", params, gradients=grads, **dict(zip(names, states, strict=False)))
+    for kind, _, positions in _groups(params):
+        backend: Any = kind.backend
+        results = backend.adam_step(
+            [params[i].array for i in positions],
+            [grads[i].array for i in positions],
+            [exp_avgs[i].array for i in positions],
+            [exp_avg_sqs[i].array for i in positions],
+            [max_exp_avg_sqs[i].array for i in positions] if amsgrad else [],
+            step, lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize,
+        )  # fmt: skip
+        for tensors, arrays in zip([params, *states], results, strict=False):
+            for i, array in zip(positions, arrays, strict=True):
+                tensor = tensors[i]
+                if tensor.extra is None:
+                    tensor.array = array
+                else:
+                    rebind(tensor, array)

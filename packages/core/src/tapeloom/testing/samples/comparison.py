@@ -1,0 +1,206 @@
+"""Samples of comparison, logic and bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tapeloom import dtypes
+from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.testing.inputs import M, T, V
+from tapeloom.testing.references import INF, NAN, each
+from tapeloom.testing.table import ALL, FLOATS, INTEGERS, NUMBERS, case, fails, row
+
+UNFIT = (
+    "{}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1."
+)
+BITS = (dtypes.bool_, *INTEGERS)
+
+
+def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) -> None:
+    """The row of a comparison; ``with_nan`` is what nan against itself gives."""
+    entry = "op equal" if name == "equal" else name
+    row(
+        entry,
+        [T(3, 4, low=-2, high=2), T(3, 4, low=-2, high=2)],
+        [T(3, 1), T(4)],
+        [T(4), T()],
+        case(T(3, 4), 1, only=NUMBERS),
+        [T(), T()],
+        [T(0, 3), T(3)],
+        case(V([NAN, INF, 0.0]), V([NAN, INF, -0.0]), expect=[with_nan, function(1, 1), function(0, 0)], only=FLOATS),
+        reference=each(function),
+        gives="bool",
+        dtypes=ALL,
+        budget="exact",
+        grad=0,
+    )
+    fails(entry, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
+    fails(entry, [T(3), "text"], ArgumentTypeError, f"{name}: y must be a tensor or a number, got 'text'.")
+
+
+compared("equal", lambda x, y: x == y, False)
+compared("not_equal", lambda x, y: x != y, True)
+compared("less", lambda x, y: x < y, False)
+compared("less_equal", lambda x, y: x <= y, False)
+compared("greater", lambda x, y: x > y, False)
+compared("greater_equal", lambda x, y: x >= y, False)
+
+
+def logical(name: str, function: Callable[..., bool]) -> None:
+    """The row of a logical op on two tensors."""
+    row(
+        name,
+        [T(3, 4, low=-1, high=1), T(3, 4, low=-1, high=1)],
+        [T(3, 1), T(4)],
+        [T(), T()],
+        [T(0, 3), T(3)],
+        case(V([NAN, 0.0, 0.0]), V([0.0, INF, 0.0]), expect=[function(True, False), function(False, True), False], only=FLOATS),
+        reference=each(lambda x, y: function(bool(x), bool(y))),
+        gives="bool",
+        dtypes=ALL,
+        budget="exact",
+        grad=0,
+    )
+    fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
+
+
+logical("logical_and", lambda x, y: x and y)
+logical("logical_or", lambda x, y: x or y)
+logical("logical_xor", lambda x, y: x != y)
+ONE = [[T(3, 4, low=-1, high=1)], [T()], [T(0, 3)]]
+row("logical_not", *ONE, reference=each(lambda x: not x), gives="bool", dtypes=ALL, budget="exact", grad=0)
+
+
+def bitwise(name: str, function: Callable[[int, int], int]) -> None:
+    """The row of an op on the bits of two tensors."""
+    row(
+        name,
+        [T(3, 4, low=-100, high=100), T(3, 4, low=-100, high=100)],
+        [T(3, 1), T(4)],
+        case(T(3, 4), 5, only=INTEGERS),
+        [T(), T()],
+        [T(0, 3), T(3)],
+        reference=each(function),
+        dtypes=BITS,
+        budget="exact",
+        grad=0,
+    )
+    fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name), dtypes.int64)
+    refuses_floats(name, [T(3), T(3)])
+
+
+def refuses_floats(name: str, arguments: list[Any]) -> None:
+    """``name`` takes integers and bool only."""
+    text = f"{name}: expected integer or bool tensors, got float32. Cast with .to(tapeloom.int64)."
+    fails(name, arguments, DTypeError, text)
+
+
+bitwise("bitwise_and", lambda x, y: x & y)
+bitwise("bitwise_or", lambda x, y: x | y)
+bitwise("bitwise_xor", lambda x, y: x ^ y)
+row(
+    "bitwise_not",
+    case(T(3, 4, low=-100, high=100), only=(dtypes.bool_, *INTEGERS[1:])),
+    [T()],
+    [T(0, 3)],
+    case(V([0, 1, 200]), expect=[255, 254, 55], only=[dtypes.uint8]),
+    reference=each(lambda x: not x if isinstance(x, bool) else ~x),
+    dtypes=BITS[:1] + BITS[2:],
+    budget="exact",
+    grad=0,
+)
+refuses_floats("bitwise_not", [T(3)])
+
+SPECIAL = V([NAN, INF, -INF, 0.0])
+PROBES = {"gives": "bool", "dtypes": ALL, "budget": "exact", "grad": 0}
+row("isnan", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: x != x), **PROBES)
+row("isinf", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: math.isinf(x)), **PROBES)
+row("isfinite", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: math.isfinite(x)), **PROBES)
+
+# choosing by a mask
+
+row(
+    "where",
+    [M(3, 4), T(3, 4), T(3, 4)],
+    [M(3, 1), T(4), T(3, 4)],
+    case(M(3, 4), T(3, 4), 2, only=NUMBERS),
+    case(M(3, 4), 0.5, T(4), only=FLOATS),
+    [M(), T(), T()],
+    [M(0, 3), T(3), T(0, 3)],
+    case(M(4), V([NAN, INF, 1.0, 2.0]), V([0.0, 1.0, INF, NAN]), only=FLOATS, grad=False),
+    reference=each(lambda condition, x, y: x if condition else y),
+    dtypes=ALL,
+    budget="exact",
+)
+fails("where", [T(3), T(3), T(3)], DTypeError, "where: condition must be a bool tensor, got float32. Cast it with .bool().")
+fails(
+    "where",
+    [M(3), T(3), T(2)],
+    ShapeError,
+    "where: shapes (3,) and (3,) and (2,) do not broadcast (axis -1: 3 vs 2). "
+    "Reshape one operand, or give that axis the size 1.",
+)
+row(
+    "masked_fill",
+    [T(3, 4), M(3, 4), T()],
+    case(T(3, 4), M(4), 2, only=NUMBERS),
+    case(T(3, 4), M(3, 1), -INF, only=FLOATS, grad=False),
+    [T(), M(), T()],
+    [T(0, 3), M(3), T()],
+    reference=each(lambda x, mask, value: value if mask else x),
+    dtypes=ALL,
+    budget="exact",
+)
+fails("masked_fill", [T(3), T(3), 0], DTypeError, "masked_fill: mask must be a bool tensor, got float32. Cast it with .bool().")
+fails(
+    "masked_fill",
+    [T(3), M(3), T(3)],
+    ShapeError,
+    "masked_fill: value must be a number or a 0-d tensor, got shape (3,). Use tapeloom.where.",
+)
+
+
+def _close(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    if x != x or y != y:
+        return equal_nan and x != x and y != y
+    return x == y or (math.isfinite(x) and math.isfinite(y) and abs(x - y) <= atol + rtol * abs(y))
+
+
+NEAR = V([1.0, 1.0, 1.0, NAN, INF, INF, 0.0]), V([1.0, 1.000001, 1.1, NAN, INF, -INF, 1e-9])
+row(
+    "isclose",
+    [T(3, 4), T(3, 4)],
+    [T(), T()],
+    [T(0, 3), T(3)],
+    case(*NEAR, only=[dtypes.float64]),
+    case(*NEAR, 1e-5, 1e-8, True, only=[dtypes.float64]),
+    case(*NEAR, 0.2, 0.0, only=[dtypes.float64]),
+    reference=lambda x, y, *rest: each(lambda a, b: _close(a, b, *rest))(x, y),
+    gives="bool",
+    dtypes=(dtypes.float32, dtypes.float64, dtypes.int64),
+    budget="exact",
+    grad=0,
+)
+row(
+    "equal",
+    case(T(3, 4), T(3, 4), expect=False),
+    case(T(3, 4), T(4, 3), expect=False),
+    case(V([1, 0]), V([1, 0]), expect=True),
+    case(V(1), V(1), expect=True),
+    case(T(0, 3), T(0, 3), expect=True),
+    case(V([NAN]), V([NAN]), expect=False, only=FLOATS),
+    dtypes=NUMBERS,
+    grad=0,
+)
+row(
+    "allclose",
+    case(T(3, 4), T(3, 4), expect=False),
+    case(T(3, 4), T(3, 4), 1.0, 10.0, expect=True),
+    case(*NEAR, 0.0, 1.0, True, expect=False),
+    case(V(1.0), V(1.0), expect=True),
+    case(T(0), T(0), expect=True),
+    dtypes=(dtypes.float32, dtypes.float64),
+    grad=0,
+)

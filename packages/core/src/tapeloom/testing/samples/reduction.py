@@ -1,0 +1,246 @@
+"""Samples of the reductions: each as Python's own sum, max or loop over the elements that one result stands for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapeloom import dtypes
+from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tapeloom.testing.inputs import T, V
+from tapeloom.testing.references import INF, NAN, dims_of, folded, scanned
+from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+
+X = T(2, 3, 4)
+OVER = [[X], [X, 1], [X, -1, True], [X, (0, 2)], case(X, dim=(0, 1), keepdim=True), case(X, axis=0, keepdims=True), [T()], [T(), 0]]
+SOME = [[X], [X, 1], [X, -1, True], [X, (0, 2)], [T()], [T(3, 0), 0]]
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` also under NumPy's names of its arguments."""
+    return lambda x, dim=None, keepdim=False, axis=None, keepdims=False, **rest: function(
+        x, dim if axis is None else axis, keepdim or keepdims, **rest
+    )
+
+
+def bad_dims(name: str) -> None:
+    """Dims out of range, and named twice."""
+    fails(
+        name,
+        [X, 3],
+        IndexingError,
+        f"{name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.",
+    )
+    fails(name, [X, (0, -3)], ShapeError, f"{name}: dim (0, -3) names a dimension more than once. Name each dimension once.")
+
+
+def no_elements(name: str, *rest: Any) -> None:
+    """A reduction without a value for no elements."""
+    fails(
+        name,
+        [T(3, 0), *(rest or (1,))],
+        ShapeError,
+        f"{name}: dim 1 of a tensor of shape (3, 0) is empty, and this reduction has no value for no elements. "
+        f"Reduce a dimension that has some.",
+    )
+
+
+def _sum(values: list[Any]) -> Any:
+    return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
+
+
+def _mean(values: list[Any]) -> float:
+    return math.fsum(values) / len(values) if values else NAN
+
+
+EMPTY = [[T(0, 3)], [T(0, 3), 0], [T(0, 3), 1]]
+CAST = [case(X, dtype=dtypes.float64, only=FLOATS), case(X, 1, dtype=dtypes.int32, only=[dtypes.bool_, dtypes.int64])]
+row("sum", *OVER, *EMPTY, *CAST, reference=_named(folded(_sum)), gives="sum", dtypes=ALL, budget="sum", magnitude=_named(folded(_sum)))
+bad_dims("sum")
+row("mean", *OVER, *[case(*item, grad=False) for item in EMPTY], CAST[0], reference=_named(folded(_mean)), budget="sum", magnitude=_named(folded(_mean)))
+bad_dims("mean")
+fails(
+    "mean",
+    [X],
+    DTypeError,
+    "mean: expected a floating tensor, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
+    dtypes.int64,
+)
+row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
+    gives="sum", dtypes=ALL, budget="sum")
+bad_dims("prod")
+
+
+def _most(values: list[Any]) -> Any:
+    return NAN if any(value != value for value in values) else max(values)
+
+
+def _least(values: list[Any]) -> Any:
+    return NAN if any(value != value for value in values) else min(values)
+
+
+SPECIAL = V([[1.0, NAN, 3.0], [-INF, 2.0, INF]])
+EXACT: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
+row("amax", *SOME[:-1], [T(0, 3), 1], case(SPECIAL, 1, only=FLOATS, grad=False), reference=_named(folded(_most)), **EXACT)
+row("amin", *SOME[:-1], [T(0, 3), 1], case(SPECIAL, 1, only=FLOATS, grad=False), reference=_named(folded(_least)), **EXACT)
+for _name in ("amax", "amin"):
+    bad_dims(_name)
+    no_elements(_name)
+
+
+def _placed(pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    """Where ``pick`` finds its value first; nan comes before all others."""
+
+    def place(values: list[Any]) -> int:
+        for position, value in enumerate(values):
+            if value != value:
+                return position
+        return values.index(pick(values))
+
+    return folded(place)
+
+
+def _along(pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    return lambda x, dim, keepdim=False: (folded(pick)(x, dim, keepdim), _placed(pick)(x, dim, keepdim))
+
+
+TIES = case(V([[2, 5, 5], [1, 1, 0]]), 1, only=NUMBERS, grad=False)
+LINES = [[X, 1], [X, -1, True], case(X, dim=0), [T(), 0], [T(0, 3), 1], TIES]
+row("max_values", *LINES, reference=_along(_most), gives=("same", "int64"), **EXACT)
+row("min_values", *LINES, reference=_along(_least), gives=("same", "int64"), **EXACT)
+row("argmax_along", *LINES, case(SPECIAL, 1, only=FLOATS), reference=_placed(_most), gives="int64", grad=0, **EXACT)
+row("argmin_along", *LINES, case(SPECIAL, 1, only=FLOATS), reference=_placed(_least), gives="int64", grad=0, **EXACT)
+for _name in ("max_values", "min_values", "argmax_along", "argmin_along"):
+    no_elements(_name)
+row("argmax", [X], *LINES, case(X, keepdim=True), reference=_placed(_most), gives="int64", grad=0, **EXACT)
+row("argmin", [X], *LINES, case(X, keepdim=True), reference=_placed(_least), gives="int64", grad=0, **EXACT)
+
+
+def _extreme(pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    def reference(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        if dim is None:
+            return folded(pick)(x)
+        if isinstance(dim, int):
+            return _along(pick)(x, dim, keepdim)
+        return np.array([pick(list(pair)) for pair in zip(x.ravel().tolist(), dim.ravel().tolist(), strict=True)]).reshape(x.shape)
+
+    return reference
+
+
+ASKED = [[X], [X, 1], case(X, dim=-1, keepdim=True), [T(3, 4), T(3, 4)], [T()], [T(0, 3), 1]]
+row("max", *ASKED, reference=_extreme(_most), gives=("same", "int64"), **EXACT)
+row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
+for _name in ("max", "min"):
+    text = f"{_name}: unexpected argument 'dims'. Signature: {_name}(x, dim=None, keepdim=False)"
+    fails(_name, case(X, dims=1), ArgumentError, text)
+
+TRUTH: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
+SPARSE = T(2, 3, 4, low=0, high=1)
+COUNTED = [[SPARSE], [SPARSE, 1], [SPARSE, (0, 2)], [T()], [T(0, 3)], [T(0, 3), 0]]
+row("all", *COUNTED, [X, 1, True], reference=folded(all), gives="bool", **TRUTH)
+row("any", *COUNTED, [X, 1, True], reference=folded(any), gives="bool", **TRUTH)
+row("count_nonzero", *COUNTED, reference=folded(lambda values: sum(bool(value) for value in values)), gives="int64", **TRUTH)
+for _name in ("all", "any", "count_nonzero"):
+    bad_dims(_name)
+
+# running
+
+RUNS = [[X, 1], [X, -1], case(X, dim=0), [T(), 0], [T(0, 3), 0], [T(3, 0), 1], case(X, 1, dtype=dtypes.float64, only=FLOATS)]
+row("cumsum", *RUNS, reference=scanned(_sum), gives="sum", dtypes=ALL, budget="sum", magnitude=scanned(_sum))
+row("cumprod", *RUNS, case(V([[2.0, 0.0, 3.0, 0.0], [1.0, 2.0, 0.0, 4.0]]), 1, only=FLOATS), reference=scanned(math.prod), gives="sum",
+    dtypes=ALL, budget="sum")
+for _name in ("cumsum", "cumprod"):
+    text = f"{_name}: dim -4 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2."
+    fails(_name, [X, -4], IndexingError, text)
+
+# spread
+
+
+def _variance(values: list[float], correction: float) -> float:
+    free = len(values) - correction
+    if free <= 0 or not values:
+        return NAN
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / free
+
+
+def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    correction = correction if unbiased is None else float(unbiased)
+    return folded(lambda values: _variance(values, correction))(x, dim, keepdim)
+
+
+def _squares(x: Any, dim: Any = None, *rest: Any, **named: Any) -> Any:
+    axes = dims_of(x, dim if not isinstance(dim, bool) else None)
+    return np.broadcast_to(np.float64(4.0 * max(1, len(axes))), ())
+
+
+row(
+    "variance",
+    [X],
+    [X, 1],
+    [X, (0, 2), 0.0, True],
+    [X, -1, 2.0],
+    [T(3, 1), 1, 0.0],
+    case(T(3, 1), 1, grad=False),
+    case(T(0, 3), 0, grad=False),
+    case(T(), grad=False),
+    reference=lambda x, dim=None, correction=1.0, keepdim=False: _spread(x, dim, None, keepdim, correction),
+    budget="chain",
+    magnitude=_squares,
+)
+bad_dims("variance")
+fails("variance", [X], DTypeError, "variance: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=True, correction=0)]
+EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
+row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", magnitude=_squares)
+row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", magnitude=_squares)
+
+
+def _logsumexp(values: list[Any]) -> float:
+    top = max(values, default=-INF)
+    return top if math.isinf(top) else top + math.log(math.fsum(math.exp(value - top) for value in values))
+
+
+row(
+    "logsumexp",
+    [X, 1],
+    [X, (0, 2), True],
+    case(X, dim=None),
+    [T(), 0],
+    [T(0, 3), 1],
+    case(V([[1000.0, 1000.0], [-INF, -INF], [INF, 1.0]]), 1, expect=[1000 + math.log(2), -INF, INF], only=FLOATS[2:]),
+    reference=folded(_logsumexp),
+    gives="float",
+    dtypes=NUMBERS,
+    budget="chain",
+)
+bad_dims("logsumexp")
+
+
+def _norm(values: list[float], p: Any) -> float:
+    if p in (INF, -INF):
+        return (max if p > 0 else min)(abs(value) for value in values)
+    if p == 0:
+        return float(sum(value != 0 for value in values))
+    p = 2 if p == "fro" else p
+    return math.fsum(abs(value) ** p for value in values) ** (1 / p)
+
+
+row(
+    "norm",
+    *[[X, p] for p in (2, 1, 3, 0, "fro", INF, -INF)],
+    [X],
+    [X, 2, 1],
+    [X, 3, (0, 2), True],
+    [T()],
+    case(T(0, 3), grad=False),
+    reference=lambda x, p=2, dim=None, keepdim=False: folded(lambda values: _norm(values, p))(x, dim, keepdim),
+    budget="chain",
+    kinks=(0,),
+)
+fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
