@@ -68,7 +68,7 @@ def blocks(text: str) -> Iterator[Block]:
         number += 1
 
 
-def wanted(block: Block, page: str) -> bool:
+def wanted(block: Block) -> bool:
     """Whether a block is to be run here; a word that means nothing raises ValueError."""
     run = True
     for word in block.words:
@@ -77,7 +77,7 @@ def wanted(block: Block, page: str) -> bool:
         elif word == "no-run":
             run = False
         else:
-            raise ValueError(f"{page}:{block.line - 1}: {word!r} after ```python; known: no-run, needs-PACKAGE")
+            raise ValueError(f"line {block.line - 1}: {word!r} after ```python; known: no-run, needs-PACKAGE")
     return run
 
 
@@ -87,7 +87,7 @@ def run_page(path: Path) -> tuple[int, list[str]]:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     count, failures = 0, []
     for block in blocks(path.read_text(encoding="utf-8")):
-        if not wanted(block, page):
+        if not wanted(block):
             continue
         count += 1
         if ">>>" in block.text:
@@ -97,7 +97,7 @@ def run_page(path: Path) -> tuple[int, list[str]]:
             continue
         try:
             exec(compile("\n" * (block.line - 1) + block.text, page, "exec", dont_inherit=True), namespace)
-        except Exception:  # noqa: BLE001 - whatever a page's code raises is the page's failure
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever a page's code raises is the page's failure
             failures.append(f"{page}:{block.line}: the block raised\n{traceback.format_exc()}")
     return count, failures
 
@@ -206,7 +206,10 @@ def main(paths: list[str]) -> int:
     for page in (page for page in pages if page.suffix == ".md"):
         start = time.perf_counter()
         if page.is_file():
-            count, found = run_page(page)
+            try:
+                count, found = run_page(page)
+            except ValueError as error:
+                count, found = 0, [f"{os.path.relpath(page, ROOT)}: {error}"]
             ran += count
             step(os.path.relpath(page, ROOT), count, found, start)
         else:

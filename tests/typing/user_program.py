@@ -50,5 +50,5 @@ def mistakes(x: Tensor) -> None:
     optim.SDG([x])  # type: ignore[attr-defined]
     data.DataLoda([x])  # type: ignore[attr-defined]
     x.bakward()  # type: ignore[attr-defined]
-    wrong: int = tl.multiply(x, x)  # type: ignore[assignment]
+    _wrong: int = tl.multiply(x, x)  # type: ignore[assignment]
     nn.Linear("two", 3)  # type: ignore[arg-type]

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from tapeloom.keys import NEW, PICK, Key
@@ -75,7 +74,7 @@ class _Box:
 
 
 class Indexing:
-    """Overrides of the shared indexing kernels; stands before ArrayAPIBackend among the bases of the backend."""
+    """Overrides of the shared indexing kernels; stands before ArrayAPIBackend among the bases of the kernels."""
 
     # basic keys
 
@@ -130,21 +129,9 @@ class Indexing:
             return x + source.reshape(())
         return x.at[(slice(None),) * dim + (index.reshape(-1),)].add(source, **_IN_RANGE)
 
-    # what depends on values
-
-    def nonzero(self: Any, x: Array) -> Array:
-        """On the host: XLA has no shapes that depend on values."""
-        places = np.stack(np.nonzero(np.atleast_1d(self.to_host(x))), axis=1)[:, : x.ndim]
-        return self.put(places.astype(np.int64), x.sharding)
-
-    def in_range(self: Any, index: Array, low: int, high: int) -> bool:
-        if isinstance(index, jax.core.Tracer):
-            return True  # inside a larger program values are not known; XLA keeps reads and writes inside the array
-        return bool(self._in_range(index, low, high))
-
-
-def within(index: Array, low: Any, high: Any) -> Array:
-    return jnp.all((index >= low) & (index < high))
+    def within(self, index: Array, low: Array, high: Array) -> Array:
+        """Whether all positions lie in low <= i < high, as an array; ``in_range`` of the backend waits for it."""
+        return jnp.all((index >= low) & (index < high))
 
 
 def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:

@@ -1,7 +1,8 @@
-"""Elementwise functions and products where XLA has its own, or where JAX's text would differ."""
+"""Elementwise functions, products and loops where XLA has its own, or where the shared text would be slower here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ Array = Any
 
 
 class Numeric:
-    """Overrides of shared kernels; stands before ArrayAPIBackend among the bases of the backend."""
+    """Overrides of shared kernels; stands before ArrayAPIBackend among the bases of the kernels."""
 
     def erf(self, x: Array) -> Array:
         return lax.erf(x)
@@ -21,14 +22,14 @@ class Numeric:
         return lax.erf_inv(x)
 
     def precision(self) -> Any:
-        """Full float32 products, unless the user has told JAX otherwise: its default on GPUs is TF32, on TPUs bfloat16."""
+        """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""
         return lax.Precision.HIGHEST if jax.config.jax_default_matmul_precision is None else None
 
     def matmul(self, x: Array, y: Array) -> Array:
         return jnp.matmul(x, y, precision=self.precision())
 
+    def iterate(self, times: int, step: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
+        return lax.fori_loop(0, times, lambda _, held: tuple(step(*held)), tuple(state))  # type: ignore[no-any-return]
+
     def copy(self, array: Array) -> Array:
         return array  # arrays never change, so that one may stand for both
-
-    def clone(self, x: Array) -> Array:
-        return x

@@ -18,6 +18,33 @@ import jax
 
 Function = Callable[..., Any]
 
+#: annotations of operands; Position and Key are what roles calls values. All others are settings
+OPERANDS = frozenset({"Array", "Array | None", "Arrays", "list[Array]", "Position", "Key"})
+#: annotations of Python numbers, which are operands where they can be
+NUMBERS = frozenset({"float", "Number", "Number | None"})
+
+
+def sorts(annotations: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
+    """The positions of settings, of settings of no known type (``Any``), and of numbers."""
+    settings: list[int] = []
+    loose: list[int] = []
+    numbers: list[int] = []
+    for place, annotation in enumerate(annotations):
+        if annotation in NUMBERS:
+            numbers.append(place)
+        elif annotation == "Any":
+            loose.append(place)
+        elif annotation not in OPERANDS:
+            settings.append(place)
+    return settings, loose, numbers
+
+
+def of_method(name: str, method: Function) -> Function:
+    """The program of a kernel by the annotations of its text, where ``Any`` stands for an operand."""
+    hints = {key: str(hint) for key, hint in method.__annotations__.items() if key not in ("self", "return")}
+    annotations = ["Array" if hint == "Any" else hint for hint in hints.values()]
+    return compiled(name, method, len(annotations), *sorts(annotations))
+
 
 def typed(value: Any) -> Any:
     """A hashable stand-in for a setting, under which 1, 1.0 and True differ, and 0.0 and -0.0."""
@@ -48,6 +75,20 @@ def compiled(
     if not numbers:
         return _keyed(name, function, count, settings, loose)
     return _Settling(name, function, count, settings, loose, numbers)
+
+
+def with_defaults(program: Function, method: Function) -> Function:
+    """``program``, made of ``method``, with the defaults of the method's last parameters."""
+    defaults = getattr(method, "__defaults__", None)
+    if not defaults:
+        return program
+    count = len(method.__annotations__) - ("self" in method.__annotations__) - ("return" in method.__annotations__)
+
+    def call(*args: Any) -> Any:
+        missing = count - len(args)
+        return program(*args, *defaults[-missing:]) if missing else program(*args)
+
+    return call
 
 
 def _named(name: str, function: Function) -> Function:

@@ -18,7 +18,7 @@ Ints = tuple[int, ...]
 
 
 class Window:
-    """Overrides of the shared window kernels; stands before ArrayAPIBackend among the bases of the backend."""
+    """Overrides of the shared window kernels; stands before ArrayAPIBackend among the bases of the kernels."""
 
     platform: str
 

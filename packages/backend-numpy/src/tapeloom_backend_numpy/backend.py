@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.devices import Device
 from tapeloom_backend_numpy.convolution import ChannelsLast
+from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.philox import NativeRandom
 
 Array = Any
@@ -17,7 +17,7 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(ChannelsLast, NativeRandom, ArrayAPIBackend):
+class NumpyBackend(ChannelsLast, NativeRandom, Fused):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"

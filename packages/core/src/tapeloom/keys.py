@@ -63,7 +63,10 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
     The advanced part lists (dimension after the basic part, tensor or list) in order. Raises IndexingError for a
     position out of range or too many indices, ArgumentTypeError for what is no index.
     """
-    items = list(key) if isinstance(key, tuple) else [key]
+    items = [
+        bool(item) if is_tensor(item) and not item.ndim and item.dtype.name == "bool" else item
+        for item in (key if isinstance(key, tuple) else (key,))
+    ]
     used = 0
     for item in items:
         if item is None or item is Ellipsis or isinstance(item, bool):

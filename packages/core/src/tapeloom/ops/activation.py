@@ -111,7 +111,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
 elu.gradient(
     # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
-    x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.greater(x, 0), 0, x))))
+    x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.less(x, 0), x, 0))))
 )
 
 

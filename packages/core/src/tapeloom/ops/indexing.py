@@ -192,6 +192,10 @@ def _same_ndim(op: Any, x: Any, dim: int, index: Any, *rest: Any) -> None:
             raise ShapeError(f"{op.name}: index of shape {index.shape} is longer than x of shape {x.shape} in dim {axis}.")
     if rest and is_tensor(rest[0]) and (rest[0].ndim != index.ndim or any(a > b for a, b in zip(index.shape, rest[0].shape, strict=True))):
         raise ShapeError(f"{op.name}: index of shape {index.shape} does not lie within the source of shape {rest[0].shape}.")
+    _check_places(op, x, dim, index)
+
+
+def _check_places(op: Any, x: Any, dim: int, index: Any) -> None:
     length = x.shape[dim] if x.ndim else 1
     if index.numel() and not index.kind.backend.in_range(index.array, 0, length):
         worst = [value for value in index.reshape(-1).tolist() if not 0 <= value < length][0]
@@ -224,7 +228,17 @@ def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
 def _check_select(op: Any, x: Any, dim: int, index: Any) -> None:
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
-    check_range(op.name, index, x.shape[dim] if x.ndim else 1, dim)
+    _check_places(op, x, dim, index)
+
+
+def _check_add(op: Any, x: Any, dim: int, index: Any, source: Any) -> None:
+    _check_select(op, x, dim, index)
+    wanted = (*x.shape[:dim], index.numel(), *x.shape[dim + 1 :]) if x.ndim else source.shape
+    if source.shape != wanted or source.ndim > max(x.ndim, 1) or source.numel() != index.numel() and not x.ndim:
+        raise ShapeError(
+            f"{op.name}: source has shape {source.shape}; for {index.numel()} places along dim {dim} of x of shape {x.shape} "
+            f"it must have {wanted if x.ndim else (index.numel(),)}."
+        )
 
 
 @op(dtype=KEEP, check=_check_select)
@@ -235,12 +249,14 @@ index_select.gradient(
 )
 
 
-@op(dtype=KEEP, inplace=True)
+@op(dtype=KEEP, check=_check_add, inplace=True)
 def index_add(x: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
     """``x`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
     x=lambda g: g,
-    source=lambda g, dim, index, ops: ops.index_select(g, dim, index),
+    source=lambda g, dim, index, source_shape, ops: (
+        ops.index_select(g, dim, index) if g.shape else ops.reshape(g, source_shape)
+    ),
 )
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, TapeloomError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, TapeloomError
 from tapeloom.modes import MODES
 from tapeloom.tape.kind import Kind, kind_of
 from tapeloom.tape.node import Node, Output, next_number
-from tapeloom.tape.op import OPS, Op
-from tapeloom.tape.roles import STATICS
+from tapeloom.tape.op import OPS, Op, Plan
 from tapeloom.tape.tensor import Tensor, make
 
 _new = object.__new__
@@ -120,7 +119,7 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         op.check(op, *values)
     elif op.fast is not None and len(values) == 2:
         shapes.broadcast(op.name, values[0].array.shape, values[1].array.shape)
-    device, backend = kind.device, kind.backend
+    backend = kind.backend
 
     arrays: list[Any] = []
     edges: list[Node | None] = []
@@ -159,6 +158,9 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     except TapeloomError as error:
         error.add_note(f"in {op.name}({', '.join(_describe(value) for value in values)})")
         raise
+    except (ValueError, TypeError, IndexError) as error:  # what no check of ours foresaw
+        inputs = ", ".join(_describe(value) for value in values)
+        raise ArgumentError(f"{op.name}: the {backend.name} kernel refused ({inputs}): {error}") from error
     residuals: tuple[Any, ...] = ()
     if op.residuals:
         result, residuals = result
@@ -169,7 +171,7 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         node = _new(Node)
         node.plan = plan
         node.edges = tuple(edges)
-        node.kept = _keep(op, plan.keep, values, result, residuals)
+        node.kept = keep(plan, values, result, residuals)
         node.number = next_number()
         node.hooks = None
 
@@ -188,6 +190,56 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _normalise(op: Op[Any, Any], values: list[Any]) -> Kind:
     """Check and convert the bound arguments in place; returns the kind of the result."""
+    kind = _common_kind(op, values)
+    if kind is None:
+        return _promote(op, values)
+    ndim = len(values[op.input_positions[0][0]].array.shape) if type(values[op.input_positions[0][0]]) is not list else 0
+    asked = _normalise_statics(op, values, ndim)
+    compute, result = op.policy(op.name, kind.dtype, asked)
+    if compute is not None and compute is not kind.dtype:
+        return _promote(op, values)
+    if op.fast is not None and kind not in op.entries:
+        return _promote(op, values)  # which makes the entry of the short path
+    return kind if result is kind.dtype else kind_of(result, kind.device)
+
+
+def _common_kind(op: Op[Any, Any], values: list[Any]) -> Kind | None:
+    """The kind of all inputs that take part in promotion, if they are tensors of one kind and nothing is unusual."""
+    kind: Kind | None = None
+    for position, role, optional in op.input_positions:
+        value = values[position]
+        if value is None and optional:
+            continue
+        if not isinstance(value, Tensor):
+            return None
+        if kind is None:
+            if role != "value":
+                return None
+            kind = value.kind
+        elif value.kind is not kind and (
+            role == "value"
+            or value.kind.device is not kind.device
+            or value.kind.dtype.category != (dtypes.INTEGER if role == "index" else dtypes.BOOL)
+        ):
+            return None
+        elif role != "value" and value.kind is kind:
+            return None
+    return kind
+
+
+def _normalise_statics(op: Op[Any, Any], values: list[Any], ndim: int) -> DType | None:
+    """Normalise the statics in place; returns the dtype asked for, if one is."""
+    asked: DType | None = None
+    for position, name, normaliser in op.static_positions:
+        if normaliser is not None:
+            values[position] = normaliser(op.name, name, values[position], ndim)
+        if name == "dtype":
+            asked = values[position]
+    return asked
+
+
+def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
+    """The whole way: every kind of input, promotion by the one table, casts."""
     strong: DType | None = None
     zero_d: list[DType] = []
     numbers: list[DType] = []
@@ -233,16 +285,7 @@ def _normalise(op: Op[Any, Any], values: list[Any]) -> Kind:
     if first is None:
         raise ArgumentTypeError(f"{op.name}: expected at least one tensor, got {', '.join(_describe(v) for v in values)}.")
 
-    ndim = len(first.array.shape)
-    asked: DType | None = None
-    for position, (name, annotation, role) in enumerate(op.roles):
-        if role is None:
-            normaliser = STATICS.get(annotation)
-            if normaliser is not None:
-                values[position] = normaliser(op.name, name, values[position], ndim)
-            if name == "dtype":
-                asked = values[position]
-
+    asked = _normalise_statics(op, values, len(first.array.shape))
     common: Any = strong
     if zero_d:
         common = dtypes.weak_result(common, zero_d)
@@ -319,30 +362,33 @@ def _describe(value: Any) -> str:
     return type(value).__name__
 
 
-def _keep(
-    op: Op[Any, Any], keep: tuple[bool, ...], values: list[Any], result: Any, residuals: tuple[Any, ...]
-) -> tuple[Any, ...]:
+def keep(plan: Plan, values: list[Any], result: Any, residuals: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values that the plan keeps, in the order of the op's layout."""
     kept: list[Any] = []
-    for name, wanted in zip(op.layout, keep, strict=True):
-        if not wanted:
+    for source in plan.sources:
+        if source is None:
             kept.append(None)
-        elif name == "out":
+            continue
+        what, position = source
+        if what == "static":
+            kept.append(values[position])
+        elif what == "array":
+            value = values[position]
+            kept.append(None if value is None else value.array)
+        elif what == "out":
             kept.append(result)
-        elif name in op.residuals:
-            kept.append(residuals[op.residuals.index(name)])
-        elif name in op.parameters:
-            value = values[op.parameters.index(name)]
-            if isinstance(value, Tensor):
-                value = value.array
-            elif name in op.inputs and value is not None:
-                value = [tensor.array for tensor in value]
-            kept.append(value)
-        elif name.endswith("_dtype"):
-            kept.append(values[op.parameters.index(name.removesuffix("_dtype"))].kind.dtype)
-        else:  # x_shape
-            value = values[op.parameters.index(name.removesuffix("_shape"))]
-            kept.append(tuple(v.array.shape for v in value) if isinstance(value, list) else value.array.shape)
+        elif what == "residual":
+            kept.append(residuals[position])
+        elif what == "shape":
+            kept.append(values[position].array.shape)
+        elif what == "dtype":
+            kept.append(values[position].kind.dtype)
+        elif what == "arrays":
+            kept.append([tensor.array for tensor in values[position]])
+        elif what == "shapes":
+            kept.append(tuple(tensor.array.shape for tensor in values[position]))
+        else:
+            kept.append(tuple(tensor.kind.dtype for tensor in values[position]))
     return tuple(kept)
 
 

@@ -279,6 +279,7 @@ def _pull_tensors(node: Node, g: Any) -> list[tuple[Any, Any]]:
             slot = op.inputs.index(name)
             its = edges[slot]
             if isinstance(value, list):
+                its = its or [None] * len(value)  # positions have no edges
                 wrapped.append([_rewrap(array, node, edge) for array, edge in zip(value, its, strict=True)])
             else:
                 wrapped.append(_rewrap(value, node, its))

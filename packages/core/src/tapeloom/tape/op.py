@@ -85,7 +85,7 @@ class Plan:
     uses keep None. ``slots`` maps each edge to its input.
     """
 
-    __slots__ = ("composite", "frees", "joint", "keep", "need", "op", "rules", "short")
+    __slots__ = ("composite", "frees", "joint", "keep", "need", "op", "rules", "short", "sources")
     crosses = False  # only a transfer's gradient leaves its backend
 
     def __init__(self, op: Op[Any, Any], need: tuple[Any, ...]) -> None:
@@ -104,6 +104,8 @@ class Plan:
         if self.composite:
             names |= {*op.inputs, *op.statics}
         self.keep = tuple(name in names for name in op.layout)
+        #: where each kept value comes from: (what, position), or None for what is not kept
+        self.sources = tuple(_source(op, name) if name in names else None for name in op.layout)
         #: whether arrays are kept: then a walk frees them, and a second walk is an error
         arrays = {*op.inputs, *op.residuals, "out"}
         self.frees = any(wanted and name in arrays for name, wanted in zip(op.layout, self.keep, strict=True))
@@ -152,6 +154,22 @@ class Plan:
             gradients.extend(_absent(self.need[following]))
             following += 1
         return gradients
+
+
+def _source(op: Op[Any, Any], name: str) -> tuple[str, int]:
+    """Where the value of ``name`` comes from when a node is made: see ``apply.keep``."""
+    if name == "out":
+        return "out", 0
+    if name in op.residuals:
+        return "residual", op.residuals.index(name)
+    if name in op.parameters:
+        position = op.parameters.index(name)
+        role = op.roles[position][2]
+        what = "static" if role is None else "arrays" if role in ("values", "indices") else "array"
+        return what, position
+    owner, _, what = name.rpartition("_")
+    position = op.parameters.index(owner)
+    return f"{what}s" if op.roles[position][2] in ("values", "indices") else what, position
 
 
 def _any(need: bool | tuple[bool, ...]) -> bool:
@@ -232,6 +250,19 @@ class Op(Generic[P, R]):
             if annotation != "Cast"
         )
         self.layout: tuple[str, ...] = ()
+        #: what the general path walks over: (position, role, may be None) of inputs, (position, name, normaliser) of statics
+        self.input_positions = tuple(
+            (position, role, annotation.endswith("None"))
+            for position, (_, annotation, role) in enumerate(self.roles)
+            if role is not None
+        )
+        self.static_positions = tuple(
+            (position, name, STATICS.get(annotation))
+            for position, (name, annotation, role) in enumerate(self.roles)
+            if role is None
+        )
+        #: the value of each parameter that is not given; REQUIRED where one must be
+        self.tail = tuple(self.defaults.get(name, _REQUIRED) for name in self.parameters)
 
     if TYPE_CHECKING:
         __call__: Callable[P, R]
@@ -294,6 +325,10 @@ class Op(Generic[P, R]):
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments in the order of the parameters, defaults filled in."""
         names = self.parameters
+        if not kwargs and self.variadic is None and len(args) <= self.positional:
+            rest = self.tail[len(args) :]
+            if _REQUIRED not in rest:
+                return [*args, *rest]
         values: list[Any] = [_REQUIRED] * len(names)
         if self.variadic is not None:
             extra = args[self.positional :]

@@ -1,7 +1,7 @@
 """What a sample says about its arguments, and how their values are drawn.
 
 ``T(3, 4)`` is a tensor of the dtype under test, ``I(4, below=3)`` one of positions (int64), ``M(3, 4)`` a bool mask,
-``V([[1, 2]])`` a tensor of given values. Lists and tuples of them are lists of tensors; all else is passed as it is.
+``V([[1, 2]])`` a tensor of given values, ``P([1, 0])`` given positions. Lists and tuples of them are lists of tensors; all else is passed as it is.
 Values are drawn from a seed made of the op's name and the place in its table: the same in every run, on every device.
 """
 
@@ -57,6 +57,11 @@ def V(data: Any, dtype: DType | None = None) -> Input:
 def I(*shape: int, below: int) -> Input:  # noqa: E743 - beside T, V and M
     """A tensor of positions from 0 to ``below`` - 1, int64."""
     return Input("I", shape, below=below, dtype=dtypes.int64)
+
+
+def P(data: Any, dtype: DType = dtypes.int64) -> Input:
+    """Given positions (nested lists or a number)."""
+    return Input("P", np.asarray(data).shape, data=data, dtype=dtype)
 
 
 def M(*shape: int) -> Input:

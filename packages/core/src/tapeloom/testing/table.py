@@ -90,6 +90,7 @@ class Row:
 
     __slots__ = (
         "budget",
+        "calls",
         "cases",
         "domain",
         "dtypes",
@@ -115,15 +116,15 @@ class Row:
 
     @property
     def call(self) -> Callable[..., Any]:
-        """The public function of this name, or the op."""
-        return self.op or FUNCTIONS[self.name][0]
+        """The public function of this name, the op, or what the row says."""
+        return self.calls or self.op or FUNCTIONS[self.name][0]
 
     @property
     def op(self) -> Any:
         """The op of this name, or None for a plain function over ops. ``op NAME`` is the op that has a function beside it."""
         if self.name.startswith("op "):
             return REGISTRY[self.name.removeprefix("op ")]
-        return None if self.name in FUNCTIONS else REGISTRY[self.name]
+        return None if self.name in FUNCTIONS or self.calls else REGISTRY[self.name]
 
     def cases_for(self, dtype: DType) -> Iterator[Case]:
         """The cases that ``dtype`` is tested with: all for the common ones, the first for the others."""
@@ -146,6 +147,7 @@ def row(
     grad: int = 2,
     maker: bool = False,
     without: str = "",
+    calls: Callable[..., Any] | None = None,
 ) -> Row:
     """Enter the samples of the op (or public function) ``name``.
 
@@ -155,7 +157,7 @@ def row(
     ``magnitude`` of the absolute values of the inputs where sums can cancel. ``low`` and ``high`` bound the values
     drawn, ``kinks`` are points without a derivative. ``grad`` is the order of gradients to check. ``maker``: the
     function makes tensors and takes ``dtype`` and ``device``. ``without`` lists the kinds of input (``empty``, ``0d``)
-    that this op cannot take and so has no case of.
+    that this op cannot take and so has no case of. ``calls`` is what to call where it bears no public name.
     """
     if name in TABLE:
         raise ValueError(f"samples: {name!r} has two rows. Put all its cases into one.")
@@ -175,6 +177,7 @@ def row(
         "kinks": kinks,
         "grad": grad,
         "maker": maker,
+        "calls": calls,
         "without": without.split(),
     }
     TABLE[name] = Row(name, made, settings)

@@ -97,7 +97,7 @@ __all__ = [
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """d^2 / (2 * beta) where d = |input - target| is below `beta`, d - beta / 2 elsewhere, averaged unless `reduction` says else.
+    """d^2 / (2 * beta) where d = |input - target| is below `beta`, else d - beta / 2; then "mean", "sum" or "none".
 
     Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
 

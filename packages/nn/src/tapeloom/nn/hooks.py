@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError, GradientError
-from tapeloom.tape.node import RemovableHandle, add_hook
+from tapeloom.tape.node import RemovableHandle, next_number
 
 if TYPE_CHECKING:
     from .module import Module
@@ -36,10 +36,11 @@ class ModuleHooks:
         if not callable(hook):
             raise ArgumentTypeError(f"register_{place}_hook: the hook must be callable, got {type(hook).__name__}.")
         hooks: OrderedDict[int, tuple[Hook, bool]] = getattr(self, place)
-        handle = add_hook(hooks, (hook, with_kwargs))
+        key = next_number()
+        hooks[key] = (hook, with_kwargs)
         if prepend:
-            hooks.move_to_end(next(reversed(hooks)), last=False)
-        return handle
+            hooks.move_to_end(key, last=False)
+        return RemovableHandle(hooks, key)
 
     def copy(self) -> ModuleHooks:
         """The same hooks in registers of their own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
@@ -186,11 +186,12 @@ class Tree:
     ) -> Iterator[tuple[str, Module]]:
         """Yields (dotted name, module) of the whole tree, this module first, under `prefix`."""
         memo = set() if memo is None else memo
-        if self in memo:
+        this = cast("Module", self)  # only Modules are Trees
+        if this in memo:
             return
         if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
+            memo.add(this)
+        yield prefix, this
         for name, child in self._entries("module"):
             yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
@@ -210,7 +211,7 @@ class Tree:
             >>> net.get_submodule("0.0")
             Linear(in_features=2, out_features=3, bias=True)
         """
-        module, here = self, type(self).__name__
+        module, here = cast("Module", self), type(self).__name__
         for part in target.split(".") if target else ():
             children = dict(module._entries("module"))
             if part not in children:

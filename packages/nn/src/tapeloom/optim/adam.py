@@ -93,10 +93,12 @@ class Adam(Optimizer):
         return state
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        found = [(param, grad, self._state_of(param, group)) for param, grad in zip(params, grads, strict=True)]
         # Parameters that had no gradient now and then are at other steps, and go to the op by themselves.
-        for step in {state["step"] for _, _, state in found}:
-            members = [member for member in found if member[2]["step"] == step]
+        at_step: dict[float, list[tuple[Tensor, Tensor, dict[str, Any]]]] = {}
+        for param, grad in zip(params, grads, strict=True):
+            state = self._state_of(param, group)
+            at_step.setdefault(state["step"], []).append((param, grad, state))
+        for step, members in at_step.items():
             states = [state for _, _, state in members]
             adam_step(
                 [param for param, _, _ in members],

@@ -40,6 +40,8 @@ class Movement:
         return self.xp.pad(x, amounts)
 
     def constant_pad(self: Any, x: Array, pad: Ints, value: float) -> Array:
+        if not pad:
+            return x
         amounts = [(0, 0)] * x.ndim
         crop = [slice(None)] * x.ndim
         for position in range(0, len(pad), 2):

@@ -117,15 +117,14 @@ class Conv2d(Module):
         return sides
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.padding_mode == "zeros":
-            padding = self.padding
-        else:
+        padding: Pair | str = self.padding
+        if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._sides(), mode=self.padding_mode), 0
         return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding not in ((0, 0), "valid"):
+        if self.padding != (0, 0):
             text += f", padding={self.padding}"
         if self.dilation != (1, 1):
             text += f", dilation={self.dilation}"

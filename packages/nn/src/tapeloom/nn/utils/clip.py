@@ -41,6 +41,7 @@ def get_total_norm(
     if not each:
         return tl.tensor(0.0)
     with tl.no_grad():
+        total: Tensor
         if math.isinf(norm_type):
             total = tl.stack([tensor.abs().max().to(each[0].device) for tensor in each]).max()
         else:

@@ -1,0 +1,124 @@
+"""Samples of linear algebra: products by their definition, as sums of products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapeloom.errors import ShapeError
+from tapeloom.testing.inputs import T
+from tapeloom.testing.references import built, matrix_product
+from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+
+
+def _product(x: Any, y: Any) -> Any:
+    result = matrix_product(x, y)
+    return result if x.dtype == np.float64 else result.astype(np.int64)
+
+
+SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": NUMBERS, "reference": _product, "magnitude": _product}
+SMALL = {"low": -3, "high": 3}
+row(
+    "swap_last",
+    [T(3, 4)],
+    [T(2, 3, 4)],
+    [T(0, 3)],
+    reference=lambda x: built((*x.shape[:-2], x.shape[-1], x.shape[-2]), lambda i: x[(*i[:-2], i[-1], i[-2])], x),
+    dtypes=ALL,
+    budget="exact",
+    without="0d",
+)
+row(
+    "matmul",
+    [T(3, 4, **SMALL), T(4, 2, **SMALL)],
+    [T(4), T(4)],
+    [T(3, 4), T(4)],
+    [T(4), T(4, 2)],
+    [T(2, 3, 4), T(4, 2)],
+    [T(3, 4), T(2, 4, 3)],
+    [T(2, 1, 3, 4), T(3, 4, 2)],
+    [T(4), T(2, 4, 3)],
+    [T(2, 3, 4), T(4)],
+    [T(0, 4), T(4, 2)],
+    [T(3, 0), T(0, 2)],
+    without="0d",
+    **SUMMED,
+)
+fails(
+    "matmul",
+    [T(3, 4), T(3, 4)],
+    ShapeError,
+    "matmul: shapes (3, 4) and (3, 4) do not fit: the last dimension of the first is 4, and the second-to-last one of the "
+    "second is 3. Transpose one with .mT, or reshape it.",
+)
+fails(
+    "matmul",
+    [T(3, 4), T(3)],
+    ShapeError,
+    "matmul: shapes (3, 4) and (3,) do not fit: the last dimension of the first is 4, and the only one of the second is 3. "
+    "Transpose one with .mT, or reshape it.",
+)
+fails(
+    "matmul",
+    [T(), T(3)],
+    ShapeError,
+    "matmul: shapes () and (3,): both need at least one dimension. Use * for products with a 0-d tensor.",
+)
+fails(
+    "matmul",
+    [T(2, 3, 4), T(3, 4, 2)],
+    ShapeError,
+    "matmul: shapes (2,) and (3,) do not broadcast (axis -1: 2 vs 3). Reshape one operand, or give that axis the size 1.",
+)
+row("mm", [T(3, 4), T(4, 2)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
+fails("mm", [T(3), T(3)], ShapeError, "mm: expected 2-d and 2-d tensors, got shapes (3,) and (3,). Use matmul.")
+row("bmm", [T(2, 3, 4), T(2, 4, 2)], [T(0, 3, 4), T(0, 4, 2)], without="0d", **SUMMED)
+fails("bmm", [T(2, 3, 4), T(1, 4, 2)], ShapeError, "bmm: the batches of shapes (2, 3, 4) and (1, 4, 2) differ. Use matmul to broadcast them.")
+row("mv", [T(3, 4), T(4)], [T(0, 4), T(4)], without="0d", **SUMMED)
+fails("mv", [T(4), T(4)], ShapeError, "mv: expected 2-d and 1-d tensors, got shapes (4,) and (4,). Use matmul.")
+row("dot", [T(4), T(4)], [T(0), T(0)], without="0d", **SUMMED)
+fails("dot", [T(2, 2), T(2)], ShapeError, "dot: expected 1-d and 1-d tensors, got shapes (2, 2) and (2,). Use matmul.")
+row(
+    "outer",
+    [T(3), T(4)],
+    [T(0), T(4)],
+    reference=lambda x, y: built((len(x), len(y)), lambda i: x[i[0]] * y[i[1]]),
+    dtypes=NUMBERS,
+    without="0d",
+)
+fails("outer", [T(2, 2), T(2)], ShapeError, "outer: expected 1-d tensors, got shapes (2, 2) and (2,).")
+
+
+def _affine(x: Any, weight: Any, bias: Any = None) -> Any:
+    product = matrix_product(x, weight.T) if x.ndim != 1 else matrix_product(weight, x)
+    return product if bias is None else product + bias
+
+
+row(
+    "linear",
+    [T(3, 4), T(2, 4), T(2)],
+    [T(3, 4), T(2, 4)],
+    [T(4), T(2, 4), T(2)],
+    [T(2, 3, 4), T(2, 4), T(2)],
+    case(T(3, 4), weight=T(2, 4), bias=T(2)),
+    [T(0, 4), T(2, 4), T(2)],
+    reference=_affine,
+    magnitude=_affine,
+    budget="sum",
+    dtypes=FLOATS,
+    without="0d",
+)
+fails("linear", [T(3, 4), T(4)], ShapeError, "linear: weight must have shape (out, in), got (4,).")
+fails(
+    "linear",
+    [T(3, 4), T(2, 3)],
+    ShapeError,
+    "linear: the last dimension of x of shape (3, 4) must be 3, as weight has shape (2, 3).",
+)
+fails(
+    "linear",
+    [T(3, 4), T(2, 4), T(4)],
+    ShapeError,
+    "linear: bias must have shape (2,) for a weight of shape (2, 4), got (4,).",
+)
