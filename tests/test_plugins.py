@@ -107,7 +107,10 @@ def test_the_cause_is_the_same_the_second_time(site):
         ("(2, 0)", "it was written for the newer plugin API 2.0, and this tapeloom speaks 1.0. Upgrade tapeloom."),
         ("(1, 7)", "it was written for the newer plugin API 1.7, and this tapeloom speaks 1.0. Upgrade tapeloom."),
         ("(0, 9)", "it was written for the older plugin API 0.9, and this tapeloom speaks 1.0. Upgrade the plugin."),
-        ("None", "toy_backend does not say which plugin API it was written for. Its module must set TAPELOOM_API = (1, 0)."),
+        (
+            "None",
+            "toy_backend does not say which plugin API it was written for. Its module must set TAPELOOM_API = (1, 0).",
+        ),
     ],
 )
 def test_a_plugin_for_another_api(site, api, message):

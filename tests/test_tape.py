@@ -261,7 +261,9 @@ def test_a_second_backward_through_a_freed_tape():
 
 def test_a_gradient_of_the_wrong_shape_or_dtype():
     x = leaf(1.0, 2.0)
-    with pytest.raises(ShapeError, match=r"backward: the gradient has shape \(3,\), and the tensor \(2,\)\. They must agree\."):
+    with pytest.raises(
+        ShapeError, match=r"backward: the gradient has shape \(3,\), and the tensor \(2,\)\. They must agree\."
+    ):
         (x * 2).backward(tl.ones(3, dtype=tl.float64))
     with pytest.raises(DTypeError, match=r"backward: the gradient is float32 on cpu, and the tensor float64 on cpu\."):
         (x * 2).backward(tl.ones(2))
@@ -284,14 +286,18 @@ def test_integers_cannot_require_a_gradient():
 
 def test_only_leaves_can_be_switched_off():
     y = leaf(1.0) * 2
-    with pytest.raises(GradientError, match="this tensor was made by MultiplyBackward; only a leaf can be switched off"):
+    with pytest.raises(
+        GradientError, match="this tensor was made by MultiplyBackward; only a leaf can be switched off"
+    ):
         y.requires_grad_(False)
 
 
 def test_a_leaf_cannot_be_changed_in_place_while_recording():
     x = leaf(1.0)
     for change in (lambda: x.add_(1), lambda: x.zero_(), lambda: x.__setitem__(0, 1.0), lambda: x[:1].mul_(2)):
-        with pytest.raises(InplaceError, match="that requires a gradient cannot be changed in place while operations are"):
+        with pytest.raises(
+            InplaceError, match="that requires a gradient cannot be changed in place while operations are"
+        ):
             change()
     assert values(x) == [1.0]
     with tl.no_grad():

@@ -164,9 +164,13 @@ def test_a_value_that_does_not_fit_changes_nothing():
     x = tl.tensor([1, 2, 3])
     with pytest.raises(DTypeError, match=r"add_: the result is float32 and cannot be put into a tensor of int64"):
         x += 1.5
-    with pytest.raises(ShapeError, match=r"add_: the result has shape \(2, 3\) and cannot be put into a tensor of shape \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"add_: the result has shape \(2, 3\) and cannot be put into a tensor of shape \(3,\)"
+    ):
         x += tl.ones(2, 3, dtype=tl.int64)
-    with pytest.raises(ShapeError, match=r"index_put: a value of shape \(2,\) does not broadcast to the indexed shape \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"index_put: a value of shape \(2,\) does not broadcast to the indexed shape \(3,\)"
+    ):
         x[:] = tl.tensor([1, 2])
     assert values(x) == [1, 2, 3]
 

@@ -25,6 +25,7 @@ class Device:
     _tokens: list[Token[Modes]]
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
+        """The device of this type and index; there is one object for each."""
         if isinstance(type, Device):
             return type
         if not isinstance(type, str):

@@ -25,6 +25,7 @@ class DType:
 
     @property
     def is_floating_point(self) -> bool:
+        """Whether its values are floating numbers."""
         return self.category == FLOATING
 
     def __repr__(self) -> str:
@@ -76,7 +77,9 @@ def as_dtype(value: object) -> DType:
     found = _BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value)
     if found is None:
         names = ", ".join(dtype.name for dtype in ALL)
-        raise DTypeError(f"dtype: {value!r} is not a tapeloom dtype. Give one of {names}, as tapeloom.float32 or by name.")
+        raise DTypeError(
+            f"dtype: {value!r} is not a tapeloom dtype. Give one of {names}, as tapeloom.float32 or by name."
+        )
     return found
 
 
@@ -92,7 +95,9 @@ def set_default_dtype(dtype: DType) -> None:
     """
     dtype = as_dtype(dtype)
     if dtype.category != FLOATING:
-        raise DTypeError(f"set_default_dtype: {dtype} is not a floating dtype. Give one of float16, bfloat16, float32, float64.")
+        raise DTypeError(
+            f"set_default_dtype: {dtype} is not a floating dtype. Give one of float16, bfloat16, float32, float64."
+        )
     _default[0] = dtype
 
 

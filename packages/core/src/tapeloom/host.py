@@ -35,7 +35,9 @@ def dtype_of(array: Any) -> DType:
         if dtype.name == name:
             return dtype
     if name in ("uint16", "uint32", "uint64"):
-        raise DTypeError(f"tensor: NumPy arrays of {name} have no dtype here. Cast first, for instance with .astype('int64').")
+        raise DTypeError(
+            f"tensor: NumPy arrays of {name} have no dtype here. Cast first, for instance with .astype('int64')."
+        )
     raise DTypeError(f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer or floating data.")
 
 
@@ -56,10 +58,12 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
     try:
         array = np.array(data)
     except ValueError:
-        raise ShapeError("tensor: the nested lists have uneven lengths. All lists at one depth need the same length.") from None
+        raise ShapeError(
+            "tensor: the nested lists have uneven lengths. All lists at one depth need the same length."
+        ) from None
     except OverflowError:
         raise DTypeError("tensor: a number is too large for 64 bits.") from None
-    if array.dtype.kind == "f" or not array.size and array.dtype.kind != "b":
+    if array.dtype.kind == "f" or (not array.size and array.dtype.kind != "b"):
         found = dtypes.get_default_dtype()
     elif array.dtype.kind == "b":
         found = dtypes.bool_
@@ -75,7 +79,9 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
     if found.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size:
         limits = dtypes.iinfo(found)
         if array.min() < limits.min or array.max() > limits.max:
-            raise DTypeError(f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype.")
+            raise DTypeError(
+                f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype."
+            )
     return array.astype(native(found)), found
 
 
@@ -116,6 +122,7 @@ def lend(array: Any) -> tuple[Any, DType]:
 
 
 def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any:
+    """A host copy of ``count`` elements of a buffer; see ``tapeloom.frombuffer``."""
     import numpy as np
 
     size = memoryview(buffer).nbytes
@@ -127,11 +134,14 @@ def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any
                 f"frombuffer: {size - offset} bytes are not a whole number of {dtype.name} elements of {dtype.itemsize} bytes."
             )
     elif count < 0 or offset + count * dtype.itemsize > size:
-        raise ArgumentError(f"frombuffer: {count} elements of {dtype.name} from byte {offset} need more than {size} bytes.")
+        raise ArgumentError(
+            f"frombuffer: {count} elements of {dtype.name} from byte {offset} need more than {size} bytes."
+        )
     return np.frombuffer(buffer, dtype=native(dtype), count=count, offset=offset).copy()
 
 
 def linspace(start: float, end: float, count: int, dtype: DType) -> Any:
+    """``count`` values from ``start`` to ``end``."""
     import numpy as np
 
     return np.linspace(start, end, count).astype(native(dtype))
@@ -159,12 +169,14 @@ def to_numpy(tensor: Tensor, *, force: bool) -> Any:
 
 
 def read_only(array: Any) -> Any:
+    """A view that cannot be written."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def array_protocol(tensor: Tensor, dtype: Any, copy: bool | None) -> Any:
+    """See ``Tensor.__array__``."""
     array = to_numpy(tensor, force=False)
     if dtype is not None and array.dtype != dtype:
         return array.astype(dtype)

@@ -104,9 +104,16 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
             dim += len(shape) - used
             continue
         if is_tensor(item) or isinstance(item, (list, tuple, range)) or hasattr(item, "__array_interface__"):
-            if is_tensor(item) and not item.ndim and item.dtype.name not in ("bool", "uint8") and not item.requires_grad:
+            if (
+                is_tensor(item)
+                and not item.ndim
+                and item.dtype.name not in ("bool", "uint8")
+                and not item.requires_grad
+            ):
                 if item.dtype.is_floating_point:
-                    raise ArgumentTypeError(f"{op}: a {item.dtype.name} tensor cannot be an index. Cast it with .long().")
+                    raise ArgumentTypeError(
+                        f"{op}: a {item.dtype.name} tensor cannot be an index. Cast it with .long()."
+                    )
                 item = int(item)
             else:
                 spans = item.ndim if is_tensor(item) and item.dtype.name == "bool" else 1

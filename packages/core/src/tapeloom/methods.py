@@ -47,7 +47,14 @@ OPERATORS = {
     "or": "bitwise_or",
     "xor": "bitwise_xor",
 }
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
@@ -157,7 +164,9 @@ def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     copy = kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)
     if kwargs:
-        raise ArgumentTypeError(f"to: unexpected argument {next(iter(kwargs))!r}. Give a device, a dtype, another tensor, copy=.")
+        raise ArgumentTypeError(
+            f"to: unexpected argument {next(iter(kwargs))!r}. Give a device, a dtype, another tensor, copy=."
+        )
     for value in args:
         if isinstance(value, Tensor):
             device, dtype = value.device, value.dtype

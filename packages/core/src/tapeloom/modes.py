@@ -27,6 +27,7 @@ class Modes:
         self.device = device
 
     def replace(self, **changes: Any) -> Modes:
+        """These modes with ``changes``."""
         values = {"grad": self.grad, "inference": self.inference, "device": self.device}
         return Modes(**(values | changes))
 
@@ -70,6 +71,7 @@ class no_grad(mode):
     """Within it nothing is recorded, and results do not require a gradient. Also a decorator."""
 
     def __new__(cls, function: F | None = None) -> Any:
+        """The switch, or ``function`` decorated with it: ``@no_grad`` needs no brackets."""
         self = super().__new__(cls)
         if function is None:
             return self

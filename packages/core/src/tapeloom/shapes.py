@@ -23,8 +23,9 @@ def as_ints(op: str, name: str, value: object) -> Shape:
     """``value`` (an int or a sequence of ints) as a tuple of ints."""
     if type(value) is tuple and all(type(item) is int for item in value):
         return value
-    if isinstance(value, (tuple, list)) or (isinstance(value, Iterable) and not isinstance(value, str)
-                                            and not hasattr(value, "__index__")):
+    if isinstance(value, (tuple, list)) or (
+        isinstance(value, Iterable) and not isinstance(value, str) and not hasattr(value, "__index__")
+    ):
         return tuple(as_int(op, name, item) for item in value)
     return (as_int(op, name, value),)
 
@@ -114,7 +115,9 @@ def infer_reshape(op: str, shape: Sequence[int], size: Shape) -> Shape:
             axis = unknown[0]
             return (*size[:axis], count // known, *size[axis + 1 :])
         if not known:
-            raise ShapeError(f"{op}: the -1 in size {size} is ambiguous for a tensor of shape {tuple(shape)}. Give the length.")
+            raise ShapeError(
+                f"{op}: the -1 in size {size} is ambiguous for a tensor of shape {tuple(shape)}. Give the length."
+            )
     elif element_count(size) == count:
         return size
     raise ShapeError(
@@ -133,9 +136,7 @@ def reduced(shape: Shape, dims: Shape, keepdim: bool) -> Shape:
 def broadcast_axes(source: Shape, target: Shape) -> tuple[Shape, Shape]:
     """The axes of ``target`` that broadcasting ``source`` to it made: (new leading axes, axes stretched from 1)."""
     lead = len(target) - len(source)
-    stretched = tuple(
-        lead + axis for axis, length in enumerate(source) if length == 1 and target[lead + axis] != 1
-    )
+    stretched = tuple(lead + axis for axis, length in enumerate(source) if length == 1 and target[lead + axis] != 1)
     return tuple(range(lead)), stretched
 
 

@@ -57,9 +57,7 @@ def _version(entry: EntryPoint) -> str:
 
 def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
     """The one plugin for ``device_type``; two distributions for one type are an error unless the user chose."""
-    choices = dict(
-        pair.split("=", 1) for pair in os.environ.get("TAPELOOM_PROVIDERS", "").split(",") if "=" in pair
-    )
+    choices = dict(pair.split("=", 1) for pair in os.environ.get("TAPELOOM_PROVIDERS", "").split(",") if "=" in pair)
     wanted = choices.get(device_type)
     if wanted is not None:
         for entry in entries:

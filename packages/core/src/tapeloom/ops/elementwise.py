@@ -323,7 +323,7 @@ round.gradient(x=lambda g: g * 0)
 
 @round.options
 def _(x: Any, *, decimals: int = 0) -> Any:
-    scale = 10.0 ** builtins_abs(decimals)
+    scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:
         return OPS.round(x)
     if decimals > 0:
@@ -331,8 +331,6 @@ def _(x: Any, *, decimals: int = 0) -> Any:
     return OPS.multiply(OPS.round(OPS.divide(x, scale)), scale)
 
 
-def builtins_abs(value: int) -> int:
-    return value if value >= 0 else -value
 
 
 # choosing

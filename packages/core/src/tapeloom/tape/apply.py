@@ -24,9 +24,9 @@ _new = object.__new__
 
 def connect(op: Op[Any, Any]) -> None:
     """Give a newly declared op its ways of running."""
-    if op.inputs == op.parameters and not op.outputs and not op.residuals and op.check is None and op.prepare is None:
-        if all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in op.roles):
-            op.fast = unary(op) if len(op.inputs) == 1 else binary(op) if len(op.inputs) == 2 else None
+    plain = not op.outputs and not op.residuals and op.check is None and op.prepare is None
+    if plain and all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in op.roles):
+        op.fast = unary(op) if len(op.inputs) == 1 else binary(op) if len(op.inputs) == 2 else None
 
 
 def unary(op: Op[Any, Any]) -> Callable[[Any], Any]:
@@ -193,7 +193,9 @@ def _normalise(op: Op[Any, Any], values: list[Any]) -> Kind:
     kind = _common_kind(op, values)
     if kind is None:
         return _promote(op, values)
-    ndim = len(values[op.input_positions[0][0]].array.shape) if type(values[op.input_positions[0][0]]) is not list else 0
+    ndim = (
+        len(values[op.input_positions[0][0]].array.shape) if type(values[op.input_positions[0][0]]) is not list else 0
+    )
     asked = _normalise_statics(op, values, ndim)
     compute, result = op.policy(op.name, kind.dtype, asked)
     if compute is not None and compute is not kind.dtype:
@@ -279,11 +281,17 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
                 if not castable or castable[-1] != position:
                     castable.append(position)
             elif role in ("index", "indices") and tensor.kind.dtype.category != dtypes.INTEGER:
-                raise DTypeError(f"{op.name}: {name} must hold integers, got {tensor.dtype.name}. Cast it with .long().")
+                raise DTypeError(
+                    f"{op.name}: {name} must hold integers, got {tensor.dtype.name}. Cast it with .long()."
+                )
             elif role == "mask" and tensor.kind.dtype.category != dtypes.BOOL:
-                raise DTypeError(f"{op.name}: {name} must be a bool tensor, got {tensor.dtype.name}. Cast it with .bool().")
+                raise DTypeError(
+                    f"{op.name}: {name} must be a bool tensor, got {tensor.dtype.name}. Cast it with .bool()."
+                )
     if first is None:
-        raise ArgumentTypeError(f"{op.name}: expected at least one tensor, got {', '.join(_describe(v) for v in values)}.")
+        raise ArgumentTypeError(
+            f"{op.name}: expected at least one tensor, got {', '.join(_describe(v) for v in values)}."
+        )
 
     asked = _normalise_statics(op, values, len(first.array.shape))
     common: Any = strong
@@ -309,7 +317,9 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
                     values[position] = cast(value, target)
                     simple = False
             else:
-                values[position] = make(target.backend.scalar(checked_number(op.name, value, compute), compute, device), target)
+                values[position] = make(
+                    target.backend.scalar(checked_number(op.name, value, compute), compute, device), target
+                )
         kind = kind_of(result, device)
         if simple:
             op.entries[target] = (target.backend.kernel(op), kind)

@@ -78,7 +78,9 @@ def _node_of(what: str, tensor: Tensor) -> Node:
     if not isinstance(tensor, Tensor):
         raise ArgumentTypeError(f"{what}: inputs must be tensors, got {type(tensor).__name__}.")
     if tensor.node is None:
-        raise GradientError(f"{what}: an input of shape {tensor.shape} does not require a gradient. Call requires_grad_() on it.")
+        raise GradientError(
+            f"{what}: an input of shape {tensor.shape} does not require a gradient. Call requires_grad_() on it."
+        )
     return tensor.node
 
 
@@ -90,7 +92,9 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
     else:
         given = [gradients] if isinstance(tensors, Tensor) or isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
-        raise ArgumentError(f"{what}: {len(outputs)} outputs and {len(given)} gradients were given. Give one for each, or None.")
+        raise ArgumentError(
+            f"{what}: {len(outputs)} outputs and {len(given)} gradients were given. Give one for each, or None."
+        )
     roots = []
     for tensor, gradient in zip(outputs, given, strict=True):
         if not isinstance(tensor, Tensor):
@@ -112,7 +116,9 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
         if not isinstance(gradient, Tensor):
             raise ArgumentTypeError(f"{what}: the gradient must be a tensor, got {type(gradient).__name__}.")
         if gradient.shape != tensor.shape:
-            raise ShapeError(f"{what}: the gradient has shape {gradient.shape}, and the tensor {tensor.shape}. They must agree.")
+            raise ShapeError(
+                f"{what}: the gradient has shape {gradient.shape}, and the tensor {tensor.shape}. They must agree."
+            )
         if gradient.kind is not tensor.kind:
             raise DTypeError(f"{what}: the gradient is {gradient.kind}, and the tensor {tensor.kind}. They must agree.")
         roots.append((tensor.node, gradient if create_graph else gradient.array))

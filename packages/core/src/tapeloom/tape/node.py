@@ -43,6 +43,7 @@ class Node:
 
     @property
     def name(self) -> str:
+        """The op's name as PyTorch spells backward functions, such as ``MultiplyBackward``."""
         return _backward_name(self.plan.op.name)
 
     @property
@@ -71,6 +72,7 @@ class Leaf(Node):
 
     @property
     def name(self) -> str:
+        """PyTorch's name for the end of a walk."""
         return "AccumulateGrad"
 
 
@@ -91,6 +93,7 @@ class Output(Node):
 
     @property
     def name(self) -> str:
+        """The name of the operation."""
         source = self.edges[0]
         assert source is not None
         return source.name
@@ -116,6 +119,7 @@ class RemovableHandle:
         self._key = key
 
     def remove(self) -> None:
+        """Take the hook off; once more does nothing."""
         self._hooks.pop(self._key, None)
 
     def __enter__(self) -> RemovableHandle:
@@ -126,6 +130,7 @@ class RemovableHandle:
 
 
 def add_hook(hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
+    """Put ``hook`` among ``hooks``."""
     key = next_number()
     hooks[key] = hook
     return RemovableHandle(hooks, key)

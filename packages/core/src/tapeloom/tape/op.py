@@ -32,7 +32,15 @@ R = TypeVar("R")
 REGISTRY: dict[str, Op[Any, Any]] = {}
 
 #: other spellings that PyTorch's users know, for any op
-PARAMETER_ALIASES = {"axis": "dim", "axes": "dim", "keepdims": "keepdim", "input": "x", "other": "y", "a_min": "min", "a_max": "max"}
+PARAMETER_ALIASES = {
+    "axis": "dim",
+    "axes": "dim",
+    "keepdims": "keepdim",
+    "input": "x",
+    "other": "y",
+    "a_min": "min",
+    "a_max": "max",
+}
 
 _REQUIRED: Any = object()
 
@@ -60,7 +68,14 @@ class Rule:
     def __init__(self, op: Op[Any, Any], slot: int | None, function: Callable[..., Any]) -> None:
         code = function.__code__
         names = code.co_varnames[: code.co_argcount]
-        known = {*op.parameters, "out", "ops", "need", *op.residuals, *(f"{p}_{what}" for p in op.inputs for what in ("shape", "dtype"))}
+        known = {
+            *op.parameters,
+            "out",
+            "ops",
+            "need",
+            *op.residuals,
+            *(f"{p}_{what}" for p in op.inputs for what in ("shape", "dtype")),
+        }
         owner = "the joint rule" if slot is None else f"the rule for {op.inputs[slot]!r}"
         if not names or names[0] != "g":
             raise TypeError(f"op {op.name!r}: {owner} must take the gradient first, named g; it takes {names}.")
@@ -112,7 +127,11 @@ class Plan:
         #: for plans of plain rules: (edge, function, positions of its arguments, how many, wants ops), all that
         #: ``Backend.pull`` needs to run them without looking further
         self.short: tuple[Any, ...] | None = None
-        if self.joint is None and not any(type(entry) is tuple for entry in need) and not any(r.wants_need for _, r in rules):
+        if (
+            self.joint is None
+            and not any(type(entry) is tuple for entry in need)
+            and not any(r.wants_need for _, r in rules)
+        ):
             self.short = tuple(
                 (slot, rule.function, rule.positions, len(rule.positions), rule.wants_ops) for slot, rule in rules
             )
@@ -288,7 +307,9 @@ class Op(Generic[P, R]):
             self.rules[None] = Rule(self, None, joint)
         for name, function in rules.items():
             if name not in self.inputs:
-                raise TypeError(f"op {self.name!r}: a rule is given for {name!r}; its inputs are {', '.join(self.inputs)}.")
+                raise TypeError(
+                    f"op {self.name!r}: a rule is given for {name!r}; its inputs are {', '.join(self.inputs)}."
+                )
             slot = self.inputs.index(name)
             self.rules[slot] = Rule(self, slot, function)
         self.differentiable = True
@@ -350,12 +371,16 @@ class Op(Generic[P, R]):
                 raise ArgumentTypeError(f"{self.name}: unexpected argument {name!r}. Signature: {self.signature()}")
             position = names.index(name)
             if values[position] is not _REQUIRED and not (name == self.variadic and not values[position]):
-                raise ArgumentTypeError(f"{self.name}: argument {name!r} was given twice. Signature: {self.signature()}")
+                raise ArgumentTypeError(
+                    f"{self.name}: argument {name!r} was given twice. Signature: {self.signature()}"
+                )
             values[position] = value if name != self.variadic or isinstance(value, (tuple, list)) else (value,)
         for position, value in enumerate(values):
             if value is _REQUIRED:
                 if names[position] not in self.defaults:
-                    raise ArgumentTypeError(f"{self.name}: argument {names[position]!r} is missing. Signature: {self.signature()}")
+                    raise ArgumentTypeError(
+                        f"{self.name}: argument {names[position]!r} is missing. Signature: {self.signature()}"
+                    )
                 values[position] = self.defaults[names[position]]
         return values
 
@@ -380,8 +405,9 @@ def op(function: Callable[P, R], /) -> Op[P, R]: ...
 @overload
 def op(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def op(function: Any = None, /, **settings: Any) -> Any:
-    """Declare an op. See the head of this file; settings:
+    """Declare an op. See the head of this file.
 
+    The settings are these.
     ``dtype``: the dtype policy (PROMOTE); ``check``: called with the bound arguments before the kernel, raises for
     what does not fit; ``prepare``: changes the bound arguments first; ``aliases``: other names; ``outputs``: the names
     of several outputs; ``residuals``: what the kernel returns besides, for the rules; ``composite``: the shared kernel
@@ -409,11 +435,12 @@ def op(function: Any = None, /, **settings: Any) -> Any:
         raise TypeError(f"op {function.__name__!r}: unknown settings {sorted(unknown)}.")
     made: Op[Any, Any] = Op(function, **(defaults | settings))
     if made.name in REGISTRY:
-        raise TypeError(f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}.")
+        raise TypeError(
+            f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
+        )
     REGISTRY[made.name] = made
     connect(made)
     return made
-
 
 
 #: plain functions over ops that are public, and methods of Tensor where marked: name -> (function, method?, aliases)

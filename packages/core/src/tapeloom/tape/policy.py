@@ -24,7 +24,9 @@ def PROMOTE(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
 def NUMERIC(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
     """Like PROMOTE, and booleans are refused."""
     if dtype.category == BOOLEAN:
-        raise DTypeError(f"{op}: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).")
+        raise DTypeError(
+            f"{op}: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64)."
+        )
     return dtype, dtype
 
 
@@ -40,7 +42,9 @@ def FLOATING_ONLY(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DTy
     """Only floating tensors are taken."""
     dtype = cast or dtype
     if dtype.category != FLOATING:
-        raise DTypeError(f"{op}: expected floating tensors, got {dtype.name}. Cast with .float() or .to(tapeloom.float64).")
+        raise DTypeError(
+            f"{op}: expected floating tensors, got {dtype.name}. Cast with .float() or .to(tapeloom.float64)."
+        )
     return dtype, dtype
 
 

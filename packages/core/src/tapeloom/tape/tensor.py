@@ -12,7 +12,7 @@ from weakref import ref
 
 from tapeloom.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
 from tapeloom.modes import MODES
-from tapeloom.tape.kind import Kind, kind_of
+from tapeloom.tape.kind import Kind
 from tapeloom.tape.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
 
 if TYPE_CHECKING:
@@ -67,14 +67,17 @@ class Tensor(TensorMethods):
 
     @property
     def dtype(self) -> DType:
+        """The data type of the elements."""
         return self.kind.dtype
 
     @property
     def device(self) -> Device:
+        """Where the values are."""
         return self.kind.device
 
     @property
     def ndim(self) -> int:
+        """How many dimensions it has."""
         return len(self.array.shape)
 
     @property
@@ -112,6 +115,7 @@ class Tensor(TensorMethods):
         return count
 
     def is_floating_point(self) -> bool:
+        """Whether its dtype is floating."""
         return self.kind.dtype.is_floating_point
 
     def element_size(self) -> int:
@@ -122,6 +126,7 @@ class Tensor(TensorMethods):
 
     @property
     def requires_grad(self) -> bool:
+        """Whether operations on it are recorded; can be set on leaves."""
         return self.node is not None
 
     @requires_grad.setter
@@ -166,7 +171,9 @@ class Tensor(TensorMethods):
             if not isinstance(value, Tensor):
                 raise ArgumentTypeError(f"grad: expected a tensor or None, got {type(value).__name__}.")
             if value.shape != self.shape:
-                raise ShapeError(f"grad: a gradient of shape {value.shape} was given to a tensor of shape {self.shape}.")
+                raise ShapeError(
+                    f"grad: a gradient of shape {value.shape} was given to a tensor of shape {self.shape}."
+                )
             if value.kind is not self.kind:
                 raise DTypeError(f"grad: a gradient of {value.kind} was given to a tensor of {self.kind}.")
         if type(self.node) is Leaf:
@@ -185,6 +192,7 @@ class Tensor(TensorMethods):
 
     @property
     def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called on it."""
         return self.node is not None and self.node.hooks is not None and self.node.hooks.retains
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
@@ -272,7 +280,9 @@ class Tensor(TensorMethods):
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.numel() != 1:
-            raise ShapeError(f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item.")
+            raise ShapeError(
+                f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item."
+            )
         return self.kind.backend.to_host(self.array).item()
 
     def tolist(self) -> Any:
@@ -300,9 +310,7 @@ class Tensor(TensorMethods):
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
-            raise ShapeError(
-                f"bool: the truth of a tensor of shape {self.shape} is ambiguous. Use .any() or .all()."
-            )
+            raise ShapeError(f"bool: the truth of a tensor of shape {self.shape} is ambiguous. Use .any() or .all().")
         return bool(self.item())
 
     def __len__(self) -> int:
@@ -331,7 +339,9 @@ class Tensor(TensorMethods):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
-            raise GradientError("deepcopy: only leaves can be copied deeply; this tensor was made by an operation. Use .detach().")
+            raise GradientError(
+                "deepcopy: only leaves can be copied deeply; this tensor was made by an operation. Use .detach()."
+            )
         found: Tensor | None = memo.get(id(self))
         if found is None:
             found = memo[id(self)] = make_like(self, self.kind.backend.copy(self.array))
@@ -345,7 +355,9 @@ class Tensor(TensorMethods):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if not self.is_leaf:
-            raise GradientError("pickle: only leaves can be pickled; this tensor was made by an operation. Use .detach().")
+            raise GradientError(
+                "pickle: only leaves can be pickled; this tensor was made by an operation. Use .detach()."
+            )
         from tapeloom.host import to_host_copy, unpickle_tensor
 
         return unpickle_tensor, (type(self), to_host_copy(self), self.dtype, str(self.device), self.requires_grad)
@@ -398,5 +410,3 @@ def rebind(tensor: Tensor, array: Any) -> None:
 def is_tensor(value: object) -> bool:
     """Whether ``value`` is a Tensor."""
     return isinstance(value, Tensor)
-
-

@@ -12,7 +12,6 @@ from tapeloom.dtypes import DType
 from tapeloom.tape.op import FUNCTIONS
 from tapeloom.tape.tensor import Tensor
 from tapeloom.testing.gradcheck import gradcheck, gradgradcheck
-from tapeloom.testing.inputs import mapped
 from tapeloom.testing.table import Case, Row, expected_dtype
 
 _EPS = {dtype.name: dtypes.finfo(dtype).eps for dtype in dtypes.FLOATS}
@@ -25,7 +24,16 @@ def check_values(row: Row, dtype: DType, device: Any) -> None:
     """Every case of the row: value, shape, dtype and device of the result."""
     for case in row.cases_for(dtype):
         args, kwargs = case.arguments(dtype)
-        compare(case, dtype, called(row, args, kwargs, device, dtype), expected(case, args, kwargs), args, kwargs, device)
+        given: list[tuple[Tensor, Any]] = []
+
+        def there(value: Any, device: Any, given: list[tuple[Tensor, Any]] = given) -> Tensor:
+            given.append((tl.tensor(value, device=device), value))
+            return given[-1][0]
+
+        got = called(row, args, kwargs, device, dtype, there)
+        compare(case, dtype, got, expected(case, args, kwargs), args, kwargs, device)
+        for tensor, value in given:
+            assert _equal(tensor.numpy(force=True), value), f"{case} for {dtype.name} on {device}: the kernel changed an input."
 
 
 def check_layouts(row: Row, dtype: DType, device: Any) -> None:
@@ -129,6 +137,7 @@ def _compare_values(
     which: str, kind: DType, result: Tensor, want: Any, row: Row, args: Any, kwargs: Any, number: int
 ) -> None:
     got = result.numpy(force=True)
+    assert got.dtype == host.native(kind), f"{which}: the tensor says {kind.name}, but its array holds {got.dtype}."
     if not kind.is_floating_point:
         assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
         return
@@ -202,13 +211,33 @@ def check_partial_gradients(row: Row, device: Any) -> None:
             )
 
 
+def check_gradient_dtypes(row: Row, device: Any) -> None:
+    """Gradients have the dtype of their tensor, in each floating dtype, and the values of the float64 gradient."""
+    for case in gradient_cases(row)[:1]:
+        function, tensors = _function_of(case, device)
+        if not tensors:
+            continue
+        exact = _gradients(function, tensors, range(len(tensors)))
+        for dtype in (kind for kind in dtypes.FLOATS[:3] if kind in row.dtypes):
+            narrow = [tensor.detach().to(dtype) for tensor in tensors]
+            for number, (got, want) in enumerate(zip(_gradients(function, narrow, range(len(narrow))), exact, strict=True)):
+                where = f"{case} on {device}: the {dtype.name} gradient of input {number}"
+                if want is None:
+                    continue
+                assert got is not None, f"{where} is missing."
+                assert got.dtype == host.native(dtype), f"{where} holds {got.dtype}."
+                error = np.abs(got.astype(np.float64) - want).max(initial=0.0)
+                most = 64 * _EPS[dtype.name] * max(1.0, np.abs(want).max(initial=0.0))
+                assert error <= most, f"{where} is off by {error:.3g}, {most:.3g} is allowed:\n{got}\nagainst\n{want}"
+
+
 def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
     fresh = [tensor.detach().clone().requires_grad_(i in needed) for i, tensor in enumerate(tensors)]
     results = function(*fresh)
     total: Any = 0
     for number, out in enumerate(results):
         if out.requires_grad:
-            total = total + (out * tl.cos(tl.arange(out.numel(), device=out.device).double() + number).reshape(out.shape)).sum()
+            total = total + (out * tl.cos(tl.arange(out.numel(), device=out.device).to(out.dtype) * 0.25 + number).reshape(out.shape)).sum()
     if isinstance(total, Tensor):
         total.backward()
     return [None if tensor.grad is None else tensor.grad.numpy(force=True) for tensor in fresh]
@@ -282,8 +311,11 @@ def check_inplace(row: Row, device: Any) -> None:
 def _same(x: Tensor, y: Tensor) -> bool:
     if x.dtype is not y.dtype or x.shape != y.shape:
         return False
-    a, b = (tensor.numpy(force=True) for tensor in (x, y))
-    return np.array_equal(a.astype(np.float64), b.astype(np.float64), equal_nan=True)
+    return _equal(x.numpy(force=True), y.numpy(force=True))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return np.array_equal(np.asarray(a, np.float64), np.asarray(b, np.float64), equal_nan=True)
 
 
 # spellings
@@ -330,6 +362,8 @@ def check_promotion(row: Row, device: Any) -> None:
             weak = y.dtype if y.dtype.category > x.dtype.category else x.dtype
             _has_dtype(row, (x, zero_d), weak)
             _has_dtype(row, (zero_d, x), weak)
+            if row.grad and x.is_floating_point() and y.is_floating_point():
+                _gradients_cast_back(row, x, y)
     if dtypes.float16 in row.dtypes:
         x = tl.tensor(full, dtype="float16", device=device)
         _has_dtype(row, (x, 2), dtypes.float16)
@@ -339,6 +373,17 @@ def check_promotion(row: Row, device: Any) -> None:
         _has_dtype(row, (x, 2), dtypes.int16)
         if dtypes.float32 in row.dtypes:
             _has_dtype(row, (x, 2.5), dtypes.float32)
+
+
+def _gradients_cast_back(row: Row, x: Tensor, y: Tensor) -> None:
+    x, y = x.requires_grad_(), y.requires_grad_()
+    row.call(x, y).sum().backward()
+    for tensor in (x, y):
+        if tensor.grad is not None:
+            held = tensor.grad.numpy(force=True).dtype
+            assert held == host.native(tensor.dtype), (
+                f"{row.name} of {x.dtype.name} and {y.dtype.name}: the gradient of the {tensor.dtype.name} tensor holds {held}."
+            )
 
 
 def _has_dtype(row: Row, operands: tuple[Any, Any], promoted: DType) -> None:
@@ -370,6 +415,11 @@ def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
     raise AssertionError(f"{where}: {result!r} came, {raises.__name__} was expected: {says}")
 
 
-def mapped_tensors(args: Any, device: Any) -> Any:
-    """Host arrays in ``args`` as tensors on ``device``."""
-    return [_moved(mapped(item, lambda spec: spec), lambda value: tl.tensor(value, device=device)) for item in args]
+def tensors_of(case: Case, dtype: DType, device: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments and keywords of a case with its tensors on ``device``."""
+    args, kwargs = case.arguments(dtype)
+
+    def there(value: Any) -> Tensor:
+        return tl.tensor(value, device=device)  # type: ignore[no-any-return]
+
+    return [_moved(item, there) for item in args], {name: _moved(item, there) for name, item in kwargs.items()}

@@ -13,7 +13,8 @@ Need = tuple[bool, ...]
 def widened(self: Any, *arrays: Array | None) -> tuple[Array | None, ...]:
     """Half types as float32, so that sums are exact enough; other arrays as they are."""
     return tuple(
-        self.cast(array, dtypes.float32) if array is not None and array.dtype.itemsize < 4 else array for array in arrays
+        self.cast(array, dtypes.float32) if array is not None and array.dtype.itemsize < 4 else array
+        for array in arrays
     )
 
 

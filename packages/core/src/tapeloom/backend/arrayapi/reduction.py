@@ -84,9 +84,7 @@ class Reduction:
     def reduce_to(self: Any, x: Array, size: tuple[int, ...]) -> Array:
         shape = x.shape
         lead = len(shape) - len(size)
-        stretched = tuple(
-            lead + axis for axis, length in enumerate(size) if length == 1 and shape[lead + axis] != 1
-        )
+        stretched = tuple(lead + axis for axis, length in enumerate(size) if length == 1 and shape[lead + axis] != 1)
         if stretched:
             x = self.sum(x, stretched, True)
         if lead:

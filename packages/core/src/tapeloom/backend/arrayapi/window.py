@@ -26,6 +26,7 @@ def taps(kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Iterator[tupl
 
 
 def out_size(x_size: Ints, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False) -> Pair:
+    """How many windows fit, down and across."""
     height, width = (
         window_length(x_size[2 + axis], kernel[axis], stride[axis], padding[axis], dilation[axis], ceil_mode)
         for axis in (0, 1)
@@ -88,7 +89,14 @@ class Window:
         return result if bias is None else result + xp.reshape(bias, (1, -1, 1, 1))
 
     def conv2d_input_gradient(
-        self: Any, upstream: Array, weight: Array, x_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        weight: Array,
+        x_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         xp = self.xp
         kernel = weight.shape[2:]
@@ -107,7 +115,14 @@ class Window:
         return padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
 
     def conv2d_weight_gradient(
-        self: Any, upstream: Array, x: Array, weight_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        x: Array,
+        weight_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         xp = self.xp
         batch, out_channels, *out = upstream.shape
@@ -174,7 +189,15 @@ class Window:
         return xp.reshape(flat, x_size)
 
     def _divisor(
-        self: Any, x_size: Ints, out: Pair, kernel: Pair, stride: Pair, padding: Pair, include_pad: bool, override: int | None, like: Array
+        self: Any,
+        x_size: Ints,
+        out: Pair,
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        include_pad: bool,
+        override: int | None,
+        like: Array,
     ) -> Any:
         """What each window is divided by: a number where all are equal, else an array (out height, out width)."""
         if override is not None:
@@ -203,9 +226,7 @@ class Window:
         total = None
         for _, _, key in taps(kernel_size, stride, (1, 1), out):
             total = framed[key] if total is None else total + framed[key]
-        return total / self._divisor(
-            x.shape, out, kernel_size, stride, padding, count_include_pad, divisor_override, x
-        )
+        return total / self._divisor(x.shape, out, kernel_size, stride, padding, count_include_pad, divisor_override, x)
 
     def avg_pool2d_backward(
         self: Any,
