@@ -106,7 +106,7 @@ def test_parameter_list():
     assert [type(value) for value in values] == [nn.Parameter] * 3
     assert [tuple(value.shape) for value in values.parameters()] == [(1,), (2,), (3,)]
     assert list(values.state_dict()) == ["0", "1", "2"]
-    assert repr(values[:1]) == "ParameterList(\n  (0): Parameter of shape (1,), float32 on cpu\n)"
+    assert repr(values[:1]) == "ParameterList(\n  (0): Parameter of shape (1,), float32\n)"
     with pytest.raises(ArgumentTypeError) as error:
         values.append(3)
     assert str(error.value) == "ParameterList: an item must be an nn.Parameter or a Tensor, got int."

@@ -267,7 +267,7 @@ def test_conversion_keeps_parameters_integers_and_gradients():
     assert norm.to(tl.zeros(1, dtype=tl.float64)).weight.dtype is tl.float64
     assert norm.to("cpu", tl.float32).weight.dtype is tl.float32
     assert norm.to(device="cpu", dtype=tl.float64).weight.dtype is tl.float64
-    norm(tl.ones(3, 2, dtype=tl.float64)).sum().backward()
+    norm(tl.ones(3, 2, device="cpu", dtype=tl.float64)).sum().backward()
 
 
 def test_shared_parameters_stay_shared_in_conversion():
@@ -356,3 +356,27 @@ def test_plain_attributes_are_plain():
     module.table = tl.ones(2)  # a plain Tensor is neither parameter nor buffer
     assert list(module.state_dict()) == []
     assert module.size == 3
+
+
+def test_copies_of_buffers_and_frozen_parameters():
+    module = nn.Module()
+    module.table = nn.Buffer(tl.ones(2), persistent=False)
+    module.frozen = nn.Parameter(tl.ones(1), requires_grad=False)
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert isinstance(twin.table, nn.Buffer)
+        assert list(twin.state_dict()) == ["frozen"]
+        assert isinstance(twin.frozen, nn.Parameter)
+        assert not twin.frozen.requires_grad
+
+
+def test_a_parameter_needs_a_tensor():
+    with pytest.raises(ArgumentTypeError) as error:
+        nn.Parameter([1.0])
+    assert str(error.value) == "Parameter: data must be a Tensor, got list. Make one with tl.tensor."
+
+
+def test_layers_own_their_parameters_alone():
+    """Their parameters share with nothing, so that an optimizer's in-place changes take the short path."""
+    layer = nn.Linear(2, 2).double()
+    assert layer.weight.extra is None
+    assert layer.bias.extra is None

@@ -444,3 +444,33 @@ def test_one_op_call_a_group(monkeypatch):
     net(tl.ones(1, 2)).sum().backward()
     optimizer.step()
     assert calls == [2, 2]
+
+
+def test_a_model_and_its_optimizer_are_copied_together():
+    net = nn.Linear(2, 1)
+    optimizer = optim.Adam(net.parameters(), lr=0.1)
+    train(optimizer, list(net.parameters()), 2)
+    twin, twins = copy.deepcopy((net, optimizer))
+    assert twins.param_groups[0]["params"][0] is twin.weight
+    train(twins, list(twin.parameters()), 1)
+    assert twins.state[twin.weight]["step"] == 3.0
+    assert optimizer.state[net.weight]["step"] == 2.0
+    train(optimizer, list(net.parameters()), 1)
+    assert twin.weight.tolist() == net.weight.tolist()
+
+
+def test_an_optimizer_of_ones_own():
+    class SignDescent(optim.Optimizer):
+        def __init__(self, params, lr=0.1):
+            super().__init__(params, {"lr": lr})
+
+        def _update(self, group, params, grads):
+            with tl.no_grad():
+                for param, grad in zip(params, grads, strict=True):
+                    param -= group["lr"] * grad.sign()
+
+    parameter = nn.Parameter(tl.tensor([1.0, -1.0]))
+    optimizer = SignDescent([parameter], lr=0.5)
+    (parameter * parameter).sum().backward()
+    optimizer.step()
+    assert parameter.tolist() == [0.5, -0.5]

@@ -24,6 +24,7 @@ from tapeloom.backend.protocol import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.errors import BackendError, StateError, UnsupportedError
+from tapeloom.host_random import native_words
 from tapeloom.shapes import element_count
 from tapeloom.tape.op import REGISTRY
 from tapeloom_backend_jax.kernels import JaxKernels
@@ -57,6 +58,7 @@ class JaxBackend(Backend):
         self._host = ArrayAPIBackend(np)
         self._programs: dict[str, Callable[..., Any]] = {}
         self._pulls: dict[Plan, Pull] = {}
+        self._drawn: set[int] = set()  # sizes of random draws so far
         self._casts = {dtype: compiled("cast", self._caster(dtype), 1) for dtype in dtypes.ALL}
         homes = [SingleDeviceSharding(device) for device in self.devices]
         self._places = [jax.jit(lambda value: value, out_shardings=home) for home in homes]
@@ -172,10 +174,14 @@ class JaxBackend(Backend):
     # random numbers
 
     def random_words(self, seed: Any, offset: Any, n: int) -> Array:
-        # The counters are placed on a device: what is made from mere numbers belongs to none, and JAX would compile all
-        # kernels behind it a second time for such arrays.
-        place = self._places[0]
-        seed, offset = (place(np.uint64(part)) if isinstance(part, int) else part for part in (seed, offset))
+        if isinstance(seed, int) and isinstance(offset, int):
+            # NumPy has the same stream. XLA needs 0.2 s to compile a new n, and on the CPU it draws no faster, so
+            # only accelerators compile, and only for sizes that come again.
+            if self.kernels.platform == "cpu" or n not in self._drawn:
+                self._drawn.add(n)
+                return self._put(native_words(np, seed, offset, n), Device("xla", 0))
+            # Placed: what is made from mere numbers belongs to no device, and JAX would compile all that follows anew.
+            seed, offset = (self._places[0](np.uint64(part)) for part in (seed, offset))
         return self._program_of("random_words")(seed, offset, n)
 
     def integers_from_words(self, words: Array, low: Any, span: Any, wide: bool) -> Array:

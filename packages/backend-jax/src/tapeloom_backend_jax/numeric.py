@@ -28,6 +28,12 @@ class Numeric:
     def matmul(self, x: Array, y: Array) -> Array:
         return jnp.matmul(x, y, precision=self.precision())
 
+    def constant_pad(self, x: Array, pad: tuple[int, ...], value: Any) -> Array:
+        amounts = [(0, 0, 0)] * x.ndim  # XLA crops by negative amounts itself
+        for position in range(0, len(pad), 2):
+            amounts[x.ndim - 1 - position // 2] = (pad[position], pad[position + 1], 0)
+        return lax.pad(x, jnp.asarray(value, x.dtype), amounts)
+
     def iterate(self, times: int, step: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
         return lax.fori_loop(0, times, lambda _, held: tuple(step(*held)), tuple(state))  # type: ignore[no-any-return]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.devices import Device
 from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.fused import Fused
+from tapeloom_backend_numpy.optimizer import InPlaceOptimizer
 from tapeloom_backend_numpy.philox import NativeRandom
 
 Array = Any
@@ -17,11 +19,12 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(ChannelsLast, NativeRandom, Fused):
+class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, Fused):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"
     device_type = "cpu"
+    narrow = frozenset({dtypes.float16, dtypes.bfloat16})  # no BLAS for them, and mixed arithmetic leaves bfloat16
 
     def versions(self) -> dict[str, str]:
         import ml_dtypes

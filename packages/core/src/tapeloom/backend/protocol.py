@@ -73,9 +73,12 @@ class Backend:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
-    def exclusive(self, array: Array) -> bool:
-        """Whether the caller holds the only reference to ``array`` and its memory, so that it may be overwritten."""
-        return False
+    def exclusive(self, arrays: list[Array]) -> list[bool]:
+        """For each array, whether the list and one owner hold the only references to it and its memory.
+
+        Such an array may be overwritten: nobody could tell. The owner is the Tensor whose new value it then becomes.
+        """
+        return [False] * len(arrays)
 
     # how kernels and rules are run
 
@@ -88,6 +91,14 @@ class Backend:
                 f"Move the tensors to another device, for instance with .cpu()."
             )
         return found  # type: ignore[no-any-return]
+
+    def kernel_for(self, op: Op[Any, Any], dtype: DType) -> Callable[..., Any]:
+        """The kernel of ``op`` where its result is ``dtype``: by default the same for all."""
+        return self.kernel(op)
+
+    def pull_for(self, dtype: DType) -> Callable[[Node, Array], list[tuple[Node, Array]]]:
+        """What walks back through nodes whose value is ``dtype``: by default ``pull`` for all."""
+        return self.pull
 
     def pull(self, node: Node, g: Array) -> list[tuple[Node, Array]]:
         """Run the gradient rules of ``node`` on raw arrays: pairs of an edge and its gradient, in the edge's shape.

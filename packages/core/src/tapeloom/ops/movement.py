@@ -194,9 +194,14 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
 def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
-    if hasattr(tensors, "kind") or not hasattr(tensors, "__iter__"):
+    if hasattr(tensors, "kind") or isinstance(tensors, str) or not hasattr(tensors, "__iter__"):
         raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = list(tensors)
+    for position, tensor in enumerate(tensors):
+        if not hasattr(tensor, "kind"):
+            raise ArgumentTypeError(
+                f"{op.name}: tensors must be tensors, got {type(tensor).__name__} at position {position}."
+            )
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
     kept = [tensor for tensor in tensors if getattr(tensor, "shape", None) != (0,)] or tensors  # PyTorch's legacy rule

@@ -48,7 +48,8 @@ def _words(name: str, generator: Generator | None, words: int, device: Device) -
     """The backend of ``device`` and the next ``words`` words there."""
     backend: Any = kind_of(dtypes.float32, device).backend
     seed, offset = _reserved(name, generator, words)
-    return backend, backend.to_device(backend.random_words(seed, offset, words), device)
+    drawn = backend.random_words(seed, offset, words)
+    return backend, drawn if backend.device_count() == 1 else backend.to_device(drawn, device)
 
 
 def _floating(name: str, dtype: DType) -> DType:

@@ -109,8 +109,9 @@ def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
 
 def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path of every op."""
-    if kwargs and op.rewrites is not None and not kwargs.keys() <= set(op.parameters):
-        return op.rewrites(*args, **kwargs)
+    if kwargs and op.rewrites is not None and not op.extras.isdisjoint(kwargs):
+        own = op.bind(args, {name: value for name, value in kwargs.items() if name not in op.extras})
+        return op.rewrites(*own, **{name: value for name, value in kwargs.items() if name in op.extras})
     values = op.bind(args, kwargs)
     if op.prepare is not None:
         values = list(op.prepare(op, *values))
@@ -119,8 +120,6 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         op.check(op, *values)
     elif op.fast is not None and len(values) == 2:
         shapes.broadcast(op.name, values[0].array.shape, values[1].array.shape)
-    backend = kind.backend
-
     arrays: list[Any] = []
     edges: list[Node | None] = []
     need: list[Any] = []
@@ -150,9 +149,9 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             edges.append(node)
             tracked = tracked or node is not None
 
-    kernel = op.kernels.get(backend)
+    kernel = op.kernels.get(kind)
     if kernel is None:
-        kernel = op.kernels[backend] = backend.kernel(op)
+        kernel = op.kernels[kind] = kind.backend.kernel_for(op, kind.dtype)
     try:
         result = kernel(*arrays)
     except TapeloomError as error:
@@ -160,7 +159,7 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise
     except (ValueError, TypeError, IndexError) as error:  # what no check of ours foresaw
         inputs = ", ".join(_describe(value) for value in values)
-        raise ArgumentError(f"{op.name}: the {backend.name} kernel refused ({inputs}): {error}") from error
+        raise ArgumentError(f"{op.name}: the {kind.backend.name} kernel refused ({inputs}): {error}") from error
     residuals: tuple[Any, ...] = ()
     if op.residuals:
         result, residuals = result
@@ -322,7 +321,7 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
                 )
         kind = kind_of(result, device)
         if simple:
-            op.entries[target] = (target.backend.kernel(op), kind)
+            op.entries[target] = (target.backend.kernel_for(op, kind.dtype), kind)
         return kind
     return kind_of(result, device)
 

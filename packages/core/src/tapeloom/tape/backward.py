@@ -200,7 +200,7 @@ def walk(
             elif node.plan.crosses:
                 pairs = [(node.edges[0], node.plan.pull(g, kept, None)[0])]
             else:
-                pairs = node.kind.backend.pull(node, g)
+                pairs = node.kind.pull(node, g)
             if not retain and node.plan.frees:
                 node.kept = FREED
             if len(pairs) == 1 and not heap and visit is None:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class Kind:
     """A dtype on a usable device, with the backend that serves it."""
 
-    __slots__ = ("backend", "device", "dtype")
+    __slots__ = ("backend", "device", "dtype", "pull")
 
     def __init__(self, dtype: DType, device: Device, backend: Backend) -> None:
         self.dtype = dtype
         self.device = device
         self.backend = backend
+        self.pull = backend.pull_for(dtype)  # here, so that the walk finds it in one step
 
     def __repr__(self) -> str:
         return f"{self.dtype.name} on {self.device}"

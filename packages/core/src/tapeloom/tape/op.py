@@ -223,6 +223,7 @@ class Op(Generic[P, R]):
         self.__module__ = function.__module__
         self.__wrapped__ = function
         self.policy = dtype
+        self.moves = dtype in (policies.KEEP, policies.GIVEN)  # nothing is computed, so nothing is rounded
         self.check = check
         self.prepare = prepare
         self.aliases = tuple(aliases)
@@ -241,6 +242,7 @@ class Op(Generic[P, R]):
         self.entries: dict[Any, tuple[Callable[..., Any], Any]] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
         self.rewrites: Callable[..., Any] | None = None
+        self.extras: frozenset[str] = frozenset()  # the keywords that ``rewrites`` has beside those of the op
 
         positional = code.co_varnames[: code.co_argcount]
         keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -340,7 +342,9 @@ class Op(Generic[P, R]):
 
     def options(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Give a function over ops to run when the op is called with keywords that it does not have itself."""
+        code = function.__code__
         self.rewrites = function
+        self.extras = frozenset(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
         return function
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

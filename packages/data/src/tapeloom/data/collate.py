@@ -126,9 +126,7 @@ def _collate_sequence(batch: list[Any], maker: Maker, path: str) -> Any:
             _different(path, position, f"a {type(sample).__name__}", f"a {type(first).__name__}")
         if len(sample) != len(first):
             _different(path, position, f"{len(sample)} items", f"{len(first)}")
-    made = [
-        collate(list(column), maker, f"{path}[{index}]") for index, column in enumerate(zip(*batch, strict=True))
-    ]
+    made = [collate(list(column), maker, f"{path}[{index}]") for index, column in enumerate(zip(*batch, strict=True))]
     return _rebuilt(first, made)
 
 

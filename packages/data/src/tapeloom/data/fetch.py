@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from tapeloom.data.collate import Maker, collate, convert, default_collate, default_convert
-from tapeloom.data.dataset import Dataset, IterableDataset
+from tapeloom.data.dataset import Dataset, IterableDataset, batch_getter
 
 Collate = Callable[[Any], Any]
 
@@ -29,6 +29,7 @@ class Fetcher:
         self.doing = ""
         self.stream: Iterator[Any] | None = None
         self.collate_fn = collate_fn
+        self.whole = batch_getter(dataset) if auto and collate_fn is default_collate else None
         if collate_fn is default_collate:
             self.collate_fn = lambda batch: collate(batch, maker)
         elif collate_fn is default_convert:
@@ -41,6 +42,9 @@ class Fetcher:
         """
         if isinstance(self.dataset, IterableDataset):
             samples = self._next(index)
+        elif self.whole is not None:
+            self.doing = f"loading {self._names(index)}"
+            return self.whole(list(index))
         elif self.auto:
             samples = self._samples(list(index))
         else:
@@ -69,7 +73,7 @@ class Fetcher:
     def _next(self, count: int) -> Any:
         if self.stream is None:
             self.doing = "starting the stream of the dataset"
-            self.stream = iter(self.dataset)  # type: ignore[call-overload]
+            self.stream = iter(self.dataset)
         self.doing = "reading the stream of the dataset"
         samples = list(islice(self.stream, count))
         if not samples or (self.auto and self.drop_last and len(samples) < count):

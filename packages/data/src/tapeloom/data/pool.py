@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NoReturn
 
 import tapeloom as tl
 from tapeloom import Tensor
@@ -161,13 +161,16 @@ class WorkerPool:
 
     def _receive(self, member: _Member, number: int) -> Reply | None:
         """One message of a worker; None if it was not the answer to a task."""
+        reply: Reply | None
         try:
-            reply: Reply = member.connection.recv()
+            reply = member.connection.recv()
         except (EOFError, ConnectionError):
-            self._dead(member, number)
+            reply = None
         except BaseException:  # perhaps in the middle of a message: nothing after it could be read
             self.close()
             raise
+        if reply is None:
+            self._dead(member, number)
         if reply.ready:
             member.ready = True
             return None
@@ -181,13 +184,15 @@ class WorkerPool:
     def _send(self, member: _Member, message: Epoch | Task) -> None:
         try:
             member.connection.send(message)
+            return
         except ConnectionError:
-            self._dead(member, message.number if isinstance(message, Task) else 0)
+            pass
         except BaseException:
             self.close()
             raise
+        self._dead(member, message.number if isinstance(message, Task) else 0)
 
-    def _late(self, members: list[_Member], number: int) -> None:
+    def _late(self, members: list[_Member], number: int) -> NoReturn:
         who = " or ".join(map(str, members))
         self.close()
         raise DataError(
@@ -195,7 +200,7 @@ class WorkerPool:
             f"raise timeout, add workers, or look for what blocks in the dataset."
         )
 
-    def _dead(self, member: _Member, number: int) -> None:
+    def _dead(self, member: _Member, number: int) -> NoReturn:
         """Raises what a worker that is gone said last, or how it ended."""
         last: Reply | None = None
         try:
@@ -262,11 +267,12 @@ def _packed_setup(
         raise
     except Exception as error:
         what, cause = "the dataset", error
-        parts = {
+        parts: dict[str, Any] = {
             "collate_fn": collate_fn,
             "worker_init_fn": worker_init_fn,
-            **{f"the attribute {name!r} of the dataset": value for name, value in getattr(dataset, "__dict__", {}).items()},
         }
+        for name, value in getattr(dataset, "__dict__", {}).items():
+            parts[f"the attribute {name!r} of the dataset"] = value
         for name, part in parts.items():
             try:
                 pack(part)

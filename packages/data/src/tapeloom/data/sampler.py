@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import tapeloom as tl
 from tapeloom import Generator
+from tapeloom.data.dataset import length_of
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DataError
 from tapeloom.generator import default_generator
 
@@ -35,8 +36,10 @@ _CHUNK = 4096  # indices drawn with replacement at a time
 class Sampler(Generic[T_co]):
     """An iterable of indices (or of lists of them), one pass an epoch. A subclass gives ``__iter__``.
 
-    One that can repeat a pass also gives ``state_dict`` and ``load_state_dict``; the DataLoader stores that state
-    with its own, and a sampler without them must give the same order again when an epoch is resumed.
+    One that can repeat a pass also gives ``state_dict()``, a dict whose ``"seed"`` stands for the latest pass, and
+    ``load_state_dict(state)``, which makes the next pass that one again, or a new one where the seed is None. The
+    DataLoader stores that state with its own. A sampler without them must give the same order again by itself when an
+    epoch is resumed.
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -84,7 +87,7 @@ class _SeededSampler(Sampler[int]):
         return {"seed": self._seed, "generator": None if self.generator is None else self.generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Makes the next pass the one that ``state`` was taken in (or draw a new seed, if it was taken before any)."""
+        """Makes the next pass the one that ``state`` was taken in, or a new one where its seed is None."""
         restore_generator(type(self).__name__, self.generator, state)
         self._seed = state["seed"]
         self._repeat = True
@@ -106,6 +109,7 @@ class RandomSampler(_SeededSampler):
     ) -> None:
         super().__init__(generator)
         self.data_source = data_source
+        length_of("RandomSampler", data_source)
         self.replacement = replacement
         self._num_samples = num_samples
         if not isinstance(replacement, bool):

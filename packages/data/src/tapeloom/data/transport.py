@@ -21,6 +21,8 @@ import tapeloom as tl
 from tapeloom import Tensor, host
 from tapeloom.dtypes import DType
 
+__all__ = ["INLINE", "Piece", "Segment", "pack", "unpack"]
+
 Piece = bytes | bytearray | memoryview
 
 INLINE = 2**16  # bytes; what is smaller goes through the pipe itself
@@ -83,7 +85,8 @@ class _Pickler(pickle.Pickler):
 
 def pack(value: Any, check: Callable[[Tensor], None] | None = None) -> list[Piece]:
     """The pickle of ``value``, and its large buffers."""
-    file, pieces = BytesIO(), []
+    file = BytesIO()
+    pieces: list[Piece] = []
     _Pickler(file, pieces, check).dump(value)
     return [file.getbuffer(), *pieces]
 

@@ -20,38 +20,17 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import tapeloom as tl
-from tapeloom.data.dataset import Dataset
 from tapeloom.data.fetch import EndOfStream, Fetcher
+from tapeloom.data.info import WorkerInfo, get_worker_info, set_worker_info
 from tapeloom.data.sampler import mix
 from tapeloom.data.transport import INLINE, HostMaker, Piece, Segment, pack, unpack
 
-__all__ = ["WorkerInfo", "get_worker_info"]
-
-
-class WorkerInfo:
-    """What a worker knows of itself: ``id``, ``num_workers``, ``seed`` (of this worker in this epoch), ``dataset``."""
-
-    def __init__(self, id: int, num_workers: int, seed: int, dataset: Dataset[Any]) -> None:
-        self.id = id
-        self.num_workers = num_workers
-        self.seed = seed
-        self.dataset = dataset
-
-    def __repr__(self) -> str:
-        return f"WorkerInfo(id={self.id}, num_workers={self.num_workers}, seed={self.seed}, dataset={self.dataset!r})"
-
-
-_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """The WorkerInfo of this process, or None outside a DataLoader worker."""
-    return _info
-
 
 class Job(NamedTuple):
-    """All that a worker is started with. The setup, ``(dataset, collate_fn, worker_init_fn)``, is packed: in
-    ``setup_segment`` by its sizes, or without one as pieces. ``slots`` take large batches, one after another.
+    """All that a worker is started with.
+
+    ``setup`` is ``(dataset, collate_fn, worker_init_fn)``, packed: the sizes of its pieces in ``setup_segment``, or
+    without one the pieces. ``slots`` take large batches, one after another.
     """
 
     id: int
@@ -171,13 +150,10 @@ class _Worker:
 
     def begin(self, seed: int) -> None:
         """Starts an epoch: a new stream, and in the first one ``worker_init_fn``."""
-        global _info  # noqa: PLW0603 - one worker a process
         self.fetcher.stream = None
-        first = _info is None
+        first = get_worker_info() is None
         own = seed + self.job.id
-        if _info is None:
-            _info = WorkerInfo(self.job.id, self.job.num_workers, own, self.fetcher.dataset)
-        _info.seed = own
+        set_worker_info(WorkerInfo(self.job.id, self.job.num_workers, own, self.fetcher.dataset))
         seed_all(own)
         if first and self.init_fn is not None:
             try:
@@ -207,6 +183,7 @@ class _Worker:
 
 
 def _failure(error: Exception, doing: str) -> Failure:
+    pickled: bytes | None
     try:
         pickled = pickle.dumps(error)
         if type(pickle.loads(pickled)) is not type(error):

@@ -330,7 +330,7 @@ class ParameterDict(_Named[Parameter]):
         >>> from tapeloom import nn
         >>> nn.ParameterDict({"scale": tl.ones(2)})
         ParameterDict(
-          (scale): Parameter of shape (2,), float32 on cpu
+          (scale): Parameter of shape (2,), float32
         )
     """
 
@@ -352,7 +352,7 @@ def _as_parameter(what: str, value: Any) -> Parameter:
 
 
 def _describe(value: Tensor) -> str:
-    return f"{type(value).__name__} of shape {tuple(value.shape)}, {value.dtype.name} on {value.device}"
+    return f"{type(value).__name__} of shape {tuple(value.shape)}, {value.dtype.name}"
 
 
 def _block(container: Module, lines: list[str]) -> str:

@@ -7,7 +7,8 @@ array library. Composites use only ``self.<kernel>`` and operators: the same tex
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi.activation import Activation
@@ -25,6 +26,10 @@ from tapeloom.backend.arrayapi.window import Window
 from tapeloom.backend.protocol import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
+
+if TYPE_CHECKING:
+    from tapeloom.tape.node import Node
+    from tapeloom.tape.op import Op
 
 Array = Any
 
@@ -76,6 +81,53 @@ class ArrayAPIBackend(
 
     def as_int64(self, x: Array) -> Array:
         return x if x.dtype == self._native[dtypes.int64] else x.astype(self._native[dtypes.int64])
+
+    # narrow dtypes: computed in float32 and rounded once, as PyTorch's CPU kernels do
+
+    #: the dtypes that this library computes poorly or not at all
+    narrow: frozenset[DType] = frozenset()
+    #: the kernels that take them as they are nevertheless
+    narrow_kernels: frozenset[str] = frozenset()
+
+    def kernel_for(self, op: Op[Any, Any], dtype: DType) -> Callable[..., Any]:
+        kernel = self.kernel(op)
+        if dtype not in self.narrow or op.moves or op.name in self.narrow_kernels:
+            return kernel
+
+        def wide(*values: Any) -> Any:
+            result = kernel(*[self._widened(value) for value in values])
+            if op.residuals:
+                return self._narrowed(result[0], dtype), result[1]
+            return self._narrowed(result, dtype)
+
+        return wide
+
+    def pull_for(self, dtype: DType) -> Callable[[Node, Array], list[tuple[Node, Array]]]:
+        if dtype not in self.narrow:
+            return self.pull
+
+        def wide(node: Node, g: Array) -> list[tuple[Node, Array]]:
+            kept = node.kept
+            node.kept = tuple(self._widened(value) for value in kept)
+            try:
+                pairs = self.pull(node, self._widened(g))
+            finally:
+                node.kept = kept
+            return [(edge, self._narrowed(gradient, edge.kind.dtype)) for edge, gradient in pairs]
+
+        return wide
+
+    def _widened(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._widened(item) for item in value)
+        dtype = self._by_native.get(getattr(value, "dtype", None))
+        return self.cast(value, dtypes.float32) if dtype in self.narrow else value
+
+    def _narrowed(self, value: Any, dtype: DType) -> Any:
+        if isinstance(value, tuple):
+            return tuple(self._narrowed(item, dtype) for item in value)
+        found = self._by_native[value.dtype]
+        return self.cast(value, dtype) if found is not dtype and found.is_floating_point else value
 
     # creation
 

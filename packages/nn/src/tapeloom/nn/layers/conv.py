@@ -120,7 +120,8 @@ class Conv2d(Module):
         padding: Pair | str = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._sides(), mode=self.padding_mode), 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        output: Tensor = F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return output
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"

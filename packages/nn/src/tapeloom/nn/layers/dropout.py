@@ -41,7 +41,8 @@ class Dropout(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
+        output: Tensor = F.dropout(input, self.p, self.training, self.inplace)
+        return output
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

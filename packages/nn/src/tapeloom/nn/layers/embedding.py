@@ -90,7 +90,8 @@ class Embedding(Module):
         return layer
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        output: Tensor = F.embedding(input, self.weight, self.padding_idx)
+        return output
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"

@@ -100,7 +100,8 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return tl.flatten(input, self.start_dim, self.end_dim)
+        output: Tensor = tl.flatten(input, self.start_dim, self.end_dim)
+        return output
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -125,7 +126,8 @@ class Unflatten(Module):
         self.unflattened_size = tuple(unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.unflatten(self.dim, self.unflattened_size)
+        output: Tensor = input.unflatten(self.dim, self.unflattened_size)
+        return output
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -80,7 +80,7 @@ class _BatchNorm(Module):
         if momentum is None:  # a plain mean over all batches
             momentum = 0.0 if batches is None else 1.0 / (batches.item() + 1)
         use_batch = self.training or self.running_mean is None
-        output = F.batch_norm(
+        output: Tensor = F.batch_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum, self.eps
         )
         if batches is not None:

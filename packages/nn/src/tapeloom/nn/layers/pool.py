@@ -51,9 +51,10 @@ class MaxPool2d(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        return F.max_pool2d(
+        output: Tensor | tuple[Tensor, Tensor] = F.max_pool2d(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
+        return output
 
     def extra_repr(self) -> str:
         return (
@@ -101,7 +102,7 @@ class AvgPool2d(Module):
         self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
+        output: Tensor = F.avg_pool2d(
             input,
             self.kernel_size,
             self.stride,
@@ -110,6 +111,7 @@ class AvgPool2d(Module):
             self.count_include_pad,
             self.divisor_override,
         )
+        return output
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"

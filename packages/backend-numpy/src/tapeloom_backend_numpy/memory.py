@@ -1,0 +1,51 @@
+"""Which arrays nobody else can see, so that their memory may be used again."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+class _Owner:
+    """Stands for a Tensor when references are counted for comparison."""
+
+    __slots__ = ("array",)
+
+    def __init__(self) -> None:
+        self.array = np.empty(1)
+
+
+def _references(arrays: list[Array]) -> list[int]:
+    return [sys.getrefcount(array) for array in arrays]
+
+
+def _calibrated() -> int:
+    """The count of an array that one owner and one list hold, by the very path that ``exclusive`` takes.
+
+    0, which no array has, where counts mean nothing: without the interpreter lock other threads hold references that
+    are not counted.
+    """
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return 0
+    owners = [_Owner(), _Owner()]
+    alone = _references([owner.array for owner in owners])
+    held = [owner.array for owner in owners]  # a second list: one reference more each
+    shared = _references([owner.array for owner in owners])
+    del held
+    sound = alone[0] == alone[1] and shared == [count + 1 for count in alone]
+    return alone[0] if sound else 0
+
+
+_ALONE = _calibrated()
+
+
+def exclusive(arrays: list[Array]) -> list[bool]:
+    """See ``Backend.exclusive``. Aliases, views, kept values and lent arrays all hold a reference, or own no memory."""
+    return [
+        count == _ALONE and type(array) is np.ndarray and array.flags.owndata and array.flags.writeable
+        for count, array in zip(_references(arrays), arrays, strict=True)
+    ]

@@ -1,0 +1,248 @@
+"""The suite for a backend, as one class: inherit from it, name the device, and pytest does the rest.
+
+    from tapeloom.testing import Conformance
+
+    class TestMyBackend(Conformance):
+        device = "mydevice"
+        xfails = "xfails.txt"       # beside the test file, if there are deviations
+
+Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
+a backend cannot do as asked stands in its xfail file, grouped under reasons; a listed test that passes is an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeloom.backend.arrayapi import ArrayAPIBackend
+from tapeloom.backend.plugins import _backends, get_backend, register_backend, resolve_device, unregister_backend
+from tapeloom.backend.protocol import Backend
+from tapeloom.dtypes import DType
+from tapeloom.tape.op import REGISTRY, Op
+from tapeloom.testing import checks
+from tapeloom.testing.refusals import check_refusals
+from tapeloom.testing.table import Row, load
+
+#: check -> which rows it is made for
+APPLIES = {
+    "layout": lambda row: not row.maker and any(True for case in row.cases for _ in case.inputs()),
+    "gradient": lambda row: row.grad >= 1,
+    "second_gradient": lambda row: row.grad >= 2,
+    "partial_gradient": lambda row: row.grad >= 1,
+    "gradient_dtype": lambda row: row.grad >= 1,
+    "inplace": lambda row: row.op is not None and row.op.inplace,
+    "spelling": lambda row: row.op is not None,
+    "promotion": lambda row: _promotes(row),
+    "failure": lambda row: bool(row.failures),
+    "refusal": lambda row: row.op is not None,
+}
+
+
+def _promotes(row: Row) -> bool:
+    if row.op is None or len(row.op.parameters) != 2:
+        return False
+    return all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in row.op.roles) and row.name not in _NOT_ELEMENTWISE
+
+
+_NOT_ELEMENTWISE = {"matmul"}
+
+
+class Conformance:
+    """The whole suite for one device; see the head of this file. All attributes may be overridden."""
+
+    #: the device to test, such as ``"cpu"`` or ``"cuda:0"``
+    device: str = "cpu"
+    #: a file of expected failures, beside the test file unless absolute; see ``read_xfails``
+    xfails: str | Path | None = None
+
+    @staticmethod
+    def make_backend() -> Backend | None:
+        """A backend to register for the device while these tests run, where none is installed for it."""
+        return None
+
+    @pytest.fixture(autouse=True, scope="class")
+    def _registered(self) -> Iterator[None]:
+        device_type = self.device.partition(":")[0]
+        made, before = self.make_backend(), _backends.get(device_type)
+        if made is not None:
+            register_backend(device_type, made)
+        yield
+        if made is not None:
+            unregister_backend(device_type)
+            if before is not None:
+                register_backend(device_type, before)
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """Make the tests of a check from the table."""
+        check = metafunc.function.__name__.removeprefix("test_")
+        names = metafunc.fixturenames
+        cases: list[tuple[str, tuple[Any, ...]]] = []
+        if "row" in names and "dtype" in names:
+            cases = [(f"{row.name}-{dtype.name}", (row, dtype)) for row in load().values() for dtype in row.dtypes]
+            metafunc.parametrize("row, dtype", self._params(check, cases))
+        elif "row" in names:
+            cases = [(row.name, (row,)) for row in load().values() if APPLIES[check](row)]
+            metafunc.parametrize("row", self._params(check, cases))
+        elif "op" in names:
+            load()
+            metafunc.parametrize("op", self._params(check, [(name, (op,)) for name, op in REGISTRY.items()]))
+
+    def _params(self, check: str, cases: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        expected = read_xfails(self._xfail_path())
+        return [
+            pytest.param(*values, id=name, marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [])
+            for name, values in cases
+            for reason in [expected.reason(f"{check} {name}")]
+        ]
+
+    def _xfail_path(self) -> Path | None:
+        if self.xfails is None:
+            return None
+        module = sys.modules[type(self).__module__]
+        return Path(str(module.__file__)).parent / self.xfails
+
+    # values
+
+    def test_value(self, row: Row, dtype: DType) -> None:
+        """Value, shape, dtype and device of each sample; inputs stay as they are."""
+        checks.check_values(row, dtype, self._device())
+
+    def test_layout(self, row: Row) -> None:
+        """The same results from permuted and sliced inputs."""
+        checks.check_layouts(row, _usual(row), self._device())
+
+    def test_promotion(self, row: Row) -> None:
+        """Mixed dtypes, 0-d tensors and Python numbers give the dtype that PyTorch gives."""
+        checks.check_promotion(row, self._device())
+
+    # gradients
+
+    def test_gradient(self, row: Row) -> None:
+        """First derivatives against differences."""
+        checks.check_gradient(row, 1, self._device())
+
+    def test_second_gradient(self, row: Row) -> None:
+        """Second derivatives against differences of the first."""
+        checks.check_gradient(row, 2, self._device())
+
+    def test_partial_gradient(self, row: Row) -> None:
+        """The gradient of one input, when it alone needs one."""
+        checks.check_partial_gradients(row, self._device())
+
+    def test_gradient_dtype(self, row: Row) -> None:
+        """Gradients in float16, bfloat16 and float32 have that dtype and nearly the same values."""
+        checks.check_gradient_dtypes(row, self._device())
+
+    # forms
+
+    def test_inplace(self, row: Row) -> None:
+        """The in-place form."""
+        checks.check_inplace(row, self._device())
+
+    def test_spelling(self, row: Row) -> None:
+        """Aliases and the method."""
+        checks.check_spellings(row, self._device())
+
+    # errors
+
+    def test_failure(self, row: Row) -> None:
+        """Calls that the table says must be refused."""
+        checks.check_failures(row, self._device())
+
+    def test_refusal(self, row: Row) -> None:
+        """Calls that every op must refuse."""
+        check_refusals(row, self._device())
+
+    # the backend itself
+
+    def test_surface(self, op: Op[Any, Any]) -> None:
+        """The backend has a kernel for the op, with the op's parameters in the op's order."""
+        check_kernel(get_backend(self._device().type), op)
+
+    def test_no_strangers(self) -> None:
+        """Every public method is a kernel, part of the protocol, or a helper of the shared class."""
+        check_strangers(get_backend(self._device().type))
+
+    def _device(self) -> Any:
+        return resolve_device(self.device)
+
+
+def _usual(row: Row) -> DType:
+    from tapeloom import float32
+
+    return float32 if float32 in row.dtypes else row.dtypes[-1]
+
+
+def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
+    """``backend`` has a kernel for ``op``, whose parameters bear the names of the op's."""
+    kernel = getattr(backend, op.name, None)
+    assert kernel is not None, f"{op.name}: the backend {backend.name!r} has no kernel of this name."
+    try:
+        parameters = inspect.signature(kernel).parameters
+    except (TypeError, ValueError):  # a function of the array library, made in C
+        return
+    if not inspect.ismethod(kernel):
+        return
+    wanted = [name for name, _, _ in op.kernel_parameters]
+    names = list(parameters)
+    assert names[: len(wanted)] == wanted, f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {wanted}."
+    for name in names[len(wanted) :]:
+        optional = parameters[name].default is not inspect.Parameter.empty
+        assert optional, f"{op.name}: the kernel of {backend.name!r} asks for {name!r}, which the op does not have."
+
+
+def check_strangers(backend: Backend) -> None:
+    """No public method of ``backend`` that core would never call: most often a kernel under a wrong name."""
+    known = {*dir(ArrayAPIBackend), *REGISTRY}
+    strangers = [
+        name
+        for cls in type(backend).__mro__
+        if cls not in (object, Backend, ArrayAPIBackend) and cls not in ArrayAPIBackend.__mro__
+        for name, value in vars(cls).items()
+        if callable(value) and not name.startswith("_") and name not in known
+    ]
+    assert not strangers, (
+        f"{backend.name}: {', '.join(strangers)}: no op and no part of the protocol. "
+        f"Correct the name, or begin that of a helper with an underscore."
+    )
+
+
+class Xfails:
+    """Patterns of tests that are expected to fail, each with its reason."""
+
+    def __init__(self, patterns: list[tuple[str, str]]) -> None:
+        self.patterns = patterns
+
+    def reason(self, test: str) -> str | None:
+        """Why ``test`` (``"value exp-float32"``) is expected to fail, or None."""
+        return next((reason for pattern, reason in self.patterns if fnmatchcase(test, pattern)), None)
+
+
+def read_xfails(path: Path | None) -> Xfails:
+    """Read an xfail file: a comment line begins a group and is its reason; the lines after it are tests.
+
+        # Denormal numbers are flushed to zero.
+        value exp-float32
+        gradient log*
+    """
+    patterns: list[tuple[str, str]] = []
+    reason = ""
+    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if text.startswith("#"):
+            reason = text.lstrip("# ")
+        elif text and not reason:
+            raise ValueError(f"{path}, line {number}: {text!r} stands under no reason. Write one above it, after a '#'.")
+        elif text:
+            patterns.append((text.replace("[", "[[]"), reason))
+        else:
+            reason = ""
+    return Xfails(patterns)

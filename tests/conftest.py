@@ -1,0 +1,27 @@
+"""Fixtures of all tests, and guards against tests that leave something behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import tapeloom as tl
+from tapeloom.backend.plugins import _default_device
+from tapeloom.modes import MODES
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind() -> Iterator[None]:
+    """Modes, default dtype and default device are after a test what they were before."""
+    before = MODES.get(), tl.get_default_dtype(), _default_device[0]
+    random = tl.get_rng_state()
+    yield
+    after = MODES.get(), tl.get_default_dtype(), _default_device[0]
+    MODES.set(before[0])
+    tl.set_default_dtype(before[1])
+    _default_device[0] = before[2]
+    tl.set_rng_state(random)
+    assert after == before, "the test left a mode, the default dtype or the default device changed"
