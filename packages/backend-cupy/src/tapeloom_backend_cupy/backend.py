@@ -25,7 +25,7 @@ class CupyBackend(ArrayAPIBackend):
 
     name = "cupy"
     device_type = "cuda"
-    narrow = frozenset({dtypes.bfloat16})  # CuPy's own support is partial; these kernels of ours take it as it is
+    narrow_dtypes = frozenset({dtypes.bfloat16})  # CuPy's own support is partial; these kernels of ours take it as it is
     narrow_kernels = frozenset(
         "matmul softmax log_softmax max_pool2d_with_indices max_pool2d_backward cross_entropy "
         "cross_entropy_backward embedding_backward".split()

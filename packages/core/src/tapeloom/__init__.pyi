@@ -149,6 +149,27 @@ def avg_pool2d_backward(
     count_include_pad: builtins.bool,
     divisor_override: builtins.int | None,
 ) -> Tensor: ...
+def batch_norm(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: builtins.bool = False,
+    momentum: builtins.float = 0.1,
+    eps: builtins.float = 1e-05,
+    **names: Any,
+) -> Any: ...
+def batch_norm_train(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: builtins.float = 1e-05
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def bernoulli(x: Tensor, p: builtins.float | None = None, *, generator: Generator | None = None) -> Tensor: ...
+def bernoulli_(x: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor: ...
+def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", **names: Any) -> Any: ...
+def binary_cross_entropy_terms(x: Tensor, target: Tensor) -> Tensor: ...
+def binary_cross_entropy_with_logits(
+    x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None, **names: Any
+) -> Any: ...
 def bitwise_and(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -165,6 +186,7 @@ def broadcast_to(x: Tensor, *size: builtins.int | Sequence[builtins.int]) -> Ten
 def cast(x: Tensor, dtype: DType) -> Tensor: ...
 def cat(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor: ...
 def ceil(x: Tensor) -> Tensor: ...
+def celu(x: Any, alpha: builtins.float = 1.0) -> Any: ...
 def chunk(x: Any, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Any, ...]: ...
 def clamp(
     x: Tensor,
@@ -216,6 +238,16 @@ def cos(x: Tensor) -> Tensor: ...
 def cosh(x: Tensor) -> Tensor: ...
 def count_nonzero(x: Tensor, dim: builtins.int | Sequence[builtins.int] | None = None) -> Tensor: ...
 def cpu(x: Tensor) -> Tensor: ...
+def cross_entropy(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: builtins.int = -100,
+    reduction: str = "mean",
+    label_smoothing: builtins.float = 0.0,
+    **names: Any,
+) -> Any: ...
 def cuda(x: Tensor, device: Any = None) -> Tensor: ...
 def cumprod(x: Tensor, dim: builtins.int, *, dtype: DType | None = None) -> Tensor: ...
 def cumsum(x: Tensor, dim: builtins.int, *, dtype: DType | None = None) -> Tensor: ...
@@ -233,6 +265,20 @@ def divide(
     rounding_mode: str | None = None,
 ) -> Tensor: ...
 def dot(x: Any, y: Any) -> Any: ...
+def dropout(
+    x: Any,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+    **names: Any,
+) -> Any: ...
+def elu(x: Tensor, alpha: builtins.float = 1.0) -> Tensor: ...
+def embedding(x: Any, weight: Any, padding_idx: builtins.int | None = None, **names: Any) -> Any: ...
+def embedding_backward(
+    upstream: Tensor, indices: Tensor, num_embeddings: builtins.int, padding_idx: builtins.int | None
+) -> Tensor: ...
 def empty(
     *size: Any, dtype: Any = None, device: Device | str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor: ...
@@ -242,9 +288,7 @@ def empty_like(
 def eq(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
-def equal(
-    x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
-) -> Tensor: ...
+def equal(x: Any, y: Any) -> builtins.bool: ...
 def erf(x: Tensor) -> Tensor: ...
 def exp(x: Tensor) -> Tensor: ...
 def exp2(x: Tensor) -> Tensor: ...
@@ -295,15 +339,23 @@ def gather(x: Tensor, dim: builtins.int, index: Tensor) -> Tensor: ...
 def ge(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def gelu(x: Tensor, approximate: str = "none") -> Tensor: ...
+def glu(x: Any, dim: builtins.int = -1) -> Any: ...
 def greater(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
 def greater_equal(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def group_norm(
+    x: Any, num_groups: builtins.int, weight: Any = None, bias: Any = None, eps: builtins.float = 1e-05, **names: Any
+) -> Any: ...
 def gt(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def hardsigmoid(x: Any) -> Any: ...
+def hardswish(x: Any) -> Any: ...
+def hardtanh(x: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor: ...
 def hstack(tensors: Any) -> Any: ...
 def hypot(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
@@ -325,9 +377,18 @@ def isclose(
 def isfinite(x: Tensor) -> Tensor: ...
 def isinf(x: Tensor) -> Tensor: ...
 def isnan(x: Tensor) -> Tensor: ...
+def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor: ...
+def layer_norm(
+    x: Tensor,
+    normalized_shape: builtins.int | Sequence[builtins.int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: builtins.float = 1e-05,
+) -> Tensor: ...
 def le(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def leaky_relu(x: Tensor, negative_slope: builtins.float = 0.01) -> Tensor: ...
 def less(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -348,6 +409,8 @@ def log(x: Tensor) -> Tensor: ...
 def log10(x: Tensor) -> Tensor: ...
 def log1p(x: Tensor) -> Tensor: ...
 def log2(x: Tensor) -> Tensor: ...
+def log_softmax(x: Tensor, dim: builtins.int, *, dtype: DType | None = None) -> Tensor: ...
+def log_softmax_backward(upstream: Tensor, y: Tensor, dim: builtins.int) -> Tensor: ...
 def logaddexp(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -361,6 +424,7 @@ def logical_or(
 def logical_xor(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def logsigmoid(x: Any) -> Any: ...
 def logsumexp(
     x: Tensor, dim: builtins.int | Sequence[builtins.int] | None, keepdim: builtins.bool = False
 ) -> Tensor: ...
@@ -368,6 +432,7 @@ def lt(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
 def masked_fill(x: Tensor, mask: Tensor, value: Tensor | builtins.bool | builtins.int | builtins.float) -> Tensor: ...
+def masked_scale(x: Tensor, mask: Tensor, scale: builtins.float) -> Tensor: ...
 def masked_select(x: Any, mask: Any) -> Any: ...
 def matmul(x: Tensor, y: Tensor) -> Tensor: ...
 def max(x: Any, dim: Any = None, keepdim: builtins.bool = False, **aliases: Any) -> Any: ...
@@ -406,9 +471,11 @@ def min_values(x: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> 
 def minimum(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def mish(x: Any) -> Any: ...
 def mm(x: Any, y: Any) -> Any: ...
 def moveaxis(x: Any, source: Any, destination: Any) -> Any: ...
 def movedim(x: Any, source: Any, destination: Any) -> Any: ...
+def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor: ...
 def mul(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -416,7 +483,7 @@ def multiply(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
 def mv(x: Any, y: Any) -> Any: ...
-def narrow(x: Tensor, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor: ...
+def narrow(x: Tensor, dim: builtins.int, start: Position, length: builtins.int) -> Tensor: ...
 def ne(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -430,7 +497,6 @@ def new_full(
     device: Device | str | None = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor: ...
-def new_index(x: Tensor, places: Any) -> Tensor: ...
 def new_ones(
     x: Tensor, *size: Any, dtype: Any = None, device: Device | str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor: ...
@@ -440,8 +506,24 @@ def new_tensor(
 def new_zeros(
     x: Tensor, *size: Any, dtype: Any = None, device: Device | str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor: ...
+def nll_loss(
+    x: Any, target: Any, weight: Any = None, *, ignore_index: builtins.int = -100, reduction: str = "mean", **names: Any
+) -> Any: ...
 def nonzero(x: Tensor) -> Tensor: ...
 def norm(x: Any, p: builtins.float | str = 2, dim: Any = None, keepdim: builtins.bool = False) -> Any: ...
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def normal_(
+    x: Tensor, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
+) -> Tensor: ...
 def not_equal(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
@@ -455,11 +537,12 @@ def ones_like(
 def outer(x: Any, y: Any) -> Any: ...
 def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any: ...
 def permute(x: Tensor, *dims: builtins.int | Sequence[builtins.int]) -> Tensor: ...
-def place(x: Tensor, dim: builtins.int, start: builtins.int, total: builtins.int) -> Tensor: ...
+def place(x: Tensor, dim: builtins.int, start: Position, total: builtins.int) -> Tensor: ...
 def positive(x: Tensor) -> Tensor: ...
 def pow(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
+def prelu(x: Any, weight: Any) -> Any: ...
 def prod(
     x: Tensor,
     dim: builtins.int | Sequence[builtins.int] | None = None,
@@ -467,26 +550,97 @@ def prod(
     *,
     dtype: DType | None = None,
 ) -> Tensor: ...
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def rand_like(
+    x: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def randint(
+    *bounds_and_size: Any,
+    low: builtins.int = 0,
+    high: builtins.int | None = None,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def randint_like(
+    x: Tensor,
+    low: builtins.int,
+    high: builtins.int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def randn_like(
+    x: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
+def random_(x: Tensor, *bounds: builtins.int, generator: Generator | None = None, **names: Any) -> Tensor: ...
+def randperm(
+    n: builtins.int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Device | str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor: ...
 def ravel(x: Any) -> Any: ...
 def reciprocal(x: Tensor) -> Tensor: ...
 def reduce_to(x: Tensor, size: builtins.int | Sequence[builtins.int]) -> Tensor: ...
+def relu(x: Tensor) -> Tensor: ...
+def relu6(x: Any) -> Any: ...
+def relu_backward(upstream: Tensor, y: Tensor) -> Tensor: ...
 def remainder(
     x: Tensor | builtins.bool | builtins.int | builtins.float, y: Tensor | builtins.bool | builtins.int | builtins.float
 ) -> Tensor: ...
 def repeat(x: Any, *sizes: Any) -> Any: ...
 def reshape(x: Tensor, *size: builtins.int | Sequence[builtins.int]) -> Tensor: ...
 def reshape_as(x: Any, other: Any) -> Any: ...
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: builtins.float | None = None) -> Any: ...
 def roll(x: Any, shifts: Any, dims: Any = None) -> Any: ...
 def round(x: Tensor, *, decimals: builtins.int = 0) -> Tensor: ...
 def rsqrt(x: Tensor) -> Tensor: ...
 def scatter_add(x: Tensor, dim: builtins.int, index: Tensor, src: Tensor) -> Tensor: ...
 def select(x: Any, dim: builtins.int, index: builtins.int) -> Any: ...
-def select_column(x: Tensor, column: builtins.int) -> Tensor: ...
+def select_column(x: Tensor, column: Position) -> Tensor: ...
+def selu(x: Any) -> Any: ...
+def sigmoid(x: Tensor) -> Tensor: ...
 def sign(x: Tensor) -> Tensor: ...
+def silu(x: Tensor) -> Tensor: ...
 def sin(x: Tensor) -> Tensor: ...
 def sinh(x: Tensor) -> Tensor: ...
-def slice(x: Tensor, key: Any) -> Tensor: ...
-def slice_put(x: Tensor, value: Tensor, key: Any) -> Tensor: ...
+def slice(x: Tensor, key: Key) -> Tensor: ...
+def slice_put(x: Tensor, value: Tensor, key: Key) -> Tensor: ...
+def softmax(x: Tensor, dim: builtins.int, *, dtype: DType | None = None) -> Tensor: ...
+def softmax_backward(upstream: Tensor, y: Tensor, dim: builtins.int) -> Tensor: ...
+def softmin(x: Any, dim: builtins.int, *, dtype: Any = None) -> Any: ...
+def softplus(x: Tensor, beta: builtins.float = 1.0, threshold: builtins.float = 20.0) -> Tensor: ...
+def softsign(x: Any) -> Any: ...
 def split(x: Any, split_size_or_sections: Any, dim: builtins.int = 0) -> tuple[Any, ...]: ...
 def sqrt(x: Tensor) -> Tensor: ...
 def square(x: Tensor) -> Tensor: ...
@@ -527,6 +681,7 @@ def t(x: Any) -> Any: ...
 def take_along_dim(x: Any, indices: Any, dim: builtins.int | None = None) -> Any: ...
 def tan(x: Tensor) -> Tensor: ...
 def tanh(x: Tensor) -> Tensor: ...
+def tanhshrink(x: Any) -> Any: ...
 def tensor(
     data: Any, *, dtype: Any = None, device: Device | str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor: ...
@@ -548,7 +703,8 @@ def trunc_divide(
 def type_as(x: Tensor, other: Tensor) -> Tensor: ...
 def unbind(x: Any, dim: builtins.int = 0) -> tuple[Any, ...]: ...
 def unflatten(x: Any, dim: builtins.int, sizes: Any) -> Any: ...
-def unslice(x: Tensor, key: Any, size: builtins.int | Sequence[builtins.int]) -> Tensor: ...
+def uniform_(x: Tensor, *bounds: builtins.float, generator: Generator | None = None, **names: Any) -> Tensor: ...
+def unslice(x: Tensor, key: Key, size: builtins.int | Sequence[builtins.int]) -> Tensor: ...
 def unsqueeze(x: Tensor, dim: builtins.int) -> Tensor: ...
 def var(
     x: Any,
@@ -621,7 +777,14 @@ __all__ = [
     "autograd",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_train",
+    "bernoulli",
+    "bernoulli_",
     "bfloat16",
+    "binary_cross_entropy",
+    "binary_cross_entropy_terms",
+    "binary_cross_entropy_with_logits",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
@@ -634,6 +797,7 @@ __all__ = [
     "cast",
     "cat",
     "ceil",
+    "celu",
     "chunk",
     "clamp",
     "clip",
@@ -650,6 +814,7 @@ __all__ = [
     "cosh",
     "count_nonzero",
     "cpu",
+    "cross_entropy",
     "cuda",
     "cumprod",
     "cumsum",
@@ -661,6 +826,10 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "dropout",
+    "elu",
+    "embedding",
+    "embedding_backward",
     "empty",
     "empty_like",
     "enable_grad",
@@ -694,14 +863,20 @@ __all__ = [
     "full_of",
     "gather",
     "ge",
+    "gelu",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
     "get_rng_state",
+    "glu",
     "greater",
     "greater_equal",
+    "group_norm",
     "gt",
     "half",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "hookimpl",
     "hstack",
     "hypot",
@@ -725,7 +900,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "l1_loss",
+    "layer_norm",
     "le",
+    "leaky_relu",
     "less",
     "less_equal",
     "linear",
@@ -735,16 +913,20 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "log_softmax",
+    "log_softmax_backward",
     "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsigmoid",
     "logsumexp",
     "long",
     "lt",
     "manual_seed",
     "masked_fill",
+    "masked_scale",
     "masked_select",
     "matmul",
     "max",
@@ -757,9 +939,11 @@ __all__ = [
     "min",
     "min_values",
     "minimum",
+    "mish",
     "mm",
     "moveaxis",
     "movedim",
+    "mse_loss",
     "mul",
     "multiply",
     "mv",
@@ -768,14 +952,16 @@ __all__ = [
     "neg",
     "negative",
     "new_full",
-    "new_index",
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "nll_loss",
     "nn",
     "no_grad",
     "nonzero",
     "norm",
+    "normal",
+    "normal_",
     "not_equal",
     "one_hot",
     "ones",
@@ -788,16 +974,29 @@ __all__ = [
     "place",
     "positive",
     "pow",
+    "prelu",
     "prod",
     "promote_types",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "random_",
+    "randperm",
     "ravel",
     "reciprocal",
     "reduce_to",
     "register_backend",
+    "relu",
+    "relu6",
+    "relu_backward",
     "remainder",
     "repeat",
     "reshape",
     "reshape_as",
+    "rms_norm",
     "roll",
     "round",
     "rsqrt",
@@ -806,17 +1005,25 @@ __all__ = [
     "seed",
     "select",
     "select_column",
+    "selu",
     "set_default_device",
     "set_default_dtype",
     "set_grad_enabled",
     "set_printoptions",
     "set_rng_state",
     "short",
+    "sigmoid",
     "sign",
+    "silu",
     "sin",
     "sinh",
     "slice",
     "slice_put",
+    "softmax",
+    "softmax_backward",
+    "softmin",
+    "softplus",
+    "softsign",
     "split",
     "sqrt",
     "square",
@@ -833,6 +1040,7 @@ __all__ = [
     "take_along_dim",
     "tan",
     "tanh",
+    "tanhshrink",
     "tensor",
     "tile",
     "to",
@@ -846,6 +1054,7 @@ __all__ = [
     "uint8",
     "unbind",
     "unflatten",
+    "uniform_",
     "unregister_backend",
     "unslice",
     "unsqueeze",

@@ -26,6 +26,14 @@ class Modes:
         self.inference = inference
         self.device = device
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Modes):
+            return NotImplemented
+        return (self.grad, self.inference, self.device) == (other.grad, other.inference, other.device)
+
+    def __hash__(self) -> int:
+        return hash((self.grad, self.inference, self.device))
+
     def replace(self, **changes: Any) -> Modes:
         """These modes with ``changes``."""
         values = {"grad": self.grad, "inference": self.inference, "device": self.device}

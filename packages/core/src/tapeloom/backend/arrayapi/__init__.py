@@ -85,13 +85,13 @@ class ArrayAPIBackend(
     # narrow dtypes: computed in float32 and rounded once, as PyTorch's CPU kernels do
 
     #: the dtypes that this library computes poorly or not at all
-    narrow: frozenset[DType] = frozenset()
+    narrow_dtypes: frozenset[DType] = frozenset()
     #: the kernels that take them as they are nevertheless
     narrow_kernels: frozenset[str] = frozenset()
 
     def kernel_for(self, op: Op[Any, Any], dtype: DType) -> Callable[..., Any]:
         kernel = self.kernel(op)
-        if dtype not in self.narrow or op.moves or op.name in self.narrow_kernels:
+        if dtype not in self.narrow_dtypes or op.moves or op.name in self.narrow_kernels:
             return kernel
 
         def wide(*values: Any) -> Any:
@@ -103,7 +103,7 @@ class ArrayAPIBackend(
         return wide
 
     def pull_for(self, dtype: DType) -> Callable[[Node, Array], list[tuple[Node, Array]]]:
-        if dtype not in self.narrow:
+        if dtype not in self.narrow_dtypes:
             return self.pull
 
         def wide(node: Node, g: Array) -> list[tuple[Node, Array]]:
@@ -121,7 +121,7 @@ class ArrayAPIBackend(
         if isinstance(value, (list, tuple)):
             return type(value)(self._widened(item) for item in value)
         dtype = self._by_native.get(getattr(value, "dtype", None))
-        return self.cast(value, dtypes.float32) if dtype in self.narrow else value
+        return self.cast(value, dtypes.float32) if dtype in self.narrow_dtypes else value
 
     def _narrowed(self, value: Any, dtype: DType) -> Any:
         if isinstance(value, tuple):
