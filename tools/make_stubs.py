@@ -28,25 +28,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 '''
 
-TYPES = {
-    "DeviceLike": "Device | str | None",
-    "Cast": "DType | None",
-    "Index": "Tensor",
-    "Mask": "Tensor",
-    "Index | None": "Tensor | None",
-    "Mask | None": "Tensor | None",
-    "Sequence[Index]": "Sequence[Tensor]",
-    "TensorLike": "Tensor | bool | int | float",
-    "TensorLike | None": "Tensor | bool | int | float | None",
-    "Dim": "int",
-    "Dims": "int | Sequence[int] | None",
-    "Size": "int | Sequence[int]",
-    "Ints": "int | Sequence[int]",
-    "Pair": "int | Sequence[int]",
-    "Pair | None": "int | Sequence[int] | None",
-    "Number": "bool | int | float",
-    "Number | None": "bool | int | float | None",
-}
+TYPES = {"DeviceLike": "Device | str | None"}
+#: the roles of parameters, which the stubs import
+ROLES = "Cast Dim Dims Index Ints Key Mask Number Pair Position Size TensorLike"
 #: names of ours that a checker must not confuse with the builtins of the same name
 SHADOWED = {"float": "builtins.float", "int": "builtins.int", "bool": "builtins.bool"}
 
@@ -160,6 +144,7 @@ def package_stub() -> str:
     modules = tapeloom._EXPORTS | {module: name for module, name in tapeloom._LAZY.values() if name == "hookimpl"}
     for module, names in (*modules.items(), ("tapeloom.checkpoint", "load save")):
         lines.append(f"from {module} import {', '.join(f'{name} as {name}' for name in names.split())}")
+    lines.append(f"from tapeloom.tape.roles import {', '.join(ROLES.split())}")
     named = {name for names in tapeloom._EXPORTS.values() for name in names.split()}
     lines += ["import tapeloom.data as data", "import tapeloom.nn as nn", "import tapeloom.optim as optim"]
     lines += ["from tapeloom import autograd as autograd, errors as errors, ops as ops"]

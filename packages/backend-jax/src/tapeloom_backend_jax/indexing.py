@@ -108,7 +108,7 @@ class Indexing:
         self, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False
     ) -> Array:
         target = x.at[_key(x.ndim, indices, dims)]
-        return target.add(value, **_IN_RANGE) if accumulate else target.set(value, **_IN_RANGE)
+        return _add(target, value, x.dtype) if accumulate else target.set(value, **_IN_RANGE)
 
     def gather(self, x: Array, dim: int, index: Array) -> Array:
         if not x.ndim:
@@ -119,7 +119,7 @@ class Indexing:
         if not x.ndim:
             return x + jnp.sum(src, dtype=x.dtype)
         part = src[tuple(slice(0, length) for length in index.shape)]
-        return x.at[_along(x.ndim, dim, index)].add(part, **_IN_RANGE)
+        return _add(x.at[_along(x.ndim, dim, index)], part, x.dtype)
 
     def index_select(self, x: Array, dim: int, index: Array) -> Array:
         return x.at[(slice(None),) * dim + (index.reshape(-1),)].get(**_IN_RANGE) if x.ndim else x
@@ -127,11 +127,16 @@ class Indexing:
     def index_add(self, x: Array, dim: int, index: Array, source: Array) -> Array:
         if not x.ndim:
             return x + source.reshape(())
-        return x.at[(slice(None),) * dim + (index.reshape(-1),)].add(source, **_IN_RANGE)
+        return _add(x.at[(slice(None),) * dim + (index.reshape(-1),)], source, x.dtype)
 
     def within(self, index: Array, low: Array, high: Array) -> Array:
         """Whether all positions lie in low <= i < high, as an array; ``in_range`` of the backend waits for it."""
         return jnp.all((index >= low) & (index < high))
+
+
+def _add(target: Any, value: Array, dtype: Any) -> Array:
+    """Add at an ``x.at[...]``; for bool, where XLA has no sum, or."""
+    return target.max(value, **_IN_RANGE) if dtype == bool else target.add(value, **_IN_RANGE)
 
 
 def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:

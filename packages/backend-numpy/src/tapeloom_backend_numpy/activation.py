@@ -14,18 +14,25 @@ Array = Any
 _PART = 2**13  # elements; the few arrays at work stay in the first-level cache
 
 
-def _in_parts(work: Callable[..., None], *arrays: Array) -> Array:
-    """A new array like the first, filled by ``work(*parts, out, scratch, scratch)`` for each part of all arrays.
-
-    The arrays have one shape; if not all lie in memory alike, copies stand in.
-    """
+def _fits(*arrays: Array) -> bool:
+    """Whether the kernels here take these arrays: no half types, no scalars, one shape, contiguous in one order."""
     first = arrays[0]
-    out = np.empty_like(first)
-    flat = [np.reshape(array, -1, order="A") for array in (*arrays, out)] if _alike(*arrays, out) else None
-    if flat is None:
-        arrays = tuple([np.ascontiguousarray(array) for array in arrays])
-        out = np.empty(first.shape, first.dtype)
-        flat = [array.reshape(-1) for array in (*arrays, out)]
+    return (
+        type(first) is np.ndarray
+        and first.ndim > 0
+        and first.dtype.char in "fd"
+        and all([array.shape == first.shape and array.dtype == first.dtype for array in arrays])
+        and (
+            all([array.flags.c_contiguous for array in arrays])
+            or all([array.flags.f_contiguous for array in arrays])
+        )
+    )
+
+
+def _in_parts(work: Callable[..., None], *arrays: Array) -> Array:
+    """A new array like the first, filled by ``work(*parts, out, scratch, scratch)`` for each part of all arrays."""
+    out = np.empty_like(arrays[0])
+    flat = [array.reshape(-1, order="A") for array in (*arrays, out)]
     size = min(_PART, out.size)
     s, t = np.empty(size, out.dtype), np.empty(size, out.dtype)
     for start in range(0, out.size, _PART):
@@ -35,35 +42,145 @@ def _in_parts(work: Callable[..., None], *arrays: Array) -> Array:
     return out
 
 
-def _alike(*arrays: Array) -> bool:
-    """Whether all arrays are contiguous in one and the same order."""
-    return all([array.flags.c_contiguous for array in arrays]) or all([array.flags.f_contiguous for array in arrays])
+def _horner(t: Array, coefficients: tuple[float, ...], out: Array) -> None:
+    np.multiply(t, coefficients[0], out=out)
+    for coefficient in coefficients[1:-1]:
+        out += coefficient
+        out *= t
+    out += coefficients[-1]
 
 
-def _erf(x: Array, out: Array, t: Array, q: Array, limit: float, above: tuple[float, ...], below: tuple[float, ...]) -> None:
-    """``erf(x)`` into ``out``, which may be ``x`` itself; ``t`` and ``q`` are overwritten."""
+def _erf_argument(x: Array, out: Array, t: Array, q: Array, scale: float = 1.0) -> None:
+    """The number whose tanh is ``erf(x * scale)``, into ``out``; ``t`` and ``q`` are overwritten."""
+    limit, above, below = ERF[x.itemsize]
     np.multiply(x, x, out=t)
+    if scale != 1.0:
+        t *= scale * scale
     np.minimum(t, limit, out=t)
-    np.add(t, below[0], out=q)
-    for coefficient in below[1:]:
-        q *= t
-        q += coefficient
-    np.divide(x, q, out=q)
-    p = np.multiply(t, above[0])
-    p += above[1]
-    for coefficient in above[2:]:
-        p *= t
-        p += coefficient
-    p *= q
-    np.tanh(p, out=out)
+    _horner(t, tuple([scale * coefficient for coefficient in above]), out)
+    _horner(t, (1.0, *below), q)
+    out /= q
+    out *= x
 
 
-def _wide(x: Array) -> bool:
-    return type(x) is np.ndarray and x.dtype.itemsize > 2
+def _erf(x: Array, out: Array, t: Array, q: Array) -> None:
+    _erf_argument(x, out, t, q)
+    np.tanh(out, out=out)
+
+
+def _gelu(x: Array, out: Array, t: Array, q: Array) -> None:
+    _erf_argument(x, out, t, q, ROOT_HALF)
+    np.tanh(out, out=out)
+    out += 1
+    out *= x
+    out *= 0.5
+
+
+def _tanh_argument(x: Array, out: Array) -> None:
+    np.multiply(x, x, out=out)
+    out *= CUBIC * ROOT_TWO_OVER_PI
+    out += ROOT_TWO_OVER_PI
+    out *= x
+
+
+def _gelu_tanh(x: Array, out: Array, t: Array, q: Array) -> None:
+    _tanh_argument(x, out)
+    np.tanh(out, out=out)
+    out += 1
+    out *= x
+    out *= 0.5
+
+
+def _share(x: Array, y: Array, out: Array) -> None:
+    """P(x) = y / x into ``out``, 1/2 at 0."""
+    np.divide(y, x, out=out)
+    if not x.all():
+        out[x == 0] = 0.5
+
+
+def _gelu_slope(g: Array, x: Array, y: Array, out: Array, t: Array, q: Array) -> None:
+    np.multiply(x, x, out=t)
+    t *= -0.5
+    np.exp(t, out=t)
+    t *= x
+    t *= DENSITY_AT_0
+    _share(x, y, out)
+    out += t
+    out *= g
+
+
+def _gelu_tanh_slope(g: Array, x: Array, y: Array, out: Array, t: Array, q: Array) -> None:
+    _share(x, y, out)
+    np.subtract(1, out, out=t)
+    t *= out
+    t *= x
+    np.multiply(x, x, out=q)
+    q *= 6 * CUBIC * ROOT_TWO_OVER_PI
+    q += 2 * ROOT_TWO_OVER_PI
+    t *= q
+    out += t
+    out *= g
 
 
 class CachedActivation(Activation):
     """Overrides of the activation kernels."""
 
-    def relu_backward(self, upstream: Array, y: Array) -> Array:
-        return upstream * (y > 0) if _wide(upstream) else super().relu_backward(upstream, y)
+    def erf(self, x: Array) -> Array:
+        return _in_parts(_erf, x) if _fits(x) else super().erf(x)
+
+    def gelu(self, x: Array, approximate: str) -> Array:
+        if not _fits(x):
+            return super().gelu(x, approximate)
+        return _in_parts(_gelu if approximate == "none" else _gelu_tanh, x)
+
+    def gelu_backward(self, g: Array, x: Array, out: Array, approximate: str) -> Array:
+        if not _fits(g, x, out):
+            return super().gelu_backward(g, x, out, approximate)
+        return _in_parts(_gelu_slope if approximate == "none" else _gelu_tanh_slope, g, x, out)
+
+    def sigmoid(self, x: Array) -> Array:
+        if not _fits(x):
+            return super().sigmoid(x)
+        out = np.negative(x)
+        np.exp(out, out=out)
+        out += 1
+        return np.reciprocal(out, out=out)
+
+    def silu(self, x: Array) -> Array:
+        if not _fits(x):
+            return super().silu(x)
+        out = np.negative(x)
+        np.exp(out, out=out)
+        out += 1
+        return np.divide(x, out, out=out)
+
+    def softmax(self, x: Array, dim: int) -> Array:
+        if not _fits(x) or not x.size:
+            return super().softmax(x, dim)
+        out = x - x.max(axis=dim, keepdims=True)
+        np.exp(out, out=out)
+        out /= out.sum(axis=dim, keepdims=True)
+        return out
+
+    def softmax_backward(self, upstream: Array, y: Array, dim: int) -> Array:
+        if not _fits(upstream, y):
+            return super().softmax_backward(upstream, y, dim)
+        out = upstream * y
+        total = out.sum(axis=dim, keepdims=True)
+        np.subtract(upstream, total, out=out)
+        out *= y
+        return out
+
+    def log_softmax(self, x: Array, dim: int) -> Array:
+        if not _fits(x) or not x.size:
+            return super().log_softmax(x, dim)
+        out = x - x.max(axis=dim, keepdims=True)
+        out -= np.log(np.exp(out).sum(axis=dim, keepdims=True))
+        return out
+
+    def log_softmax_backward(self, upstream: Array, y: Array, dim: int) -> Array:
+        if not _fits(upstream, y):
+            return super().log_softmax_backward(upstream, y, dim)
+        out = np.exp(y)
+        out *= upstream.sum(axis=dim, keepdims=True)
+        return np.subtract(upstream, out, out=out)

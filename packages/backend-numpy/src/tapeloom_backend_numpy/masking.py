@@ -14,7 +14,7 @@ from tapeloom.backend.arrayapi import ArrayAPIBackend
 
 Array = Any
 
-_SMALL = 1024  # elements; below, the number of calls counts more than the branches
+_SMALL = 2048  # elements; below, the number of calls counts more than the branches
 _INTEGERS = {size: np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
 
 
@@ -39,9 +39,12 @@ def drop(mask: Array, x: Array) -> Array:
 
 def _is_zero(value: Any) -> bool:
     """Whether ``value`` is one number and that is +0, all of whose bits are 0."""
-    if type(value) is int:
-        return value == 0
-    return np.ndim(value) == 0 and bool(value == 0) and not bool(np.signbit(value))
+    return np.ndim(value) == 0 and bool(value == 0) and not np.signbit(value)
+
+
+def _joins(value: Any, array: Array) -> bool:
+    """Whether one number leaves the dtype of ``array`` as it is."""
+    return type(value) in (int, float) or value.dtype == array.dtype
 
 
 class Masking(ArrayAPIBackend):
@@ -51,19 +54,19 @@ class Masking(ArrayAPIBackend):
         if type(mask) is not np.ndarray or mask.size < _SMALL:
             return np.where(mask, x, y)
         if type(x) is np.ndarray and x.shape == mask.shape:
-            if _is_zero(y) and (type(y) is int or y.dtype == x.dtype):
+            if _is_zero(y) and _joins(y, x):
                 return keep(mask, x)
             if type(y) is np.ndarray and y.shape == mask.shape and y.dtype == x.dtype:
                 chosen = drop(mask, y).view(_INTEGERS[y.itemsize])
                 chosen |= keep(mask, x).view(chosen.dtype)
                 return chosen.view(x.dtype)
         elif type(y) is np.ndarray and y.shape == mask.shape:
-            if _is_zero(x) and (type(x) is int or x.dtype == y.dtype):
+            if _is_zero(x) and _joins(x, y):
                 return drop(mask, y)
         return np.where(mask, x, y)
 
     def relu_backward(self, upstream: Array, y: Array) -> Array:
-        if type(y) is not np.ndarray or upstream.shape != y.shape:
+        if type(y) is not np.ndarray or upstream.shape != y.shape or y.size < _SMALL:
             return super().relu_backward(upstream, y)
         return drop(np.less_equal(y, 0), upstream)
 

@@ -34,7 +34,7 @@ leaky_relu.gradient(x=lambda g, x, negative_slope, ops: ops.where(ops.greater(x,
 
 
 @function(method=False)
-def prelu(x: Any, weight: Any) -> Any:
+def prelu(x: Any, weight: Any) -> Tensor:
     """``x`` where it is positive, ``weight * x`` elsewhere; ``weight`` has one element, or one for each channel (dim 1)."""
     if weight.ndim and weight.numel() != 1:
         channels = x.shape[1] if x.ndim > 1 else 1
@@ -63,19 +63,19 @@ hardtanh.gradient(
 
 
 @function(method=False)
-def relu6(x: Any) -> Any:
+def relu6(x: Any) -> Tensor:
     """``min(max(x, 0), 6)``."""
     return OPS.hardtanh(x, 0.0, 6.0)
 
 
 @function(method=False)
-def hardsigmoid(x: Any) -> Any:
+def hardsigmoid(x: Any) -> Tensor:
     """``min(max(x + 3, 0), 6) / 6``."""
     return OPS.hardtanh(x + 3, 0.0, 6.0) / 6
 
 
 @function(method=False)
-def hardswish(x: Any) -> Any:
+def hardswish(x: Any) -> Tensor:
     """``x * hardsigmoid(x)``."""
     return x * hardsigmoid(x)
 
@@ -90,7 +90,7 @@ sigmoid.gradient(x=lambda g, out: g * (out * (1 - out)))
 
 
 @function(method=False)
-def logsigmoid(x: Any) -> Any:
+def logsigmoid(x: Any) -> Tensor:
     """``log(sigmoid(x))``, exact for large negative ``x``."""
     return -OPS.softplus(-x, 1.0, float("inf"))
 
@@ -116,13 +116,13 @@ elu.gradient(
 
 
 @function(method=False)
-def selu(x: Any) -> Any:
+def selu(x: Any) -> Tensor:
     """``scale * elu(x, alpha)`` with the constants of self-normalizing networks (Klambauer et al., 2017)."""
     return OPS.elu(x, 1.6732632423543772) * 1.0507009873554805
 
 
 @function(method=False)
-def celu(x: Any, alpha: float = 1.0) -> Any:
+def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere."""
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
@@ -138,19 +138,19 @@ softplus.gradient(
 
 
 @function(method=False)
-def mish(x: Any) -> Any:
+def mish(x: Any) -> Tensor:
     """``x * tanh(softplus(x))``."""
     return x * OPS.tanh(OPS.softplus(x))
 
 
 @function(method=False)
-def softsign(x: Any) -> Any:
+def softsign(x: Any) -> Tensor:
     """``x / (1 + |x|)``."""
     return x / (1 + OPS.abs(x))
 
 
 @function(method=False)
-def tanhshrink(x: Any) -> Any:
+def tanhshrink(x: Any) -> Tensor:
     """``x - tanh(x)``."""
     return x - OPS.tanh(x)
 
@@ -171,7 +171,7 @@ gelu.gradient(x=lambda g, x, approximate, out, ops: ops.gelu_backward(g, x, out,
 
 
 @function(method=False)
-def glu(x: Any, dim: int = -1) -> Any:
+def glu(x: Any, dim: int = -1) -> Tensor:
     """The first half of ``x`` along ``dim`` times the sigmoid of the second half."""
     length = x.size(dim)
     if length % 2:
@@ -219,6 +219,6 @@ log_softmax_backward.gradient(
 
 
 @function(method=False)
-def softmin(x: Any, dim: int, *, dtype: Any = None) -> Any:
+def softmin(x: Any, dim: int, *, dtype: Any = None) -> Tensor:
     """``softmax(-x, dim)``."""
     return OPS.softmax(-x, dim, dtype=dtype)

@@ -128,7 +128,7 @@ masked_fill.gradient(
 
 
 @function()
-def isclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+def isclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|x - y| <= atol + rtol * |y|``, element by element; infinities must be equal."""
     close = OPS.equal(x, y)
     if x.dtype.is_floating_point or y.dtype.is_floating_point:

@@ -40,7 +40,7 @@ embedding_backward.gradient(
 
 
 @function(method=False)
-def embedding(x: Any, weight: Any, padding_idx: int | None = None, **names: Any) -> Any:
+def embedding(x: Any, weight: Any, padding_idx: int | None = None, **names: Any) -> Tensor:
     """The rows of the table ``weight`` (rows, size) that the integers ``x`` number: shape (*x.shape, size).
 
     ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number

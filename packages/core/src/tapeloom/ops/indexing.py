@@ -274,14 +274,14 @@ def select_column(x: Tensor, column: Position) -> Tensor:
 
 
 @function()
-def masked_select(x: Any, mask: Any) -> Any:
+def masked_select(x: Any, mask: Any) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``x``) is true, in one dimension."""
     shape = shapes.broadcast("masked_select", x.shape, mask.shape)
     return OPS.expand(x, shape)[OPS.expand(mask, shape)]
 
 
 @function()
-def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Any:
+def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Tensor:
     """Elements of ``x`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
     if dim is None:
         return OPS.gather(OPS.reshape(x, (-1,)), 0, OPS.reshape(indices, (-1,)))

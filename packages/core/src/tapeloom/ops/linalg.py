@@ -81,13 +81,13 @@ def _exact(name: str, x: Any, y: Any, first: int, second: int) -> Any:
 
 
 @function()
-def mm(x: Any, y: Any) -> Any:
+def mm(x: Any, y: Any) -> Tensor:
     """The product of two matrices, (n, m) by (m, p)."""
     return _exact("mm", x, y, 2, 2)
 
 
 @function()
-def bmm(x: Any, y: Any) -> Any:
+def bmm(x: Any, y: Any) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
     if x.ndim == 3 and y.ndim == 3 and x.shape[0] != y.shape[0]:
         raise ShapeError(f"bmm: the batches of shapes {x.shape} and {y.shape} differ. Use matmul to broadcast them.")
@@ -95,19 +95,19 @@ def bmm(x: Any, y: Any) -> Any:
 
 
 @function()
-def mv(x: Any, y: Any) -> Any:
+def mv(x: Any, y: Any) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
     return _exact("mv", x, y, 2, 1)
 
 
 @function()
-def dot(x: Any, y: Any) -> Any:
+def dot(x: Any, y: Any) -> Tensor:
     """The inner product of two vectors of one length."""
     return _exact("dot", x, y, 1, 1)
 
 
 @function()
-def outer(x: Any, y: Any) -> Any:
+def outer(x: Any, y: Any) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
     if x.ndim != 1 or y.ndim != 1:
         raise ShapeError(f"outer: expected 1-d tensors, got shapes {x.shape} and {y.shape}.")

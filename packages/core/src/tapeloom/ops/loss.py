@@ -56,7 +56,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
     **names: Any,
-) -> Any:
+) -> Tensor:
     """``-log softmax(x)[target]``, the loss of a classifier; ``x`` are logits.
 
     ``x`` has shape (classes,), (n, classes) or (n, classes, d1, …); ``target`` holds the class numbers, without the
@@ -154,7 +154,7 @@ def _with_probabilities(
 @function(method=False)
 def nll_loss(
     x: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", **names: Any
-) -> Any:
+) -> Tensor:
     """``-x[target]`` for log-probabilities ``x``; shapes, settings and errors are those of ``cross_entropy``."""
     x = _tensor("nll_loss", "x", names.pop("input", x))
     _tensor("nll_loss", "target", target)
@@ -222,7 +222,7 @@ def _logits_fit(name: str, x: Any, target: Any, reduction: str) -> None:
 @function(method=False)
 def binary_cross_entropy_with_logits(
     x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None, **names: Any
-) -> Any:
+) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(x), computed from the logits without overflow.
 
     ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
@@ -249,7 +249,7 @@ binary_cross_entropy_terms.gradient(
 
 
 @function(method=False)
-def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", **names: Any) -> Any:
+def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", **names: Any) -> Tensor:
     """``-(target * log(x) + (1 - target) * log(1 - x))`` for probabilities ``x``; logarithms are kept above -100.
 
     Raises ShapeError unless x and target have the same shape. For logits ``binary_cross_entropy_with_logits`` is exact.

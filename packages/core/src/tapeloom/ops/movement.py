@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _shape_of(op: Any, x: Any) -> tuple[int, ...]:
     if not hasattr(x, "kind"):
         raise ArgumentTypeError(f"{op.name}: x must be a tensor, got {type(x).__name__}.")
-    return x.shape  # type: ignore[no-any-return]
+    return x.shape
 
 
 def _inferred(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
@@ -34,19 +34,19 @@ reshape.write = lambda base, value, size: OPS.reshape(value, base.shape)
 
 
 @function()
-def view_as(x: Any, other: Any) -> Any:
+def view_as(x: Any, other: Any) -> Tensor:
     """``x`` in the shape of ``other``."""
     return OPS.reshape(x, other.shape)
 
 
 @function()
-def reshape_as(x: Any, other: Any) -> Any:
+def reshape_as(x: Any, other: Any) -> Tensor:
     """``x`` in the shape of ``other``."""
     return OPS.reshape(x, other.shape)
 
 
 @function()
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
     shape = x.shape
     start = shapes.normalize_dim("flatten", start_dim, len(shape))
@@ -58,13 +58,13 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 @function()
-def ravel(x: Any) -> Any:
+def ravel(x: Any) -> Tensor:
     """All elements in one dimension."""
     return OPS.reshape(x, (-1,))
 
 
 @function()
-def unflatten(x: Any, dim: int, sizes: Any) -> Any:
+def unflatten(x: Any, dim: int, sizes: Any) -> Tensor:
     """One dimension split into several; one of ``sizes`` may be -1."""
     axis = shapes.normalize_dim("unflatten", dim, x.ndim)
     inner = shapes.infer_reshape("unflatten", (x.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
@@ -106,7 +106,7 @@ def transpose(x: Any, dim0: int, dim1: int) -> Any:
 
 
 @function()
-def t(x: Any) -> Any:
+def t(x: Any) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
     if x.ndim > 2:
         raise ShapeError(f"t: expected at most 2 dimensions, got shape {x.shape}. Use .transpose(dim0, dim1) or .mT.")
@@ -153,7 +153,7 @@ expand.gradient(x=lambda g: g)  # the walk sums back over what was repeated
 
 
 @function()
-def expand_as(x: Any, other: Any) -> Any:
+def expand_as(x: Any, other: Any) -> Tensor:
     """``x`` expanded to the shape of ``other``."""
     return OPS.expand(x, other.shape)
 
@@ -234,7 +234,7 @@ cat.gradient(tensors=lambda g, dim, tensors_shape, ops: _split_gradient(g, dim, 
 
 
 @function(method=False)
-def stack(tensors: Any, dim: int = 0) -> Any:
+def stack(tensors: Any, dim: int = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
     tensors = list(tensors)
     if not tensors:
@@ -251,13 +251,13 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 
 
 @function(method=False)
-def vstack(tensors: Any) -> Any:
+def vstack(tensors: Any) -> Tensor:
     """The tensors joined by rows."""
     return OPS.cat([OPS.reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
 
 
 @function(method=False)
-def hstack(tensors: Any) -> Any:
+def hstack(tensors: Any) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
     tensors = [OPS.reshape(x, (1,)) if x.ndim == 0 else x for x in tensors]
     return OPS.cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
@@ -302,7 +302,7 @@ place.gradient(x=lambda g, dim, start, x_shape, ops: ops.narrow(g, dim, start, x
 
 
 @function()
-def select(x: Any, dim: int, index: int) -> Any:
+def select(x: Any, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, x.ndim)
     return x[(slice(None),) * axis + (index,)]
@@ -387,7 +387,7 @@ constant_pad.gradient(x=lambda g, pad, ops: _unpad(g, pad, ops))
 
 
 @function(method=False)
-def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
+def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
     """``x`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
     if mode == "constant":
         return OPS.constant_pad(x, pad, 0 if value is None else value)
@@ -432,7 +432,7 @@ flip.gradient(x=lambda g, dims, ops: ops.flip(g, dims))
 
 
 @function()
-def roll(x: Any, shifts: Any, dims: Any = None) -> Any:
+def roll(x: Any, shifts: Any, dims: Any = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
     if dims is None:
         return OPS.reshape(roll(OPS.reshape(x, (-1,)), shifts, 0), x.shape)
@@ -449,7 +449,7 @@ def roll(x: Any, shifts: Any, dims: Any = None) -> Any:
 
 
 @function()
-def repeat(x: Any, *sizes: Any) -> Any:
+def repeat(x: Any, *sizes: Any) -> Tensor:
     """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
     times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
     if len(times) < x.ndim:
@@ -461,7 +461,7 @@ def repeat(x: Any, *sizes: Any) -> Any:
 
 
 @function()
-def tile(x: Any, *dims: Any) -> Any:
+def tile(x: Any, *dims: Any) -> Tensor:
     """Like ``repeat``; missing sizes are 1."""
     times = shapes.as_size("tile", dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
     return repeat(x, (1,) * (x.ndim - len(times)) + times)

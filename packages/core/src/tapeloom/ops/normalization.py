@@ -46,7 +46,7 @@ layer_norm.gradient(
 
 
 @function(method=False)
-def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
     ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
@@ -108,7 +108,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     **names: Any,
-) -> Any:
+) -> Tensor:
     """``(x - mean) / sqrt(var + eps) * weight + bias`` for x of shape (batch, channels, …); all else is one value a channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
@@ -175,7 +175,7 @@ def _by_running(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: f
 
 
 @function(method=False)
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, **names: Any) -> Any:
+def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, **names: Any) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of x (batch, channels, …).
 
     ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where

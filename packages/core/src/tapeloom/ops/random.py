@@ -326,7 +326,7 @@ masked_scale.gradient(x=lambda g, mask, scale, ops: ops.masked_scale(g, mask, sc
 @function(method=False)
 def dropout(
     x: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None, **names: Any
-) -> Any:
+) -> Tensor:
     """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``x`` itself.
 
     Raises ArgumentError for ``p`` outside 0 to 1.

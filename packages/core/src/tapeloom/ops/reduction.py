@@ -175,13 +175,13 @@ def _position(along: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 
 
 @function()
-def argmax(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def argmax(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Where the largest value stands (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
     return _position(OPS.argmax_along, x, dim, keepdim)
 
 
 @function()
-def argmin(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def argmin(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value stands (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
     return _position(OPS.argmin_along, x, dim, keepdim)
 
@@ -246,7 +246,7 @@ def _correction(unbiased: Any, correction: Any) -> float:
 
 
 @function()
-def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1, axis: Any = None) -> Any:
+def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1, axis: Any = None) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
     dim = axis if dim is None else dim
     if isinstance(dim, bool):
@@ -255,7 +255,7 @@ def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = F
 
 
 @function()
-def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1, axis: Any = None) -> Any:
+def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1, axis: Any = None) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
     return OPS.sqrt(var(x, dim, unbiased, keepdim, correction=correction, axis=axis))
 
@@ -270,7 +270,7 @@ logsumexp.gradient(
 
 
 @function()
-def norm(x: Any, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Any:
+def norm(x: Any, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``."""
     if p in (2, 2.0, "fro"):
         return OPS.sqrt(OPS.sum(OPS.square(x), dim, keepdim))

@@ -110,7 +110,7 @@ conv2d_weight_gradient.gradient(
 @function(method=False)
 def conv2d(
     x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, **names: Any
-) -> Any:
+) -> Tensor:
     """Slide the kernels ``weight`` (out, channels / groups, kh, kw) over ``x`` (batch, channels, height, width).
 
     ``padding`` is a number of zeros at each side, ``"valid"`` (none) or ``"same"`` (the output keeps the input's size;
@@ -279,7 +279,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     **names: Any,
-) -> Any:
+) -> Tensor:
     """The mean of each window of ``x`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it.
@@ -293,7 +293,7 @@ def avg_pool2d(
 
 
 @function(method=False)
-def adaptive_avg_pool2d(x: Any, output_size: Any, **names: Any) -> Any:
+def adaptive_avg_pool2d(x: Any, output_size: Any, **names: Any) -> Tensor:
     """The mean of each of ``output_size`` (height, width) regions that together cover the planes of ``x``.
 
     None keeps a length. Region i of n reaches from floor(i * length / n) to ceil((i + 1) * length / n).
