@@ -106,6 +106,7 @@ def methods_stub() -> str:
     lines += [
         "from tapeloom.generator import Generator",
         "from tapeloom.tape.tensor import Tensor",
+        f"from tapeloom.tape.roles import {', '.join(ROLES.split())}",
         "",
         "class TensorMethods:",
     ]

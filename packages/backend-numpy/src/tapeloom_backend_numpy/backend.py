@@ -11,6 +11,7 @@ from tapeloom_backend_numpy.activation import CachedActivation
 from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
+from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import InPlaceOptimizer
 from tapeloom_backend_numpy.philox import NativeRandom
 
@@ -21,7 +22,7 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivation, Masking, Fused):
+class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivation, CachedNormalization, Masking, Fused):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"

@@ -57,6 +57,13 @@ class Key:
         return f"Key{self.native()}"
 
 
+def part(shape: tuple[int, ...], dim: int, start: int, length: int) -> Key:
+    """The key of ``length`` places along ``dim`` from ``start``, and of all places along the other dimensions."""
+    lengths = (*shape[:dim], length, *shape[dim + 1 :])
+    numbers = tuple(start if axis == dim else 0 for axis in range(len(shape)))
+    return Key(tuple(("slice", count, 1) for count in lengths), numbers)
+
+
 def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Key | None, list[tuple[int, Any]]]:
     """``key`` for a tensor of ``shape``: its basic part (None where it changes nothing), and the advanced part.
 

@@ -196,7 +196,7 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     classes = int(x.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
     if x.numel() and (int(x.min().item()) < 0 or int(x.max().item()) >= classes):
         raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(x.min().item())} to {int(x.max().item())}.")
-    return OPS.cast(OPS.equal(OPS.unsqueeze(x, -1), arange(classes, device=x.device)), dtypes.int64)  # type: ignore[no-any-return]
+    return OPS.cast(OPS.equal(OPS.unsqueeze(x, -1), arange(classes, device=x.device)), dtypes.int64)
 
 
 def index_tensor(places: Any, x: Tensor) -> Tensor:

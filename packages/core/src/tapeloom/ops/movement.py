@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.keys import part
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP, PROMOTE
 
@@ -285,14 +286,7 @@ def _narrow_range(op: Any, x: Any, dim: Any, start: Any, length: Any) -> tuple[A
 def narrow(x: Tensor, dim: int, start: Position, length: int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
 narrow.gradient(x=lambda g, dim, start, x_shape, ops: ops.place(g, dim, start, x_shape[dim]))
-narrow.write = lambda base, value, dim, start, length: OPS.cat(
-    [
-        OPS.narrow(base, dim, 0, start),
-        value,
-        OPS.narrow(base, dim, start + length, base.shape[dim] - start - length),
-    ],
-    dim,
-)
+narrow.write = lambda base, value, dim, start, length: OPS.slice_put(base, value, part(base.shape, dim, start, length))
 
 
 @op(dtype=KEEP, method=False)

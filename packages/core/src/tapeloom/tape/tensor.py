@@ -263,7 +263,8 @@ class Tensor(TensorMethods):
     @property
     def mT(self) -> Tensor:
         """The tensor with its last two dimensions swapped."""
-        return self.transpose(-2, -1)
+        swapped: Tensor = self.transpose(-2, -1)
+        return swapped
 
     # to Python and the host
 

@@ -21,7 +21,8 @@ class Dataset(Generic[T_co]):
     """Samples by index. A subclass gives ``__getitem__`` and, for the samplers, ``__len__``.
 
     It may also give ``__getitems__(indices)``, which returns the list of the samples of one batch at once, and
-    ``__getbatch__(indices)``, which returns the batch that ``default_collate`` would make of them, where that is faster.
+    ``__getbatch__(indices)``, which returns the batch that ``default_collate`` would make of them where that is faster,
+    or NotImplemented.
     """
 
     def __getitem__(self, index: Any) -> T_co:

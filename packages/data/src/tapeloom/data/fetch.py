@@ -42,9 +42,8 @@ class Fetcher:
         """
         if isinstance(self.dataset, IterableDataset):
             samples = self._next(index)
-        elif self.whole is not None:
-            self.doing = f"loading {self._names(index)}"
-            return self.whole(list(index))
+        elif self.whole is not None and (batch := self._whole(list(index))) is not NotImplemented:
+            return batch
         elif self.auto:
             samples = self._samples(list(index))
         else:
@@ -58,6 +57,11 @@ class Fetcher:
         except Exception as error:
             self._locate(error, index)
             raise
+
+    def _whole(self, indices: list[Any]) -> Any:
+        assert self.whole is not None
+        self.doing = f"loading {self._names(indices)}"
+        return self.whole(indices)
 
     def _samples(self, indices: list[Any]) -> list[Any]:
         several = getattr(self.dataset, "__getitems__", None)

@@ -10,7 +10,7 @@ Array = Any
 Need = tuple[bool, ...]
 
 
-def widened(self: Any, *arrays: Array | None) -> tuple[Array | None, ...]:
+def widened(self: Any, *arrays: Array | None) -> tuple[Any, ...]:
     """Half types as float32, so that sums are exact enough; other arrays as they are."""
     return tuple(
         self.cast(array, dtypes.float32) if array is not None and array.dtype.itemsize < 4 else array

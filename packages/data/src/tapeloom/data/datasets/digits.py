@@ -10,7 +10,6 @@ from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor, host
-from tapeloom.data.collate import default_collate
 from tapeloom.data.dataset import Dataset
 from tapeloom.errors import DataError, IndexingError
 
@@ -67,7 +66,7 @@ class Digits(Dataset[tuple[Any, int]]):
 
     def __getbatch__(self, indices: list[int]) -> Any:
         if self.transform is not None:
-            return default_collate([self[index] for index in indices])
+            return NotImplemented
         rows = tl.tensor(indices)
         return [self.images[rows], self.labels[rows]]
 

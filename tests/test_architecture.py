@@ -1,0 +1,182 @@
+"""The architecture as law: which layer may import which, who may import array libraries, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
+
+#: the layers of core from the bottom up; a file may import, at its head, only from its own layer and those below
+LAYERS = [
+    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random"],
+    ["host"],
+    ["backend"],
+    ["tape"],
+    ["ops"],
+    ["methods", "printing", "autograd", "checkpoint", "doctor", "__main__"],
+    ["testing", "__init__"],
+]
+ARRAY_LIBRARIES = {"numpy", "scipy", "jax", "jaxlib", "cupy", "cupyx", "numba", "torch", "ml_dtypes", "safetensors"}
+SOURCES = [path for path in ROOT.glob("packages/*/src/**/*.py")]
+
+
+def level(module: str) -> int:
+    name = module.split(".")[1] if module.count(".") else "__init__"
+    for number, names in enumerate(LAYERS):
+        if name in names:
+            return number
+    raise AssertionError(f"{module} has no layer: add it to LAYERS")
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(path.parents[len(path.parts) - path.parts.index("src") - 2]).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path: Path, inside_functions: bool) -> list[tuple[int, str]]:
+    """(line, module) of the imports in a file: those at the head, or all of them; never those for type checkers."""
+    found = []
+
+    def visit(node: ast.AST, nested: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                for other in child.orelse:
+                    visit(other, nested)
+                continue
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            if isinstance(child, ast.Import) and (inside_functions or not nested):
+                found.extend((child.lineno, alias.name) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.module and not child.level and (inside_functions or not nested):
+                found.append((child.lineno, child.module))
+                found.extend((child.lineno, f"{child.module}.{alias.name}") for alias in child.names if child.module == "tapeloom")
+            visit(child, nested or function)
+
+    visit(ast.parse(path.read_text("utf-8")), nested=False)
+    return found
+
+
+def test_core_imports_point_one_way():
+    wrong = []
+    for path in CORE.rglob("*.py"):
+        own = module_of(path)
+        if own == "tapeloom":
+            continue
+        for line, module in imports(path, inside_functions=False):
+            if module.startswith("tapeloom.") and level(module) > level(own):
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_host_door_imports_array_libraries_in_core_and_only_inside_functions():
+    doors = {"host.py"}
+    wrong = []
+    for path in [*CORE.rglob("*.py"), *ROOT.glob("packages/nn/src/**/*.py"), *ROOT.glob("packages/data/src/**/*.py")]:
+        if "testing" in path.relative_to(ROOT).parts:
+            continue  # the suite compares with NumPy; nothing of it is loaded by import tapeloom
+        for line, module in imports(path, inside_functions=True):
+            if module.split(".")[0] in ARRAY_LIBRARIES:
+                head = any(entry == (line, module) for entry in imports(path, inside_functions=False))
+                if head or path.name not in doors:
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {module}")
+    allowed = {"printing.py": "numpy", "__init__.py": "ml_dtypes"}  # text of arrays; bfloat16 for libraries without it
+    wrong = [entry for entry in wrong if allowed.get(entry.split(":")[0].rsplit("/", 1)[-1]) != entry.rsplit(" ", 1)[-1]]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_backends_know_core_and_their_own_library_alone():
+    own = {"backend-numpy": {"numpy", "scipy", "numba", "ml_dtypes"}, "backend-jax": {"jax", "jaxlib", "numpy", "ml_dtypes"},
+           "backend-cupy": {"cupy", "cupyx", "cupy_backends", "numpy", "ml_dtypes"}}  # fmt: skip
+    wrong = []
+    for package, allowed in own.items():
+        for path in (ROOT / "packages" / package / "src").rglob("*.py"):
+            for line, module in imports(path, inside_functions=True):
+                top = module.split(".")[0]
+                if top in ARRAY_LIBRARIES - allowed or module.startswith(("tapeloom.nn", "tapeloom.optim", "tapeloom.data")):
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nn_and_data_own_no_top_package():
+    for package in ("nn", "data"):
+        assert not (ROOT / "packages" / package / "src" / "tapeloom" / "__init__.py").exists()
+
+
+def test_files_can_be_read_in_one_sitting():
+    long = {}
+    for path in SOURCES:
+        lines = len(path.read_text("utf-8").splitlines())
+        if lines > 500:
+            long[str(path.relative_to(ROOT))] = lines
+    assert not long, f"over 500 lines; is each still one family? {long}"
+
+
+def test_no_module_bears_the_name_of_a_public_function_beside_it():
+    import tapeloom
+
+    modules = {path.stem for path in CORE.glob("*.py")} | {path.name for path in CORE.iterdir() if path.is_dir()}
+    clashes = {name for name in modules & set(tapeloom.__all__) if callable(getattr(tapeloom, name))}
+    assert not clashes
+
+
+LIGHT = """
+import sys
+before = set(sys.modules)
+{program}
+heavy = {{name.split('.')[0] for name in set(sys.modules) - before}} & {libraries!r}
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import tapeloom",
+        "import tapeloom.nn, tapeloom.optim",
+        "import tapeloom.data",
+        "import tapeloom as tl; tl.device('cpu'); tl.float32; tl.no_grad()",
+        "import tapeloom_backend_numpy",
+        "import tapeloom.__main__",
+    ],
+)
+def test_importing_loads_no_array_library(program):
+    libraries = ARRAY_LIBRARIES | {"pluggy", "inspect", "dataclasses"} if "nn" not in program and "data" not in program and "backend" not in program else ARRAY_LIBRARIES
+    if program != "import tapeloom":
+        libraries = ARRAY_LIBRARIES
+    text = LIGHT.format(program=program, libraries=libraries)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+
+
+def test_a_missing_part_says_what_to_install(tmp_path):
+    """With core alone on the path, every spelling ends in the same sentence."""
+    for spelling in ("import tapeloom.nn", "from tapeloom import nn", "from tapeloom.nn import Linear", "import tapeloom; tapeloom.nn"):
+        program = f"import sys; sys.path = [p for p in sys.path if 'packages' not in p and 'site-packages' not in p]; " \
+            f"sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]; sys.path.insert(0, {str(CORE.parent)!r}); {spelling}"  # fmt: skip
+        done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False)
+        assert "tapeloom.nn is not installed; run: pip install tapeloom-nn" in done.stderr, (spelling, done.stderr)
+
+
+def test_public_names_are_exact():
+    """``__all__`` is sorted, holds no private name, and each name is there; the generated stubs agree with it."""
+    import tapeloom
+
+    assert tapeloom.__all__ == sorted(set(tapeloom.__all__))
+    assert not [name for name in tapeloom.__all__ if name.startswith("_")]
+    for name in tapeloom.__all__:
+        assert getattr(tapeloom, name) is not None
+    stub = (CORE / "__init__.pyi").read_text("utf-8")
+    tree = ast.parse(stub)
+    (listed,) = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
+    assert set(ast.literal_eval(listed)) == {*tapeloom.__all__, "nn", "optim", "data"}
+
+
+def test_the_stubs_are_fresh():
+    pytest.importorskip("ruff", reason="ruff formats the stubs; it is not installed here")
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / "make_stubs.py"), "--check"], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout + done.stderr
