@@ -13,6 +13,8 @@ Array = Any
 
 _PART = 2**16  # elements: few enough for the second-level cache, enough to outweigh the calls
 
+_LONG_ROW = 2**13  # elements: beyond, sums by products, which add one after the other, lose digits
+
 
 def _fits(*arrays: Array) -> bool:
     """Whether the kernels here take these arrays: no half types, no scalars, one shape, contiguous in one order."""
@@ -121,6 +123,15 @@ def _gelu_tanh_slope(g: Array, x: Array, y: Array, out: Array, t: Array, q: Arra
     out *= g
 
 
+def _sums(x: Array, dim: int) -> Array:
+    """The sums over ``dim``, which stays with length 1."""
+    length = x.shape[dim]
+    if dim == x.ndim - 1 and length <= _LONG_ROW and x.size and x.flags.c_contiguous:
+        sums = x.reshape(-1, length) @ np.ones((length, 1), x.dtype)  # BLAS is several times as fast as a sum
+        return sums.reshape(*x.shape[:-1], 1)
+    return x.sum(axis=dim, keepdims=True)
+
+
 class CachedActivation(Activation):
     """Overrides of the activation kernels."""
 
@@ -158,14 +169,14 @@ class CachedActivation(Activation):
             return super().softmax(x, dim)
         out = x - x.max(axis=dim, keepdims=True)
         np.exp(out, out=out)
-        out /= out.sum(axis=dim, keepdims=True)
+        out /= _sums(out, dim)
         return out
 
     def softmax_backward(self, upstream: Array, y: Array, dim: int) -> Array:
         if not _fits(upstream, y):
             return super().softmax_backward(upstream, y, dim)
         out = upstream * y
-        total = out.sum(axis=dim, keepdims=True)
+        total = _sums(out, dim)
         np.subtract(upstream, total, out=out)
         out *= y
         return out
@@ -174,12 +185,12 @@ class CachedActivation(Activation):
         if not _fits(x) or not x.size:
             return super().log_softmax(x, dim)
         out = x - x.max(axis=dim, keepdims=True)
-        out -= np.log(np.exp(out).sum(axis=dim, keepdims=True))
+        out -= np.log(_sums(np.exp(out), dim))
         return out
 
     def log_softmax_backward(self, upstream: Array, y: Array, dim: int) -> Array:
         if not _fits(upstream, y):
             return super().log_softmax_backward(upstream, y, dim)
         out = np.exp(y)
-        out *= upstream.sum(axis=dim, keepdims=True)
+        out *= _sums(upstream, dim)
         return np.subtract(upstream, out, out=out)

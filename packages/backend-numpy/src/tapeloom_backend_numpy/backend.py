@@ -7,8 +7,10 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.devices import Device
+from tapeloom.dtypes import DType
 from tapeloom_backend_numpy.activation import CachedActivation
 from tapeloom_backend_numpy.convolution import ChannelsLast
+from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
 from tapeloom_backend_numpy.normalization import CachedNormalization
@@ -22,7 +24,7 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivation, CachedNormalization, Masking, Fused):
+class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivation, CachedNormalization, SortedEmbedding, Masking, Fused):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"
@@ -33,6 +35,12 @@ class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivatio
         import ml_dtypes
 
         return {"numpy": self.xp.__version__, "ml_dtypes": ml_dtypes.__version__}
+
+    def scalar(self, value: bool | int | float, dtype: DType, device: Device) -> Array:
+        return self._native[dtype].type(value)
+
+    def sum(self, x: Array, dim: tuple[int, ...], keepdim: bool = False) -> Array:
+        return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)  # np.sum without its own dispatch
 
     def from_host(self, array: Any, device: Device) -> Array:
         return array

@@ -50,20 +50,20 @@ def _joins(value: Any, array: Array) -> bool:
 class Masking(ArrayAPIBackend):
     """Overrides of the kernels that choose by masks."""
 
-    def where(self, mask: Array, x: Array, y: Array) -> Array:
-        if type(mask) is not np.ndarray or mask.size < _SMALL:
-            return np.where(mask, x, y)
-        if type(x) is np.ndarray and x.shape == mask.shape:
+    def where(self, condition: Array, x: Array, y: Array) -> Array:
+        if type(condition) is not np.ndarray or condition.size < _SMALL:
+            return np.where(condition, x, y)
+        if type(x) is np.ndarray and x.shape == condition.shape:
             if _is_zero(y) and _joins(y, x):
-                return keep(mask, x)
-            if type(y) is np.ndarray and y.shape == mask.shape and y.dtype == x.dtype:
-                chosen = drop(mask, y).view(_INTEGERS[y.itemsize])
-                chosen |= keep(mask, x).view(chosen.dtype)
+                return keep(condition, x)
+            if type(y) is np.ndarray and y.shape == condition.shape and y.dtype == x.dtype:
+                chosen = drop(condition, y).view(_INTEGERS[y.itemsize])
+                chosen |= keep(condition, x).view(chosen.dtype)
                 return chosen.view(x.dtype)
-        elif type(y) is np.ndarray and y.shape == mask.shape:
+        elif type(y) is np.ndarray and y.shape == condition.shape:
             if _is_zero(x) and _joins(x, y):
-                return drop(mask, y)
-        return np.where(mask, x, y)
+                return drop(condition, y)
+        return np.where(condition, x, y)
 
     def relu_backward(self, upstream: Array, y: Array) -> Array:
         if type(y) is not np.ndarray or upstream.shape != y.shape or y.size < _SMALL:

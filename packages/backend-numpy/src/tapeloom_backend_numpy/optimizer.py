@@ -5,6 +5,7 @@ The arithmetic is that of the shared kernels with factors drawn together, so res
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,19 @@ from tapeloom_backend_numpy.memory import exclusive
 Array = Any
 Arrays = list[Array]
 
-_PART = 2**14  # elements: six arrays of them stay in the second-level cache
+_PART = 2**17  # elements: small enough for the cache, large enough that a call's own cost vanishes
+
+_scratch = threading.local()
+
+
+def _temporary(like: Array) -> Array:
+    """Memory for one intermediate, in the shape of ``like``: kept between steps, one for each thread and dtype."""
+    held = _scratch.__dict__.get(like.dtype.char)
+    if held is None:
+        held = _scratch.__dict__[like.dtype.char] = np.empty(_PART, like.dtype)
+    if like.size > _PART:  # an array that is not contiguous comes whole
+        return np.empty_like(like)
+    return held[: like.size].reshape(like.shape)
 
 
 def _targets(arrays: Arrays) -> Arrays:
@@ -72,7 +85,8 @@ class InPlaceOptimizer(Optimizer):
                 new_momenta[i : i + 1] = made
                 continue
             for p, g, m, new_p, new_m in _parts((param, grads[i], held, new_params[i], new_held)):
-                t = np.multiply(g, -lr * sign if not momentum else sign)  # all that follows is scaled alike
+                t = _temporary(g)
+                np.multiply(g, -lr * sign if not momentum else sign, out=t)  # all that follows is scaled alike
                 scale = -lr if not momentum else 1.0
                 if weight_decay:
                     t += p * (weight_decay * scale)
@@ -137,7 +151,7 @@ class InPlaceOptimizer(Optimizer):
                     g = p * decay - g if maximize else p * decay + g
                 elif maximize:
                     g = -g
-                t = g - m
+                t = np.subtract(g, m, out=_temporary(g))
                 t *= keep1
                 np.add(m, t, out=new_m)
                 np.multiply(g, g, out=t)

@@ -13,6 +13,7 @@
     ├── InplaceError      (RuntimeError)       an in-place change that is not allowed
     ├── UnsupportedError  (NotImplementedError) an operation that this backend does not have
     ├── CheckpointError   (RuntimeError)       a file that is not a whole, fitting checkpoint
+    │   └── MissingCheckpointError (FileNotFoundError) … because there is none
     ├── StateError        (RuntimeError)       a module or optimizer used before it was set up
     └── DataError         (RuntimeError)       a dataset, loader or worker that failed
 
@@ -72,6 +73,10 @@ class UnsupportedError(TapeloomError, NotImplementedError):
 
 class CheckpointError(TapeloomError, RuntimeError):
     """A file that is not a whole, fitting checkpoint."""
+
+
+class MissingCheckpointError(CheckpointError, FileNotFoundError):
+    """A checkpoint file that does not exist."""
 
 
 class StateError(TapeloomError, RuntimeError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tapeloom import dtypes
 from tapeloom.dtypes import DType
@@ -203,17 +203,69 @@ def unpickle_tensor(cls: type, array: Any, dtype: DType, device: str, requires_g
     return result
 
 
-def save_file(tensors: dict[str, Any], metadata: dict[str, str], path: str) -> None:
-    """Write host arrays as a safetensors file."""
-    from safetensors.numpy import save_file as save
+def to_host(tensor: Tensor) -> Any:
+    """The values of any tensor as a NumPy array in C order, which may share its memory."""
+    import numpy as np
 
-    save(tensors, path, metadata=metadata)
+    return np.asarray(tensor.kind.backend.to_host(tensor.array), order="C")
 
 
-def load_file(path: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read a safetensors file: host arrays and the metadata. Raises what safetensors raises."""
-    import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
-    from safetensors import safe_open
+#: dtype name -> safetensors' name
+_STORED = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "int16": "I16",
+    "int32": "I32",
+    "int64": "I64",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float32": "F32",
+    "float64": "F64",
+}
 
-    with safe_open(path, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
+    """Write host arrays in C order in the safetensors format: a length, a JSON header, then the data.
+
+    Written here, array by array, since safetensors' own writer either holds the whole file in memory or opens a
+    temporary file of its own, which a kill would leave behind. Wide dtypes come first, so that all data is aligned.
+    """
+    import json
+
+    import numpy as np
+
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": metadata}
+    offset = 0
+    for name in order:
+        array = arrays[name]
+        ends = [offset, offset := offset + array.nbytes]
+        header[name] = {"dtype": _STORED[array.dtype.name], "shape": array.shape, "data_offsets": ends}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        array = arrays[name] if sys.byteorder == "little" else arrays[name].byteswap()
+        file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def read_safetensors(path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file: host arrays by name and the metadata. Raises ValueError for a file that is no whole one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
+    except ImportError:
+        pass  # then only a bfloat16 tensor cannot be read
+    arrays: dict[str, Any] = {}
+    try:
+        with safe_open(path, framework="np") as file:
+            for name in file.keys():  # noqa: SIM118 - the file is no dict
+                try:
+                    arrays[name] = file.get_tensor(name)
+                except (AttributeError, KeyError, TypeError) as error:
+                    raise DTypeError(f"the tensor {name!r} has a dtype that NumPy does not have ({error}).") from error
+            return arrays, dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

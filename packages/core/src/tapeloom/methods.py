@@ -30,7 +30,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
 )
 from tapeloom.tape.alias import check_writable, inplace
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function
-from tapeloom.tape.tensor import Tensor
+from tapeloom.tape.tensor import Tensor, make
 from tapeloom.tape.transfer import transferred
 
 # operators: dunder -> op; the reflected forms swap the operands
@@ -68,6 +68,9 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     fast = made.fast or made
 
     def reflected(self: Tensor, other: Any) -> Any:
+        kind = self.kind
+        if kind.floating and (other.__class__ is float or other.__class__ is int):
+            return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
         return fast(other, self) if _operand(other) else NotImplemented
 
     return fast, reflected

@@ -73,14 +73,21 @@ def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
     def call(x: Any, y: Any) -> Any:
         try:
             kind = x.kind
-            if kind is not y.kind:
+            if y.__class__ is float or y.__class__ is int:
+                if not kind.floating:
+                    return run(op, (x, y), {})
+                y_array = kind.backend.scalar(y, kind.dtype, kind.device)
+                right = None
+            elif kind is y.kind:
+                y_array = y.array
+                right = y.node
+            else:
                 return run(op, (x, y), {})
             kernel, kind = entries[kind]
-            array = kernel(x.array, y.array)
-        except Exception:  # noqa: BLE001 - a number, or a case for the general path, which finds out what is wrong
+            array = kernel(x.array, y_array)
+        except Exception:  # noqa: BLE001 - a case for the general path, which finds out what is wrong
             return run(op, (x, y), {})
         left = x.node
-        right = y.node
         needs = (left is not None) + 2 * (right is not None)
         if needs and op.differentiable and MODES.get().grad:
             plan = plans[needs]
@@ -90,7 +97,7 @@ def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
             node = _new(Node)
             node.plan = plan
             node.edges = (left, right)
-            node.kept = (x.array if keep_x else None, y.array if keep_y else None, array if keep_out else None)
+            node.kept = (x.array if keep_x else None, y_array if keep_y else None, array if keep_out else None)
             node.kind = kind
             node.shape = array.shape
             node.number = next_number()
@@ -305,7 +312,7 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
         result = first_value
     device = first.kind.device
     if compute is not None:
-        simple = op.fast is not None and not numbers
+        simple = op.fast is not None
         target = kind_of(compute, device)
         for position in castable:
             value = values[position]

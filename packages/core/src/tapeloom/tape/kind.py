@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class Kind:
     """A dtype on a usable device, with the backend that serves it."""
 
-    __slots__ = ("backend", "device", "dtype", "pull")
+    __slots__ = ("backend", "device", "dtype", "floating", "pull")
 
     def __init__(self, dtype: DType, device: Device, backend: Backend) -> None:
         self.dtype = dtype
         self.device = device
         self.backend = backend
+        self.floating = dtype.is_floating_point
         self.pull = backend.pull_for(dtype)  # here, so that the walk finds it in one step
 
     def __repr__(self) -> str:

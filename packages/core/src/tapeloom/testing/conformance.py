@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -61,23 +60,28 @@ class Conformance:
     device: str = "cpu"
     #: a file of expected failures, beside the test file unless absolute; see ``read_xfails``
     xfails: str | Path | None = None
+    _before: Backend | None = None
 
     @staticmethod
     def make_backend() -> Backend | None:
         """A backend to register for the device while these tests run, where none is installed for it."""
         return None
 
-    @pytest.fixture(autouse=True, scope="class")
-    def _registered(self) -> Iterator[None]:
-        device_type = self.device.partition(":")[0]
-        made, before = self.make_backend(), _backends.get(device_type)
+    @classmethod
+    def setup_class(cls) -> None:
+        """Register the backend of ``make_backend``, if it gives one."""
+        made, cls._before = cls.make_backend(), _backends.get(cls.device.partition(":")[0])
         if made is not None:
-            register_backend(device_type, made)
-        yield
-        if made is not None:
-            unregister_backend(device_type)
-            if before is not None:
-                register_backend(device_type, before)
+            register_backend(cls.device.partition(":")[0], made)
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Put the backend back that was there before."""
+        unregister = cls.make_backend is not Conformance.make_backend
+        if unregister:
+            unregister_backend(cls.device.partition(":")[0])
+        if unregister and cls._before is not None:
+            register_backend(cls.device.partition(":")[0], cls._before)
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
         """Make the tests of a check from the table."""

@@ -17,8 +17,8 @@ from tapeloom.data.sampler import (
     RandomSampler,
     Sampler,
     SequentialSampler,
+    check_generator,
     draw_seed,
-    restore_generator,
 )
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DataError
 
@@ -212,6 +212,12 @@ class DataLoader(Generic[T_co]):
                 f"DataLoader.load_state_dict: expected a dict of {', '.join(sorted(expected))}, got {came}. "
                 f"Pass what state_dict returned."
             )
+        seed, batches = state["seed"], state["batches"]
+        if not isinstance(batches, int) or batches < 0 or not (seed is None or isinstance(seed, int)):
+            raise DataError(
+                f"DataLoader.load_state_dict: batches={batches!r} and seed={seed!r} are no counts. "
+                f"Pass what state_dict returned."
+            )
         if state["batch_size"] != self.batch_size:
             raise DataError(
                 f"DataLoader.load_state_dict: the state is of a loader with batch_size={state['batch_size']}, this one "
@@ -223,10 +229,12 @@ class DataLoader(Generic[T_co]):
                 "DataLoader.load_state_dict: the state is of a loader with another kind of sampler. "
                 "Build it as it was when its state was saved."
             )
-        restore_generator("DataLoader", self.generator, state)
+        check_generator("DataLoader", self.generator, state)
         if sampler is not None:
             sampler.load_state_dict(state["sampler"])
-        self._seed, self._given = state["seed"], state["batches"]
+        if self.generator is not None:
+            self.generator.set_state(tuple(state["generator"]))
+        self._seed, self._given = seed, batches
         self._resume = True
 
     def _sampled(self) -> Iterable[Any]:

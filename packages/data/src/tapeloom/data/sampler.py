@@ -88,7 +88,9 @@ class _SeededSampler(Sampler[int]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Makes the next pass the one that ``state`` was taken in, or a new one where its seed is None."""
-        restore_generator(type(self).__name__, self.generator, state)
+        check_generator(type(self).__name__, self.generator, state)
+        if self.generator is not None:
+            self.generator.set_state(tuple(state["generator"]))
         self._seed = state["seed"]
         self._repeat = True
 
@@ -267,8 +269,8 @@ def mix(*numbers: int) -> int:
     return int.from_bytes(blake2b(words, digest_size=8).digest(), "little") >> 1
 
 
-def restore_generator(what: str, generator: Generator | None, state: Mapping[str, Any]) -> None:
-    """Sets ``generator`` to ``state["generator"]``. Raises DataError where one of the two is missing."""
+def check_generator(what: str, generator: Generator | None, state: Mapping[str, Any]) -> None:
+    """Raises DataError where of ``generator`` and ``state["generator"]`` only one is there."""
     saved = state.get("generator")
     if (saved is None) != (generator is None):
         has, had = ("has no", "one") if generator is None else ("has a", "none")
@@ -276,8 +278,6 @@ def restore_generator(what: str, generator: Generator | None, state: Mapping[str
             f"{what}.load_state_dict: this one {has} generator of its own, the saved one had {had}. "
             f"Build it as it was when its state was saved."
         )
-    if generator is not None:
-        generator.set_state(tuple(saved))  # type: ignore[arg-type]
 
 
 def _uniform(count: int, generator: Generator) -> list[float]:

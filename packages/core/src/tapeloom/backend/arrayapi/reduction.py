@@ -18,7 +18,10 @@ class Reduction:
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
 
     def mean(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
-        return self.xp.mean(x, axis=dim, keepdims=keepdim)
+        count = 1
+        for axis in dim:
+            count *= x.shape[axis]
+        return self.sum(x, dim, keepdim) / count  # of no elements 0 / 0: nan, without NumPy's warning of its own mean
 
     def prod(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return self.xp.prod(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
