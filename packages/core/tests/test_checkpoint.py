@@ -12,6 +12,7 @@ import textwrap
 import time
 
 import pytest
+
 import tapeloom as tl
 from tapeloom.errors import ArgumentTypeError, CheckpointError, MissingCheckpointError
 
@@ -40,14 +41,13 @@ def same(found, expected):
         for one, other in zip(found, expected, strict=True):
             same(one, other)
     elif isinstance(expected, float):
-        assert found.hex() == expected.hex() or math.isnan(found) and math.isnan(expected)
+        assert found.hex() == expected.hex() or (math.isnan(found) and math.isnan(expected))
     else:
         assert found == expected
 
 
-def header(path):
-    content = path.read_bytes()
-    return json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
 
 
 def rewrite(path, change):
@@ -181,7 +181,13 @@ def test_other_programs_read_a_checkpoint_under_readable_names(path):
 
 
 def test_names_that_meet_stay_apart(path):
-    data = {"a": {"b": tl.ones(1)}, "a.b": tl.zeros(1), "a.b#2": tl.ones(2), "__metadata__": tl.ones(3), "\ud800": tl.ones(4)}
+    data = {
+        "a": {"b": tl.ones(1)},
+        "a.b": tl.zeros(1),
+        "a.b#2": tl.ones(2),
+        "__metadata__": tl.ones(3),
+        "\ud800": tl.ones(4),
+    }
     tl.save(data, path)
     same(tl.load(path), data)
 
@@ -232,7 +238,9 @@ def test_a_device_that_is_not_here(path):
     with pytest.raises(CheckpointError) as caught:
         tl.load(path)
     message = str(caught.value)
-    assert message.startswith(f"load: {path} holds tensors for the device 'npu:3', which cannot be used here: device 'npu'")
+    assert message.startswith(
+        f"load: {path} holds tensors for the device 'npu:3', which cannot be used here: device 'npu'"
+    )
     assert message.endswith("Or load them elsewhere, for instance with map_location='cpu'.")
     same(tl.load(path, map_location="cpu"), tl.ones(2))
 
@@ -258,45 +266,57 @@ def deep():
 
 
 REFUSED = [
-    ({"a": [1, {2}]}, "save: ['a'][1] is a set, which cannot be saved. Save it as a list."),
+    ({"a": [1, {2}]}, "save: ['a'][1] is of type set, which cannot be saved. Save it as a list."),
     (
         {"f": print},
-        "save: ['f'] is a builtin_function_or_method, which cannot be saved. Save Tensors, numbers, strings, bools and None, "
+        "save: ['f'] is of type builtin_function_or_method, which cannot be saved. Save Tensors, numbers, strings, bools and None, "
         "in dicts, lists and tuples.",
     ),
     (
         tl.Generator(),
-        "save: the value is a Generator, which cannot be saved. Save its get_state().",
+        "save: the value is of type Generator, which cannot be saved. Save its get_state().",
     ),
-    (Point((1, 2)), "save: the value is a Point, which cannot be saved. Save it as tuple(x), or as a dict with x._asdict()."),
+    (
+        Point((1, 2)),
+        "save: the value is of type Point, which cannot be saved. Save it as tuple(x), or as a dict with x._asdict().",
+    ),
     (
         b"x",
-        "save: the value is a bytes, which cannot be saved. Save it as a tensor, with tapeloom.frombuffer(x, "
+        "save: the value is of type bytes, which cannot be saved. Save it as a tensor, with tapeloom.frombuffer(x, "
         "dtype=tapeloom.uint8).",
     ),
-    ({frozenset(): 1}, "save: a key of the value is a frozenset. Keys may be strings, numbers, bools, None and tuples of them."),
+    (
+        {frozenset(): 1},
+        "save: a key of the value is of type frozenset. Keys may be strings, numbers, bools, None and tuples of them.",
+    ),
     (circle(), "save: [1]['again'] contains itself. Save data without circles."),
     (deep(), "save: [0][0][0][0][0] … is nested more than 200 deep. Save flatter data."),
     ([1 << 9000], "save: [0] is an int of 9001 bits; 8192 can be saved."),
 ]
 
 
-@pytest.mark.parametrize(("data", "message"), REFUSED, ids=[text.split(" is ")[-1][:12] for _, text in REFUSED])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    REFUSED,
+    ids="set function Generator namedtuple bytes key circle deep long".split(),
+)
 def test_what_cannot_be_saved_is_refused_and_the_old_file_stays(path, data, message):
     tl.save("old", path)
     with pytest.raises(CheckpointError) as caught:
         tl.save(data, path)
     assert str(caught.value) == message
     assert tl.load(path) == "old"
-    assert os.listdir(path.parent) == [path.name]
+    assert names(path.parent) == [path.name]
 
 
 def test_arrays_and_modules_say_what_to_save_instead(path):
     np = pytest.importorskip("numpy")
     nn = pytest.importorskip("tapeloom.nn")
-    with pytest.raises(CheckpointError, match=r"is an ndarray, .* Save tapeloom\.as_tensor\(x\), or x\.item\(\) for a number\.$"):
+    with pytest.raises(
+        CheckpointError, match=r"is of type ndarray, .* Save tapeloom\.as_tensor\(x\), or x\.item\(\) for a number\.$"
+    ):
         tl.save({"a": np.ones(3)}, path)
-    with pytest.raises(CheckpointError, match=r"is a Linear, which cannot be saved\. Save its state_dict\(\)\.$"):
+    with pytest.raises(CheckpointError, match=r"is of type Linear, which cannot be saved\. Save its state_dict\(\)\.$"):
         tl.save({"model": nn.Linear(2, 2)}, path)
 
 
@@ -340,9 +360,15 @@ def test_a_truncated_file(path, kept):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04" + b"\0" * 100, "is a pickle or a zip archive, such as PyTorch writes; tapeloom never unpickles, since"),
+        (
+            b"PK\x03\x04" + b"\0" * 100,
+            "is a pickle or a zip archive, such as PyTorch writes; tapeloom never unpickles, since",
+        ),
         (b"\x80\x04\x95" + b"\0" * 100, "is a pickle or a zip archive"),
-        (b"epoch,loss\n" * 20, "is not a safetensors file. Give a file that tapeloom.save or another safetensors program wrote."),
+        (
+            b"epoch,loss\n" * 20,
+            "is not a safetensors file. Give a file that tapeloom.save or another safetensors program wrote.",
+        ),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 50, "is not a safetensors file."),
     ],
 )
@@ -400,7 +426,9 @@ DAMAGED = ['{"format":1', "[]", "{}", "3", "null"] + [
 def test_a_damaged_description(path, text):
     tl.save({"x": tl.ones(2)}, path)
     rewrite(path, lambda _: text)
-    with pytest.raises(CheckpointError, match=r"^load: the description of the data in .* is damaged \(.*Take an earlier checkpoint\.$"):
+    with pytest.raises(
+        CheckpointError, match=r"^load: the description of the data in .* is damaged \(.*Take an earlier checkpoint\.$"
+    ):
         tl.load(path)
 
 
@@ -408,7 +436,9 @@ def test_folders(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         tl.load(tmp_path)
     assert str(caught.value) == f"load: {tmp_path} could not be read: it is a folder."
-    with pytest.raises(CheckpointError, match=r"could not be written: .* is a folder\. What was there before is unchanged\.$"):
+    with pytest.raises(
+        CheckpointError, match=r"could not be written: .* is a folder\. What was there before is unchanged\.$"
+    ):
         tl.save(1, tmp_path)
     missing = tmp_path / "no" / "x"
     with pytest.raises(CheckpointError) as caught:
@@ -453,7 +483,7 @@ def test_a_full_disk_leaves_the_old_file_whole(path):
         f"save: {path} could not be written: File too large. What was there before is unchanged."
     )
     assert tl.load(path) == "old"
-    assert os.listdir(path.parent) == [path.name]
+    assert names(path.parent) == [path.name]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
@@ -478,7 +508,7 @@ def test_a_killed_save_leaves_a_whole_file(path):
         assert loaded["count"] in (last, last + 1)
         assert loaded["x"].min().item() == loaded["x"].max().item() == loaded["count"]
         assert loaded["y"].tolist() == [loaded["count"]] * 3
-        left_over = len(os.listdir(path.parent)) - 1
+        left_over = len(names(path.parent)) - 1
     assert left_over <= 8  # each kill leaves one at most, and the next test says what becomes of them
 
 
@@ -490,4 +520,4 @@ def test_what_killed_saves_left_behind_goes_with_a_later_save(path, tmp_path):
     os.utime(old, (time.time() - 7200,) * 2)
     os.utime(other, (time.time() - 7200,) * 2)
     tl.save(1, path)
-    assert sorted(os.listdir(tmp_path)) == sorted([path.name, new.name, other.name])
+    assert names(tmp_path) == sorted([path.name, new.name, other.name])

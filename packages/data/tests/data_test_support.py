@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 import tapeloom as tl
-from tapeloom.data import Dataset, IterableDataset, get_worker_info
+from tapeloom.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 
 class Numbers(Dataset):
@@ -182,6 +182,13 @@ class WithFile(Indices):
     def __init__(self, count, file):
         super().__init__(count)
         self.file = file
+
+
+class Nested(Indices):
+    """Its samples come from a loader with workers."""
+
+    def __getitem__(self, index):
+        return list(DataLoader(Indices(1), num_workers=1))[index]
 
 
 def keep_list(batch):

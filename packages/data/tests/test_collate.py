@@ -127,7 +127,9 @@ def test_the_loader_names_the_sample():
 
 
 def test_convert():
-    made = default_convert({"x": np.arange(3), "y": (np.float32(1), "text"), "z": [b"b", None], "w": Pair(np.ones(1), 2)})
+    made = default_convert(
+        {"x": np.arange(3), "y": (np.float32(1), "text"), "z": [b"b", None], "w": Pair(np.ones(1), 2)}
+    )
     assert made["x"].dtype is tl.int64 and made["x"].tolist() == [0, 1, 2]
     assert isinstance(made["y"], tuple) and made["y"][0].item() == 1 and made["y"][1] == "text"
     assert made["z"] == [b"b", None]

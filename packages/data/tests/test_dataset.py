@@ -31,7 +31,9 @@ def test_tensor_dataset_refuses():
         ),
     ):
         TensorDataset(tl.zeros(3), tl.zeros(2, 1))
-    with pytest.raises(ShapeError, match=message("TensorDataset: tensor 0 has no dimension to index. Give it at least one.")):
+    with pytest.raises(
+        ShapeError, match=message("TensorDataset: tensor 0 has no dimension to index. Give it at least one.")
+    ):
         TensorDataset(tl.tensor(1.0))
     with pytest.raises(ArgumentError, match=message("TensorDataset: no tensors came. Give at least one.")):
         TensorDataset()

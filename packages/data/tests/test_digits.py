@@ -3,9 +3,10 @@ from hashlib import sha256
 from importlib.resources import files
 
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
 
 import tapeloom as tl
-from tapeloom import host
 from tapeloom.data import DataLoader
 from tapeloom.data.datasets import Digits
 from tapeloom.errors import DataError, IndexingError
@@ -32,13 +33,16 @@ def test_samples():
     assert image.tolist() == digits.images[3].tolist() and label == digits.labels[3].item()
     assert digits[-1][1] == digits.labels[-1].item()
     with pytest.raises(
-        IndexingError, match=r"^Digits: index 1437 is out of range for 1437 samples\. Give an index from -1437 to 1436\.$"
+        IndexingError,
+        match=r"^Digits: index 1437 is out of range for 1437 samples\. Give an index from -1437 to 1436\.$",
     ):
         digits[1437]
 
 
 def test_the_file_is_the_whole_data_set():
-    tensors, metadata = host.load_file(str(FILE))
+    tensors = load_file(FILE)
+    with safe_open(FILE, framework="np") as file:
+        metadata = file.metadata()
     assert sorted(tensors["positions"].tolist()) == list(range(1797))
     assert metadata["train"] == "1437" and metadata["license"] == "CC-BY-4.0"
     images = tl.cat([Digits(train=train).images for train in (True, False)])

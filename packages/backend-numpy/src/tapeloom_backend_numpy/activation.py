@@ -23,11 +23,8 @@ def _fits(*arrays: Array) -> bool:
         type(first) is np.ndarray
         and first.ndim > 0
         and first.dtype.char in "fd"
-        and all([array.shape == first.shape and array.dtype == first.dtype for array in arrays])
-        and (
-            all([array.flags.c_contiguous for array in arrays])
-            or all([array.flags.f_contiguous for array in arrays])
-        )
+        and len({(array.shape, array.dtype) for array in arrays}) == 1
+        and (all(array.flags.c_contiguous for array in arrays) or all(array.flags.f_contiguous for array in arrays))
     )
 
 

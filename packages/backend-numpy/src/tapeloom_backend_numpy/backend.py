@@ -24,7 +24,16 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(ChannelsLast, NativeRandom, InPlaceOptimizer, CachedActivation, CachedNormalization, SortedEmbedding, Masking, Fused):
+class NumpyBackend(
+    ChannelsLast,
+    NativeRandom,
+    InPlaceOptimizer,
+    CachedActivation,
+    CachedNormalization,
+    SortedEmbedding,
+    Masking,
+    Fused,
+):
     """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     name = "numpy"

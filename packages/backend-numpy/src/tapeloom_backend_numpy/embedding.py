@@ -10,13 +10,15 @@ from tapeloom.backend.arrayapi.embedding import Embedding
 
 Array = Any
 
-_ROUNDS = 32  # with more occurrences of one row than this, sums over the sorted rows are faster
+_PER_ROUND = 64  # with fewer rows for each round of additions, sums over the sorted rows are faster
 
 
 class SortedEmbedding(Embedding):
     """Override of the backward kernel: rows in the order of their numbers, sums in the order of their occurrence."""
 
-    def embedding_backward(self, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None) -> Array:
+    def embedding_backward(
+        self, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None
+    ) -> Array:
         width = upstream.shape[-1]
         if not np.size(indices) or not width or upstream.dtype.itemsize < 4:
             return super().embedding_backward(upstream, indices, num_embeddings, padding_idx)
@@ -30,7 +32,7 @@ class SortedEmbedding(Embedding):
         starts = np.flatnonzero(first)
         lengths = np.diff(starts, append=len(numbers))
         most = int(lengths.max())
-        if most > _ROUNDS:
+        if len(flat) < _PER_ROUND * most:
             table[numbers[starts]] = np.add.reduceat(rows[order], starts, axis=0)
         else:
             table[numbers[starts]] = rows[order[starts]]

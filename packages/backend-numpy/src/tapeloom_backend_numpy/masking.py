@@ -60,9 +60,8 @@ class Masking(ArrayAPIBackend):
                 chosen = drop(condition, y).view(_INTEGERS[y.itemsize])
                 chosen |= keep(condition, x).view(chosen.dtype)
                 return chosen.view(x.dtype)
-        elif type(y) is np.ndarray and y.shape == condition.shape:
-            if _is_zero(x) and _joins(x, y):
-                return drop(condition, y)
+        elif type(y) is np.ndarray and y.shape == condition.shape and _is_zero(x) and _joins(x, y):
+            return drop(condition, y)
         return np.where(condition, x, y)
 
     def relu_backward(self, upstream: Array, y: Array) -> Array:

@@ -23,7 +23,7 @@ def _plain(*arrays: Array | None) -> bool:
         type(first) is np.ndarray
         and first.dtype.char in "fd"
         and first.size > 0
-        and all([array is None or array.dtype == first.dtype for array in arrays])
+        and all(array is None or array.dtype == first.dtype for array in arrays)
     )
 
 

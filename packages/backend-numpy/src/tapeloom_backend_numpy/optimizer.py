@@ -44,7 +44,7 @@ def _plain(array: Array) -> bool:
 def _parts(arrays: tuple[Array | None, ...]) -> list[tuple[Array | None, ...]]:
     """Arrays of one shape cut alike into parts of the cache's size; None stays None."""
     first = arrays[0]
-    if first.size <= _PART or not all([array is None or array.flags.c_contiguous for array in arrays]):
+    if first.size <= _PART or not all(array is None or array.flags.c_contiguous for array in arrays):
         return [arrays]
     flat = [None if array is None else array.reshape(-1) for array in arrays]
     return [
@@ -145,7 +145,17 @@ class InPlaceOptimizer(Optimizer):
                 )
                 continue
             top, new_top = (max_exp_avg_sqs[i], new_tops[i]) if amsgrad else (None, None)
-            arrays = (param, grads[i], exp_avgs[i], exp_avg_sqs[i], top, new_params[i], new_avgs[i], new_sqs[i], new_top)
+            arrays = (
+                param,
+                grads[i],
+                exp_avgs[i],
+                exp_avg_sqs[i],
+                top,
+                new_params[i],
+                new_avgs[i],
+                new_sqs[i],
+                new_top,
+            )
             for p, g, m, v, top, new_p, new_m, new_v, new_top in _parts(arrays):
                 if decay:
                     g = p * decay - g if maximize else p * decay + g

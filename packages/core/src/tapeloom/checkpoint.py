@@ -117,7 +117,9 @@ class _Writer:
             return value
         if isinstance(value, int):
             if value.bit_length() > _LONGEST:
-                raise CheckpointError(f"save: {_place(way)} is an int of {value.bit_length()} bits; {_LONGEST} can be saved.")
+                raise CheckpointError(
+                    f"save: {_place(way)} is an int of {value.bit_length()} bits; {_LONGEST} can be saved."
+                )
             return int(value)
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": str(float(value))}
@@ -125,7 +127,9 @@ class _Writer:
             return {"tensor": self._name(value, way), "device": str(value.device)}
         if isinstance(value, (dict, list, tuple)) and not hasattr(value, "_fields"):
             return self._container(value, way)
-        raise CheckpointError(f"save: {_place(way)} is {_kind(value)}, which cannot be saved. {_advice(value)}")
+        raise CheckpointError(
+            f"save: {_place(way)} is of type {type(value).__qualname__}, which cannot be saved. {_advice(value)}"
+        )
 
     def _container(self, value: Any, way: tuple[Any, ...]) -> Any:
         if id(value) in self._open:
@@ -148,8 +152,8 @@ class _Writer:
         for key, item in value.items():
             if not _is_key(key):
                 raise CheckpointError(
-                    f"save: a key of {_place(way)} is {_kind(key)}. Keys may be strings, numbers, bools, None and tuples "
-                    f"of them."
+                    f"save: a key of {_place(way)} is of type {type(key).__qualname__}. Keys may be strings, numbers, bools, "
+                    f"None and tuples of them."
                 )
             pairs.append([self.encode(key, way), self.encode(item, (*way, key))])
         return {"items": pairs}
@@ -240,11 +244,6 @@ def _place(way: tuple[Any, ...]) -> str:
     return "".join(f"[{step!r}]" for step in way) or "the value"
 
 
-def _kind(value: Any) -> str:
-    name = type(value).__qualname__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
 def _advice(value: Any) -> str:
     if host.is_array(value):
         return "Save tapeloom.as_tensor(x), or x.item() for a number."
@@ -325,7 +324,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         return host.read_safetensors(str(path))
     except FileNotFoundError:
-        raise MissingCheckpointError(f"load: there is no file {path}. Check the path and the working directory.") from None
+        raise MissingCheckpointError(
+            f"load: there is no file {path}. Check the path and the working directory."
+        ) from None
     except OSError as error:
         reason = "it is a folder" if path.is_dir() else error.strerror or str(error)
         raise CheckpointError(f"load: {path} could not be read: {reason}.") from error
@@ -349,7 +350,9 @@ def _diagnosis(path: Path) -> str:
         )
     if start[8:] == b"{":
         needed = 8 + int.from_bytes(start[:8], "little")
-        if needed >= size:
-            return f"is truncated: its header alone takes {needed} bytes, the file has {size}. Take an earlier checkpoint."
+        if needed > size:
+            return (
+                f"is truncated: its header alone takes {needed} bytes, the file has {size}. Take an earlier checkpoint."
+            )
         return f"is truncated or damaged: its header does not fit its {size} bytes. Take an earlier checkpoint."
     return "is not a safetensors file. Give a file that tapeloom.save or another safetensors program wrote."

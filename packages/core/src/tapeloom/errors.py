@@ -52,7 +52,14 @@ class DeviceError(TapeloomError, RuntimeError):
 
 
 class BackendError(TapeloomError, ImportError):
-    """A backend plugin that is missing, broken, too new or clashing."""
+    """A backend plugin that is missing, broken, too new or clashing; ``mend`` is the command that helps, if one does.
+
+    A message that ends with ``Run: command`` gives it too.
+    """
+
+    def __init__(self, message: str, *, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.mend = mend or message.partition(" Run: ")[2] or None
 
 
 class GradientError(TapeloomError, RuntimeError):

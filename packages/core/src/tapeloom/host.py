@@ -252,12 +252,12 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
 
 def read_safetensors(path: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Read a safetensors file: host arrays by name and the metadata. Raises ValueError for a file that is no whole one."""
+    import contextlib
+
     from safetensors import SafetensorError, safe_open
 
-    try:
+    with contextlib.suppress(ImportError):  # without it only a bfloat16 tensor cannot be read
         import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16
-    except ImportError:
-        pass  # then only a bfloat16 tensor cannot be read
     arrays: dict[str, Any] = {}
     try:
         with safe_open(path, framework="np") as file:

@@ -9,6 +9,7 @@ device type is first asked for. One broken plugin never takes the others down, a
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tapeloom.devices import Device
@@ -39,8 +40,15 @@ def entry_points() -> dict[str, list[EntryPoint]]:
     """The installed plugins by device type; nothing is imported."""
     from importlib import metadata
 
+    listed: list[EntryPoint] = []
+    try:
+        listed.extend(metadata.entry_points(group=GROUP))
+    except Exception:  # noqa: BLE001 - one damaged distribution spoils the whole list: ask them one by one
+        for distribution in metadata.distributions():
+            with suppress(Exception):
+                listed.extend(distribution.entry_points.select(group=GROUP))
     found: dict[str, list[EntryPoint]] = {}
-    for entry in metadata.entry_points(group=GROUP):
+    for entry in listed:
         same = found.setdefault(entry.name, [])
         if all(_distribution(entry) != _distribution(other) for other in same):  # a path listed twice is no clash
             same.append(entry)
@@ -48,11 +56,18 @@ def entry_points() -> dict[str, list[EntryPoint]]:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else entry.value
+    return _said(entry, "name") or entry.value
 
 
 def _version(entry: EntryPoint) -> str:
-    return entry.dist.version if entry.dist is not None else "?"
+    return _said(entry, "version") or "?"
+
+
+def _said(entry: EntryPoint, what: str) -> str | None:
+    try:
+        return getattr(entry.dist, what, None)
+    except Exception:  # noqa: BLE001 - the metadata may be damaged in any way
+        return None
 
 
 def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
@@ -66,14 +81,16 @@ def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
         names = ", ".join(sorted(_distribution(entry) for entry in entries))
         raise BackendError(
             f"backend {device_type!r}: TAPELOOM_PROVIDERS asks for {wanted!r}, which is not among the installed "
-            f"providers: {names}. Install it, or correct the variable."
+            f"providers: {names}. Install it, or correct the variable.",
+            mend="unset TAPELOOM_PROVIDERS",
         )
     if len(entries) > 1:
         names = " and ".join(sorted(_distribution(entry) for entry in entries))
         first = _distribution(entries[0])
         raise BackendError(
             f"backend {device_type!r}: {len(entries)} distributions provide it: {names}. "
-            f"Uninstall one, or choose with TAPELOOM_PROVIDERS={device_type}={first}."
+            f"Uninstall one, or choose with TAPELOOM_PROVIDERS={device_type}={first}.",
+            mend=f"export TAPELOOM_PROVIDERS={device_type}={first}",
         )
     return entries[0]
 
@@ -85,7 +102,9 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     from tapeloom.backend import hookspecs
     from tapeloom.backend.protocol import Backend
 
-    where = f"backend {device_type!r} (distribution {_distribution(entry)} {_version(entry)})"
+    distribution = _distribution(entry)
+    where = f"backend {device_type!r} (distribution {distribution} {_version(entry)})"
+    reinstall = f"pip install --force-reinstall {distribution}"
     manager = pluggy.PluginManager("tapeloom")
     manager.add_hookspecs(hookspecs)
     try:
@@ -93,20 +112,23 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     except (Exception, SystemExit) as error:
         raise BackendError(
             f"{where}: importing {entry.value} failed with {type(error).__name__}: {error}. "
-            f"Reinstall it, or uninstall it if it is not needed."
+            f"Reinstall it, or uninstall it if it is not needed.",
+            mend=reinstall,
         ) from error
     api = getattr(module, "TAPELOOM_API", None)
     if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(part, int) for part in api)):
         raise BackendError(
             f"{where}: {entry.value} does not say which plugin API it was written for. "
-            f"Its module must set TAPELOOM_API = {API}."
+            f"Its module must set TAPELOOM_API = {API}.",
+            mend=f"pip install --upgrade {distribution}",
         )
     if api[0] != API[0] or api[1] > API[1]:
         direction = "newer" if api > API else "older"
         mend = "Upgrade tapeloom" if api > API else "Upgrade the plugin"
         raise BackendError(
             f"{where}: it was written for the {direction} plugin API {api[0]}.{api[1]}, and this tapeloom speaks "
-            f"{API[0]}.{API[1]}. {mend}."
+            f"{API[0]}.{API[1]}. {mend}.",
+            mend=f"pip install --upgrade {'tapeloom' if api > API else distribution}",
         )
     try:
         manager.register(module, name=device_type)
@@ -115,10 +137,13 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     except BackendError:
         raise
     except (Exception, SystemExit) as error:
-        raise BackendError(f"{where}: it cannot be used here: {type(error).__name__}: {error}") from error
+        raise BackendError(
+            f"{where}: it cannot be used here: {type(error).__name__}: {error}", mend=reinstall
+        ) from error
     if not isinstance(backend, Backend):
         raise BackendError(
-            f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend."
+            f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend.",
+            mend=f"pip install --upgrade {distribution}",
         )
     backend.device_type = device_type
     return backend
@@ -244,32 +269,35 @@ def default_device() -> Device:
 
 
 def report() -> list[dict[str, Any]]:
-    """One row a device type: distribution, version, state, device count, library versions, and why not, if not."""
-    rows: list[dict[str, Any]] = []
-    entries = entry_points()
-    for device_type in sorted({*entries, *OFFICIAL, *_backends}):
-        found = entries.get(device_type, [])
-        row: dict[str, Any] = {
-            "device": device_type,
-            "distribution": " and ".join(f"{_distribution(entry)} {_version(entry)}" for entry in found) or None,
-            "usable": False,
-            "devices": 0,
-            "versions": {},
-            "problem": None,
-            "mend": None,
-        }
-        rows.append(row)
-        if not found and device_type not in _backends:
-            row["problem"], row["mend"] = "not installed", OFFICIAL.get(device_type)
-            continue
-        try:
-            backend = get_backend(device_type)
-            row["versions"] = backend.versions()
-            row["devices"] = backend.device_count()
-            row["usable"] = row["devices"] > 0
-            if not row["usable"]:
-                row["problem"] = f"the backend {backend.name!r} sees no device of this type"
-        except Exception as error:  # noqa: BLE001 - a report must survive whatever a plugin does
-            row["problem"] = f"{type(error).__name__}: {error}"
-            row["mend"] = getattr(error, "mend", None) or OFFICIAL.get(device_type)
-    return rows
+    """One row (see ``describe``) for each device type that is official, installed or registered."""
+    return [describe(device_type) for device_type in sorted({*entry_points(), *OFFICIAL, *_backends})]
+
+
+def describe(device_type: str) -> dict[str, Any]:
+    """What is known of a device type: its distribution, whether it is usable, device count, library versions, and why
+    it can't be used and which command mends that, if so. Survives whatever a plugin does.
+    """
+    found = entry_points().get(device_type, [])
+    row: dict[str, Any] = {
+        "device": device_type,
+        "distribution": " and ".join(f"{_distribution(entry)} {_version(entry)}" for entry in found) or None,
+        "usable": False,
+        "devices": 0,
+        "versions": {},
+        "problem": None,
+        "mend": None,
+    }
+    if not found and device_type not in _backends:
+        row["problem"], row["mend"] = "not installed", OFFICIAL.get(device_type)
+        return row
+    try:
+        backend = get_backend(device_type)
+        row["versions"] = {str(library): str(version) for library, version in backend.versions().items()}
+        row["devices"] = backend.device_count()
+        row["usable"] = row["devices"] > 0
+        if not row["usable"]:
+            row["problem"] = f"the backend {backend.name!r} sees no device of this type"
+    except (Exception, SystemExit) as error:
+        row["problem"] = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"
+        row["mend"] = getattr(error, "mend", None)
+    return row

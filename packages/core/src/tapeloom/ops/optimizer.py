@@ -33,7 +33,7 @@ def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None
 def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> list[tuple[Kind, Any, Sequence[int]]]:
     """The positions of each kind (and mark, if given)."""
     kind = params[0].kind
-    if marks is None and all([param.kind is kind for param in params]):
+    if marks is None and len({param.kind for param in params}) == 1:
         return [(kind, None, range(len(params)))]
     found: dict[tuple[Kind, Any], list[int]] = {}
     for position, param in enumerate(params):

@@ -24,7 +24,7 @@ from tapeloom.tape.alias import check_writable
 from tapeloom.tape.alias import inplace as put
 from tapeloom.tape.kind import kind_of
 from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import KEEP
+from tapeloom.tape.policy import FLOATING_ONLY
 from tapeloom.tape.tensor import Tensor, is_tensor, make
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ def _coins(name: str, x: Tensor, p: Any, generator: Generator | None) -> Tensor:
 # dropout
 
 
-@op(dtype=KEEP, method=False)
+@op(dtype=FLOATING_ONLY, method=False)
 def masked_scale(x: Tensor, mask: Mask, scale: float) -> Tensor:
     """``x * scale`` where ``mask`` is true, 0 elsewhere."""
 masked_scale.gradient(x=lambda g, mask, scale, ops: ops.masked_scale(g, mask, scale))
@@ -351,8 +351,10 @@ def dropout(
 
 @function()
 def uniform_(x: Tensor, *bounds: float, generator: Generator | None = None, **names: float) -> Tensor:
-    """``uniform_(low=0, high=1)``: give every element a uniform number in [low, high), in place (``from`` and ``to`` are
-    other spellings). Raises ArgumentError where low is above high."""
+    """``uniform_(low=0, high=1)``: give every element a uniform number in [low, high), in place.
+
+    ``from`` and ``to`` are other spellings. Raises ArgumentError where low is above high.
+    """
     low, high = _bounds("uniform_", bounds, names, 0.0, 1.0)
     check_writable("uniform", x)
     return put("uniform", x, _uniform("uniform_", generator, x.shape, low, high, x.dtype, x.device))
@@ -386,8 +388,10 @@ def bernoulli_(x: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -
 
 @function()
 def random_(x: Tensor, *bounds: int, generator: Generator | None = None, **names: int) -> Tensor:
-    """``random_()``, ``random_(high)`` or ``random_(low, high)``: give every element an integer from low (0) up to, not
-    including, high (by default all that the dtype holds exactly), in place."""
+    """``random_()``, ``random_(high)``, ``random_(low, high)``: give every element a random integer, in place.
+
+    It is from low (0) up to, not including, high (by default beyond all that the dtype holds exactly).
+    """
     if len(bounds) == 1 and not names:
         low, high = 0, bounds[0]
     else:

@@ -248,10 +248,11 @@ def _function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
     row = case.row
     args, kwargs = case.arguments(dtypes.float64)
     leaves: list[Tensor] = []
+    specs = case.inputs()
 
     def there(value: Any) -> Any:
         made = tl.tensor(value, device=device)
-        if made.dtype is dtypes.float64:
+        if next(specs).grad and made.dtype is dtypes.float64:
             leaves.append(made.requires_grad_())
             return _Place(len(leaves) - 1)
         return made

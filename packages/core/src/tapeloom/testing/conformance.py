@@ -45,12 +45,8 @@ APPLIES = {
 
 
 def _promotes(row: Row) -> bool:
-    if row.op is None or len(row.op.parameters) != 2:
-        return False
-    return all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in row.op.roles) and row.name not in _NOT_ELEMENTWISE
-
-
-_NOT_ELEMENTWISE = {"matmul"}
+    """Whether the op takes two tensors or numbers, and nothing else."""
+    return row.op is not None and [annotation for _, annotation, _ in row.op.roles] == ["TensorLike", "TensorLike"]
 
 
 class Conformance:

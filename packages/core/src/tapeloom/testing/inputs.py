@@ -25,7 +25,7 @@ CLEARANCE = 0.05
 class Input:
     """One tensor argument: its shape and where its values come from."""
 
-    __slots__ = ("below", "data", "dtype", "high", "kind", "low", "shape")
+    __slots__ = ("below", "data", "dtype", "grad", "high", "kind", "low", "shape")
 
     def __init__(self, kind: str, shape: tuple[int, ...], **given: Any) -> None:
         self.kind = kind
@@ -35,6 +35,7 @@ class Input:
         self.below: int = given.get("below", 1)
         self.data: Any = given.get("data")
         self.dtype: DType | None = given.get("dtype")
+        self.grad: bool = given.get("grad", True)
 
     def __repr__(self) -> str:
         return f"{self.kind}{list(self.shape)}"
@@ -44,9 +45,14 @@ class Input:
         return self.dtype if self.dtype is not None else dtype
 
 
-def T(*shape: int, low: float | None = None, high: float | None = None, dtype: DType | None = None) -> Input:
-    """A tensor of distinct values between ``low`` and ``high``, of the dtype under test unless ``dtype`` is given."""
-    return Input("T", shape, low=low, high=high, dtype=dtype)
+def T(
+    *shape: int, low: float | None = None, high: float | None = None, dtype: DType | None = None, grad: bool = True
+) -> Input:
+    """A tensor of distinct values between ``low`` and ``high``, of the dtype under test unless ``dtype`` is given.
+
+    ``grad=False`` marks one that by definition gets no gradient.
+    """
+    return Input("T", shape, low=low, high=high, dtype=dtype, grad=grad)
 
 
 def V(data: Any, dtype: DType | None = None) -> Input:

@@ -26,6 +26,9 @@ from tapeloom.data.sampler import mix
 from tapeloom.data.transport import INLINE, HostMaker, Piece, Segment, pack, unpack
 
 
+_GRACE = 1.0  # seconds that a worker gets to finish what it is at when the loader has gone
+
+
 class Job(NamedTuple):
     """All that a worker is started with.
 
@@ -88,12 +91,14 @@ def worker_main(job: Job) -> None:
     """What a worker process runs, until the loader closes the connection or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the loader, which then ends its workers
     _stay_on_host()
+    worker = _Worker(job)
     try:
-        worker = _Worker(job)
         if worker.set_up():
             worker.run()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the loader is gone
+    finally:
+        worker.finished.set()
 
 
 class _Worker:
@@ -103,6 +108,7 @@ class _Worker:
         self.tasks: SimpleQueue[Epoch | Task | None] = SimpleQueue()
         self.newest = 0  # the latest epoch that the loader has begun
         self.sent = 0
+        self.finished = threading.Event()
         self.fetcher: Fetcher
         self.init_fn: Callable[[int], None] | None = None
 
@@ -136,6 +142,8 @@ class _Worker:
             pass  # the loader closed the connection, or is gone
         finally:
             self.tasks.put(None)
+            if not self.finished.wait(_GRACE):  # stuck in a sample that nobody wants any more
+                os._exit(1)
 
     def run(self) -> None:
         seed = 0

@@ -46,7 +46,7 @@ def _gelu(x: float, approximate: str = "none") -> float:
 
 unary("relu", lambda x: max(x, 0), {NAN: NAN, -INF: 0.0, INF: INF, -0.0: 0.0}, gives="same", dtypes=SIGNED, budget="exact", kinks=(0,))
 no_bool("relu")
-row("relu_backward", [T(3, 4), T(3, 4)], [T(), T()], [T(0, 3), T(0, 3)], case(V([5.0, 5.0, 5.0]), V([0.0, NAN, 1.0]), expect=[0.0, 5.0, 5.0], only=FLOATS),
+row("relu_backward", [T(3, 4), T(3, 4, low=0, high=2)], [T(), T(low=0, high=1)], [T(0, 3), T(0, 3)], case(V([5.0, 5.0, 5.0]), V([0.0, NAN, 1.0]), expect=[0.0, 5.0, 5.0], only=FLOATS),
     reference=each(lambda g, y: g if y != 0 else 0), dtypes=SIGNED, budget="exact")
 activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,), at={NAN: NAN, -INF: -INF}, kinks=(0,), budget="rounded")
 row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
@@ -72,7 +72,7 @@ activation("softplus", _softplus, (2.0,), (1.0, 1.0), at={1000.0: 1000.0, -1000.
 activation("mish", lambda x: x * math.tanh(_softplus(x)), budget="chain")
 activation("softsign", lambda x: x / (1 + abs(x)), kinks=(0,))
 activation("tanhshrink", lambda x: x - math.tanh(x), budget="function", magnitude=lambda x: np.abs(x))
-activation("gelu", _gelu, ("tanh",), at={INF: INF, 0.0: 0.0, NAN: NAN}, budget="chain")
+activation("gelu", _gelu, ("tanh",), at={INF: INF, 0.0: 0.0, NAN: NAN}, budget="chain", magnitude=lambda x, *rest: x)
 fails("gelu", [T(3), "sigmoid"], ArgumentError, "gelu: approximate must be 'none' or 'tanh', got 'sigmoid'.")
 for _name in ("leaky_relu", "hardtanh", "silu", "elu", "softplus", "gelu"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
@@ -93,8 +93,8 @@ fails("glu", [T(3, 3)], ArgumentError, "glu: dim -1 of shape (3, 3) has the odd 
 def _lines(function: Callable[..., list[float]]) -> Callable[..., Any]:
     """A reference that applies ``function`` to the lists of numbers along ``dim`` of several arrays of one shape."""
 
-    def reference(*arguments: Any, dtype: Any = None) -> Any:
-        *arrays, dim = arguments
+    def reference(*arguments: Any, **named: Any) -> Any:
+        *arrays, dim = (*arguments, named["dim"]) if "dim" in named else arguments
         if not arrays[0].ndim:
             return np.float64(function(*[[array.item()] for array in arrays])[0])
         axis = dim % arrays[0].ndim

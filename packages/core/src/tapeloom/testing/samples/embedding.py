@@ -27,7 +27,7 @@ def _gathered(upstream: Any, indices: Any, count: int, padding: Any) -> Any:
 
 TABLE = T(5, 3)
 FEW: dict[str, Any] = {"dtypes": FLOATS, "without": "0d"}
-row("op embedding", [TABLE, P([1, 4, 1]), None], [TABLE, I(2, 3, below=5), 1], [TABLE, P(2), None], [TABLE, I(0, below=5), None], budget="exact",
+row("op embedding", [TABLE, P([1, 4, 1]), None], case(TABLE, I(2, 3, below=5), 1, grad=False), [TABLE, P(2), None], [TABLE, I(0, below=5), None], budget="exact",
     reference=lambda weight, indices, padding: _rows(weight, indices), **FEW | {"without": ""})
 row("embedding_backward", [T(3, 3), P([1, 4, 1]), 5, None], [T(2, 3, 3), I(2, 3, below=5), 5, 1], [T(0, 3), I(0, below=5), 5, None],
     reference=_gathered, budget="sum", **FEW)

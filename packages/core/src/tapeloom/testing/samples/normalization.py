@@ -85,7 +85,7 @@ def _batch_norm(x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any 
     return _by_channel(x, weight, bias, eps, None if training else (mean, variance))[0]
 
 
-RUNNING = T(3, low=-1, high=1), T(3, low=0.5, high=2)
+RUNNING = T(3, low=-1, high=1, grad=False), T(3, low=0.5, high=2, grad=False)
 row("batch_norm", [IMAGE, *RUNNING, T(3), T(3)], [T(4, 3), *RUNNING], case(IMAGE, None, None, T(3), T(3), True), [T(0, 3), *RUNNING, T(3)],
     reference=_batch_norm, **UNIT)
 fails("batch_norm", [IMAGE, None, None], ArgumentError, "batch_norm: running_mean and running_var must be given unless training=True.")
