@@ -182,7 +182,7 @@ def test_settings_are_fixed():
 def test_failing_samples_are_named():
     iterator = iter(DataLoader(Failing(9, 5, value_failure), 2))
     assert [next(iterator).tolist(), next(iterator).tolist()] == [[0, 1], [2, 3]]
-    with pytest.raises(ValueError, match="^bad sample\n") as caught:
+    with pytest.raises(ValueError, match=r"^bad sample\n") as caught:
         next(iterator)
     assert caught.value.__notes__ == ["Raised in the DataLoader while loading sample index 5 (batch 2)."]
 

@@ -290,7 +290,7 @@ def test_exceptions_keep_their_type_and_say_where():
 def test_batches_before_the_failure_come():
     iterator = iter(DataLoader(Failing(9, 5, value_failure), 2, num_workers=2))
     assert [next(iterator).tolist(), next(iterator).tolist()] == [[0, 1], [2, 3]]
-    with pytest.raises(ValueError, match="^bad sample\n"):
+    with pytest.raises(ValueError, match=r"^bad sample\n"):
         next(iterator)
 
 
@@ -433,12 +433,49 @@ def test_no_workers_within_workers():
     assert str(error) == "DataLoader: a worker cannot start workers of its own. Use num_workers=0 inside a dataset."
 
 
+def test_a_failing_sampler_ends_the_workers():
+    def indices():
+        yield 0
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        iter(DataLoader(Indices(3), sampler=indices(), num_workers=1))
+    assert multiprocessing.active_children() == []
+
+
+# devices
+
+
+@pytest.fixture
+def other_device():
+    """A second device, so far as tapeloom can tell."""
+    tl.register_backend("other", type(tl.get_backend("cpu"))(np))
+    yield "other"
+    tl.set_default_device(None)
+    tl.unregister_backend("other")
+
+
+def test_batches_arrive_on_the_default_device(other_device):
+    held = tl.arange(4, device="cpu")
+    with tl.device(other_device):
+        (batch,) = DataLoader(Structured(3), 3, num_workers=1)
+        assert {leaf.device.type for leaf in (batch["tensor"], *batch["pair"])} == {"other"}
+        ((rows,),) = DataLoader(TensorDataset(held), 4, num_workers=1)
+        assert rows.device.type == "other" and rows.tolist() == [0, 1, 2, 3]
+        ((rows,),) = DataLoader(TensorDataset(held.to(other_device)), 4, num_workers=1)
+        assert rows.device.type == "other" and rows.tolist() == [0, 1, 2, 3]
+
+
+def test_a_dataset_on_another_device_is_refused(other_device):
+    error = failure(DataLoader(TensorDataset(tl.arange(4, device=other_device)), num_workers=1))
+    assert type(error) is DataError
+    assert str(error) == (
+        "DataLoader: the dataset holds a Tensor on other, which workers cannot use, and the batches that they load arrive "
+        "on the default device, cpu. Keep the dataset on the CPU, make other the default device, or use num_workers=0."
+    )
+
+
 # endings
-
-
-def pids_of(loader_iterator):
-    next(loader_iterator)
-    return [worker.pid for worker in multiprocessing.active_children()]
 
 
 @linux
@@ -513,7 +550,7 @@ from tapeloom.data import DataLoader
 def main():
     loader = DataLoader(Failing(9, 4, sleep), num_workers=2)
     for number, _ in enumerate(loader):
-        if number == 0:
+        if number == 1:
             print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
 
 {guard}main()
@@ -565,6 +602,21 @@ def test_a_script_without_a_main_guard(tmp_path):
 
 
 # transport
+
+
+@pytest.mark.parametrize("size", [(), (0, 3), (7,), (100, 300)])
+@pytest.mark.parametrize("dtype", [tl.bool, tl.uint8, tl.int64, tl.bfloat16, tl.float16, tl.float64])
+def test_tensors_travel(dtype, size):
+    tensor = (tl.rand(size) * 4).to(dtype)
+    found = unpack([bytes(piece) for piece in pack([tensor])])[0]
+    assert found.dtype is dtype and found.shape == size and found.tolist() == tensor.tolist()
+
+
+def test_requires_grad_travels_and_history_does_not():
+    leaf = tl.zeros(2, requires_grad=True)
+    found = unpack(pack([leaf, leaf + 1]))
+    assert [tensor.requires_grad for tensor in found] == [True, False]
+    assert leaf.requires_grad
 
 
 def test_pieces():

@@ -68,7 +68,7 @@ class Window:
 
     def max_pool2d_backward(self, upstream: Array, indices: Array, x_size: Ints) -> Array:
         planes, area = x_size[0] * x_size[1], x_size[2] * x_size[3]
-        place = indices.reshape(planes, -1) + jnp.arange(planes, dtype=indices.dtype)[:, None] * area
+        place = indices.reshape(planes, indices.shape[2] * indices.shape[3]) + jnp.arange(planes, dtype=indices.dtype)[:, None] * area
         flat = jnp.zeros((planes * area,), upstream.dtype)
         return flat.at[place.reshape(-1)].add(upstream.reshape(-1), mode="promise_in_bounds").reshape(x_size)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.dtypes import finfo
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY
 from tapeloom.tape.tensor import Tensor, is_tensor, rebind
@@ -117,6 +117,8 @@ def batch_norm(
     channel in training.
     """
     x = _aliased("batch_norm", x, names)
+    if not x.dtype.is_floating_point:
+        raise DTypeError(f"batch_norm: expected floating tensors, got {x.dtype.name}. Cast with .float().")
     statistics = {"running_mean": running_mean, "running_var": running_var}
     for name, value in statistics.items():
         if value is not None and not is_tensor(value):

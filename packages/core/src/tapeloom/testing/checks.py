@@ -115,6 +115,8 @@ def compare(case: Case, dtype: DType, got: Any, want: Any, args: Any, kwargs: An
         rule = case.kwargs.get("dtype") or rule
         if rule == "cast":  # the dtype is an argument
             rule = next(item for item in case.args if isinstance(item, DType))
+        if rule == "first":
+            rule = next(case.inputs()).takes(dtype)
         kind = expected_dtype(rule, promoted)
         assert result.dtype is kind, f"{which}: the result is {result.dtype.name}, {kind.name} was expected."
         assert str(result.device) == str(device), f"{which}: the result is on {result.device}."

@@ -201,6 +201,7 @@ def fails(
 def expected_dtype(gives: Any, promoted: DType) -> DType:
     """The dtype of a result by PyTorch's rule ``gives``, for inputs that promote to ``promoted``.
 
+    ``cast``, the dtype among the arguments, and ``first``, that of the first tensor, are resolved in ``checks``.
     ``same``: the promoted dtype. ``float``: integers and bool give float32. ``sum``: integers and bool give int64.
     ``bool`` and ``int64``: always. A DType: that one.
     """

@@ -274,9 +274,14 @@ class DataLoader(Generic[T_co]):
         pool = self._started_pool()
         pool.begin(seed)
         schedule = _Schedule(pool, indices, first, skipped)
-        for _ in range(self.prefetch_factor or 0):
-            for worker in range(self.num_workers):
-                schedule.ask(worker)
+        try:
+            for _ in range(self.prefetch_factor or 0):
+                for worker in range(self.num_workers):
+                    schedule.ask(worker)
+        except BaseException:  # the sampler failed
+            if not self.persistent_workers:
+                pool.close()
+            raise
         return self._receive(schedule, pool.epoch)
 
     def _receive(self, schedule: _Schedule, epoch: int) -> Iterator[Any]:

@@ -12,7 +12,8 @@ import signal
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -76,11 +77,12 @@ class WorkerPool:
                 process = context.Process(  # type: ignore[attr-defined]
                     target=worker_main, args=(job,), name=f"tapeloom-data worker {id}", daemon=True
                 )
-                try:
-                    process.start()
-                    self._members.append(_Member(id, process, ours, slots))
-                finally:
-                    theirs.close()  # so that the connection ends when the worker does
+                with _uninterrupted():
+                    try:
+                        process.start()
+                        self._members.append(_Member(id, process, ours, slots))
+                    finally:
+                        theirs.close()  # so that the connection ends when the worker does
         except BaseException:
             self.close()
             raise
@@ -215,6 +217,19 @@ class WorkerPool:
         if last is not None and last.epoch == 0 and last.failure is not None:
             raise _exception(member, last.failure, None)
         raise DataError(f"{member} {_ending(code)} {_advice(code, member.ready, number)}")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back: a worker is started whole, and inherits the hold until it is ready to ignore Ctrl-C."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ending(code: int | None) -> str:

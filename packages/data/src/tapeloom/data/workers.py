@@ -25,7 +25,6 @@ from tapeloom.data.info import WorkerInfo, get_worker_info, set_worker_info
 from tapeloom.data.sampler import mix
 from tapeloom.data.transport import INLINE, HostMaker, Piece, Segment, pack, unpack
 
-
 _GRACE = 1.0  # seconds that a worker gets to finish what it is at when the loader has gone
 
 

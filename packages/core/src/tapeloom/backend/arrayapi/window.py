@@ -82,7 +82,7 @@ class Window:
         kernel = weight.shape[2:]
         out = out_size(x.shape, kernel, stride, padding, dilation)
         columns = self._columns(x, kernel, stride, padding, dilation, groups)
-        filters = xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
+        filters = xp.reshape(weight, (groups, weight.shape[0] // groups, weight.shape[1] * kernel[0] * kernel[1]))
         product = self.matmul(columns, self.swap_last(filters))  # (groups, rows, out channels / groups)
         product = xp.reshape(product, (groups, x.shape[0], *out, weight.shape[0] // groups))
         result = xp.reshape(xp.transpose(product, (1, 0, 4, 2, 3)), (x.shape[0], weight.shape[0], *out))
@@ -128,7 +128,8 @@ class Window:
         batch, out_channels, *out = upstream.shape
         columns = self._columns(x, weight_size[2:], stride, padding, dilation, groups)
         rows = xp.reshape(upstream, (batch, groups, out_channels // groups, out[0] * out[1]))
-        rows = xp.reshape(xp.transpose(rows, (1, 2, 0, 3)), (groups, out_channels // groups, -1))
+        size = (groups, out_channels // groups, batch * out[0] * out[1])
+        rows = xp.reshape(xp.transpose(rows, (1, 2, 0, 3)), size)
         return xp.reshape(self.matmul(rows, columns), weight_size)
 
     # pooling
@@ -183,7 +184,8 @@ class Window:
         xp = self.xp
         planes = x_size[0] * x_size[1]
         area = x_size[2] * x_size[3]
-        places = xp.reshape(indices, (planes, -1)) + xp.reshape(xp.arange(planes) * area, (-1, 1))
+        windows = indices.shape[2] * indices.shape[3]
+        places = xp.reshape(indices, (planes, windows)) + xp.reshape(xp.arange(planes) * area, (planes, 1))
         flat = xp.zeros((planes * area,), dtype=upstream.dtype)
         self.add_at(flat, xp.reshape(places, (-1,)), xp.reshape(upstream, (-1,)))
         return xp.reshape(flat, x_size)

@@ -1,0 +1,98 @@
+"""Samples of making tensors, and of conversions and in-place methods that are no ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapeloom import dtypes
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.testing.inputs import I, P, T, V
+from tapeloom.testing.references import built, each
+from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+
+MADE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0, "maker": True}
+MOVED: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
+
+
+def _filled(value: Any) -> Callable[..., Any]:
+    return lambda *size, **named: np.full(size[0] if size and not isinstance(size[0], int) else size, value)
+
+
+for _name, _value in {"zeros": 0, "empty": 0, "ones": 1}.items():
+    row(_name, [3, 4], [(2, 3)], [], [0, 3], reference=_filled(_value), **MADE)
+    row(f"{_name}_like", [T(3, 4)], [T()], [T(0, 3)], case(T(3), dtype=dtypes.float64), dtypes=ALL, budget="exact", grad=0,
+        reference=lambda x, value=_value, **named: np.full(x.shape, value))
+fails("zeros", [3, -1], ShapeError, "zeros: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
+fails("zeros_like", [3], ArgumentTypeError, "full_like: x must be a tensor, got int.")
+row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
+fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=ALL, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
+
+
+def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
+    start, end = (0, start) if end is None else (start, end)
+    values = []
+    while (start + len(values) * step - end) * step < 0:
+        values.append(start + len(values) * step)
+    return np.array(values)
+
+
+row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=NUMBERS[1:]), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
+    dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
+fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
+row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], dtypes=FLOATS, budget="rounded", grad=0, maker=True, without="0d",
+    reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
+fails("linspace", [0, 1, -1], ArgumentError, "linspace: steps must not be negative, got -1.")
+row("eye", [3], [2, 4], [0], reference=lambda n, m=None: built((n, n if m is None else m), lambda i: float(i[0] == i[1])), **MADE | {"without": "0d"})
+row("one_hot", [P([0, 2, 1])], [I(2, 3, below=4), 5], [P(1), 3], [I(0, below=3), 3], gives="int64", grad=0, dtypes=[dtypes.int64], budget="exact",
+    reference=lambda x, classes=None: built((*x.shape, classes or int(x.max()) + 1), lambda i: int(x[i[:-1]] == i[-1])))
+fails("one_hot", [P([0, 3]), 3], ShapeError, "one_hot: classes must lie in 0..2, got 0 to 3.")
+LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
+row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE)
+row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE)
+fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
+fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
+LIKE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
+row("new_zeros", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(0)(*size), **LIKE)
+row("new_ones", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(1)(*size), **LIKE)
+row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lambda x, size, value: np.full(size, value), **LIKE)
+row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
+
+# conversions
+
+
+def _converted(kind: Any) -> Callable[..., Any]:
+    convert = float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    return lambda x, *rest, **named: each(convert)(x)
+
+
+KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "bool": "bool"}
+for _name, _kind in KINDS.items():
+    _dtype = dtypes.as_dtype(_kind)
+    row(_name, [T(3, 4, low=0, high=4)], [T()], [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
+        grad=2 if _name == "double" else 0)
+row("type_as", [T(3, 4), T(2, dtype=dtypes.float32)], [T(), T(dtype=dtypes.float32)], [T(0, 3), T(0, dtype=dtypes.float32)], reference=_converted(dtypes.float32),
+    gives=dtypes.float32, dtypes=ALL, budget="rounded", grad=0)
+row("to", [T(3, 4), dtypes.float32], [T(3, low=0, high=4), dtypes.int64], case(T(3), dtypes.float64, copy=True), [T(), dtypes.float32], [T(0, 3), dtypes.float32],
+    reference=lambda x, kind, copy=False: _converted(kind)(x), gives="cast", dtypes=ALL, budget="rounded", grad=0)
+fails("to", [T(3), 5], ArgumentTypeError, "to: expected a device, a dtype or a tensor, got 5.")
+fails("to", case(T(3), shape=1), ArgumentTypeError, "to: unexpected argument 'shape'. Give a device, a dtype, another tensor, copy=.")
+row("contiguous", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED)
+row("is_contiguous", case(T(3, 4), expect=True), case(T(), expect=True), case(T(0, 3), expect=True), grad=0)
+
+# in place, on a copy
+
+
+def _on_copy(name: str) -> Callable[..., Any]:
+    return lambda x, *rest: getattr(x.clone(), name)(*rest)
+
+
+row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_copy("fill_"), reference=lambda x, value: np.full(x.shape, np.asarray(value)), **MOVED)
+row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
+row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
+    calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
+fails("copy_", [T(3), 1], ArgumentTypeError, "copy_: expected a tensor, got int.")
+row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})
