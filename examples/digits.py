@@ -11,7 +11,6 @@ that was interrupted and resumed ends with the same bits as one that was not.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def write_curve(folder: Path, curve: list[list[float]]) -> None:
     rows = ["epoch,train_loss,test_accuracy"] + [f"{int(epoch)},{loss!r},{share!r}" for epoch, loss, share in curve]
     beside = folder / "curve.csv.part"
     beside.write_text("\n".join(rows) + "\n")
-    os.replace(beside, folder / "curve.csv")
+    beside.replace(folder / "curve.csv")
 
 
 def draw_curve(folder: Path, curve: list[list[float]]) -> None:
@@ -96,7 +95,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=3e-3, help="learning rate at the start; it is halved every 5 epochs")
+    parser.add_argument(
+        "--lr", type=float, default=3e-3, help="learning rate at the start; it is halved every 5 epochs"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")

@@ -23,7 +23,7 @@ LAYERS = [
     ["testing", "__init__"],
 ]
 ARRAY_LIBRARIES = {"numpy", "scipy", "jax", "jaxlib", "cupy", "cupyx", "numba", "torch", "ml_dtypes", "safetensors"}
-SOURCES = [path for path in ROOT.glob("packages/*/src/**/*.py")]
+SOURCES = list(ROOT.glob("packages/*/src/**/*.py"))
 
 
 def level(module: str) -> int:
@@ -52,9 +52,18 @@ def imports(path: Path, inside_functions: bool) -> list[tuple[int, str]]:
             function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             if isinstance(child, ast.Import) and (inside_functions or not nested):
                 found.extend((child.lineno, alias.name) for alias in child.names)
-            elif isinstance(child, ast.ImportFrom) and child.module and not child.level and (inside_functions or not nested):
+            elif (
+                isinstance(child, ast.ImportFrom)
+                and child.module
+                and not child.level
+                and (inside_functions or not nested)
+            ):
                 found.append((child.lineno, child.module))
-                found.extend((child.lineno, f"{child.module}.{alias.name}") for alias in child.names if child.module == "tapeloom")
+                found.extend(
+                    (child.lineno, f"{child.module}.{alias.name}")
+                    for alias in child.names
+                    if child.module == "tapeloom"
+                )
             visit(child, nested or function)
 
     visit(ast.parse(path.read_text("utf-8")), nested=False)
@@ -69,7 +78,9 @@ def test_core_imports_point_one_way():
             continue
         for line, module in imports(path, inside_functions=False):
             if module.startswith("tapeloom.") and level(module) > level(own):
-                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})")
+                wrong.append(
+                    f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})"
+                )
     assert not wrong, "\n".join(wrong)
 
 
@@ -85,7 +96,9 @@ def test_only_the_host_door_imports_array_libraries_in_core_and_only_inside_func
                 if head or path.name not in doors:
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {module}")
     allowed = {"printing.py": "numpy", "__init__.py": "ml_dtypes"}  # text of arrays; bfloat16 for libraries without it
-    wrong = [entry for entry in wrong if allowed.get(entry.split(":")[0].rsplit("/", 1)[-1]) != entry.rsplit(" ", 1)[-1]]
+    wrong = [
+        entry for entry in wrong if allowed.get(entry.split(":")[0].rsplit("/", 1)[-1]) != entry.rsplit(" ", 1)[-1]
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -97,7 +110,9 @@ def test_backends_know_core_and_their_own_library_alone():
         for path in (ROOT / "packages" / package / "src").rglob("*.py"):
             for line, module in imports(path, inside_functions=True):
                 top = module.split(".")[0]
-                if top in ARRAY_LIBRARIES - allowed or module.startswith(("tapeloom.nn", "tapeloom.optim", "tapeloom.data")):
+                if top in ARRAY_LIBRARIES - allowed or module.startswith(
+                    ("tapeloom.nn", "tapeloom.optim", "tapeloom.data")
+                ):
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {module}")
     assert not wrong, "\n".join(wrong)
 
@@ -145,9 +160,8 @@ assert not heavy, heavy
     ],
 )
 def test_importing_loads_no_array_library(program):
-    libraries = ARRAY_LIBRARIES | {"pluggy", "inspect", "dataclasses"} if "nn" not in program and "data" not in program and "backend" not in program else ARRAY_LIBRARIES
-    if program != "import tapeloom":
-        libraries = ARRAY_LIBRARIES
+    heavy = {"pluggy", "inspect", "dataclasses"} if program == "import tapeloom" else set()
+    libraries = ARRAY_LIBRARIES | heavy
     text = LIGHT.format(program=program, libraries=libraries)
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
@@ -155,9 +169,15 @@ def test_importing_loads_no_array_library(program):
 
 def test_a_missing_part_says_what_to_install(tmp_path):
     """With core alone on the path, every spelling ends in the same sentence."""
-    for spelling in ("import tapeloom.nn", "from tapeloom import nn", "from tapeloom.nn import Linear", "import tapeloom; tapeloom.nn"):
-        program = f"import sys; sys.path = [p for p in sys.path if 'packages' not in p and 'site-packages' not in p]; " \
-            f"sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]; sys.path.insert(0, {str(CORE.parent)!r}); {spelling}"  # fmt: skip
+    spellings = (
+        "import tapeloom.nn",
+        "from tapeloom import nn",
+        "from tapeloom.nn import Linear",
+        "import tapeloom; tapeloom.nn",
+    )
+    alone = "import sys; sys.path = [p for p in sys.path if 'packages' not in p]; "
+    for spelling in spellings:
+        program = f"{alone}sys.path.insert(0, {str(CORE.parent)!r}); {spelling}"
         done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False)
         assert "tapeloom.nn is not installed; run: pip install tapeloom-nn" in done.stderr, (spelling, done.stderr)
 
@@ -172,11 +192,14 @@ def test_public_names_are_exact():
         assert getattr(tapeloom, name) is not None
     stub = (CORE / "__init__.pyi").read_text("utf-8")
     tree = ast.parse(stub)
-    (listed,) = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
+    (listed,) = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
     assert set(ast.literal_eval(listed)) == {*tapeloom.__all__, "nn", "optim", "data"}
 
 
 def test_the_stubs_are_fresh():
     pytest.importorskip("ruff", reason="ruff formats the stubs; it is not installed here")
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "make_stubs.py"), "--check"], capture_output=True, text=True, check=False)
+    command = [sys.executable, str(ROOT / "tools" / "make_stubs.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stdout + done.stderr

@@ -25,7 +25,9 @@ class CupyBackend(ArrayAPIBackend):
 
     name = "cupy"
     device_type = "cuda"
-    narrow_dtypes = frozenset({dtypes.bfloat16})  # CuPy's own support is partial; these kernels of ours take it as it is
+    narrow_dtypes = frozenset(
+        {dtypes.bfloat16}
+    )  # CuPy's own support is partial; these kernels of ours take it as it is
     narrow_kernels = frozenset(
         "matmul softmax log_softmax max_pool2d_with_indices max_pool2d_backward cross_entropy "
         "cross_entropy_backward embedding_backward".split()
@@ -167,9 +169,7 @@ class CupyBackend(ArrayAPIBackend):
         if reduction == "mean":
             wide = wide / total
         lse = self.xp.concatenate([top, log_sum], axis=1)
-        return self.kernels.cross_entropy_backward_rows(
-            wide, x, target, weight, lse, ignore_index, label_smoothing
-        )
+        return self.kernels.cross_entropy_backward_rows(wide, x, target, weight, lse, ignore_index, label_smoothing)
 
     def max_pool2d_with_indices(
         self, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool

@@ -47,7 +47,14 @@ class ChannelsLast(Window):
         return out.transpose(0, 3, 1, 2)
 
     def conv2d_weight_gradient(
-        self: Any, upstream: Array, x: Array, weight_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        x: Array,
+        weight_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         if groups != 1:
             return Window.conv2d_weight_gradient(self, upstream, x, weight_size, stride, padding, dilation, groups)
@@ -63,7 +70,14 @@ class ChannelsLast(Window):
         return rows.reshape(kernel_height, kernel_width, channels, channels_out).transpose(3, 2, 0, 1)
 
     def conv2d_input_gradient(
-        self: Any, upstream: Array, weight: Array, x_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        weight: Array,
+        x_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         around = tuple(
             spread * (length - 1) - amount

@@ -23,7 +23,13 @@ class Fused(ArrayAPIBackend):
     def cross_entropy(
         self, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4 or (target == ignore_index).any():
+        if (
+            weight is not None
+            or label_smoothing
+            or reduction != "mean"
+            or x.itemsize < 4
+            or (target == ignore_index).any()
+        ):
             return super().cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
         np = self.xp
         top = x.max(axis=1, keepdims=True)
@@ -47,7 +53,13 @@ class Fused(ArrayAPIBackend):
         reduction: str,
         label_smoothing: float,
     ) -> Array:
-        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4 or (target == ignore_index).any():
+        if (
+            weight is not None
+            or label_smoothing
+            or reduction != "mean"
+            or x.itemsize < 4
+            or (target == ignore_index).any()
+        ):
             return super().cross_entropy_backward(
                 g, x, target, weight, top, log_sum, total, ignore_index, reduction, label_smoothing
             )

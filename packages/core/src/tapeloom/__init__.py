@@ -65,7 +65,8 @@ _LAZY = {
     "save": ("tapeloom.checkpoint", "save"),
 }
 
-from tapeloom import autograd, errors, methods, ops  # noqa: E402
+import tapeloom.methods  # noqa: E402 - binds the ops onto Tensor
+from tapeloom import autograd, errors, ops  # noqa: E402
 from tapeloom.tape.op import FUNCTIONS as _FUNCTIONS  # noqa: E402
 from tapeloom.tape.op import REGISTRY as _REGISTRY  # noqa: E402
 

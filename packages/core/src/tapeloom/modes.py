@@ -59,6 +59,7 @@ class mode:
         MODES.reset(self._tokens.pop())
 
     def __call__(self, function: F) -> F:
+        """``function`` with the mode on inside it."""
         import functools
 
         switch = type(self)
@@ -124,6 +125,7 @@ class set_grad_enabled(mode):
         MODES.set(self._before)
 
     def __call__(self, function: F) -> F:
+        """``function`` with recording switched inside it only."""
         MODES.set(self._before)  # as a decorator the switch acts inside the function only
         return super().__call__(function)
 

@@ -274,13 +274,14 @@ def report() -> list[dict[str, Any]]:
 
 
 def describe(device_type: str) -> dict[str, Any]:
-    """What is known of a device type: its distribution, whether it is usable, device count, library versions, and why
-    it can't be used and which command mends that, if so. Survives whatever a plugin does.
+    """What is known of a device type, whatever its plugin does.
+
+    Its distribution, whether it is usable, device count, library versions; else the problem and what mends it.
     """
     found = entry_points().get(device_type, [])
     row: dict[str, Any] = {
         "device": device_type,
-        "distribution": " and ".join(f"{_distribution(entry)} {_version(entry)}" for entry in found) or None,
+        "distribution": " and ".join(sorted(f"{_distribution(entry)} {_version(entry)}" for entry in found)) or None,
         "usable": False,
         "devices": 0,
         "versions": {},
@@ -297,7 +298,7 @@ def describe(device_type: str) -> dict[str, Any]:
         row["usable"] = row["devices"] > 0
         if not row["usable"]:
             row["problem"] = f"the backend {backend.name!r} sees no device of this type"
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the finding
         row["problem"] = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"
         row["mend"] = getattr(error, "mend", None)
     return row

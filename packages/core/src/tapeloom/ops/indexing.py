@@ -234,7 +234,7 @@ def _check_select(op: Any, x: Any, dim: int, index: Any) -> None:
 def _check_add(op: Any, x: Any, dim: int, index: Any, source: Any) -> None:
     _check_select(op, x, dim, index)
     wanted = (*x.shape[:dim], index.numel(), *x.shape[dim + 1 :]) if x.ndim else source.shape
-    if source.shape != wanted or source.ndim > max(x.ndim, 1) or source.numel() != index.numel() and not x.ndim:
+    if source.shape != wanted or source.ndim > max(x.ndim, 1) or (source.numel() != index.numel() and not x.ndim):
         raise ShapeError(
             f"{op.name}: source has shape {source.shape}; for {index.numel()} places along dim {dim} of x of shape {x.shape} "
             f"it must have {wanted if x.ndim else (index.numel(),)}."

@@ -375,8 +375,10 @@ def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
 
 @op(dtype=KEEP, prepare=_padding, method=False)
 def constant_pad(x: Tensor, pad: Ints, value: Number = 0) -> Tensor:
-    """``x`` with ``value`` around it: ``pad`` holds (before, after) of the last dimension, then of the one before it,
-    and so on; negative amounts crop."""
+    """``x`` with ``value`` around it; negative amounts crop.
+
+    ``pad`` holds (before, after) of the last dimension, then of the one before it, and so on.
+    """
 constant_pad.gradient(x=lambda g, pad, ops: _unpad(g, pad, ops))
 
 

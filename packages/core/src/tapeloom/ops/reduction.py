@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import ACCUMULATE, AVERAGE, FLOATING_ONLY, FLOAT, LOGICAL, TO_INDEX
+from tapeloom.tape.policy import ACCUMULATE, AVERAGE, FLOAT, FLOATING_ONLY, LOGICAL, TO_INDEX
 
 if TYPE_CHECKING:
     from tapeloom.tape.roles import Cast, Dim, Dims

@@ -224,13 +224,14 @@ def _common_kind(op: Op[Any, Any], values: list[Any]) -> Kind | None:
             if role != "value":
                 return None
             kind = value.kind
-        elif value.kind is not kind and (
-            role == "value"
-            or value.kind.device is not kind.device
-            or value.kind.dtype.category != (dtypes.INTEGER if role == "index" else dtypes.BOOL)
-        ):
-            return None
-        elif role != "value" and value.kind is kind:
+        elif (
+            value.kind is not kind
+            and (
+                role == "value"
+                or value.kind.device is not kind.device
+                or value.kind.dtype.category != (dtypes.INTEGER if role == "index" else dtypes.BOOL)
+            )
+        ) or (role != "value" and value.kind is kind):
             return None
     return kind
 

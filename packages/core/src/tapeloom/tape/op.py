@@ -290,6 +290,7 @@ class Op(Generic[P, R]):
     else:
 
         def __call__(self, *args, **kwargs):
+            """Compute, and record where an input needs a gradient."""
             if self.fast is not None and not kwargs and len(args) == len(self.parameters):
                 return self.fast(*args)
             return self.run(self, args, kwargs)

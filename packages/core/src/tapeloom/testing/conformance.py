@@ -13,6 +13,7 @@ a backend cannot do as asked stands in its xfail file, grouped under reasons; a 
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +25,7 @@ from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.plugins import _backends, get_backend, register_backend, resolve_device, unregister_backend
 from tapeloom.backend.protocol import Backend
 from tapeloom.dtypes import DType
+from tapeloom.errors import TapeloomError
 from tapeloom.tape.op import REGISTRY, Op
 from tapeloom.testing import checks
 from tapeloom.testing.refusals import check_refusals
@@ -80,19 +82,37 @@ class Conformance:
             register_backend(cls.device.partition(":")[0], cls._before)
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Make the tests of a check from the table."""
+        """Make the tests of a check from the table; one that is skipped where the device cannot be used."""
         check = metafunc.function.__name__.removeprefix("test_")
-        names = metafunc.fixturenames
-        cases: list[tuple[str, tuple[Any, ...]]] = []
-        if "row" in names and "dtype" in names:
-            cases = [(f"{row.name}-{dtype.name}", (row, dtype)) for row in load().values() for dtype in row.dtypes]
-            metafunc.parametrize("row, dtype", self._params(check, cases))
-        elif "row" in names:
-            cases = [(row.name, (row,)) for row in load().values() if APPLIES[check](row)]
-            metafunc.parametrize("row", self._params(check, cases))
-        elif "op" in names:
-            load()
-            metafunc.parametrize("op", self._params(check, [(name, (op,)) for name, op in REGISTRY.items()]))
+        names = [name for name in ("row", "dtype", "op") if name in metafunc.fixturenames]
+        if not names:
+            return
+        problem = self._problem()
+        if problem is not None:
+            skip = pytest.param(*[None] * len(names), id=self.device, marks=pytest.mark.skip(reason=problem))
+            metafunc.parametrize(", ".join(names), [skip])
+            return
+        rows = load()
+        cases: list[tuple[str, tuple[Any, ...]]]
+        if names == ["op"]:
+            cases = [(name, (op,)) for name, op in REGISTRY.items()]
+        elif names == ["row"]:
+            cases = [(row.name, (row,)) for row in rows.values() if APPLIES[check](row)]
+        else:
+            cases = [(f"{row.name}-{dtype.name}", (row, dtype)) for row in rows.values() for dtype in row.dtypes]
+        metafunc.parametrize(", ".join(names), self._params(check, cases))
+
+    def _problem(self) -> str | None:
+        """Why the device cannot be used, or None; an error where the environment variable TAPELOOM_REQUIRE names it."""
+        if type(self).make_backend is not Conformance.make_backend:
+            return None
+        try:
+            resolve_device(self.device)
+        except (TapeloomError, ImportError) as error:
+            if self.device.partition(":")[0] in os.environ.get("TAPELOOM_REQUIRE", "").split(","):
+                raise
+            return f"{self.device}: {error}"
+        return None
 
     def _params(self, check: str, cases: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
         expected = read_xfails(self._xfail_path())
@@ -168,6 +188,8 @@ class Conformance:
 
     def test_no_strangers(self) -> None:
         """Every public method is a kernel, part of the protocol, or a helper of the shared class."""
+        if problem := self._problem():
+            pytest.skip(problem)
         check_strangers(get_backend(self._device().type))
 
     def _device(self) -> Any:

@@ -1,0 +1,5 @@
+from tapeloom.testing import Conformance
+
+
+class TestToy(Conformance):
+    device = "toy"

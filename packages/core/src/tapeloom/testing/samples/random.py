@@ -1,0 +1,86 @@
+"""Samples of the random functions: recorded draws of seed 7. The same seed gives the same numbers on every device, always.
+
+Uniform numbers, integers, masks and permutations are equal to the last bit; normal numbers are made on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapeloom import dtypes
+from tapeloom.dtypes import bfloat16, float16, float32, float64
+from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.generator import Generator
+from tapeloom.tape.op import FUNCTIONS
+from tapeloom.testing.inputs import T, V
+from tapeloom.testing.table import FLOATS, NUMBERS, case, fails, row
+
+
+def _seeded(name: str, on_copy: bool = False) -> Callable[..., Any]:
+    def call(*args: Any, **named: Any) -> Any:
+        if on_copy:
+            args = (args[0].clone(), *args[1:])
+        return FUNCTIONS[name][0](*args, generator=Generator().manual_seed(7), **named)
+
+    return call
+
+
+EXACT: dict[str, Any] = {"budget": "exact", "grad": 0}
+#: the first six uniform numbers of seed 7, in each dtype
+UNIFORM = {
+    float32: [0.16372650861740112, 0.8720734119415283, 0.9722633361816406, 0.2953653335571289, 0.31412768363952637, 0.4200976490974426],
+    float64: [0.8720734548204873, 0.29536538151378355, 0.4200976785072422, 0.4053922457839946, 0.0828426870273763, 0.6966328926282271],
+    float16: [0.16357421875, 0.8720703125, 0.97216796875, 0.294921875, 0.31396484375, 0.419921875],
+    bfloat16: [0.16015625, 0.87109375, 0.96875, 0.29296875, 0.3125, 0.41796875],
+}
+NORMAL = [-0.570250515347539, 1.9461275500051387, -0.8648582783972415, 0.5846463546242237]
+INTEGERS, WIDE = [12, 86, 97, 26, 27, 39], [958854903849, 324757671416, 461902282320]
+
+
+def _shaped(shape: tuple[int, ...], values: Any) -> Any:
+    return np.array(values).reshape(shape)
+
+
+row("rand", *[case(2, 3, expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case((), expect=0.16372650861740112, only=[float32]),
+    case(0, 3, expect=np.zeros((0, 3))), calls=_seeded("rand"), maker=True, **EXACT)
+row("rand_like", *[case(T(2, 3), expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case(T(), expect=0.16372650861740112, only=[float32]),
+    case(T(0, 3), expect=np.zeros((0, 3))), calls=_seeded("rand_like"), **EXACT)
+NORMALS: dict[str, Any] = {"budget": "rounded", "grad": 0}
+row("randn", case(2, 2, expect=_shaped((2, 2), NORMAL)), case((), expect=NORMAL[0]), case(0, 3, expect=np.zeros((0, 3))), calls=_seeded("randn"), maker=True, **NORMALS)
+row("randn_like", case(T(2, 2), expect=_shaped((2, 2), NORMAL)), case(T(), expect=NORMAL[0]), case(T(0, 3), expect=np.zeros((0, 3))), calls=_seeded("randn_like"), **NORMALS)
+row("normal", case(T(4, low=0, high=0), T(low=1, high=1), expect=NORMAL), case(V([1, 1, 1, 1]), 2.0, expect=[1 + 2 * n for n in NORMAL]),
+    case(T(low=0, high=0), 1.0, expect=NORMAL[0]), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), calls=_seeded("normal"), dtypes=FLOATS, **NORMALS | {"budget": "sum"})
+row("randint", case(-5, 100, (2, 3), expect=_shaped((2, 3), INTEGERS)), case(0, 2**40, (3,), expect=WIDE, only=[dtypes.int64]), case(-5, 100, (), expect=12),
+    case(10, (0, 3), expect=np.zeros((0, 3))), calls=_seeded("randint"), maker=True, dtypes=[dtypes.int8, dtypes.int32, dtypes.int64, float16, float32], **EXACT)
+row("randint_like", case(T(2, 3), -5, 100, expect=_shaped((2, 3), INTEGERS)), case(T(), -5, 100, expect=12), case(T(0, 3), 10, expect=np.zeros((0, 3))),
+    calls=_seeded("randint_like"), dtypes=[dtypes.int16, dtypes.int64, bfloat16, float32], **EXACT)
+row("randperm", case(7, expect=[4, 1, 6, 3, 2, 5, 0]), case(0, expect=np.zeros(0)), case(1, expect=[0]), calls=_seeded("randperm"), maker=True, dtypes=NUMBERS,
+    without="0d", **EXACT)
+COINS = [1, 0, 0, 1, 0, 0, 0, 0]
+row("bernoulli", case(T(8, low=0.3, high=0.3), expect=COINS), case(T(2, 4), 0.3, expect=_shaped((2, 4), COINS)), case(T(low=0.3, high=0.3), expect=1),
+    case(T(0, 3), 0.5, expect=np.zeros((0, 3))), calls=_seeded("bernoulli"), **EXACT)
+fails("bernoulli", [V([1.5])], ArgumentError, "bernoulli: the probabilities must be from 0 to 1.")
+fails("bernoulli", [T(3), 2.0], ArgumentError, "bernoulli: the probability must be from 0 to 1, got p=2.0.")
+KEPT = [0] + [1] * 7
+row("dropout", case(T(8, low=3, high=3), 0.25, expect=[4.0 * kept for kept in KEPT], grad=True), case(T(8, low=3, high=3), 0.25, False, expect=[3.0] * 8, grad=True),
+    case(T(2, 4, low=3, high=3), 1.0, expect=np.zeros((2, 4))), case(T(low=1, high=1), 0.0, expect=1.0, grad=True), case(T(0, 3), expect=np.zeros((0, 3))),
+    calls=_seeded("dropout"), budget="rounded")
+fails("dropout", [T(3), 1.5], ArgumentError, "dropout: the probability must be from 0 to 1, got p=1.5.")
+fails("dropout", [T(3)], DTypeError, "dropout: only floating tensors can hold these numbers, got int64. Give a floating dtype.", dtypes.int64)
+
+# in place, on a copy
+
+row("uniform_", case(T(4), -1, 3, expect=[-0.3450939655303955, 2.4882936477661133, 2.8890533447265625, 0.18146133422851562], only=[float32]),
+    case(T(6), expect=UNIFORM[float64], only=[float64]), case(T(), expect=0.16372650861740112, only=[float32]), case(T(0, 3), expect=np.zeros((0, 3))),
+    calls=_seeded("uniform_", True), dtypes=[float32, float64], **EXACT)
+fails("uniform_", [T(3), 2.0, 1.0], ArgumentError, "uniform_: low=2.0 is above high=1.0. Give low <= high.")
+row("normal_", case(T(2, 2), expect=_shaped((2, 2), NORMAL)), case(T(4), 1.0, 2.0, expect=[1 + 2 * n for n in NORMAL]), case(T(), expect=NORMAL[0]),
+    case(T(0, 3), expect=np.zeros((0, 3))), calls=_seeded("normal_", True), **NORMALS)
+fails("normal_", [T(3), 0.0, -1.0], ArgumentError, "normal_: std must not be negative, got -1.0.")
+row("bernoulli_", case(T(8), 0.3, expect=COINS), case(T(8), T(low=0.3, high=0.3), expect=COINS), case(T(), 0.3, expect=1), case(T(0, 3), expect=np.zeros((0, 3))),
+    calls=_seeded("bernoulli_", True), **EXACT)
+row("random_", case(T(4), 10, expect=[1, 8, 9, 2]), case(T(6), -5, 100, expect=INTEGERS), case(T(), 10, expect=1), case(T(0, 3), 10, expect=np.zeros((0, 3))),
+    calls=_seeded("random_", True), dtypes=[dtypes.int8, dtypes.int64, float32], **EXACT)
