@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_does_not(tmp_p
     assert a == b != c
 
 
-@pytest.mark.parametrize("moment", range(4))
+@pytest.mark.parametrize("moment", range(2))
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, moment):
     """kill -9 at different moments, a second time during the resumed run, then to the end."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -65,7 +65,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path, moment):
         while time.monotonic() < deadline and process.poll() is None:
             now = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
             if now != seen:  # an epoch was saved since the start: kill somewhere in the next one
-                time.sleep(0.013 * (moment + attempt))
+                time.sleep(0.02 * (moment + attempt))
                 break
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)

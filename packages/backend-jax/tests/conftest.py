@@ -29,7 +29,7 @@ def backend() -> Any:
 
 
 @pytest.fixture
-def compilations() -> Iterator[Callable[[Callable[[], Any]], int]]:
+def compilations() -> Callable[[Callable[[], Any]], int]:
     """How many programs XLA compiles while a function runs."""
 
     def during(function: Callable[[], Any]) -> int:
@@ -37,7 +37,7 @@ def compilations() -> Iterator[Callable[[Callable[[], Any]], int]]:
         function()
         return _COMPILED[0] - before
 
-    yield during
+    return during
 
 
 @pytest.fixture

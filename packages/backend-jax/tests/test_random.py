@@ -15,7 +15,9 @@ DRAWS: dict[str, Any] = {
     "rand float64": lambda **o: tl.rand(33, dtype=tl.float64, **o),
     "rand bfloat16": lambda **o: tl.rand(33, dtype=tl.bfloat16, **o),
     "uniform": lambda **o: tl.empty(999, device=o["device"]).uniform_(-0.3, 0.7, generator=o["generator"]),
-    "uniform float64": lambda **o: tl.empty(999, device=o["device"], dtype=tl.float64).uniform_(-0.3, 0.7, generator=o["generator"]),
+    "uniform float64": lambda **o: tl.empty(999, device=o["device"], dtype=tl.float64).uniform_(
+        -0.3, 0.7, generator=o["generator"]
+    ),
     "randn": lambda **o: tl.randn(5, 7, **o),
     "randn float64": lambda **o: tl.randn(33, dtype=tl.float64, **o),
     "randint": lambda **o: tl.randint(-3, 10, (999,), **o),
@@ -32,7 +34,8 @@ DRAWS: dict[str, Any] = {
 @pytest.mark.parametrize("name", DRAWS)
 def test_bits(name: str, seed: int) -> None:
     ours, theirs = (
-        DRAWS[name](device=device, generator=tl.Generator().manual_seed(seed)).numpy(force=True) for device in ("xla", "cpu")
+        DRAWS[name](device=device, generator=tl.Generator().manual_seed(seed)).numpy(force=True)
+        for device in ("xla", "cpu")
     )
     assert ours.dtype == theirs.dtype
     assert ours.tobytes() == theirs.tobytes()

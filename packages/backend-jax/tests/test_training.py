@@ -23,7 +23,9 @@ def model(device: str) -> list[tl.Tensor]:
     rng = np.random.default_rng(1)
     shapes = [(4, 1, 3, 3), (4,), (16, 4 * 4 * 4), (16,), (4, 16), (4,)]
     return [
-        tl.tensor(rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])), dtype=tl.float32, device=device).requires_grad_()
+        tl.tensor(
+            rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])), dtype=tl.float32, device=device
+        ).requires_grad_()
         for shape in shapes
     ]
 
@@ -51,7 +53,8 @@ def train(device: str, optimizer: str, steps: int = 8) -> tuple[list[float], lis
             if optimizer == "sgd":
                 first = sgd_step(params, grads, first, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)
             else:
-                adam_step(params, grads, averages, second, [], step=step, lr=0.01 / step**0.5, decoupled=optimizer == "adamw", weight_decay=0.01)
+                options = {"lr": 0.01 / step**0.5, "weight_decay": 0.01, "decoupled": optimizer == "adamw"}
+                adam_step(params, grads, averages, second, [], step=step, **options)
         for p in params:
             p.grad = None
     return losses, [p.numpy(force=True) for p in params]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Array = Any
 Number = bool | int | float
+_jax: Any = jax  # where JAX's own annotations are not complete
 
 #: kernels that give their input back: arrays never change, so that neither a copy nor a program is needed
 SAME = frozenset({"alias", "clone", "positive"})
@@ -52,7 +53,7 @@ class JaxBackend(Backend):
 
     def __init__(self, xp: Any = jnp) -> None:
         # float64 and int64 would silently become 32-bit numbers otherwise; the switch is for the whole process
-        jax.config.update("jax_enable_x64", True)
+        _jax.config.update("jax_enable_x64", True)
         self.devices = _devices()
         self.kernels = JaxKernels(xp, self.devices[0].platform)
         self._host = ArrayAPIBackend(np)
@@ -63,7 +64,7 @@ class JaxBackend(Backend):
         homes = [SingleDeviceSharding(device) for device in self.devices]
         self._places = [jax.jit(lambda value: value, out_shardings=home) for home in homes]
         self._fills = [jax.jit(jnp.full, static_argnums=(0, 2), out_shardings=home) for home in homes]
-        self._kept_scalar = lru_cache(1024)(self._new_scalar)
+        self._kept_scalar: Any = lru_cache(1024)(self._new_scalar)
         self._kept_zeros = lru_cache(256)(self._new_zeros)
 
     def __getattr__(self, name: str) -> Any:
@@ -88,12 +89,12 @@ class JaxBackend(Backend):
 
     def synchronize(self, device: Device) -> None:
         wanted = self.devices[device.index or 0]
-        for array in jax.live_arrays():
+        for array in _jax.live_arrays():
             if not array.is_deleted() and wanted in array.devices():
                 array.block_until_ready()
 
     def versions(self) -> dict[str, str]:
-        return {"jax": jax.__version__, "jaxlib": jax.lib.__version__, "platform": self.kernels.platform}
+        return {"jax": jax.__version__, "jaxlib": _jax.lib.__version__, "platform": self.kernels.platform}
 
     # transfer and dtypes
 
@@ -230,7 +231,9 @@ def _devices() -> list[Any]:
         return list(jax.local_devices())
     except RuntimeError as error:
         chosen = os.environ.get("JAX_PLATFORMS")
-        mend = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform." if chosen else "Reinstall jax."
+        mend = "Reinstall jax."
+        if chosen:
+            mend = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
         raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {mend}") from error
 
 

@@ -94,7 +94,7 @@ class Indexing:
 
     def place(self, x: Array, dim: int, start: Any, total: int) -> Array:
         size = (*x.shape[:dim], total, *x.shape[dim + 1 :])
-        return lax.dynamic_update_slice_in_dim(jnp.zeros(size, x.dtype), x, start, dim) if x.size else jnp.zeros(size, x.dtype)
+        return lax.dynamic_update_slice_in_dim(jnp.zeros(size, x.dtype), x, start, dim)
 
     def select_column(self, x: Array, column: Any) -> Array:
         return lax.dynamic_index_in_dim(x, column, 1, keepdims=False)
@@ -104,9 +104,7 @@ class Indexing:
     def index(self, x: Array, indices: list[Array], dims: Ints) -> Array:
         return x.at[_key(x.ndim, indices, dims)].get(**_IN_RANGE)
 
-    def index_put(
-        self, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False
-    ) -> Array:
+    def index_put(self, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False) -> Array:
         target = x.at[_key(x.ndim, indices, dims)]
         return _add(target, value, x.dtype) if accumulate else target.set(value, **_IN_RANGE)
 
@@ -136,7 +134,7 @@ class Indexing:
 
 def _add(target: Any, value: Array, dtype: Any) -> Array:
     """Add at an ``x.at[...]``; for bool, where XLA has no sum, or."""
-    return target.max(value, **_IN_RANGE) if dtype == bool else target.add(value, **_IN_RANGE)
+    return target.max(value, **_IN_RANGE) if dtype.kind == "b" else target.add(value, **_IN_RANGE)
 
 
 def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:
@@ -148,6 +146,4 @@ def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:
 
 def _along(ndim: int, dim: int, index: Array) -> tuple[Array, ...]:
     """Indices that read ``index`` along ``dim`` and each position itself along the other dimensions."""
-    return tuple(
-        index if axis == dim else lax.broadcasted_iota(index.dtype, index.shape, axis) for axis in range(ndim)
-    )
+    return tuple(index if axis == dim else lax.broadcasted_iota(index.dtype, index.shape, axis) for axis in range(ndim))

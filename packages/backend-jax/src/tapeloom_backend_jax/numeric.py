@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 Array = Any
+_config: Any = jax.config
 
 
 class Numeric:
@@ -23,7 +24,7 @@ class Numeric:
 
     def precision(self) -> Any:
         """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""
-        return lax.Precision.HIGHEST if jax.config.jax_default_matmul_precision is None else None
+        return lax.Precision.HIGHEST if _config.jax_default_matmul_precision is None else None
 
     def matmul(self, x: Array, y: Array) -> Array:
         return jnp.matmul(x, y, precision=self.precision())

@@ -18,6 +18,8 @@ import jax
 
 Function = Callable[..., Any]
 
+_eval_shape: Any = jax.eval_shape
+
 #: annotations of operands; Position and Key are what roles calls values. All others are settings
 OPERANDS = frozenset({"Array", "Array | None", "Arrays", "list[Array]", "Position", "Key"})
 #: annotations of Python numbers, which are operands where they can be
@@ -71,7 +73,7 @@ def compiled(
     """
     function = _named(name, function)
     if not settings and not loose and not numbers:
-        return jax.jit(function, inline=True)
+        return _jit(function)
     if not numbers:
         return _keyed(name, function, count, settings, loose)
     return _Settling(name, function, count, settings, loose, numbers)
@@ -91,6 +93,10 @@ def with_defaults(program: Function, method: Function) -> Function:
     return call
 
 
+def _jit(function: Function) -> Function:
+    return jax.jit(function, inline=True)  # type: ignore[no-any-return]
+
+
 def _named(name: str, function: Function) -> Function:
     def traced(*operands: Any) -> Any:
         return function(*operands)
@@ -105,15 +111,14 @@ def _keyed(name: str, function: Function, count: int, settings: Sequence[int], l
     places = [place for place in range(count) if place not in fixed]
     operands_of = _getter(places)
     if not fixed:
-        return jax.jit(function, inline=True)
+        return _jit(function)
+    key_of: Function = itemgetter(*fixed)
     if loose:
         strict = [place for place in fixed if place not in loose]
 
         def key_of(args: tuple[Any, ...]) -> Any:
             return *[args[place] for place in strict], *[typed(args[place]) for place in loose]
 
-    else:
-        key_of = itemgetter(*fixed)
     cache: dict[Any, Function] = {}
 
     def build(args: tuple[Any, ...]) -> Function:
@@ -125,7 +130,7 @@ def _keyed(name: str, function: Function, count: int, settings: Sequence[int], l
                 full[place] = operand
             return function(*full)
 
-        return jax.jit(_named(name, with_settings), inline=True)
+        return _jit(_named(name, with_settings))
 
     def call(*args: Any) -> Any:
         key = key_of(args)
@@ -196,7 +201,7 @@ class _Settling:
             return self.function(*full)
 
         try:
-            jax.eval_shape(partly, *[args[place] for place in varied])
+            _eval_shape(partly, *[args[place] for place in varied])
         except Exception:  # noqa: BLE001 - whatever stops tracing, the call itself will say it
             return False
         return True

@@ -55,7 +55,7 @@ class Pull:
         edges: Any = node.edges
         shape = node.shape
         slots, passing = self.slots, self.passing
-        sizes = []  # the shape that each gradient must have, or None where it is that of g
+        sizes: list[Any] = []  # the shape that each gradient must have, or None where it is that of g
         work = False
         for slot in slots:
             size = edges[slot].shape

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 Array = Any
+_Shape: Any = jax.ShapeDtypeStruct
 Pair = tuple[int, int]
 Ints = tuple[int, ...]
 
@@ -49,26 +50,41 @@ class Window:
     # The convolution is linear in each of its two arrays: its gradients are its transposes, which JAX knows.
 
     def conv2d_input_gradient(
-        self: Any, upstream: Array, weight: Array, x_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        weight: Array,
+        x_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         def forward(x: Array) -> Array:
             return self.conv2d(x, weight, None, stride, padding, dilation, groups)
 
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(x_size, upstream.dtype))(upstream)[0]
+        return jax.linear_transpose(forward, _Shape(x_size, upstream.dtype))(upstream)[0]
 
     def conv2d_weight_gradient(
-        self: Any, upstream: Array, x: Array, weight_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: int
+        self: Any,
+        upstream: Array,
+        x: Array,
+        weight_size: Ints,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
     ) -> Array:
         def forward(weight: Array) -> Array:
             return self.conv2d(x, weight, None, stride, padding, dilation, groups)
 
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(weight_size, upstream.dtype))(upstream)[0]
+        return jax.linear_transpose(forward, _Shape(weight_size, upstream.dtype))(upstream)[0]
 
     # pooling: the forward kernels are the shared ones
 
     def max_pool2d_backward(self, upstream: Array, indices: Array, x_size: Ints) -> Array:
         planes, area = x_size[0] * x_size[1], x_size[2] * x_size[3]
-        place = indices.reshape(planes, indices.shape[2] * indices.shape[3]) + jnp.arange(planes, dtype=indices.dtype)[:, None] * area
+        first = jnp.arange(planes, dtype=indices.dtype) * area
+        place = indices.reshape(planes, indices.shape[2] * indices.shape[3]) + first[:, None]
         flat = jnp.zeros((planes * area,), upstream.dtype)
         return flat.at[place.reshape(-1)].add(upstream.reshape(-1), mode="promise_in_bounds").reshape(x_size)
 
@@ -84,8 +100,6 @@ class Window:
         divisor_override: int | None,
     ) -> Array:
         def forward(x: Array) -> Array:
-            return self.avg_pool2d(
-                x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-            )
+            return self.avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(x_size, upstream.dtype))(upstream)[0]
+        return jax.linear_transpose(forward, _Shape(x_size, upstream.dtype))(upstream)[0]
