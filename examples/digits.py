@@ -80,7 +80,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3, help="the learning rate at the start")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="the folder for the run's files")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one"
+    )
     args = parser.parse_args()
     settings = {"batch_size": args.batch_size, "lr": args.lr, "seed": args.seed}
 

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tapeloom.backend.arrayapi.activation import CUBIC, ROOT_HALF, ROOT_TWO_OVER_PI, wide_inside
+
 Array = Any
 _config: Any = jax.config
 
@@ -21,6 +23,13 @@ class Numeric:
 
     def erfinv(self, x: Array) -> Array:
         return lax.erf_inv(x)
+
+    @wide_inside
+    def gelu(self: Any, x: Array, approximate: str) -> Array:
+        # erf + 1 and tanh + 1 lose digits for negative x, and XLA's erf and tanh are less exact than others to begin with
+        if approximate == "tanh":
+            return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
+        return x * 0.5 * lax.erfc(x * -ROOT_HALF)
 
     def precision(self) -> Any:
         """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""

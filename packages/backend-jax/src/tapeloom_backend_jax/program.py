@@ -94,7 +94,7 @@ def with_defaults(program: Function, method: Function) -> Function:
 
 
 def _jit(function: Function) -> Function:
-    return jax.jit(function, inline=True)  # type: ignore[no-any-return]
+    return jax.jit(function, inline=True)
 
 
 def _named(name: str, function: Function) -> Function:
@@ -167,8 +167,8 @@ class _Settling:
         self.function = function
         self.numbers = list(numbers)
         self.decided: list[int] = []
-        self.make = lambda decided: _keyed(name, function, count, settings, [*loose, *decided])
-        self.program = self.make([])
+        self.make: Function = lambda decided: _keyed(name, function, count, settings, [*loose, *decided])
+        self.program: Function = self.make([])
 
     def __call__(self, *args: Any) -> Any:
         try:

@@ -73,3 +73,8 @@ class Masking(ArrayAPIBackend):
         if type(x) is not np.ndarray or x.shape != mask.shape:
             return super().masked_scale(x, mask, scale)
         return keep(mask, x * scale)
+
+    def in_range(self, index: Array, low: Any, high: Any) -> bool:
+        if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:
+            return bool((index.view("u8") < high).all())  # negative numbers count as very large ones: one comparison
+        return super().in_range(index, low, high)

@@ -41,7 +41,7 @@ def _plain(array: Array) -> bool:
     return type(array) is np.ndarray and array.dtype.char in "fd" and array.ndim > 0
 
 
-def _parts(arrays: tuple[Array | None, ...]) -> list[tuple[Array | None, ...]]:
+def _parts(arrays: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     """Arrays of one shape cut alike into parts of the cache's size; None stays None."""
     first = arrays[0]
     if first.size <= _PART or not all(array is None or array.flags.c_contiguous for array in arrays):

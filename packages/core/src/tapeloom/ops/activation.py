@@ -57,7 +57,7 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """``x`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0."""
 hardtanh.gradient(
     x=lambda g, x, min_val, max_val, ops: ops.where(
-        ops.logical_or(ops.less_equal(x, min_val), ops.greater_equal(x, max_val)), 0, g
+        ops.logical_and(ops.greater(x, min_val), ops.less(x, max_val)), g, 0
     )
 )
 
@@ -111,7 +111,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
 elu.gradient(
     # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
-    x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.less(x, 0), x, 0))))
+    x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.greater_equal(x, 0), 0, x))))
 )
 
 
