@@ -37,7 +37,7 @@ class ChannelsLast(Window):
         height, width = out_size(x.shape, weight.shape[2:], stride, padding, dilation)
         padded = _last(np, x, padding)
         rows = _filter_rows(np, weight)
-        out = None
+        out: Any = None
         for i, windows in _row_windows(np, padded, weight.shape[2:], stride, dilation, (height, width)):
             part = np.matmul(windows, rows.reshape(-1, rows.shape[2]) if i is None else rows[i])
             out = part if out is None else np.add(out, part, out=out)

@@ -65,7 +65,7 @@ _LAZY = {
     "save": ("tapeloom.checkpoint", "save"),
 }
 
-import tapeloom.methods  # noqa: E402 - binds the ops onto Tensor
+import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
 from tapeloom import autograd, errors, ops  # noqa: E402
 from tapeloom.tape.op import FUNCTIONS as _FUNCTIONS  # noqa: E402
 from tapeloom.tape.op import REGISTRY as _REGISTRY  # noqa: E402

@@ -14,7 +14,7 @@ from tapeloom.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
-    from tapeloom.keys import Key as Key
+    from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
     from tapeloom.tape.tensor import Tensor
 
     # inputs
