@@ -10,3 +10,4 @@ pytest.importorskip("tapeloom_backend_jax", reason="tapeloom-backend-jax is not 
 class TestJax(Conformance):
     device = "xla"
     xfails = "xfails_jax.txt"
+    compiles = True

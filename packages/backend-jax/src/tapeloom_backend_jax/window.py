@@ -10,12 +10,43 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+from tapeloom.backend.arrayapi.window import out_size
 
 Array = Any
 _Shape: Any = jax.ShapeDtypeStruct
 Pair = tuple[int, int]
 Ints = tuple[int, ...]
+
+
+def _largest(
+    x: Array, places: Array, axis: int, kernel: int, stride: int, padding: int, dilation: int, out: int, width: int
+) -> tuple[Array, Array]:
+    """The largest of each window along one axis, and its place; over rows, a place is row * width + column."""
+    length, spread = x.shape[axis], (-1,) + (1,) * (3 - axis)
+    frame = [(0, 0, 0)] * 4
+    reach = (out - 1) * stride + (kernel - 1) * dilation + 1
+    frame[axis] = (padding, max(0, reach - padding - length), 0)  # with ceil_mode windows reach beyond the padding
+    x, places = lax.pad(x, jnp.zeros((), x.dtype), frame), lax.pad(places, jnp.zeros((), places.dtype), frame)
+    best: Any = None
+    place: Any = None
+    seen: Any = None
+    for tap in range(kernel):
+        start = tap * dilation
+        window = (slice(None),) * axis + (slice(start, start + (out - 1) * stride + 1, stride),)
+        value, its = x[window], places[window]
+        position = np.arange(out) * stride + start - padding
+        if axis == 2:
+            its = its + jnp.asarray((position * width).reshape(spread), its.dtype)
+        inside = jnp.asarray(((position >= 0) & (position < length)).reshape(spread))
+        if best is None:
+            best, place, seen = value, its, inside
+            continue
+        better = inside & ((value > best) | (value != value) | ~seen)  # nan wins, and what lies outside never
+        best, place, seen = jnp.where(better, value, best), jnp.where(better, its, place), seen | inside
+    return best, place
 
 
 class Window:
@@ -79,7 +110,22 @@ class Window:
 
         return jax.linear_transpose(forward, _Shape(weight_size, upstream.dtype))(upstream)[0]
 
-    # pooling: the forward kernels are the shared ones
+    # pooling
+
+    def max_pool2d_with_indices(
+        self, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+    ) -> tuple[Array, Array]:
+        # Along the rows, then across them: the shared text takes kernel height times width steps, which XLA compiles
+        # one by one (15 s for a window of 28 x 28). The first of equal values wins in both.
+        out = out_size(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+        height, width = x.shape[2:]
+        columns = lax.broadcasted_iota(jnp.int32 if height * width < 2**31 else jnp.int64, x.shape, 3)
+        for axis in (3, 2):
+            side = axis - 2
+            x, columns = _largest(
+                x, columns, axis, kernel_size[side], stride[side], padding[side], dilation[side], out[side], width
+            )
+        return x, columns.astype(jnp.int64)
 
     def max_pool2d_backward(self, upstream: Array, indices: Array, x_size: Ints) -> Array:
         planes, area = x_size[0] * x_size[1], x_size[2] * x_size[3]

@@ -31,6 +31,9 @@ OFFICIAL = {
     "xla": "pip install tapeloom-backend-jax",
 }
 
+#: what people call the device types elsewhere
+OTHER_NAMES = {"gpu": "cuda", "cupy": "cuda", "jax": "xla", "tpu": "xla", "numpy": "cpu"}
+
 _backends: dict[str, Backend] = {}
 _failures: dict[str, BackendError] = {}
 _default_device: list[Device | None] = [None]
@@ -188,7 +191,8 @@ def _unknown(device_type: str, installed: list[str]) -> str:
 
     known = sorted({*installed, *_backends})
     message = f"device {device_type!r}: no installed backend serves it. Installed: {', '.join(known) or 'none'}."
-    close = difflib.get_close_matches(device_type, [*known, *OFFICIAL], n=1)
+    close = [OTHER_NAMES[device_type]] if device_type in OTHER_NAMES else []
+    close = close or difflib.get_close_matches(device_type, [*known, *OFFICIAL], n=1)
     if device_type in OFFICIAL:
         return f"{message} Run: {OFFICIAL[device_type]}"
     if close and close[0] in known:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.errors import ArgumentError
+
 Array = Any
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
@@ -29,6 +31,10 @@ class Elementwise:
     xp: Any
 
     def pow(self: Any, x: Array, y: Array) -> Array:
+        if not self.dtype_of(x).is_floating_point and bool((y < 0).any()):
+            raise ArgumentError(
+                "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
+            )
         return self.xp.power(x, y)
 
     def round(self: Any, x: Array) -> Array:

@@ -51,8 +51,8 @@ row("one_hot", [P([0, 2, 1])], [I(2, 3, below=4), 5], [P(1), 3], [I(0, below=3),
     reference=lambda x, classes=None: built((*x.shape, classes or int(x.max()) + 1), lambda i: int(x[i[:-1]] == i[-1])))
 fails("one_hot", [P([0, 3]), 3], ShapeError, "one_hot: classes must lie in 0..2, got 0 to 3.")
 LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
-row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE)
-row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE)
+row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
+row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
 LIKE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}

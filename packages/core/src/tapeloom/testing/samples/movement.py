@@ -321,5 +321,5 @@ def _reduced(x: Any, size: Any) -> Any:
 
 row("reduce_to", [X, (3, 1)], [X, ()], [X, (2, 1, 4)], [T(), ()], [T(0, 3), (1, 3)], reference=_reduced, budget="sum",
     magnitude=_reduced)
-row("zeros_of", [(2, 3), T(4)], [(), T()], [(0, 3), T(2)], reference=lambda size, like: np.zeros(size), grad=0, **MOVED)
+row("zeros_of", [(2, 3), T(4)], [(), T()], [(0, 3), T(0)], reference=lambda size, like: np.zeros(size), grad=0, **MOVED)
 row("full_of", [T(2, 3), 1], [T(), 0], [T(0, 3), 1], reference=lambda like, value: np.full(like.shape, value), grad=0, **MOVED)
