@@ -1,5 +1,6 @@
 """Sphinx: Markdown pages by MyST, the API from docstrings."""
 
+import re
 from importlib.metadata import version as _version
 
 project = "tapeloom"
@@ -14,5 +15,23 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 html_theme = "furo"
 html_title = "tapeloom"
+default_role = "code"  # docstrings write `name`, as in Markdown
+
+
+def _escape(app, what, name, obj, options, lines):
+    """Keep reStructuredText from reading marks into shapes such as (N, *) and formulas such as |x - y|."""
+    example = False
+    for number, line in enumerate(lines):
+        example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
+        if not example:
+            bullet, text = re.match(r"(\s*(?:\* )?)(.*)", line).groups()
+            parts = re.split(r"(``.*?``|`.*?`)", text)
+            parts[::2] = [re.sub(r"(?<!\*)\*(?!\*)|\|", r"\\\g<0>", part) for part in parts[::2]]
+            lines[number] = bullet + "".join(parts)
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _escape, priority=400)  # before napoleon

@@ -26,7 +26,7 @@ def test_the_readme_begins_with_ten_lines_of_code_and_has_the_two_set_up_command
     blocks = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     language, first = blocks[0]
     assert text.index(first) < text.index("\n## "), "code comes first"
-    assert language == "python" and len([line for line in first.splitlines() if line.strip()]) <= 12
+    assert language == "python" and len([line for line in first.splitlines() if line.strip()]) == 10
     commands = [body.strip() for language, body in blocks if language in ("shell", "sh", "bash")]
     assert commands[:2] == [
         "python -m pip install -e packages/core -e packages/backend-numpy -e packages/nn -e packages/data "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import pytest
 
-import tapeloom as tl
 from tapeloom.backend.plugins import get_backend
 
 _COMPILED = [0]
@@ -38,11 +37,3 @@ def compilations() -> Callable[[Callable[[], Any]], int]:
         return _COMPILED[0] - before
 
     return during
-
-
-@pytest.fixture
-def seeded() -> Iterator[None]:
-    """The default generator, seeded, and afterwards as it was."""
-    with tl.fork_rng():
-        tl.manual_seed(0)
-        yield

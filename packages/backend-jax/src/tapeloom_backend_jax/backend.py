@@ -70,7 +70,7 @@ class JaxBackend(Backend):
     def __getattr__(self, name: str) -> Any:
         """The program of a kernel that core calls by name, such as an optimizer's step; made on first use."""
         text = None if name.startswith("_") or name == "kernels" else getattr(self.kernels, name, None)
-        if text is None:
+        if not callable(text):
             raise AttributeError(f"{type(self).__name__} has no kernel {name!r}")
         program = self.kernel(REGISTRY[name]) if name in REGISTRY else of_method(name, text)
         self.__dict__[name] = program = with_defaults(program, text)

@@ -81,7 +81,7 @@ def compiled(
 
 def with_defaults(program: Function, method: Function) -> Function:
     """``program``, made of ``method``, with the defaults of the method's last parameters."""
-    defaults = getattr(method, "__defaults__", None)
+    defaults = method.__defaults__ if hasattr(method, "__func__") else None  # not of JAX's own functions
     if not defaults:
         return program
     count = len(method.__annotations__) - ("self" in method.__annotations__) - ("return" in method.__annotations__)

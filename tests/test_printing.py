@@ -1,0 +1,59 @@
+"""How tensors print: values truncated, and what cannot be seen in them said."""
+
+from __future__ import annotations
+
+import pytest
+
+import tapeloom as tl
+from tapeloom import printing
+
+
+@pytest.fixture(autouse=True)
+def _options():
+    before = dict(printing._options)
+    yield
+    printing._options.update(before)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: tl.tensor(3.0), "tensor(3.)"),
+        (lambda: tl.tensor([1, 2]), "tensor([1, 2])"),
+        (lambda: tl.tensor([[1.0, 2.5], [3.0, 4.0]]), "tensor([[1.0, 2.5],\n        [3.0, 4.0]])"),
+        (lambda: tl.tensor([0.1, 0.22, 1 / 3]), "tensor([0.1000, 0.2200, 0.3333])"),
+        (lambda: tl.tensor([True, False]), "tensor([ True, False])"),
+        (lambda: tl.tensor([1.0], dtype=tl.float64), "tensor([1.], dtype=tapeloom.float64)"),
+        (lambda: tl.ones(2, dtype=tl.bfloat16), "tensor([1., 1.], dtype=tapeloom.bfloat16)"),
+        (lambda: tl.tensor([1], dtype=tl.uint8), "tensor([1], dtype=tapeloom.uint8)"),
+        (lambda: tl.tensor([]), "tensor([])"),
+        (lambda: tl.zeros(0, 3), "tensor([], size=(0, 3))"),
+        (lambda: tl.zeros(2, 0, dtype=tl.int64), "tensor([], size=(2, 0), dtype=tapeloom.int64)"),
+        (lambda: tl.tensor([float("nan"), float("-inf")]), "tensor([ nan, -inf])"),
+        (lambda: tl.ones(1, requires_grad=True), "tensor([1.], requires_grad=True)"),
+        (lambda: tl.ones(1, requires_grad=True) * 2, "tensor([2.], grad_fn=<MultiplyBackward>)"),
+    ],
+)
+def test_text(make, text):
+    assert repr(make()) == text and str(make()) == text
+
+
+def test_large_tensors_are_truncated():
+    assert repr(tl.arange(2000)) == "tensor([   0,    1,    2, ..., 1997, 1998, 1999])"
+    assert len(repr(tl.zeros(300, 400)).splitlines()) == 7
+
+
+def test_options():
+    tl.set_printoptions(precision=2, threshold=5, edgeitems=1)
+    assert repr(tl.tensor([1 / 3, 2 / 3])) == "tensor([0.33, 0.67])"
+    assert repr(tl.arange(10)) == "tensor([0, ..., 9])"
+
+
+def test_formatting_a_number():
+    assert f"{tl.tensor(3.14159):.2f}" == "3.14" and f"{tl.tensor([1])}" == "tensor([1])"
+
+
+def test_names_of_dtypes_and_devices():
+    assert repr(tl.float32) == "tapeloom.float32"
+    assert str(tl.device("cuda:1")) == "cuda:1" and repr(tl.device("cuda:1")) == "device(type='cuda', index=1)"
+    assert repr(tl.device("cpu")) == "device(type='cpu')"

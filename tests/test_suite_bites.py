@@ -1,0 +1,364 @@
+"""The conformance suite is itself tested: a backend with a planted fault must fail the check that is there for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tapeloom as tl
+from tapeloom.backend.plugins import get_backend
+from tapeloom.tape import roles
+from tapeloom.tape.op import REGISTRY
+from tapeloom.testing import GradcheckError, checks, conformance, refusals
+from tapeloom.testing.table import load
+from tapeloom_backend_numpy.backend import NumpyBackend
+
+TABLE = load()
+
+
+@contextmanager
+def serving(backend: Any) -> Iterator[None]:
+    """``backend`` serves the device type ``planted``."""
+    tl.register_backend("planted", backend)
+    try:
+        yield
+    finally:
+        tl.unregister_backend("planted")
+
+
+def planted(**kernels: Any) -> NumpyBackend:
+    """The NumPy backend with some kernels replaced."""
+    return type("Planted", (NumpyBackend,), {"name": "planted", **kernels})(np)
+
+
+def bites(check: str, row: str, backend: Any, dtype: Any = tl.float32, raises: type[Exception] = AssertionError) -> str:
+    """The message with which ``check`` refuses ``backend``, which passes it without the fault."""
+    entry = TABLE[row]
+    with serving(planted()):
+        run(check, entry, dtype)
+    with serving(backend), pytest.raises(raises) as caught:
+        run(check, entry, dtype)
+    return str(caught.value)
+
+
+def run(check: str, entry: Any, dtype: Any) -> None:
+    if check == "value":
+        checks.check_values(entry, dtype, "planted")
+    elif check == "layout":
+        checks.check_layouts(entry, dtype, "planted")
+    elif check == "gradient_dtype":
+        checks.check_gradient_dtypes(entry, [dtype], "planted")
+    elif check in ("gradient", "second_gradient"):
+        checks.check_gradient(entry, 1 + (check == "second_gradient"), "planted")
+    else:
+        {
+            "partial_gradient": checks.check_partial_gradients,
+            "inplace": checks.check_inplace,
+            "spelling": checks.check_spellings,
+            "promotion": checks.check_promotion,
+            "failure": checks.check_failures,
+            "refusal": refusals.check_refusals,
+        }[check](entry, "planted")
+
+
+# values
+
+
+def test_a_small_error_is_seen():
+    text = bites("value", "exp", planted(exp=lambda self, x: np.exp(x) * x.dtype.type(1 + 1e-5)))
+    assert "exp(T[3, 4]) for float32 on planted: at (0, 0) " in text and "spacings apart where 8 are allowed" in text
+
+
+def test_an_error_in_one_element_of_one_dtype_is_seen():
+    def add(self, x, y):
+        out = np.add(x, y)
+        if out.dtype == np.int32 and out.ndim == 2:
+            out[-1, -1] += 1
+        return out
+
+    assert "add(T[3, 4], T[3, 4]) for int32 on planted:" in bites("value", "add", planted(add=add), tl.int32)
+
+
+def test_a_wrong_shape_is_seen():
+    def total(self, x, dim, keepdim=False):
+        return np.sum(x, axis=dim, dtype=x.dtype)  # forgets keepdim
+
+    assert "the shape is (2, 3), (2, 3, 1) was expected" in bites("value", "sum", planted(sum=total))
+
+
+def test_a_dtype_that_the_array_does_not_have_is_seen():
+    text = bites("value", "sqrt", planted(sqrt=lambda self, x: np.sqrt(x.astype(np.float64))))
+    assert "the tensor says float32, but its array holds float64" in text
+
+
+def test_a_kernel_that_writes_into_its_input_is_seen():
+    def negative(self, x):
+        return np.negative(x, out=x) if isinstance(x, np.ndarray) and x.ndim else -x
+
+    assert "the kernel changed an input" in bites("value", "negative", planted(negative=negative))
+
+
+def test_the_wrong_one_of_two_equal_elements_is_seen():
+    def last(self, x, dim, keepdim=False):
+        if not x.ndim:
+            return np.int64(0)
+        found = x.shape[dim] - 1 - np.argmax(np.flip(x, dim), axis=dim, keepdims=keepdim)
+        return np.asarray(found, np.int64)
+
+    assert "argmax_along(V[2, 3], 1)" in bites("value", "argmax_along", planted(argmax_along=last))
+
+
+def test_a_lost_nan_is_seen():
+    assert "maximum(V[3], V[3])" in bites("value", "maximum", planted(maximum=lambda self, x, y: np.fmax(x, y)))
+
+
+def test_a_lost_infinity_is_seen():
+    text = bites("value", "log", planted(log=lambda self, x: np.log(np.maximum(x, np.asarray(1e-30, x.dtype)))))
+    assert "log(V[4])" in text
+
+
+def test_a_loss_for_no_elements_is_seen():
+    def product(self, x, dim, keepdim=False):
+        return np.prod(x, axis=dim, keepdims=keepdim, dtype=x.dtype) if x.size else self.sum(x, dim, keepdim)
+
+    assert "prod(T[0, 3]) for float32 on planted" in bites("value", "prod", planted(prod=product))
+
+
+def test_other_random_bits_are_seen():
+    def random_words(self, seed, offset, n):
+        return super(NumpyBackend, self).random_words(seed + 1, offset, n)
+
+    assert "rand(2, 3) for float32 on planted" in bites("value", "rand", planted(random_words=random_words))
+
+
+def test_a_kernel_that_minds_the_memory_order_is_seen():
+    def tanh(self, x):
+        return np.tanh(np.ravel(x, order="K")).reshape(np.shape(x))  # the order of memory taken for that of the elements
+
+    assert "tanh(T[3, 4]) for float32 on planted with permuted inputs" in bites("layout", "tanh", planted(tanh=tanh))
+
+
+# gradients: faults of a backend's way of running rules, and of rules
+
+
+def test_a_wrong_walk_is_seen():
+    def pull(self, node, g):
+        return [(edge, gradient * 1.001) for edge, gradient in NumpyBackend.pull(self, node, g)]
+
+    text = bites("gradient", "sin", planted(pull=pull), raises=GradcheckError)
+    assert "along a random direction (seed " in text
+
+
+def test_a_gradient_that_is_not_summed_back_is_seen():
+    def reduce_to(self, x, size):
+        return x[tuple(slice(0, 1) if n == 1 else slice(None) for n in (1,) * (x.ndim - len(size)) + size)].reshape(size)
+
+    bites("gradient", "multiply", planted(reduce_to=reduce_to), raises=GradcheckError)
+
+
+def rule(name: str, function: Any, monkeypatch: pytest.MonkeyPatch, slot: int = 0) -> None:
+    """Plant another gradient rule, of the same arguments, in the op ``name``."""
+    op = REGISTRY[name]
+    monkeypatch.setattr(op.rules[slot], "function", function)
+    op.plans.clear()
+    op.fast = None  # its short path holds a plan of its own
+
+
+@pytest.fixture
+def repaired() -> Iterator[None]:
+    """Ops forget the plans that were made of planted rules."""
+    fast = {name: op.fast for name, op in REGISTRY.items()}
+    yield
+    for name, op in REGISTRY.items():
+        op.fast = fast[name]
+        op.plans.clear()
+
+
+@pytest.mark.usefixtures("repaired")
+def test_a_wrong_rule_is_seen(monkeypatch):
+    rule("tanh", lambda g, out: g * (1 - out), monkeypatch)
+    with serving(planted()), pytest.raises(GradcheckError):
+        run("gradient", TABLE["tanh"], tl.float32)
+
+
+@pytest.mark.usefixtures("repaired")
+def test_a_rule_that_is_wrong_on_tensors_alone_is_seen(monkeypatch):
+    def detached(g, out):
+        out = out.detach() if isinstance(out, tl.Tensor) else out
+        return g * (1 - out * out)
+
+    rule("tanh", detached, monkeypatch)
+    with serving(planted()):
+        run("gradient", TABLE["tanh"], tl.float32)
+        with pytest.raises(GradcheckError):
+            run("second_gradient", TABLE["tanh"], tl.float32)
+
+
+def test_a_gradient_that_depends_on_who_else_needs_one_is_seen():
+    def linear_backward(self, node, g):
+        pairs = NumpyBackend.pull(self, node, g)
+        return [(edge, gradient * (1.0 if len(pairs) > 1 else 2.0)) for edge, gradient in pairs]
+
+    text = bites("partial_gradient", "atan2", planted(pull=linear_backward))
+    assert "the gradient of input 0 differs when it alone needs one" in text
+
+
+def test_a_gradient_in_another_dtype_is_seen():
+    def pull(self, node, g):
+        return [(edge, gradient.astype(np.float64)) for edge, gradient in NumpyBackend.pull(self, node, g)]
+
+    assert "the float32 gradient of input 0 holds float64" in bites("gradient_dtype", "sin", planted(pull=pull))
+
+
+# forms
+
+
+def test_an_in_place_form_that_makes_a_new_tensor_is_seen(monkeypatch):
+    monkeypatch.setattr(tl.Tensor, "exp_", lambda self: self.exp())
+    with serving(planted()), pytest.raises(AssertionError, match="it must return the tensor itself"):
+        run("inplace", TABLE["exp"], tl.float32)
+
+
+def test_an_in_place_form_that_detached_handles_do_not_see_is_seen(monkeypatch):
+    def exp_(self):
+        self.array = self.exp().array
+        return self
+
+    monkeypatch.setattr(tl.Tensor, "exp_", exp_)
+    with serving(planted()), pytest.raises(AssertionError, match="a detached handle must see the new values"):
+        run("inplace", TABLE["exp"], tl.float32)
+
+
+def test_a_method_that_does_something_else_is_seen(monkeypatch):
+    monkeypatch.setattr(tl.Tensor, "sin", tl.Tensor.cos)
+    with serving(planted()), pytest.raises(AssertionError, match="as a method on planted"):
+        run("spelling", TABLE["sin"], tl.float32)
+
+
+def test_another_promotion_is_seen(monkeypatch):
+    monkeypatch.setattr(REGISTRY["atan2"], "policy", lambda op, dtype, cast: (tl.float64, tl.float64))
+    monkeypatch.setattr(REGISTRY["atan2"], "entries", {})
+    with serving(planted()), pytest.raises(AssertionError, match="the result is float64, float32 was expected"):
+        run("promotion", TABLE["atan2"], tl.float32)
+
+
+# errors
+
+
+def test_a_missing_check_is_seen(monkeypatch):
+    monkeypatch.setattr(REGISTRY["linear"], "check", None)
+    with serving(planted()), pytest.raises(AssertionError, match="came, ShapeError was expected"):
+        run("failure", TABLE["linear"], tl.float32)
+
+
+def test_another_message_is_seen(monkeypatch):
+    def check(op, x, weight, bias):
+        raise tl.errors.ShapeError("linear: shapes do not fit.")
+
+    monkeypatch.setattr(REGISTRY["linear"], "check", check)
+    with serving(planted()), pytest.raises(AssertionError, match=r"the message is\s+linear: shapes do not fit\.\s+and should be\s"):
+        run("failure", TABLE["linear"], tl.float32)
+
+
+def test_a_setting_that_is_not_checked_is_seen(monkeypatch):
+    op = REGISTRY["sum"]
+    lenient = tuple((place, name, None if name == "keepdim" else f) for place, name, f in op.static_positions)
+    monkeypatch.setattr(op, "static_positions", lenient)
+    with serving(planted()), pytest.raises(AssertionError, match="sum with keepdim='yes' on planted"):
+        run("refusal", TABLE["sum"], tl.float32)
+    assert roles.STATICS["bool"] is not None
+
+
+# the backend
+
+
+def test_a_missing_kernel_is_seen():
+    backend = planted(tanh=None)
+    with pytest.raises(AssertionError, match="the backend 'planted' has no kernel of this name"):
+        conformance.check_kernel(backend, REGISTRY["tanh"])
+
+
+def test_swapped_parameters_are_seen():
+    backend = planted(gather=lambda self, x, index, dim: x)
+    with pytest.raises(AssertionError, match="takes .*'x', 'index', 'dim'"):
+        conformance.check_kernel(backend, REGISTRY["gather"])
+
+
+def test_a_further_parameter_is_seen():
+    backend = planted(gather=lambda self, x, dim, index, mode: x)
+    with pytest.raises(AssertionError, match="asks for 'mode', which the op does not have"):
+        conformance.check_kernel(backend, REGISTRY["gather"])
+
+
+def test_a_misspelt_kernel_is_seen():
+    conformance.check_strangers(get_backend("cpu"))
+    with pytest.raises(AssertionError, match="planted: tahn: no op and no part of the protocol"):
+        conformance.check_strangers(planted(tahn=lambda self, x: x))
+
+
+# the whole way, as a plugin's author goes it
+
+
+def test_a_plugins_test_file_is_ten_lines(pytester):
+    pytester.makepyfile(
+        """
+        import numpy
+        from tapeloom.testing import Conformance
+        from tapeloom_backend_numpy.backend import NumpyBackend
+
+        class Mine(NumpyBackend):
+            def exp2(self, x):
+                return numpy.exp(x)
+
+        class TestMine(Conformance):
+            device = "mine"
+            make_backend = staticmethod(lambda: Mine(numpy))
+        """
+    )
+    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "exp2- or log2- or (surface and hardtanh)", "--tb=line")
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == len(TABLE["exp2"].dtypes), outcomes
+    assert outcomes["passed"] == len(TABLE["log2"].dtypes) + 1
+
+
+def test_a_deviation_stands_in_the_xfail_file(pytester):
+    pytester.makepyfile(
+        test_mine="""
+        import numpy
+        from tapeloom.testing import Conformance
+        from tapeloom_backend_numpy.backend import NumpyBackend
+
+        class Mine(NumpyBackend):
+            def exp2(self, x):
+                return numpy.exp(x)
+
+        class TestMine(Conformance):
+            device = "mine"
+            xfails = "xfails.txt"
+            make_backend = staticmethod(lambda: Mine(numpy))
+        """
+    )
+    pytester.makefile(".txt", xfails="# This library takes powers of e.\nvalue exp2-*\nvalue log2-float32\n")
+    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "value and (exp2- or log2-)", "--tb=line", "-rx")
+    outcomes = result.parseoutcomes()
+    assert outcomes["xfailed"] == len(TABLE["exp2"].dtypes)
+    assert outcomes["failed"] == 1, "a listed test that passes is an error"
+    result.stdout.fnmatch_lines(["*This library takes powers of e.*"])
+
+
+def test_a_device_that_is_not_there_is_skipped_once_a_check(pytester):
+    pytester.makepyfile(
+        """
+        from tapeloom.testing import Conformance
+
+        class TestNone(Conformance):
+            device = "nowhere"
+        """
+    )
+    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) == {"skipped"} and outcomes["skipped"] < 20
