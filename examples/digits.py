@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import tapeloom as tl
 from tapeloom import nn, optim
@@ -35,7 +36,7 @@ def make_model() -> nn.Module:
     )
 
 
-def train_epoch(model: nn.Module, optimizer: optim.Optimizer, loader: DataLoader, title: str) -> float:
+def train_epoch(model: nn.Module, optimizer: optim.Optimizer, loader: DataLoader[Any], title: str) -> float:
     """Go through the training data once; returns the mean loss."""
     model.train()
     losses = []
@@ -54,7 +55,7 @@ def accuracy(model: nn.Module, data: Digits) -> float:
     """The share of images whose highest score is that of the right digit."""
     model.eval()
     with tl.no_grad():
-        return (model(data.images).argmax(1) == data.labels).float().mean().item()
+        return float((model(data.images).argmax(1) == data.labels).float().mean())
 
 
 def draw(curve: list[list[float]], path: Path) -> None:
@@ -64,13 +65,14 @@ def draw(curve: list[list[float]], path: Path) -> None:
     except ImportError:
         print(f"no {path.name}: matplotlib is not installed")
         return
-    axes = Figure(figsize=(6, 4), layout="constrained").subplots()
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
     epochs, losses, accuracies = zip(*curve, strict=True)
     axes.plot(epochs, losses, label="training loss")
     axes.plot(epochs, accuracies, label="test accuracy")
     axes.set_xlabel("epoch")
     axes.legend()
-    axes.figure.savefig(path)
+    figure.savefig(path)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def compare(case: Case, dtype: DType, got: Any, want: Any, args: Any, kwargs: An
         assert result.dtype is kind, f"{which}: the result is {result.dtype.name}, {kind.name} was expected."
         assert str(result.device) == str(device), f"{which}: the result is on {result.device}."
         assert result.shape == value.shape, f"{which}: the shape is {result.shape}, {value.shape} was expected."
-        _compare_values(which, kind, result, value, row, args, kwargs, number)
+        compare_values(which, kind, result, value, row, args, kwargs, number)
 
 
 def _promoted(case: Case, dtype: DType) -> DType:
@@ -135,8 +135,8 @@ def _promoted(case: Case, dtype: DType) -> DType:
     return result
 
 
-def _compare_values(
-    which: str, kind: DType, result: Tensor, want: Any, row: Row, args: Any, kwargs: Any, number: int
+def compare_values(
+    which: str, kind: DType, result: Tensor, want: Any, row: Row, args: Any, kwargs: Any, number: int, factor: int = 1
 ) -> None:
     got = result.numpy(force=True)
     assert got.dtype == host.native(kind), f"{which}: the tensor says {kind.name}, but its array holds {got.dtype}."
@@ -151,7 +151,7 @@ def _compare_values(
             largest = row.magnitude(*_magnitudes(args), **{name: _magnitudes(v) for name, v in kwargs.items()})
             largest = largest[number] if isinstance(largest, tuple) else largest
             scale = np.maximum(scale, np.abs(largest))
-        slack = row.budget * _EPS[kind.name] * np.maximum(scale, dtypes.finfo(kind).tiny)
+        slack = factor * row.budget * _EPS[kind.name] * np.maximum(scale, dtypes.finfo(kind).tiny)
         fine = (got == rounded) | (np.isnan(got) & np.isnan(exact)) | (np.abs(got - exact) <= slack)
     if not fine.all():
         place = tuple(int(i) for i in np.argwhere(~fine)[0])
@@ -184,7 +184,7 @@ def gradient_cases(row: Row) -> list[Case]:
 def check_gradient(row: Row, order: int, device: Any) -> None:
     """First (``order`` 1) or second derivatives of every case against differences, in float64."""
     for case in gradient_cases(row):
-        function, tensors = _function_of(case, device)
+        function, tensors = function_of(case, device)
         if not tensors:
             continue
         check = gradcheck if order == 1 else gradgradcheck
@@ -198,7 +198,7 @@ def check_gradient(row: Row, order: int, device: Any) -> None:
 def check_partial_gradients(row: Row, device: Any) -> None:
     """Each input's gradient is the same whether it alone needs one or all do."""
     for case in gradient_cases(row)[:1]:
-        function, tensors = _function_of(case, device)
+        function, tensors = function_of(case, device)
         if len(tensors) < 2:
             continue
         whole = _gradients(function, tensors, range(len(tensors)))
@@ -216,7 +216,7 @@ def check_partial_gradients(row: Row, device: Any) -> None:
 def check_gradient_dtypes(row: Row, kinds: list[DType], device: Any) -> None:
     """Gradients have the dtype of their tensor, in each floating dtype, and the values of the float64 gradient."""
     for case in gradient_cases(row)[:1]:
-        function, tensors = _function_of(case, device)
+        function, tensors = function_of(case, device)
         if not tensors:
             continue
         exact = _gradients(function, tensors, range(len(tensors)))
@@ -245,7 +245,7 @@ def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
     return [None if tensor.grad is None else tensor.grad.numpy(force=True) for tensor in fresh]
 
 
-def _function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
+def function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
     """The case as a function of its float64 tensors, and those tensors as leaves that need a gradient."""
     row = case.row
     args, kwargs = case.arguments(dtypes.float64)

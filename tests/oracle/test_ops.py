@@ -1,0 +1,79 @@
+"""Every row of the table beside PyTorch: the same samples, values, shapes, dtypes and gradients."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tapeloom as tl
+from tapeloom.testing import checks
+from tapeloom.testing.table import load
+
+torch = pytest.importorskip("torch", reason="the oracle tests compare with PyTorch; install the group `torch`")
+sys.path.insert(0, str(Path(__file__).parent))
+import torch_side  # noqa: E402
+
+TABLE = load()
+ROWS = [row for row in TABLE.values() if row.name not in torch_side.OURS]
+#: what PyTorch's CPU kernels do not implement: (row, dtype names)
+NOT_THERE: dict[str, str] = {}
+#: differences, each listed in docs/differences.md: (row, dtype names, cases) -> why
+DIFFERENT: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("row, dtype", [pytest.param(r, d, id=f"{r.name}-{d.name}") for r in ROWS for d in r.dtypes])
+def test_values(row, dtype):
+    compared = 0
+    for case in row.cases_for(dtype):
+        try:
+            their = torch_side.Run(case, dtype, needs=False).results
+        except (RuntimeError, NotImplementedError, IndexError, ValueError, TypeError) as error:
+            if "not implemented for" in str(error) or str(case) in REFUSED:
+                continue
+            raise AssertionError(f"{case} for {dtype.name}: PyTorch refuses it: {type(error).__name__}: {error}") from error
+        args, kwargs = case.arguments(dtype)
+        ours = checks.called(row, args, kwargs, "cpu", dtype)
+        assert len(ours) == len(their), f"{case}: {len(ours)} results against {len(their)} of PyTorch"
+        for number, (mine, reference) in enumerate(zip(ours, their, strict=True)):
+            if not isinstance(reference, torch.Tensor):
+                assert mine == reference
+                continue
+            name = str(reference.dtype).removeprefix("torch.")
+            assert mine.dtype.name == name, f"{case} for {dtype.name}: {mine.dtype.name}, and {name} in PyTorch"
+            assert mine.shape == tuple(reference.shape), f"{case} for {dtype.name}: {mine.shape}, {tuple(reference.shape)} in PyTorch"
+            where = f"{case} for {dtype.name} beside PyTorch"
+            checks.compare_values(where, mine.dtype, mine, torch_side.host(reference), row, args, kwargs, number, 2)
+            compared += 1
+
+
+#: calls that PyTorch refuses and tapeloom takes (docs/differences.md)
+REFUSED: set[str] = set()
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if row.grad])
+def test_gradients(row):
+    for case in checks.gradient_cases(row):
+        if str(case) in REFUSED:
+            continue
+        run = torch_side.Run(case, tl.float64, needs=True)
+        function, tensors = checks.function_of(case, "cpu")
+        ours = gradients(function, tensors)
+        for number, (mine, reference) in enumerate(zip(ours, run.gradients(), strict=True)):
+            if reference is None or mine is None:
+                nothing = (mine is None or not mine.any()) and (reference is None or not reference.any())
+                assert nothing, f"{case}: input {number} gets {mine}, and {reference} in PyTorch"
+                continue
+            np.testing.assert_allclose(mine, reference, rtol=1e-9, atol=1e-11, err_msg=f"{case}: the gradient of input {number}")
+
+
+def gradients(function, tensors):
+    total = 0
+    for number, out in enumerate(function(*tensors)):
+        if out.requires_grad:
+            total = total + (out * tl.tensor(torch_side.weights(out.shape, number), dtype=out.dtype)).sum()
+    if isinstance(total, tl.Tensor):
+        total.backward()
+    return [None if tensor.grad is None else tensor.grad.numpy() for tensor in tensors]

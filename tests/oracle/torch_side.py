@@ -1,0 +1,205 @@
+"""PyTorch's side of the comparison: for each row of the table what PyTorch calls it, and how its cases are run there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from tapeloom.dtypes import DType
+from tapeloom.testing.table import Case, Row
+
+#: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
+OURS = set(
+    "alias full_of zeros_of zero_of place reduce_to swap_last slice unslice slice_put select_column masked_scale relu_backward "
+    "conv2d_weight_gradient conv2d_input_gradient max_pool2d_backward avg_pool2d_backward embedding_backward "
+    "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd_step adam_step one_hot new_tensor tensor as_tensor "
+    "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
+    "is_contiguous detach_ equal allclose copy_".split()
+)
+#: rows that PyTorch spells otherwise
+SPELLED: dict[str, Any] = {
+    "op equal": torch.eq,
+    "op cross_entropy": lambda x, t, w, ignore, kind, smooth: F.cross_entropy(
+        x, t, w, ignore_index=ignore, reduction=kind, label_smoothing=smooth
+    ),
+    "op embedding": lambda weight, indices, padding: F.embedding(indices, weight, padding),
+    "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
+    "pow": torch.pow,
+    "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
+    "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim if x.ndim else (), keepdim),
+    "max_values": lambda x, dim, keepdim=False: torch.max(x, dim, keepdim),
+    "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
+    "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
+    "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
+    "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(x, dim, correction=correction, keepdim=keepdim),
+    "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
+    "all": lambda x, dim=(), keepdim=False: torch.all(x, dim, keepdim) if dim != () else torch.all(x),
+    "any": lambda x, dim=(), keepdim=False: torch.any(x, dim, keepdim) if dim != () else torch.any(x),
+    "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(x, tuple(range(x.ndim)) if dim is None else dim, keepdim),
+    "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
+    "cast": lambda x, dtype: x.to(dtype),
+    "constant_pad": lambda x, pad, value=0: F.pad(x, pad, value=value),
+    "reshape": lambda x, *size, **kw: torch.reshape(x, kw.get("size", size[0] if size and not isinstance(size[0], int) else size)),
+    "expand": lambda x, *size: x.expand(*size),
+    "squeeze": lambda x, *dims, **kw: torch.squeeze(x, *(dims or kw.values())),
+    "permute": lambda x, *dims: x.permute(*dims),
+    "flip": lambda x, *dims, **kw: x.flip(*(dims or kw.values())),
+    "ravel": torch.ravel,
+    "index": lambda x, indices, dims: x[_key(x, indices, dims)],
+    "index_put": lambda x, indices, value, dims, accumulate=False: torch.index_put(
+        x, _key_tensors(x, indices, dims), _wide_value(x, value, indices, dims), accumulate
+    ),
+    "x[key]": lambda x, key: x[tuple(key)],
+    "x[key] = value": lambda x, key, value: _assigned(x, key, value),
+    "nonzero": torch.nonzero,
+    "batch_norm_train": lambda x, w, b, eps=1e-5: (
+        F.batch_norm(x, None, None, w, b, True, 0.1, eps),
+        x.mean([0, *range(2, x.ndim)]),
+        x.var([0, *range(2, x.ndim)], correction=0),
+    ),
+    "batch_norm_train[0]": lambda x, w, b, eps=1e-5: F.batch_norm(x, None, None, w, b, True, 0.1, eps),
+    "running statistics": lambda x, mean, var, momentum: _moved(x, mean.clone(), var.clone(), momentum),
+    "max_pool2d_with_indices": lambda x, k, s, p, d, c: F.max_pool2d(x, k, s, p, d, c, return_indices=True),
+    "max_pool2d indices": lambda x, k: F.max_pool2d(x, k, return_indices=True),
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "fill_": lambda x, value: x.clone().fill_(value),
+    "zero_": lambda x: x.clone().zero_(),
+    "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
+    "linspace": torch.linspace,
+    "arange": torch.arange,
+    "isclose": torch.isclose,
+    "take_along_dim": lambda x, indices, dim=None: torch.take_along_dim(x, indices, dim),
+    "mse_loss": lambda x, t, reduction="mean": F.mse_loss(x, t, reduction=reduction),
+    "l1_loss": lambda x, t, reduction="mean": F.l1_loss(x, t, reduction=reduction),
+    "gelu": lambda x, approximate="none": F.gelu(x, approximate=approximate),
+    "logsigmoid": F.logsigmoid,
+    "softmin": lambda x, dim: F.softmin(x, dim),
+    "celu": lambda x, alpha=1.0: F.celu(x, alpha),
+    "elu": lambda x, alpha=1.0: F.elu(x, alpha),
+    "clone": torch.clone,
+}
+for _name in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
+    SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(x, y if isinstance(y, torch.Tensor) else torch.tensor(y))
+KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _prod(x: Any, dim: Any, keepdim: bool, **kw: Any) -> Any:
+    dim = kw.pop("axis", dim)
+    keepdim = kw.pop("keepdims", keepdim)
+    if dim is None or isinstance(dim, int):
+        return torch.prod(x, **kw) if dim is None else torch.prod(x, dim, keepdim, **kw)
+    for axis in sorted((d % x.ndim for d in dim), reverse=True):  # PyTorch takes one dim at a time
+        x = torch.prod(x, axis, True, **kw)
+    return x if keepdim else x.squeeze(tuple(dim))
+
+
+def _key(x: Any, indices: Any, dims: Any) -> tuple[Any, ...]:
+    key: list[Any] = [slice(None)] * x.ndim
+    for dim, index in zip(dims, indices, strict=True):
+        key[dim] = index
+    return tuple(key)
+
+
+def _key_tensors(x: Any, indices: Any, dims: Any) -> list[Any]:
+    return [indices[dims.index(axis)] if axis in dims else None for axis in range(max(dims) + 1)]
+
+
+def _wide_value(x: Any, value: Any, indices: Any, dims: Any) -> Any:
+    return value.expand(x[_key(x, indices, dims)].shape)
+
+
+def _assigned(x: Any, key: Any, value: Any) -> Any:
+    x = x.clone()
+    x[tuple(key)] = value
+    return x
+
+
+def _moved(x: Any, mean: Any, var: Any, momentum: float) -> Any:
+    F.batch_norm(x, mean, var, training=True, momentum=momentum)
+    return mean, var
+
+
+def spelling(row: Row) -> Any:
+    """PyTorch's function for a row, or None where there is none."""
+    name = row.name
+    if name in OURS:
+        return None
+    if name in SPELLED:
+        return SPELLED[name]
+    for home in (torch, F):
+        if hasattr(home, name) and callable(getattr(home, name)):
+            return getattr(home, name)
+    if hasattr(torch.Tensor, name):
+        return getattr(torch.Tensor, name)
+    raise LookupError(f"the row {name!r} has no counterpart: name it in SPELLED, or in OURS")
+
+
+def dtype_of(kind: DType) -> Any:
+    """PyTorch's dtype for ours."""
+    return getattr(torch, kind.name)
+
+
+def theirs(value: Any) -> Any:
+    """A host array as a torch tensor."""
+    array = np.asarray(value)
+    if array.dtype.name == "bfloat16":
+        return torch.tensor(array.astype(np.float32)).to(torch.bfloat16).reshape(array.shape)
+    return torch.tensor(array).reshape(array.shape)
+
+
+def host(tensor: Any) -> Any:
+    """A torch tensor as a host array of float64, int64 or bool."""
+    tensor = tensor.detach()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
+class Run:
+    """One case run by PyTorch: its results, and the leaves that need a gradient."""
+
+    def __init__(self, case: Case, kind: DType, needs: bool) -> None:
+        args, kwargs = case.arguments(kind)
+        specs = case.inputs()
+        self.leaves: list[Any] = []
+
+        def there(value: Any) -> Any:
+            if isinstance(value, (np.ndarray, np.generic)):
+                tensor = theirs(value)
+                spec = next(specs)
+                if needs and spec.grad and tensor.is_floating_point() and spec.kind in "TV":
+                    self.leaves.append(tensor.requires_grad_())
+                return tensor
+            if isinstance(value, (list, tuple)) and any(isinstance(item, (np.ndarray, list, tuple)) for item in value):
+                return type(value)(there(item) for item in value)
+            return dtype_of(value) if isinstance(value, DType) else value
+
+        own = [there(item) for item in args]
+        named = {KEYWORDS.get(name, name): there(item) for name, item in kwargs.items()}
+        if case.row.maker:
+            named = {"dtype": dtype_of(kind)} | named
+        result = spelling(case.row)(*own, **named)
+        self.results = list(result) if isinstance(result, (tuple, list)) else [result]
+
+    def gradients(self) -> list[Any]:
+        """The gradients of the leaves, for the fixed gradients of the results that ``weights`` gives."""
+        total: Any = 0
+        floating = [out for out in self.results if isinstance(out, torch.Tensor) and out.is_floating_point()]
+        for number, out in enumerate(floating):
+            if out.requires_grad:
+                total = total + (out * theirs(weights(out.shape, number)).to(out.dtype)).sum()
+        if isinstance(total, torch.Tensor):
+            total.backward()
+        return [None if leaf.grad is None else host(leaf.grad) for leaf in self.leaves]
+
+
+def weights(shape: Any, number: int) -> Any:
+    """The gradient of the result ``number`` of this shape that both sides start from."""
+    count = math.prod(shape)
+    return np.cos(np.arange(count) * 0.25 + number).reshape(tuple(shape))
+
+
