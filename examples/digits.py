@@ -39,7 +39,7 @@ def make_model() -> nn.Module:
 def train_epoch(model: nn.Module, optimizer: optim.Optimizer, loader: DataLoader[Any], title: str) -> float:
     """Go through the training data once; returns the mean loss."""
     model.train()
-    losses = []
+    losses: list[float] = []
     bar = progress(loader, title)
     for images, labels in bar:
         optimizer.zero_grad()

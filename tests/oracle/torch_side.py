@@ -18,8 +18,10 @@ OURS = set(
     "conv2d_weight_gradient conv2d_input_gradient max_pool2d_backward avg_pool2d_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd_step adam_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_".split()
+    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
+#: names whose public form is that of torch.nn.functional, with another signature than the one in torch
+LAYERS = {"batch_norm", "embedding", "binary_cross_entropy_with_logits", "group_norm", "layer_norm", "rms_norm", "conv2d", "prelu"}
 #: rows that PyTorch spells otherwise
 SPELLED: dict[str, Any] = {
     "op equal": torch.eq,
@@ -50,8 +52,8 @@ SPELLED: dict[str, Any] = {
     "flip": lambda x, *dims, **kw: x.flip(*(dims or kw.values())),
     "ravel": torch.ravel,
     "index": lambda x, indices, dims: x[_key(x, indices, dims)],
-    "index_put": lambda x, indices, value, dims, accumulate=False: torch.index_put(
-        x, _key_tensors(x, indices, dims), _wide_value(x, value, indices, dims), accumulate
+    "index_put": lambda x, indices, value, dims, accumulate=False: (
+        torch.index_put(x, tuple(indices), value, True) if accumulate else _assigned(x, _key(x, indices, dims), value)
     ),
     "x[key]": lambda x, key: x[tuple(key)],
     "x[key] = value": lambda x, key, value: _assigned(x, key, value),
@@ -83,6 +85,9 @@ SPELLED: dict[str, Any] = {
     "celu": lambda x, alpha=1.0: F.celu(x, alpha),
     "elu": lambda x, alpha=1.0: F.elu(x, alpha),
     "clone": torch.clone,
+    "tile": lambda x, *dims: torch.tile(x, dims[0] if isinstance(dims[0], tuple) else dims),
+    "zeros": lambda *size, **kw: torch.zeros(*(size or ((),)), **kw),
+    "ones": lambda *size, **kw: torch.ones(*(size or ((),)), **kw),
 }
 for _name in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(x, y if isinstance(y, torch.Tensor) else torch.tensor(y))
@@ -106,14 +111,6 @@ def _key(x: Any, indices: Any, dims: Any) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _key_tensors(x: Any, indices: Any, dims: Any) -> list[Any]:
-    return [indices[dims.index(axis)] if axis in dims else None for axis in range(max(dims) + 1)]
-
-
-def _wide_value(x: Any, value: Any, indices: Any, dims: Any) -> Any:
-    return value.expand(x[_key(x, indices, dims)].shape)
-
-
 def _assigned(x: Any, key: Any, value: Any) -> Any:
     x = x.clone()
     x[tuple(key)] = value
@@ -132,7 +129,7 @@ def spelling(row: Row) -> Any:
         return None
     if name in SPELLED:
         return SPELLED[name]
-    for home in (torch, F):
+    for home in (F, torch) if name in LAYERS else (torch, F):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)
     if hasattr(torch.Tensor, name):

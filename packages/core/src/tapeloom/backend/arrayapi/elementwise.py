@@ -12,7 +12,7 @@ Array = Any
 DIRECT = {
     name: name
     for name in (
-        "add subtract multiply divide negative abs sign floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
+        "add subtract multiply divide negative abs floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum fmax fmin "
         "logaddexp remainder fmod floor_divide copysign where "
         "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
@@ -36,6 +36,10 @@ class Elementwise:
                 "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
             )
         return self.xp.power(x, y)
+
+    def sign(self: Any, x: Array) -> Array:
+        out = self.xp.sign(x)
+        return self.where(out == out, out, self.zero_like(out))  # 0 for nan, as in PyTorch
 
     def round(self: Any, x: Array) -> Array:
         return self.xp.round(x)
