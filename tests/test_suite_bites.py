@@ -137,7 +137,9 @@ def test_other_random_bits_are_seen():
 
 def test_a_kernel_that_minds_the_memory_order_is_seen():
     def tanh(self, x):
-        return np.tanh(np.ravel(x, order="K")).reshape(np.shape(x))  # the order of memory taken for that of the elements
+        return np.tanh(np.ravel(x, order="K")).reshape(
+            np.shape(x)
+        )  # the order of memory taken for that of the elements
 
     assert "tanh(T[3, 4]) for float32 on planted with permuted inputs" in bites("layout", "tanh", planted(tanh=tanh))
 
@@ -155,7 +157,9 @@ def test_a_wrong_walk_is_seen():
 
 def test_a_gradient_that_is_not_summed_back_is_seen():
     def reduce_to(self, x, size):
-        return x[tuple(slice(0, 1) if n == 1 else slice(None) for n in (1,) * (x.ndim - len(size)) + size)].reshape(size)
+        return x[tuple(slice(0, 1) if n == 1 else slice(None) for n in (1,) * (x.ndim - len(size)) + size)].reshape(
+            size
+        )
 
     bites("gradient", "multiply", planted(reduce_to=reduce_to), raises=GradcheckError)
 
@@ -260,7 +264,10 @@ def test_another_message_is_seen(monkeypatch):
         raise tl.errors.ShapeError("linear: shapes do not fit.")
 
     monkeypatch.setattr(REGISTRY["linear"], "check", check)
-    with serving(planted()), pytest.raises(AssertionError, match=r"the message is\s+linear: shapes do not fit\.\s+and should be\s"):
+    with (
+        serving(planted()),
+        pytest.raises(AssertionError, match=r"the message is\s+linear: shapes do not fit\.\s+and should be\s"),
+    ):
         run("failure", TABLE["linear"], tl.float32)
 
 
@@ -319,7 +326,9 @@ def test_a_plugins_test_file_is_ten_lines(pytester):
             make_backend = staticmethod(lambda: Mine(numpy))
         """
     )
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "exp2- or log2- or (surface and hardtanh)", "--tb=line")
+    result = pytester.runpytest_subprocess(
+        "-q", "-p", "no:cacheprovider", "-k", "exp2- or log2- or (surface and hardtanh)", "--tb=line"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == len(TABLE["exp2"].dtypes), outcomes
     assert outcomes["passed"] == len(TABLE["log2"].dtypes) + 1
@@ -343,7 +352,9 @@ def test_a_deviation_stands_in_the_xfail_file(pytester):
         """
     )
     pytester.makefile(".txt", xfails="# This library takes powers of e.\nvalue exp2-*\nvalue log2-float32\n")
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "value and (exp2- or log2-)", "--tb=line", "-rx")
+    result = pytester.runpytest_subprocess(
+        "-q", "-p", "no:cacheprovider", "-k", "value and (exp2- or log2-)", "--tb=line", "-rx"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes["xfailed"] == len(TABLE["exp2"].dtypes)
     assert outcomes["failed"] == 1, "a listed test that passes is an error"

@@ -46,7 +46,9 @@ def test_every_row_has_every_kind_of_input(name):
 
 
 def test_gradients_of_differentiable_ops_are_checked():
-    unchecked = [name for name, entry in TABLE.items() if entry.op is not None and entry.op.differentiable and not entry.grad]
+    unchecked = [
+        name for name, entry in TABLE.items() if entry.op is not None and entry.op.differentiable and not entry.grad
+    ]
     assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]" and by "double"
 
 

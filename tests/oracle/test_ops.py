@@ -46,7 +46,9 @@ def test_values(row, dtype):
         except (RuntimeError, NotImplementedError, IndexError, ValueError, TypeError) as error:
             if "not implemented for" in str(error) or "does not support" in str(error) or str(case) in TAKEN:
                 continue  # an extra of ours
-            raise AssertionError(f"{case} for {dtype.name}: PyTorch refuses it: {type(error).__name__}: {error}") from error
+            raise AssertionError(
+                f"{case} for {dtype.name}: PyTorch refuses it: {type(error).__name__}: {error}"
+            ) from error
         args, kwargs = case.arguments(dtype)
         ours = checks.called(row, args, kwargs, "cpu", dtype)
         assert len(ours) == len(their), f"{case}: {len(ours)} results against {len(their)} of PyTorch"
@@ -56,7 +58,9 @@ def test_values(row, dtype):
                 continue
             name = str(reference.dtype).removeprefix("torch.")
             assert mine.dtype.name == name, f"{case} for {dtype.name}: {mine.dtype.name}, and {name} in PyTorch"
-            assert mine.shape == tuple(reference.shape), f"{case} for {dtype.name}: {mine.shape}, {tuple(reference.shape)} in PyTorch"
+            assert mine.shape == tuple(reference.shape), (
+                f"{case} for {dtype.name}: {mine.shape}, {tuple(reference.shape)} in PyTorch"
+            )
             where = f"{case} for {dtype.name} beside PyTorch"
             checks.compare_values(where, mine.dtype, mine, torch_side.host(reference), row, args, kwargs, number, 2)
 
@@ -74,7 +78,9 @@ def test_gradients(row):
                 nothing = (mine is None or not mine.any()) and (reference is None or not reference.any())
                 assert nothing, f"{case}: input {number} gets {mine}, and {reference} in PyTorch"
                 continue
-            np.testing.assert_allclose(mine, reference, rtol=1e-7, atol=1e-11, err_msg=f"{case}: the gradient of input {number}")
+            np.testing.assert_allclose(
+                mine, reference, rtol=1e-7, atol=1e-11, err_msg=f"{case}: the gradient of input {number}"
+            )
 
 
 def gradients(function, tensors):

@@ -21,7 +21,16 @@ OURS = set(
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
-LAYERS = {"batch_norm", "embedding", "binary_cross_entropy_with_logits", "group_norm", "layer_norm", "rms_norm", "conv2d", "prelu"}
+LAYERS = {
+    "batch_norm",
+    "embedding",
+    "binary_cross_entropy_with_logits",
+    "group_norm",
+    "layer_norm",
+    "rms_norm",
+    "conv2d",
+    "prelu",
+}
 #: rows that PyTorch spells otherwise
 SPELLED: dict[str, Any] = {
     "op equal": torch.eq,
@@ -37,15 +46,21 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
-    "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(x, dim, correction=correction, keepdim=keepdim),
+    "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
+        x, dim, correction=correction, keepdim=keepdim
+    ),
     "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
     "all": lambda x, dim=(), keepdim=False: torch.all(x, dim, keepdim) if dim != () else torch.all(x),
     "any": lambda x, dim=(), keepdim=False: torch.any(x, dim, keepdim) if dim != () else torch.any(x),
-    "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(x, tuple(range(x.ndim)) if dim is None else dim, keepdim),
+    "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(
+        x, tuple(range(x.ndim)) if dim is None else dim, keepdim
+    ),
     "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "cast": lambda x, dtype: x.to(dtype),
     "constant_pad": lambda x, pad, value=0: F.pad(x, pad, value=value),
-    "reshape": lambda x, *size, **kw: torch.reshape(x, kw.get("size", size[0] if size and not isinstance(size[0], int) else size)),
+    "reshape": lambda x, *size, **kw: torch.reshape(
+        x, kw.get("size", size[0] if size and not isinstance(size[0], int) else size)
+    ),
     "expand": lambda x, *size: x.expand(*size),
     "squeeze": lambda x, *dims, **kw: torch.squeeze(x, *(dims or kw.values())),
     "permute": lambda x, *dims: x.permute(*dims),
@@ -89,8 +104,12 @@ SPELLED: dict[str, Any] = {
     "zeros": lambda *size, **kw: torch.zeros(*(size or ((),)), **kw),
     "ones": lambda *size, **kw: torch.ones(*(size or ((),)), **kw),
 }
-for _name in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
-    SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(x, y if isinstance(y, torch.Tensor) else torch.tensor(y))
+for (
+    _name
+) in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
+    SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
+        x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
+    )
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -198,5 +217,3 @@ def weights(shape: Any, number: int) -> Any:
     """The gradient of the result ``number`` of this shape that both sides start from."""
     count = math.prod(shape)
     return np.cos(np.arange(count) * 0.25 + number).reshape(tuple(shape))
-
-

@@ -64,18 +64,20 @@ def _(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
 
 @op(inplace=True)
 def floor_divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """``floor(x / y)`` in the promoted dtype. It has no gradient."""
+    """``floor(x / y)`` in the promoted dtype; its gradient is 0."""
+floor_divide.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
 
 
 @op(method=False)
 def trunc_divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """``trunc(x / y)`` in the promoted dtype: ``divide(x, y, rounding_mode="trunc")``. It has no gradient."""
+    """``trunc(x / y)`` in the promoted dtype: ``divide(x, y, rounding_mode="trunc")``; its gradient is 0."""
+trunc_divide.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
 
 
 @op(inplace=True)
 def remainder(x: TensorLike, y: TensorLike) -> Tensor:
     """``x - y * floor(x / y)``: the remainder with the sign of ``y``."""
-remainder.gradient(x=lambda g: g, y=lambda g, x, y, ops: -g * ops.floor(x / y))
+remainder.gradient(x=lambda g: g, y=lambda g, x, y, ops: -g * ops.floor_divide(x, y))
 
 
 @op(inplace=True)
@@ -89,11 +91,13 @@ def pow(x: TensorLike, y: TensorLike) -> Tensor:
     """``x ** y``. At ``x = 0`` the gradients are those of PyTorch: 0 for ``y = 0``, and 0 for ``y`` where ``y >= 0``."""
 pow.gradient(
     x=lambda g, x, y, ops: ops.where(ops.equal(y, 0), 0, g * (y * ops.pow(x, ops.where(ops.equal(y, 0), 1, y) - 1))),
-    y=lambda g, x, y, out, ops: g * ops.where(
-        ops.logical_and(ops.equal(x, 0), ops.greater_equal(y, 0)), 0, out * ops.log(ops.where(ops.equal(x, 0), 1, x))
-        + ops.where(ops.equal(x, 0), out * ops.log(ops.abs(x)), 0)
-    ),
+    y=lambda g, x, y, out, ops: g * (out * _log_of_base(x, y, ops)),
 )
+
+
+def _log_of_base(x: Any, y: Any, ops: Any) -> Any:
+    zero = ops.equal(x, 0)
+    return ops.where(zero, ops.where(ops.less(y, 0), float("-inf"), ops.zero_of(x)), ops.log(ops.where(zero, 1, x)))
 
 
 @op(dtype=NUMERIC, aliases=("neg",), inplace=True)
@@ -198,10 +202,7 @@ log1p.gradient(x=lambda g, x: g / (x + 1))
 @op(dtype=FLOAT)
 def logaddexp(x: TensorLike, y: TensorLike) -> Tensor:
     """``log(exp(x) + exp(y))`` without overflow."""
-logaddexp.gradient(
-    x=lambda g, x, out, ops: g * ops.exp(x - out),
-    y=lambda g, y, out, ops: g * ops.exp(y - out),
-)
+logaddexp.gradient(x=lambda g, x, y, ops: g / (1 + ops.exp(y - x)), y=lambda g, x, y, ops: g / (1 + ops.exp(x - y)))
 
 
 @op(dtype=FLOAT, inplace=True)
@@ -253,9 +254,14 @@ atan.gradient(x=lambda g, x: g / (1 + x * x))
 def atan2(x: TensorLike, y: TensorLike) -> Tensor:
     """The angle in radians of the point (``y``, ``x``): the first argument is the height, as in PyTorch."""
 atan2.gradient(
-    x=lambda g, x, y: g * (y / (x * x + y * y)),
-    y=lambda g, x, y: g * (-x / (x * x + y * y)),
+    x=lambda g, x, y, ops: g * (y / _square_of_radius(x, y, ops)),
+    y=lambda g, x, y, ops: g * (-x / _square_of_radius(x, y, ops)),
 )
+
+
+def _square_of_radius(x: Any, y: Any, ops: Any) -> Any:
+    square = x * x + y * y
+    return ops.where(ops.equal(square, 0), 1, square)  # at the origin the gradient is 0
 
 
 @op(dtype=FLOAT, inplace=True)
@@ -380,9 +386,9 @@ clamp.gradient(
 
 def _inside(g: Any, x: Any, min: Any, max: Any, ops: Any) -> Any:
     if min is not None:
-        g = ops.where(ops.less(x, min), 0, g)
+        g = ops.where(ops.greater_equal(x, min), g, 0)
     if max is not None:
-        g = ops.where(ops.greater(x, max), 0, g)
+        g = ops.where(ops.less_equal(x, max), g, 0)
     return g
 
 

@@ -257,7 +257,14 @@ def var(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = F
 @function()
 def std(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1, axis: Any = None) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
-    return OPS.sqrt(var(x, dim, unbiased, keepdim, correction=correction, axis=axis))
+    return _root(var(x, dim, unbiased, keepdim, correction=correction, axis=axis), 2)
+
+
+def _root(total: Any, p: float) -> Any:
+    """``total ** (1 / p)`` with the gradient 0 where it is 0, as PyTorch's norms and deviations have it."""
+    zero = OPS.equal(total, 0)
+    positive = OPS.where(zero, 1, total)
+    return OPS.where(zero, 0, OPS.sqrt(positive) if p == 2 else OPS.pow(positive, 1 / p))
 
 
 @op(dtype=FLOAT)
@@ -273,7 +280,7 @@ logsumexp.gradient(
 def norm(x: Any, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``."""
     if p in (2, 2.0, "fro"):
-        return OPS.sqrt(OPS.sum(OPS.square(x), dim, keepdim))
+        return _root(OPS.sum(OPS.square(x), dim, keepdim), 2)
     if p == float("inf"):
         return OPS.amax(OPS.abs(x), dim, keepdim)
     if p == float("-inf"):
@@ -284,4 +291,4 @@ def norm(x: Any, p: float | str = 2, dim: Any = None, keepdim: bool = False) -> 
         raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
     if p == 0:
         return OPS.sum(OPS.where(OPS.not_equal(x, 0), OPS.full_of(x, 1), 0), dim, keepdim)
-    return OPS.pow(OPS.sum(OPS.pow(OPS.abs(x), p), dim, keepdim), 1 / p)
+    return _root(OPS.sum(OPS.pow(OPS.abs(x), p), dim, keepdim), p)

@@ -156,9 +156,9 @@ class _Probe:
         upstream = [rng.uniform(-1, 1, out.shape) for out in self.outputs]
         ahead = self.values([point + self.eps * v for point, v in zip(self.points, along, strict=True)])
         behind = self.values([point - self.eps * v for point, v in zip(self.points, along, strict=True)])
-        numeric = sum(
-            float(np.sum((a - b) * w)) for a, b, w in zip(ahead, behind, upstream, strict=True)
-        ) / (2 * self.eps)
+        numeric = sum(float(np.sum((a - b) * w)) for a, b, w in zip(ahead, behind, upstream, strict=True)) / (
+            2 * self.eps
+        )
         gradients = self.analytic(upstream, retain=False)
         analytic = sum(float(np.sum(g * v)) for g, v in zip(gradients, along, strict=True))
         if abs(analytic - numeric) <= atol + rtol * abs(numeric):

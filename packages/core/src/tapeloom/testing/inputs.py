@@ -1,7 +1,8 @@
 """What a sample says about its arguments, and how their values are drawn.
 
 ``T(3, 4)`` is a tensor of the dtype under test, ``I(4, below=3)`` one of positions (int64), ``M(3, 4)`` a bool mask,
-``V([[1, 2]])`` a tensor of given values, ``P([1, 0])`` given positions. Lists and tuples of them are lists of tensors; all else is passed as it is.
+``V([[1, 2]])`` a tensor of given values, ``P([1, 0])`` given positions. Lists and tuples of them are lists of tensors;
+all else is passed as it is.
 Values are drawn from a seed made of the op's name and the place in its table: the same in every run, on every device.
 """
 

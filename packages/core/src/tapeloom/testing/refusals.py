@@ -81,9 +81,13 @@ def _wrong(op: Any, name: str, annotation: str, role: str | None, bound: dict[st
         if isinstance(value, Tensor) and role == "mask":
             yield value.float(), DTypeError, (f"{prefix} be a bool tensor, got float32. Cast it with .bool().",)
     elif role is not None:
-        yield "text", ArgumentTypeError, (
-            f"{prefix} be a list or tuple of tensors, got 'text'.",
-            f"{prefix} be a list or tuple of tensors, got str.",
+        yield (
+            "text",
+            ArgumentTypeError,
+            (
+                f"{prefix} be a list or tuple of tensors, got 'text'.",
+                f"{prefix} be a list or tuple of tensors, got str.",
+            ),
         )
     elif annotation in ("Dim", "Dims") and name in ("dim", "dims"):
         first = next(bound[other] for other, _, kind in op.roles if kind is not None)

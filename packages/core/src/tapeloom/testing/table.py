@@ -105,6 +105,18 @@ class Row:
         "without",
     )
 
+    budget: Any
+    calls: Callable[..., Any] | None
+    domain: tuple[float, float] | None
+    dtypes: tuple[DType, ...]
+    gives: Any
+    grad: int
+    kinks: Any
+    magnitude: Callable[..., Any] | None
+    maker: bool
+    reference: Callable[..., Any] | None
+    without: list[str]
+
     def __init__(self, name: str, cases: Sequence[Case], settings: dict[str, Any]) -> None:
         self.name = name
         self.cases = tuple(cases)

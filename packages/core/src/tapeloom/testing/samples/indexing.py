@@ -10,7 +10,7 @@ from tapeloom import dtypes, keys
 from tapeloom.errors import ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, M, P, T, V
 from tapeloom.testing.references import built
-from tapeloom.testing.table import ALL, FLOATS, case, fails, row
+from tapeloom.testing.table import ALL, case, fails, row
 
 X = T(2, 3, 4)
 PICKED: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
