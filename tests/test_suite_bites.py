@@ -291,7 +291,7 @@ def test_a_missing_kernel_is_seen():
 
 def test_swapped_parameters_are_seen():
     backend = planted(gather=lambda self, x, index, dim: x)
-    with pytest.raises(AssertionError, match="takes .*'x', 'index', 'dim'"):
+    with pytest.raises(AssertionError, match=r"takes .*'x', 'index', 'dim'"):
         conformance.check_kernel(backend, REGISTRY["gather"])
 
 

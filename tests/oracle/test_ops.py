@@ -19,32 +19,17 @@ import torch_side  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's own
 TABLE = load()
 ROWS = [row for row in TABLE.values() if row.name not in torch_side.OURS]
-#: calls that PyTorch refuses and tapeloom takes
-TAKEN = {
-    "cross_entropy(T[4, 3], P[4])",  # int32 labels
-    "index_add(T[], 0, I[1], T[1])",
-    "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
-    "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
-}
-#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/differences.md or is nan in PyTorch
-DIFFERENT = {
-    ("all(T[2, 3, 4])", "uint8"),  # PyTorch keeps uint8 for uint8 alone
-    ("any(T[2, 3, 4])", "uint8"),
-    ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
-    ("gelu(V[3])", "bfloat16"),
-    ("gelu(V[3])", "float32"),
-}
 
 
 @pytest.mark.parametrize("row, dtype", [pytest.param(r, d, id=f"{r.name}-{d.name}") for r in ROWS for d in r.dtypes])
 def test_values(row, dtype):
     for case in row.cases_for(dtype):
-        if (str(case), dtype.name) in DIFFERENT:
+        if (str(case), dtype.name) in torch_side.DIFFERENT:
             continue
         try:
             their = torch_side.Run(case, dtype, needs=False).results
         except (RuntimeError, NotImplementedError, IndexError, ValueError, TypeError) as error:
-            if "not implemented for" in str(error) or "does not support" in str(error) or str(case) in TAKEN:
+            if "not implemented for" in str(error) or "does not support" in str(error) or str(case) in torch_side.TAKEN:
                 continue  # an extra of ours
             raise AssertionError(
                 f"{case} for {dtype.name}: PyTorch refuses it: {type(error).__name__}: {error}"
@@ -68,7 +53,7 @@ def test_values(row, dtype):
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if row.grad])
 def test_gradients(row):
     for case in checks.gradient_cases(row):
-        if str(case) in TAKEN:
+        if str(case) in torch_side.TAKEN:
             continue
         run = torch_side.Run(case, tl.float64, needs=True)
         function, tensors = checks.function_of(case, "cpu")

@@ -38,6 +38,7 @@ SPELLED: dict[str, Any] = {
         x, t, w, ignore_index=ignore, reduction=kind, label_smoothing=smooth
     ),
     "op embedding": lambda weight, indices, padding: F.embedding(indices, weight, padding),
+    "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
@@ -110,6 +111,21 @@ for (
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
         x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
     )
+#: calls that PyTorch refuses and tapeloom takes
+TAKEN = {
+    "cross_entropy(T[4, 3], P[4])",  # int32 labels
+    "index_add(T[], 0, I[1], T[1])",
+    "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
+    "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
+}
+#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/differences.md or is nan in PyTorch
+DIFFERENT = {
+    ("all(T[2, 3, 4])", "uint8"),  # PyTorch keeps uint8 for uint8 alone
+    ("any(T[2, 3, 4])", "uint8"),
+    ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
+    ("gelu(V[3])", "bfloat16"),
+    ("gelu(V[3])", "float32"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -173,6 +189,22 @@ def host(tensor: Any) -> Any:
     """A torch tensor as a host array of float64, int64 or bool."""
     tensor = tensor.detach()
     return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
+def inputs_of(case: Case, kind: DType) -> list[Any]:
+    """The tensors among the arguments of a case, as host arrays, in order."""
+    args, kwargs = case.arguments(kind)
+    found: list[Any] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, (np.ndarray, np.generic)):
+            found.append(np.asarray(value))
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                walk(item)
+
+    walk([*args, *kwargs.values()])
+    return found
 
 
 class Run:

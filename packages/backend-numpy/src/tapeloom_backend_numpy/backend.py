@@ -53,6 +53,9 @@ class NumpyBackend(
     def sum(self, x: Array, dim: tuple[int, ...], keepdim: bool = False) -> Array:
         return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)  # np.sum without its own dispatch
 
+    def copy(self, array: Array) -> Array:
+        return self.xp.array(array)  # an array also of a scalar, whose own copy could not be written to
+
     def from_host(self, array: Any, device: Device) -> Array:
         return array
 

@@ -57,19 +57,20 @@ def called(row: Row, args: Any, kwargs: Any, device: Any, dtype: DType, layout: 
     def there(value: Any) -> Any:
         return tl.tensor(value, device=device) if layout is None else layout(value, device)
 
-    own = [_moved(item, there) for item in args]
-    named = {name: _moved(item, there) for name, item in kwargs.items()}
+    own = [moved(item, there) for item in args]
+    named = {name: moved(item, there) for name, item in kwargs.items()}
     if row.maker:
         named = {"dtype": dtype, "device": device} | named
     result = row.call(*own, **named)
     return tuple(result) if isinstance(result, (tuple, list)) else (result,)
 
 
-def _moved(argument: Any, there: Any) -> Any:
+def moved(argument: Any, there: Any) -> Any:
+    """``argument`` with each host array in it, also within a list, turned into what ``there`` makes of it."""
     if isinstance(argument, (np.ndarray, np.generic)):
         return there(argument)
     if isinstance(argument, list):
-        return [_moved(item, there) for item in argument]
+        return [moved(item, there) for item in argument]
     return argument
 
 
@@ -284,8 +285,8 @@ def function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
             return _Place(len(leaves) - 1)
         return made
 
-    own = [_moved(item, there) for item in args]
-    named = {name: _moved(item, there) for name, item in kwargs.items()}
+    own = [moved(item, there) for item in args]
+    named = {name: moved(item, there) for name, item in kwargs.items()}
 
     def function(*tensors: Tensor) -> list[Tensor]:
         def filled(argument: Any) -> Any:
@@ -319,8 +320,8 @@ def check_inplace(row: Row, device: Any) -> None:
         for case in row.cases_for(dtype):
             args, kwargs = case.arguments(dtype)
             want = called(row, args, kwargs, device, dtype)[0]
-            tensors = [_moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
-            named = {name: _moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
+            tensors = [moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
+            named = {name: moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
             target = tensors[0]
             if not isinstance(target, Tensor):
                 continue
@@ -363,8 +364,8 @@ def check_spellings(row: Row, device: Any) -> None:
     if op.method and not row.maker:
         args, kwargs = case.arguments(dtype)
         want = called(row, args, kwargs, device, dtype)
-        own = [_moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
-        named = {name: _moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
+        own = [moved(item, lambda value: tl.tensor(value, device=device)) for item in args]
+        named = {name: moved(v, lambda value: tl.tensor(value, device=device)) for name, v in kwargs.items()}
         spelling = op.aliases[0] if op.name in FUNCTIONS else op.name
         got = getattr(own[0], spelling)(*own[1:], **named)
         for a, b in zip(got if isinstance(got, tuple) else (got,), want, strict=True):
@@ -459,4 +460,4 @@ def tensors_of(case: Case, dtype: DType, device: Any) -> tuple[list[Any], dict[s
     def there(value: Any) -> Tensor:
         return tl.tensor(value, device=device)
 
-    return [_moved(item, there) for item in args], {name: _moved(item, there) for name, item in kwargs.items()}
+    return [moved(item, there) for item in args], {name: moved(item, there) for name, item in kwargs.items()}

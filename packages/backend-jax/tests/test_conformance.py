@@ -1,7 +1,0 @@
-"""The conformance suite on the XLA backend."""
-
-from tapeloom.testing import Conformance
-
-
-class TestXla(Conformance):
-    device = "xla"

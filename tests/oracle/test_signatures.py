@@ -1,0 +1,114 @@
+"""Names, order and defaults of parameters beside PyTorch's own, where PyTorch tells them."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from tapeloom.tape.op import FUNCTIONS, REGISTRY, Op
+
+torch = pytest.importorskip("torch", reason="the oracle tests compare with PyTorch; install the group `torch`")
+import torch.nn.functional as F  # noqa: E402
+
+#: our names of PyTorch's parameters
+NAMES = {
+    "self": "x",
+    "input": "x",
+    "other": "y",
+    "exponent": "y",
+    "tensors": "tensors",
+    "mat2": "y",
+    "vec": "y",
+    "vec2": "y",
+    "tensor": "y",
+    "dims": "dim",
+}
+#: parameters of PyTorch's that tapeloom does not have, anywhere (docs/differences.md)
+ABSENT = set(
+    "out layout pin_memory memory_format size_average reduce inplace max_norm norm_type scale_grad_by_freq sparse _stacklevel "
+    "sparse_grad non_blocking names requires_grad dtype device generator".split()
+)
+
+
+def ours(name):
+    """(name, default) of our parameters, in order."""
+    found = FUNCTIONS[name][0] if name in FUNCTIONS else REGISTRY[name]
+    if isinstance(found, Op):
+        return [(p, found.defaults.get(p, inspect.Parameter.empty)) for p in found.parameters]
+    parameters = inspect.signature(found).parameters.values()
+    return [(p.name, p.default) for p in parameters if p.kind is not p.VAR_KEYWORD]
+
+
+def theirs(name):
+    """The signatures that PyTorch has under this name: lists of (name, default)."""
+    if hasattr(F, name) and inspect.isfunction(getattr(F, name)):
+        parameters = inspect.signature(getattr(F, name)).parameters.values()
+        return [[(p.name, p.default) for p in parameters]]
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    return [
+        [(a.name, a.default_value if a.has_default_value() else inspect.Parameter.empty) for a in schema.arguments]
+        for schema in schemas
+        if "out" not in schema.overload_name
+    ]
+
+
+def plain(value):
+    """Defaults that mean the same."""
+    if value is inspect.Parameter.empty:
+        return "required"
+    if value in ([], (), None):
+        return None
+    return value[0] if value in ([0, 0], [1, 1]) else value
+
+
+#: parameters whose default differs from PyTorch's on purpose: (name, parameter) -> why
+OTHERWISE = {
+    ("softmax", "dim"): "required: PyTorch guesses, with a warning",
+    ("log_softmax", "dim"): "required",
+    ("softmin", "dim"): "required",
+}
+#: names under which PyTorch has something else, or several signatures at once
+APART = {
+    "embedding_backward": "an inner name on both sides",
+    "index": "an inner name on both sides",
+    "index_put": "an inner name on both sides",
+    "max_pool2d_backward": "an inner name on both sides",
+    "max_pool2d_with_indices": "an inner name on both sides",
+    "slice": "an inner name on both sides",
+    "normal": "four signatures, all taken",
+    "randint": "two signatures, both taken",
+    "std": "three signatures, all taken",
+    "uniform_": "its first parameter is called from",
+    "var": "three signatures, all taken",
+}
+NAMED = [name for name in sorted({*FUNCTIONS, *REGISTRY}) if name not in APART and theirs(name)]
+
+
+def test_enough_is_compared():
+    assert len(NAMED) > 120
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_order_and_defaults(name):
+    mine = [(NAMES.get(p, p), plain(default)) for p, default in ours(name)]
+    candidates = []
+    for signature in theirs(name):
+        their = [(NAMES.get(p, p), plain(default)) for p, default in signature if p not in ABSENT]
+        own = [(p, default) for p, default in mine if p not in ABSENT]
+        problems = []
+        for position, (parameter, default) in enumerate(their):
+            if position >= len(own):
+                if default == "required":
+                    problems.append(f"has no {parameter}")
+                continue
+            if own[position][0] != parameter and not (position < 2 and default == "required"):
+                problems.append(f"has {own[position][0]} where PyTorch has {parameter}")
+            elif own[position][1] != default and (name, parameter) not in OTHERWISE:
+                problems.append(f"{parameter}={own[position][1]!r} where PyTorch has {default!r}")
+        for parameter, default in own[len(their) :]:
+            if default == "required":
+                problems.append(f"asks for {parameter}")
+        candidates.append(problems)
+    best = min(candidates, key=len)
+    assert not best, f"{name}: {'; '.join(best)}. Ours: {mine}. Theirs: {theirs(name)}"
