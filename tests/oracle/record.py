@@ -44,7 +44,7 @@ def recorded(row: Row) -> np.ndarray | None:
     parts = []
     for case in cases(row, kind):
         run = torch_side.Run(case, kind, needs=bool(row.grad) and case.grad and kind.is_floating_point)
-        arrays = [leaf for leaf in torch_side.inputs_of(case, kind)]
+        arrays = list(torch_side.inputs_of(case, kind))
         arrays += [torch_side.host(out) for out in run.results if isinstance(out, torch.Tensor)]
         arrays += [gradient for gradient in run.gradients() if gradient is not None and gradient.any()]
         parts += [np.ravel(array).astype(np.float32 if kind is tl.float32 else np.float64) for array in arrays]
