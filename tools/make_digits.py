@@ -11,7 +11,7 @@ import struct
 from hashlib import sha256
 from pathlib import Path
 
-from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+from sklearn.datasets import load_digits
 
 TARGET = Path(__file__).parents[1] / "packages/data/src/tapeloom/data/datasets/digits.safetensors"
 TEST = 360
