@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import pytest
 from tapeloom.backend.plugins import get_backend
 
 _COMPILED = [0]
+_CLEARED = [0]
 
 
 def _count(event: str, duration: float, **_: Any) -> None:
@@ -19,6 +20,15 @@ def _count(event: str, duration: float, **_: Any) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(_count)
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory() -> Iterator[None]:
+    """JAX keeps every program, 1.5 MB each, and the conformance suite makes many thousands."""
+    yield
+    if _COMPILED[0] - _CLEARED[0] > 1000:
+        jax.clear_caches()
+        _CLEARED[0] = _COMPILED[0]
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ _EPS = {dtype.name: dtypes.finfo(dtype).eps for dtype in dtypes.FLOATS}
 # values
 
 
-def check_values(row: Row, dtype: DType, device: Any) -> None:
-    """Every case of the row: value, shape, dtype and device of the result."""
-    for case in row.cases_for(dtype):
+def check_values(row: Row, dtype: DType, device: Any, few: bool = False) -> None:
+    """Every case of the row (see ``Row.cases_for``): value, shape, dtype and device of the result."""
+    for case in row.cases_for(dtype, few):
         args, kwargs = case.arguments(dtype)
         given: list[tuple[Tensor, Any]] = []
 

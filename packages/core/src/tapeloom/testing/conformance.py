@@ -142,7 +142,7 @@ class Conformance:
 
     def test_value(self, row: Row, dtype: DType) -> None:
         """Value, shape, dtype and device of each sample; inputs stay as they are."""
-        checks.check_values(row, dtype, self._device())
+        checks.check_values(row, dtype, self._device(), few=self.compiles)
 
     def test_layout(self, row: Row) -> None:
         """The same results from permuted and sliced inputs."""
@@ -156,7 +156,7 @@ class Conformance:
 
     def test_gradient(self, row: Row) -> None:
         """First derivatives against differences."""
-        checks.check_gradient(row, 1, self._device(), 3 if self.compiles else None)
+        checks.check_gradient(row, 1, self._device(), 2 if self.compiles else None)
 
     def test_second_gradient(self, row: Row) -> None:
         """Second derivatives against differences of the first."""

@@ -138,11 +138,16 @@ class Row:
             return REGISTRY[self.name.removeprefix("op ")]
         return None if self.name in FUNCTIONS or self.calls else REGISTRY[self.name]
 
-    def cases_for(self, dtype: DType) -> Iterator[Case]:
-        """The cases that ``dtype`` is tested with: all for the common ones, the first for the others."""
+    def cases_for(self, dtype: DType, few: bool = False) -> Iterator[Case]:
+        """The cases that ``dtype`` is tested with: all for the common dtypes (``few``: for float32), else the first.
+
+        Cases for certain dtypes only are always among them.
+        """
         some = [made for made in self.cases if made.only is None or dtype in made.only]
-        wide = dtype in (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_) or len(self.dtypes) < 3
-        yield from some if wide else some[:1] + [made for made in some[1:] if made.only is not None]
+        common = dtypes.float32 if dtypes.float32 in self.dtypes else self.dtypes[-1]
+        many = (common,) if few else (dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_)
+        wide = dtype in many or len(self.dtypes) < 3
+        yield from some if wide else some[:1] + [made for made in some[1:] if made.only is not None and not few]
 
 
 def row(
