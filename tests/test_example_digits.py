@@ -93,7 +93,7 @@ KILLS = {
     "before the first checkpoint": [("10026 parameters", 0.3)],
     "while the first is written": [("epoch 1:", 0.0)],
     "in the second epoch": [("epoch 1:", 0.25)],
-    "again and again": [("10026 parameters", 0.0), ("epoch 1:", 0.001), ("epoch 2:", 0.2), ("epoch 3:", 0.0)],
+    "again and again": [("10026 parameters", 0.0), ("epoch 1:", 0.001), ("epoch 2:", 0.0), ("epoch 3:", 0.0)],
 }
 
 
