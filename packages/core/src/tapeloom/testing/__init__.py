@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tapeloom.testing.conformance import Conformance
     from tapeloom.testing.differential import agree
-    from tapeloom.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+    from tapeloom.testing.gradients import GradcheckError, gradcheck, gradgradcheck
 
 _HOMES = {
     "Conformance": "conformance",
-    "GradcheckError": "gradcheck",
+    "GradcheckError": "gradients",
     "agree": "differential",
-    "gradcheck": "gradcheck",
-    "gradgradcheck": "gradcheck",
+    "gradcheck": "gradients",
+    "gradgradcheck": "gradients",
 }
 
 __all__ = ["Conformance", "GradcheckError", "agree", "gradcheck", "gradgradcheck"]

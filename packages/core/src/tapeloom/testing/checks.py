@@ -12,7 +12,7 @@ from tapeloom import dtypes, host
 from tapeloom.dtypes import DType
 from tapeloom.tape.op import FUNCTIONS
 from tapeloom.tape.tensor import Tensor
-from tapeloom.testing.gradcheck import gradcheck, gradgradcheck
+from tapeloom.testing.gradients import gradcheck, gradgradcheck
 from tapeloom.testing.table import Case, Row, expected_dtype
 
 _EPS = {dtype.name: dtypes.finfo(dtype).eps for dtype in dtypes.FLOATS}

@@ -21,6 +21,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a device that cannot be used, before anything is collected."""
+    asked = config.getoption("--device")
+    if asked:
+        import pytest
+
+        from tapeloom.backend.plugins import resolve_device
+        from tapeloom.errors import TapeloomError
+
+        for name in asked:
+            try:
+                resolve_device(name)
+            except TapeloomError as error:
+                raise pytest.UsageError(f"--device {name}: {error}") from None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise the fixture ``device`` over the devices that can be used."""
     if "device" in metafunc.fixturenames and not _marked(metafunc, "device"):
@@ -39,17 +55,9 @@ def devices(config: pytest.Config) -> list[Any]:
     import pytest
 
     from tapeloom.backend.plugins import report
-    from tapeloom.errors import TapeloomError
 
     asked = config.getoption("--device")
     if asked:
-        from tapeloom.backend.plugins import resolve_device
-
-        for name in asked:
-            try:
-                resolve_device(name)
-            except TapeloomError as error:
-                raise pytest.UsageError(f"--device {name}: {error}") from None
         return list(asked)
     required = os.environ.get("TAPELOOM_REQUIRE", "").split(",")
     found = []

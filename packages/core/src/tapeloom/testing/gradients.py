@@ -85,7 +85,7 @@ def gradgradcheck(
         outputs = _floating(func(*arguments))
     if grad_outputs is None:
         rng = np.random.default_rng(seed)
-        given = [_host_tensor(rng.uniform(-1, 1, out.shape), out).requires_grad_() for out in outputs]
+        given = [_host_tensor(_direction(rng, out.shape), out).requires_grad_() for out in outputs]
     else:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     places = [i for i, item in enumerate(arguments) if isinstance(item, Tensor) and item.requires_grad]
@@ -152,8 +152,8 @@ class _Probe:
     def direction(self, seed: int, atol: float, rtol: float) -> str:
         """The quick check; what is wrong, or nothing."""
         rng = np.random.default_rng(seed)
-        along = [rng.uniform(-1, 1, point.shape) for point in self.points]
-        upstream = [rng.uniform(-1, 1, out.shape) for out in self.outputs]
+        along = [_direction(rng, point.shape) for point in self.points]
+        upstream = [_direction(rng, out.shape) for out in self.outputs]
         ahead = self.values([point + self.eps * v for point, v in zip(self.points, along, strict=True)])
         behind = self.values([point - self.eps * v for point, v in zip(self.points, along, strict=True)])
         numeric = sum(float(np.sum((a - b) * w)) for a, b, w in zip(ahead, behind, upstream, strict=True)) / (
@@ -196,6 +196,11 @@ class _Probe:
 
     def _named(self) -> str:
         return ", ".join(f"{tensor.dtype.name}{list(tensor.shape)} on {tensor.device}" for tensor in self.checked)
+
+
+def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Random numbers, none of them near 0: every entry of the Jacobian weighs."""
+    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
 
 
 def _floating(outputs: Any) -> list[Tensor]:

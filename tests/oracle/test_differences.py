@@ -1,0 +1,104 @@
+"""That PyTorch still does otherwise where docs/differences.md says so: the names are those of tests/test_differences.py."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the oracle tests compare with PyTorch; install the group `torch`")
+
+
+def test_view_is_reshape_and_shares():
+    base = torch.arange(6).reshape(2, 3)
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        base.T.view(6)
+    flat = base.T.reshape(6)
+    flat[1] = 100
+    assert base[1, 0] != 100
+
+
+def test_backward_never_finds_a_changed_tensor():
+    w = torch.tensor([2.0], requires_grad=True)
+    y = w * w
+    z = y * y
+    y += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.backward()
+
+
+def test_from_numpy_lends_in_one_direction():
+    array = np.zeros(3)
+    torch.from_numpy(array).add_(1)
+    assert array.tolist() == [1, 1, 1]
+
+
+def test_numpy_is_read_only():
+    x = torch.zeros(3)
+    x.numpy()[0] = 1
+    assert x[0] == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_arrays_do_not_mix_with_tensors():
+    assert (torch.ones(3) + np.ones(3)).tolist() == [2, 2, 2]
+
+
+def test_a_number_that_does_not_fit_is_an_error():
+    try:
+        assert (torch.tensor([1], dtype=torch.uint8) + 300).tolist() == [45]
+    except RuntimeError as error:
+        pytest.skip(f"PyTorch refuses it now, too: {error}")
+
+
+def test_all_and_any_give_bool_always():
+    assert torch.tensor([0, 2], dtype=torch.uint8).any().dtype is torch.uint8
+
+
+def test_the_gradient_of_floor_division_is_zero():
+    x = torch.tensor([5.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="not implemented"):
+        (x // 2).backward()
+
+
+def test_gelu_of_infinity():
+    assert math.isnan(torch.nn.functional.gelu(torch.tensor([math.inf] * 3))[0])
+
+
+def test_arg_extremes_of_bool():
+    with pytest.raises(RuntimeError, match="does not support bool"):
+        torch.tensor([False, True]).argmax()
+
+
+def test_labels_of_any_integer_dtype():
+    with pytest.raises(RuntimeError, match="Long"):
+        torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 2], dtype=torch.int32))
+
+
+def test_inference_mode_makes_ordinary_tensors():
+    with torch.inference_mode():
+        x = torch.ones(2)
+    w = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Inference tensors"):
+        (w * x).sum()
+
+
+def test_nodes_are_called_by_the_op():
+    x = torch.ones(2, requires_grad=True)
+    assert type((x * x).grad_fn).__name__ == "MulBackward0"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_softmax_needs_dim():
+    assert torch.nn.functional.softmax(torch.ones(2, 2)).shape == (2, 2)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_losses_do_not_broadcast():
+    assert torch.nn.functional.mse_loss(torch.ones(3, 1), torch.ones(3)).item() == 0
+
+
+def test_errors_are_also_the_builtins_that_python_users_expect():
+    with pytest.raises(RuntimeError):
+        torch.ones(3, 4) * torch.ones(2, 4)

@@ -1,0 +1,179 @@
+"""The differences from PyTorch that docs/differences.md lists, each as what tapeloom does.
+
+What PyTorch does instead is in tests/oracle/test_differences.py, under the same names.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tapeloom as tl
+from tapeloom import nn, optim
+
+# tensors
+
+
+def test_there_are_no_strides():
+    x = tl.ones(2, 3).T
+    assert x.contiguous() is x and x.is_contiguous()
+    for name in ("stride", "data_ptr", "storage"):
+        assert not hasattr(x, name)
+
+
+def test_view_is_reshape_and_shares():
+    base = tl.arange(6).reshape(2, 3)
+    flat = base.T.view(6)
+    flat[1] = 100
+    assert base[1, 0].item() == 100
+
+
+def test_a_write_through_expand_is_refused():
+    with pytest.raises(tl.errors.InplaceError):
+        tl.zeros(1, 3).expand(2, 3).add_(1)
+
+
+def test_backward_never_finds_a_changed_tensor():
+    w = tl.tensor([2.0], requires_grad=True)
+    y = w * w
+    z = y * y
+    y += 1
+    z.backward()
+    assert w.grad.tolist() == [32.0]
+
+
+def test_from_numpy_lends_in_one_direction():
+    array = np.zeros(3)
+    x = tl.from_numpy(array)
+    array[0] = 5
+    assert x[0].item() == 5
+    x.add_(1)
+    assert array.tolist() == [5, 0, 0] and x.tolist() == [6, 1, 1]
+
+
+def test_numpy_is_read_only():
+    array = tl.zeros(3).numpy()
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 1
+
+
+def test_arrays_do_not_mix_with_tensors():
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        tl.ones(3) + np.ones(3)
+
+
+def test_empty_gives_zeros():
+    assert tl.empty(100).tolist() == [0.0] * 100
+    assert tl.empty_like(tl.ones(3)).tolist() == [0.0] * 3
+
+
+def test_there_is_no_out():
+    with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
+        tl.exp(tl.ones(3), out=tl.zeros(3))
+
+
+def test_shapes_are_tuples():
+    assert type(tl.ones(2, 3).shape) is tuple
+
+
+def test_there_is_no_tensor_constructor():
+    with pytest.raises(TypeError):
+        tl.Tensor([1.0])
+
+
+# dtypes and numbers
+
+
+def test_a_number_that_does_not_fit_is_an_error():
+    with pytest.raises(tl.errors.DTypeError, match="the number 300 does not fit uint8"):
+        tl.tensor([1], dtype=tl.uint8) + 300
+
+
+def test_all_and_any_give_bool_always():
+    x = tl.tensor([0, 2], dtype=tl.uint8)
+    assert x.all().dtype is tl.bool_ and x.any().dtype is tl.bool_
+
+
+def test_the_gradient_of_floor_division_is_zero():
+    x = tl.tensor([5.0], requires_grad=True)
+    (x // 2).backward()
+    assert x.grad.tolist() == [0.0]
+
+
+def test_gelu_of_infinity():
+    assert nn.functional.gelu(tl.tensor([math.inf])).tolist() == [math.inf]
+
+
+def test_arg_extremes_of_bool():
+    assert tl.tensor([False, True, True]).argmax().item() == 1
+
+
+def test_labels_of_any_integer_dtype():
+    x = tl.zeros(2, 3)
+    assert tl.cross_entropy(x, tl.tensor([0, 2], dtype=tl.int32)).item() == pytest.approx(math.log(3))
+
+
+# devices
+
+
+def test_a_device_equals_its_name():
+    assert tl.ones(1).device == "cpu" and tl.device("cpu:0") is tl.device("cpu")
+
+
+# gradients
+
+
+def test_inference_mode_makes_ordinary_tensors():
+    with tl.inference_mode():
+        x = tl.ones(2)
+    w = tl.ones(2, requires_grad=True)
+    (w * x).sum().backward()
+    assert w.grad.tolist() == [1.0, 1.0]
+
+
+def test_nodes_are_called_by_the_op():
+    x = tl.ones(2, requires_grad=True)
+    assert repr((x * x).grad_fn) == "<MultiplyBackward>"
+
+
+def test_the_whole_of_autograd():
+    assert set(tl.autograd.__all__) == {"backward", "grad"}
+
+
+# random numbers
+
+
+def test_one_generator_for_all_devices():
+    assert tl.Generator("cuda").manual_seed(3).get_state() == tl.Generator().manual_seed(3).get_state() == (3, 0)
+
+
+# nn
+
+
+def test_softmax_needs_dim():
+    with pytest.raises(TypeError):
+        nn.functional.softmax(tl.ones(2, 2))
+
+
+def test_losses_do_not_broadcast():
+    with pytest.raises(tl.errors.ShapeError):
+        nn.functional.mse_loss(tl.ones(3, 1), tl.ones(3))
+
+
+# optimizers
+
+
+def test_a_parameter_given_twice_is_an_error():
+    w = tl.ones(2, requires_grad=True)
+    with pytest.raises(tl.errors.TapeloomError):
+        optim.SGD([w, w], lr=0.1)
+
+
+# errors
+
+
+def test_errors_are_also_the_builtins_that_python_users_expect():
+    with pytest.raises(ValueError, match="do not broadcast"):
+        tl.ones(3, 4) * tl.ones(2, 4)
