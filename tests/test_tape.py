@@ -60,6 +60,7 @@ def test_the_gradient_of_mixed_dtypes_comes_back_in_each_ones_own():
     assert z.dtype is tl.float64
     z.sum().backward()
     assert x.grad.dtype is tl.float32 and y.grad.dtype is tl.float64
+    assert values(x.grad) == values(y.grad) == [1.0, 1.0]
 
 
 def test_a_deep_chain_needs_no_recursion():

@@ -49,7 +49,7 @@ def test_gradients_of_differentiable_ops_are_checked():
     unchecked = [
         name for name, entry in TABLE.items() if entry.op is not None and entry.op.differentiable and not entry.grad
     ]
-    assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]" and by "double"
+    assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]", and in tests/test_tape.py
 
 
 def test_a_second_row_of_one_name_is_refused():

@@ -25,18 +25,24 @@ def check_values(row: Row, dtype: DType, device: Any, few: bool = False) -> None
     """Every case of the row (see ``Row.cases_for``): value, shape, dtype and device of the result."""
     for case in row.cases_for(dtype, few):
         args, kwargs = case.arguments(dtype)
-        given: list[tuple[Tensor, Any]] = []
-
-        def there(value: Any, device: Any, given: list[tuple[Tensor, Any]] = given) -> Tensor:
-            given.append((tl.tensor(value, device=device), value))
-            return given[-1][0]
-
+        given, there = _watched()
         got = called(row, args, kwargs, device, dtype, there)
         compare(case, dtype, got, expected(case, args, kwargs), args, kwargs, device)
         for tensor, value in given:
             assert _equal(tensor.numpy(force=True), value), (
                 f"{case} for {dtype.name} on {device}: the kernel changed an input."
             )
+
+
+def _watched() -> tuple[list[tuple[Tensor, Any]], Any]:
+    """A list that fills with (tensor, its values), and what makes tensors and writes them there."""
+    given: list[tuple[Tensor, Any]] = []
+
+    def there(value: Any, device: Any) -> Tensor:
+        given.append((tl.tensor(value, device=device), value))
+        return given[-1][0]
+
+    return given, there
 
 
 def check_layouts(row: Row, dtype: DType, device: Any) -> None:
@@ -254,20 +260,15 @@ def check_gradient_dtypes(row: Row, kinds: list[DType], device: Any) -> None:
 
 
 def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
+    """The gradients of ``tensors``, of which only ``needed`` need one, for fixed gradients of the results."""
     fresh = [tensor.detach().clone().requires_grad_(i in needed) for i, tensor in enumerate(tensors)]
-    results = function(*fresh)
-    total: Any = 0
-    for number, out in enumerate(results):
-        if out.requires_grad:
-            total = (
-                total
-                + (
-                    out
-                    * tl.cos(tl.arange(out.numel(), device=out.device).to(out.dtype) * 0.25 + number).reshape(out.shape)
-                ).sum()
-            )
-    if isinstance(total, Tensor):
-        total.backward()
+    reached = [(number, out) for number, out in enumerate(function(*fresh)) if out.requires_grad]
+    if reached:
+        weights = [np.cos(np.arange(out.numel()) * 0.25 + number).reshape(out.shape) for number, out in reached]
+        upstream = [
+            tl.tensor(w, dtype=out.dtype, device=out.device) for w, (_, out) in zip(weights, reached, strict=True)
+        ]
+        tl.autograd.backward([out for _, out in reached], upstream)
     return [None if tensor.grad is None else tensor.grad.numpy(force=True) for tensor in fresh]
 
 
@@ -433,12 +434,15 @@ def _has_dtype(row: Row, operands: tuple[Any, Any], promoted: DType) -> None:
 
 
 def check_failures(row: Row, device: Any) -> None:
-    """The calls that must be refused: the exception's class and its whole message."""
+    """The calls that must be refused: the exception's class and its whole message; what was given stays as it was."""
     for failure in row.failures:
         case = failure.case
         args, kwargs = case.arguments(failure.dtype)
-        call = functools.partial(called, row, args, kwargs, device, failure.dtype)
+        given, there = _watched()
+        call = functools.partial(called, row, args, kwargs, device, failure.dtype, there)
         refused(call, failure.raises, failure.says, f"{case} on {device}")
+        for tensor, value in given:
+            assert _equal(tensor.numpy(force=True), value), f"{case} on {device}: it was refused, and changed an input."
 
 
 def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
