@@ -56,7 +56,9 @@ def missing_gpu() -> str:
 
 
 @pytest.fixture(params=["twin", "host", "host-backwards", pytest.param("gpu", marks=pytest.mark.gpu)])
-def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def machine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
     if request.param == "twin":
         yield Machine("twin", kernels.TWINS, np.asarray, np.asarray)
         return
@@ -72,8 +74,12 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed: the kernels' text cannot be run on the host")
     host = _load_host_cupy()
-    assert request.config.cache is not None
-    cupy = host.HostCupy(Path(request.config.cache.mkdir("host_cuda")))
+    cache = getattr(
+        request.config, "cache", None
+    )  # compiled kernels are kept between runs, where pytest keeps anything
+    folder = tmp_path_factory.getbasetemp() / "host_cuda" if cache is None else cache.mkdir("host_cuda")
+    folder.mkdir(exist_ok=True)
+    cupy = host.HostCupy(Path(folder))
     cupy.backwards = request.param == "host-backwards"
     cublas = host.HostCublas()
     monkeypatch.setitem(sys.modules, "cupy", cupy)

@@ -8,6 +8,8 @@ from tapeloom.backend.arrayapi import ArrayAPIBackend
 
 Array = Any
 
+_FEW = 32  # classes
+
 
 class Fused(ArrayAPIBackend):
     """The linear layer and the common case of cross-entropy."""
@@ -23,22 +25,26 @@ class Fused(ArrayAPIBackend):
     def cross_entropy(
         self, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        if (
-            weight is not None
-            or label_smoothing
-            or reduction != "mean"
-            or x.itemsize < 4
-            or (target == ignore_index).any()
-        ):
+        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4:
             return super().cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
         np = self.xp
-        top = x.max(axis=1, keepdims=True)
-        lowered = x - top
-        picked = lowered[np.arange(x.shape[0]), target]
-        np.exp(lowered, out=lowered)
-        log_sum = np.log(lowered.sum(axis=1, keepdims=True))
+        if np.count_nonzero(target == ignore_index):
+            return super().cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
         total = x.dtype.type(x.shape[0])
-        return (log_sum.sum() - picked.sum()) / total, (top, log_sum, total)
+        rows = np.arange(x.shape[0])
+        if x.shape[1] <= _FEW:  # short rows reduce slowly: one class after the other, all rows at once
+            lowered = x.T.copy()
+            top = np.maximum.reduce(lowered, axis=0)
+            lowered -= top
+            picked = lowered[target, rows]
+            sums = np.add.reduce(np.exp(lowered, out=lowered), axis=0)
+        else:
+            top = np.maximum.reduce(x, axis=1)
+            lowered = x - top[:, None]
+            picked = lowered[rows, target]
+            sums = np.add.reduce(np.exp(lowered, out=lowered), axis=1)
+        log_sum = np.log(sums, out=sums)
+        return np.add.reduce(log_sum - picked) / total, (top[:, None], log_sum[:, None], total)
 
     def cross_entropy_backward(
         self,
@@ -53,20 +59,15 @@ class Fused(ArrayAPIBackend):
         reduction: str,
         label_smoothing: float,
     ) -> Array:
-        if (
-            weight is not None
-            or label_smoothing
-            or reduction != "mean"
-            or x.itemsize < 4
-            or (target == ignore_index).any()
-        ):
+        # with no weight, "mean" divides by the number of rows that count: all of them?
+        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4 or total != x.shape[0]:
             return super().cross_entropy_backward(
                 g, x, target, weight, top, log_sum, total, ignore_index, reduction, label_smoothing
             )
         np = self.xp
-        slope = x - top
+        slope = np.subtract(x, top, order="C")  # contiguous, so that one index a row, the cheapest, can be made
         slope -= log_sum
         np.exp(slope, out=slope)
-        slope[np.arange(x.shape[0]), target] -= 1
+        slope.reshape(-1)[np.arange(0, slope.size, x.shape[1]) + target] -= 1
         slope *= g / total
         return slope

@@ -6,6 +6,7 @@ times as much as passing over the arrays with vector instructions a few times.
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ Array = Any
 
 _SMALL = 2048  # elements; below, the number of calls counts more than the branches
 _INTEGERS = {size: np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
+
+# 0-d arrays: NumPy takes them up in half the time of Python's numbers
+_ONE = np.array(1, np.int8)
+_ZERO = {char: np.zeros((), char) for char in "fd"}
+_ZEROS = {char: np.zeros(4096, char) for char in "fd"}
 
 
 def _kept(bits: Array, x: Array) -> Array:
@@ -32,8 +38,7 @@ def keep(mask: Array, x: Array) -> Array:
 
 def drop(mask: Array, x: Array) -> Array:
     """0 where ``mask`` is true, ``x`` elsewhere; both of one shape."""
-    bits = mask.view(np.int8).astype(_INTEGERS[x.itemsize])
-    bits -= 1
+    bits = np.subtract(mask.view(np.int8), _ONE).astype(_INTEGERS[x.itemsize])  # in bytes, which is cheaper
     return _kept(bits, x)
 
 
@@ -64,10 +69,17 @@ class Masking(ArrayAPIBackend):
             return drop(condition, y)
         return np.where(condition, x, y)
 
+    def relu(self, x: Array) -> Array:
+        # against an array ``maximum`` uses vector instructions, against one number it does not
+        row = gcd(x.size, 4096)
+        if row < 512 or type(x) is not np.ndarray or x.dtype.char not in "fd" or not x.flags.c_contiguous:
+            return np.maximum(x, 0)
+        return np.maximum(x.reshape(-1, row), _ZEROS[x.dtype.char][:row]).reshape(x.shape)
+
     def relu_backward(self, upstream: Array, y: Array) -> Array:
         if type(y) is not np.ndarray or upstream.shape != y.shape or y.size < _SMALL:
             return super().relu_backward(upstream, y)
-        return drop(np.less_equal(y, 0), upstream)
+        return drop(np.less_equal(y, _ZERO.get(y.dtype.char, 0)), upstream)
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
         if type(x) is not np.ndarray or x.shape != mask.shape:
@@ -76,5 +88,7 @@ class Masking(ArrayAPIBackend):
 
     def in_range(self, index: Array, low: Any, high: Any) -> bool:
         if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:
-            return bool((index.view("u8") < high).all())  # negative numbers count as very large ones: one comparison
+            return not np.count_nonzero(
+                index.view("u8") >= high
+            )  # negative numbers count as very large ones: one comparison
         return super().in_range(index, low, high)

@@ -46,6 +46,6 @@ _ALONE = _calibrated()
 def exclusive(arrays: list[Array]) -> list[bool]:
     """See ``Backend.exclusive``. Aliases, views, kept values and lent arrays all hold a reference, or own no memory."""
     return [
-        count == _ALONE and type(array) is np.ndarray and array.flags.owndata and array.flags.writeable
+        count == _ALONE and type(array) is np.ndarray and (flags := array.flags).owndata and flags.writeable
         for count, array in zip(_references(arrays), arrays, strict=True)
     ]

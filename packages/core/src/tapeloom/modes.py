@@ -36,8 +36,8 @@ class Modes:
 
     def replace(self, **changes: Any) -> Modes:
         """These modes with ``changes``."""
-        values = {"grad": self.grad, "inference": self.inference, "device": self.device}
-        return Modes(**(values | changes))
+        given = changes.get
+        return Modes(given("grad", self.grad), given("inference", self.inference), given("device", self.device))
 
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable

@@ -14,7 +14,12 @@ from tapeloom.tape.tensor import Tensor, make, rebind
 
 
 def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:
+    kinds = [param.kind for param in params]
+    sizes = [param.array.shape for param in params]
     for what, tensors in others.items():
+        given = [tensor for tensor in tensors if tensor is not None]
+        if [tensor.kind for tensor in given] == kinds and [tensor.array.shape for tensor in given] == sizes:
+            continue
         if len(tensors) != len(params):
             raise ArgumentError(f"{name}: {len(params)} parameters and {len(tensors)} {what} were given. Give one for each.")
         for position, (param, tensor) in enumerate(zip(params, tensors, strict=True)):
@@ -61,7 +66,7 @@ def sgd_step(
     """
     if not params:
         return list(momenta)
-    _check("sgd_step", params, gradients=grads, momenta=momenta)
+    _check("sgd_step", params, gradients=grads, **({"momenta": momenta} if momentum else {}))
     result = list(momenta)
     marks = [held is None for held in momenta] if momentum else None
     if marks is not None and marks == [marks[0]] * len(marks):

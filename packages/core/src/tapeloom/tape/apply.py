@@ -131,9 +131,9 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     edges: list[Node | None] = []
     need: list[Any] = []
     tracked = False
-    for (_, annotation, role), value in zip(op.roles, values, strict=True):
+    for (role, passes, gives), value in zip(op.steps, values, strict=True):
         if role is None:
-            if annotation != "Cast":
+            if passes:
                 arrays.append(value)
         elif value is None:
             arrays.append(None)
@@ -151,7 +151,7 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             tracked = tracked or any(need[-1])
         else:
             arrays.append(value.array)
-            node = value.node if op.rules and op.gives_gradient(len(need)) else None
+            node = value.node if gives else None
             need.append(node is not None)
             edges.append(node)
             tracked = tracked or node is not None

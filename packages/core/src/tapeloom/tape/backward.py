@@ -110,8 +110,11 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
                     f"{what}: only a tensor of one element has an implied gradient, this one has shape {tensor.shape}. "
                     f"Reduce it, for instance with .sum(), or give the gradient."
                 )
-            ones = tensor.kind.backend.full(tensor.shape, 1, tensor.dtype, tensor.device)  # type: ignore[attr-defined]
-            roots.append((tensor.node, make(ones, tensor.kind) if create_graph else ones))
+            kind = tensor.kind
+            ones = kind.backend.scalar(1, kind.dtype, kind.device)
+            if tensor.ndim:
+                ones = kind.backend.full(tensor.shape, 1, kind.dtype, kind.device)  # type: ignore[attr-defined]
+            roots.append((tensor.node, make(ones, kind) if create_graph else ones))
             continue
         if not isinstance(gradient, Tensor):
             raise ArgumentTypeError(f"{what}: the gradient must be a tensor, got {type(gradient).__name__}.")

@@ -282,6 +282,8 @@ class Op(Generic[P, R]):
             for position, (name, annotation, role) in enumerate(self.roles)
             if role is None
         )
+        #: for each parameter: its role, whether a static goes to the kernel, whether a gradient can flow to it
+        self.steps = self._steps()
         #: the value of each parameter that is not given; REQUIRED where one must be
         self.tail = tuple(self.defaults.get(name, _REQUIRED) for name in self.parameters)
 
@@ -329,6 +331,17 @@ class Op(Generic[P, R]):
         for rule in self.rules.values():
             rule.positions = tuple(self.layout.index(name) for name in rule.names)
         self.plans.clear()
+        self.steps = self._steps()
+
+    def _steps(self) -> tuple[tuple[str | None, bool, bool], ...]:
+        return tuple(
+            (
+                role,
+                annotation != "Cast",
+                role is not None and (None in self.rules or self.inputs.index(name) in self.rules),
+            )
+            for name, annotation, role in self.roles
+        )
 
     def plan(self, need: tuple[Any, ...]) -> Plan:
         """The plan for the inputs that need a gradient (a bool an input; for a list of tensors, a tuple of bools)."""
@@ -336,10 +349,6 @@ class Op(Generic[P, R]):
         if found is None:
             found = self.plans[need] = Plan(self, need)
         return found
-
-    def gives_gradient(self, slot: int) -> bool:
-        """Whether a gradient can flow to the input ``slot``."""
-        return None in self.rules or slot in self.rules
 
     def options(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Give a function over ops to run when the op is called with keywords that it does not have itself."""

@@ -77,10 +77,11 @@ class SGD(Optimizer):
             )
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
+        heavy = group["momentum"] != 0
         momenta = sgd_step(
             params,
             grads,
-            [self.state.get(param, {}).get("momentum_buffer") for param in params],
+            [self.state.get(param, {}).get("momentum_buffer") if heavy else None for param in params],
             lr=group["lr"],
             momentum=group["momentum"],
             dampening=group["dampening"],
@@ -88,6 +89,6 @@ class SGD(Optimizer):
             nesterov=group["nesterov"],
             maximize=group["maximize"],
         )
-        if group["momentum"] != 0:
+        if heavy:
             for param, buffer in zip(params, momenta, strict=True):
                 self.state[param] = {"momentum_buffer": buffer}

@@ -16,7 +16,7 @@ DIRECT = {
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum fmax fmin "
         "logaddexp remainder fmod floor_divide copysign where "
         "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2"
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul"
     ).split()
 } | {
     "bitwise_not": "invert",

@@ -1,4 +1,4 @@
-"""Linear algebra kernels."""
+"""Linear algebra kernels; ``matmul`` is the array library's own (see ``elementwise.DIRECT``)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ Array = Any
 class Linalg:
     """Matrix products."""
 
-    xp: Any
-
-    def matmul(self: Any, x: Array, y: Array) -> Array:
-        return self.xp.matmul(x, y)
-
     def swap_last(self: Any, x: Array) -> Array:
-        return self.xp.swapaxes(x, -1, -2)
+        return x.swapaxes(-1, -2)
 
     def linear(self: Any, x: Array, weight: Array, bias: Array | None) -> Array:
         out = self.matmul(x, self.swap_last(weight))
