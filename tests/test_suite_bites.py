@@ -168,18 +168,15 @@ def rule(name: str, function: Any, monkeypatch: pytest.MonkeyPatch, slot: int = 
     """Plant another gradient rule, of the same arguments, in the op ``name``."""
     op = REGISTRY[name]
     monkeypatch.setattr(op.rules[slot], "function", function)
-    op.plans.clear()
-    op.fast = None  # its short path holds a plan of its own
+    op.forget()
 
 
 @pytest.fixture
 def repaired() -> Iterator[None]:
     """Ops forget the plans that were made of planted rules."""
-    fast = {name: op.fast for name, op in REGISTRY.items()}
     yield
-    for name, op in REGISTRY.items():
-        op.fast = fast[name]
-        op.plans.clear()
+    for op in REGISTRY.values():
+        op.forget()
 
 
 @pytest.mark.usefixtures("repaired")

@@ -28,6 +28,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
     window,
 )
+from tapeloom.tape import shortcut  # noqa: F401 - gives ops their short path
 from tapeloom.tape.alias import check_writable, inplace
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function
 from tapeloom.tape.tensor import Tensor, make
@@ -65,7 +66,7 @@ def _operand(value: Any) -> bool:
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The operator and its reflected form; foreign operands get their own turn (``NotImplemented``)."""
     made = REGISTRY[name]
-    fast = made.fast or made
+    fast = made.function
 
     def reflected(self: Tensor, other: Any) -> Any:
         kind = self.kind
@@ -109,14 +110,14 @@ def bind() -> None:
     """Give Tensor its operators and methods."""
     for dunder, name in OPERATORS.items():
         forward, reflected = _binary(name)
-        setattr(Tensor, f"__{dunder}__", _as_method(forward))
+        setattr(Tensor, f"__{dunder}__", forward)
         setattr(Tensor, f"__r{dunder}__", reflected)
         if REGISTRY[name].inplace:
             setattr(Tensor, f"__i{dunder}__", _inplace_operator(name))
     for dunder, name in COMPARISONS.items():
         setattr(Tensor, f"__{dunder}__", _comparison(name))
     for dunder, name in UNARY.items():
-        setattr(Tensor, f"__{dunder}__", _as_method(REGISTRY[name].fast or REGISTRY[name]))
+        setattr(Tensor, f"__{dunder}__", REGISTRY[name].function)
     setattr(Tensor, "__getitem__", indexing.getitem)  # noqa: B010 - assigning would contradict the generated stub
     setattr(Tensor, "__setitem__", indexing.setitem)  # noqa: B010
     for made in REGISTRY.values():
@@ -132,20 +133,8 @@ def bind() -> None:
                 setattr(Tensor, spelling, plain)
 
 
-def _as_method(call: Callable[..., Any]) -> Callable[..., Any]:
-    """``call`` as something that binds to an instance: ops are objects, functions already bind."""
-    if hasattr(call, "__get__"):
-        return call
-
-    def method(self: Tensor, *args: Any) -> Any:
-        return call(self, *args)
-
-    return method
-
-
 def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
-    fast = REGISTRY[name].fast
-    assert fast is not None
+    fast = REGISTRY[name].function
 
     def compare(self: Tensor, other: Any) -> Any:
         return fast(self, other) if _operand(other) else NotImplemented

@@ -116,10 +116,11 @@ class Backend:
                     pairs.append((target, gradient))
             return pairs
         for slot, function, positions, count, wants_ops in plan.short:  # the hot loop: plain rules, one step each
-            if count == 0 and not wants_ops:
-                gradient = function(g)
-            elif count == 1 and not wants_ops:
-                gradient = function(g, kept[positions[0]])
+            if count == 1:
+                first = kept[positions[0]]
+                gradient = function(g, first, self) if wants_ops else function(g, first)
+            elif count == 0:
+                gradient = function(g, self) if wants_ops else function(g)
             elif wants_ops:
                 gradient = function(g, *[kept[position] for position in positions], self)
             else:

@@ -115,14 +115,15 @@ def outer(x: Any, y: Any) -> Tensor:
 
 
 def _linear_shapes(op: Any, x: Any, weight: Any, bias: Any) -> None:
-    if weight.ndim != 2:
-        raise ShapeError(f"linear: weight must have shape (out, in), got {weight.shape}.")
-    if not x.ndim or x.shape[-1] != weight.shape[-1]:
+    shape = weight.shape
+    if len(shape) != 2:
+        raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")
+    if x.shape[-1:] != shape[1:]:
         raise ShapeError(
-            f"linear: the last dimension of x of shape {x.shape} must be {weight.shape[-1]}, as weight has shape {weight.shape}."
+            f"linear: the last dimension of x of shape {x.shape} must be {shape[1]}, as weight has shape {shape}."
         )
-    if bias is not None and (bias.shape != weight.shape[:-1]):
-        raise ShapeError(f"linear: bias must have shape {weight.shape[:-1]} for a weight of shape {weight.shape}, got {bias.shape}.")
+    if bias is not None and bias.shape != shape[:1]:
+        raise ShapeError(f"linear: bias must have shape {shape[:1]} for a weight of shape {shape}, got {bias.shape}.")
 
 
 def _rows(x: Any, ops: Any) -> Any:

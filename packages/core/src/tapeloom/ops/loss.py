@@ -88,21 +88,23 @@ def _tensor(name: str, parameter: str, value: Any) -> Any:
 
 def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     """``x`` as (rows, classes) and ``target`` as (rows,), checked."""
-    if not x.ndim:
+    shape = x.shape
+    if not shape:
         raise ShapeError(f"{name}: x must have a dimension of classes, got a 0-d tensor.")
-    axis = 1 if x.ndim > 1 else 0
-    classes = x.shape[axis]
-    wanted = x.shape[:axis] + x.shape[axis + 1 :]
+    axis = 1 if len(shape) > 1 else 0
+    classes = shape[axis]
+    wanted = shape[:axis] + shape[axis + 1 :]
     if target.shape != wanted:
         raise ShapeError(
-            f"{name}: x of shape {x.shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
+            f"{name}: x of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
             f"got {target.shape}."
         )
     if target.dtype.name == "bool":
         raise DTypeError(f"{name}: target must hold class numbers, got bool. Cast it with .long().")
-    _check_weight(name, weight, classes)
+    if weight is not None:
+        _check_weight(name, weight, classes)
     backend = target.kind.backend
-    if target.numel() and not backend.in_range(target.array, 0, classes):
+    if 0 not in wanted and not backend.in_range(target.array, 0, classes):
         kept = target[target != ignore_index]
         if kept.numel() and not backend.in_range(kept.array, 0, classes):
             worst = [label for label in kept.tolist() if not 0 <= label < classes][0]
@@ -110,18 +112,16 @@ def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
                 f"{name}: target {worst} is out of range for {classes} classes, which count from 0 to {classes - 1}; "
                 f"only ignore_index={ignore_index} may lie outside."
             )
-    if x.ndim == 1:
+    if len(shape) == 1:
         return OPS.reshape(x, (1, classes)), OPS.reshape(target, (1,))
-    if x.ndim > 2:
-        order = (0, *range(2, x.ndim), 1)
+    if len(shape) > 2:
+        order = (0, *range(2, len(shape)), 1)
         x = OPS.reshape(OPS.permute(x, order), (target.numel(), classes))
         target = OPS.reshape(target, (target.numel(),))
     return x, target
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
-    if weight is None:
-        return
     if _tensor(name, "weight", weight).shape != (classes,):
         raise ShapeError(f"{name}: weight must have the shape ({classes},), one factor a class, got {weight.shape}.")
     if weight.requires_grad:
@@ -139,7 +139,8 @@ def _with_probabilities(
     if ignore_index >= 0:
         raise ArgumentError("cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
     axis = 1 if x.ndim > 1 else 0
-    _check_weight("cross_entropy", weight, x.shape[axis])
+    if weight is not None:
+        _check_weight("cross_entropy", weight, x.shape[axis])
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / x.shape[axis]
     terms = OPS.log_softmax(x, axis) * target

@@ -14,12 +14,7 @@ from tapeloom.tape.tensor import Tensor, make, rebind
 
 
 def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:
-    kinds = [param.kind for param in params]
-    sizes = [param.array.shape for param in params]
     for what, tensors in others.items():
-        given = [tensor for tensor in tensors if tensor is not None]
-        if [tensor.kind for tensor in given] == kinds and [tensor.array.shape for tensor in given] == sizes:
-            continue
         if len(tensors) != len(params):
             raise ArgumentError(f"{name}: {len(params)} parameters and {len(tensors)} {what} were given. Give one for each.")
         for position, (param, tensor) in enumerate(zip(params, tensors, strict=True)):
@@ -37,13 +32,23 @@ def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None
 
 def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> list[tuple[Kind, Any, Sequence[int]]]:
     """The positions of each kind (and mark, if given)."""
-    kind = params[0].kind
-    if marks is None and len({param.kind for param in params}) == 1:
-        return [(kind, None, range(len(params)))]
     found: dict[tuple[Kind, Any], list[int]] = {}
     for position, param in enumerate(params):
-        found.setdefault((param.kind, None if marks is None else marks[position]), []).append(position)
+        key = (param.kind, None if marks is None else marks[position])
+        if key in found:
+            found[key].append(position)
+        else:
+            found[key] = [position]
     return [(kind, mark, positions) for (kind, mark), positions in found.items()]
+
+
+def _rebind(tensors: Sequence[Any], positions: Sequence[int], arrays: Sequence[Any]) -> None:
+    for i, array in zip(positions, arrays, strict=True):
+        tensor = tensors[i]
+        if tensor.extra is None:  # the usual case of ``rebind``, without a call for each
+            tensor.array = array
+        else:
+            rebind(tensor, array)
 
 
 def sgd_step(
@@ -80,16 +85,12 @@ def sgd_step(
         new_params, new_momenta = backend.sgd_step(
             arrays, gradients, held, lr, momentum, dampening, weight_decay, nesterov, maximize
         )
-        for i, array in zip(positions, new_params, strict=True):
-            rebind(params[i], array)
-        if not momentum:
-            continue
-        for i, array in zip(positions, new_momenta, strict=True):
-            tensor = result[i]
-            if tensor is None:
+        _rebind(params, positions, new_params)
+        if held:
+            _rebind(momenta, positions, new_momenta)
+        elif momentum:
+            for i, array in zip(positions, new_momenta, strict=True):
                 result[i] = make(array, kind)
-            else:
-                rebind(tensor, array)
     return result
 
 
@@ -131,9 +132,4 @@ def adam_step(
             step, lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize,
         )  # fmt: skip
         for tensors, arrays in zip([params, *states], results, strict=False):
-            for i, array in zip(positions, arrays, strict=True):
-                tensor = tensors[i]
-                if tensor.extra is None:
-                    tensor.array = array
-                else:
-                    rebind(tensor, array)
+            _rebind(tensors, positions, arrays)

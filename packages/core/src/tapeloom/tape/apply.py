@@ -1,13 +1,11 @@
-"""Running an op: unwrap, cast, check, kernel, wrap, record. The only hot path.
+"""Running an op: bind, promote, check, kernel, record, wrap.
 
-``unary`` and ``binary`` make the short path of ops on one or two tensors of one kind: no checks beyond identity, since
-the kernel itself refuses what does not fit, and any refusal falls back to ``run``, the general path, which checks
-everything before it computes and says what is wrong.
+``run`` is the general path of every op: it takes whatever a call may bring, and says what is wrong. What it finds out
+for inputs of one kind it leaves in ``op.entries``, by which the short path (``shortcut``) goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tapeloom import dtypes, shapes
@@ -22,98 +20,6 @@ from tapeloom.tape.tensor import Tensor, make
 _new = object.__new__
 
 
-def connect(op: Op[Any, Any]) -> None:
-    """Give a newly declared op its ways of running."""
-    plain = not op.outputs and not op.residuals and op.check is None and op.prepare is None
-    if plain and all(annotation in ("Tensor", "TensorLike") for _, annotation, _ in op.roles):
-        op.fast = unary(op) if len(op.inputs) == 1 else binary(op) if len(op.inputs) == 2 else None
-
-
-def unary(op: Op[Any, Any]) -> Callable[[Any], Any]:
-    """The short path of an op with one input and no settings."""
-    entries = op.entries
-    plans: list[Any] = []  # the one plan, once it is known
-
-    def call(x: Any) -> Any:
-        try:
-            kernel, kind = entries[x.kind]
-            array = kernel(x.array)
-        except Exception:  # noqa: BLE001 - the general path finds out what is wrong
-            return run(op, (x,), {})
-        node = None
-        edge = x.node
-        if edge is not None and op.differentiable and MODES.get().grad:
-            if not plans:
-                plans.append(op.plan((True,)))
-            plan = plans[0]
-            keep = plan.keep
-            node = _new(Node)
-            node.plan = plan
-            node.edges = (edge,)
-            node.kept = (x.array if keep[0] else None, array if keep[1] else None)
-            node.kind = kind
-            node.shape = array.shape
-            node.number = next_number()
-            node.hooks = None
-        out = _new(Tensor)
-        out.array = array
-        out.kind = kind
-        out.node = node
-        out.extra = None
-        return out
-
-    return call
-
-
-def binary(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
-    """The short path of an op with two inputs of one kind and no settings."""
-    entries = op.entries
-    plans: list[Any] = [None] * 4  # by which inputs need a gradient: bit 0 for x, bit 1 for y
-
-    def call(x: Any, y: Any) -> Any:
-        try:
-            kind = x.kind
-            if y.__class__ is float or y.__class__ is int:
-                if not kind.floating:
-                    return run(op, (x, y), {})
-                y_array = kind.backend.scalar(y, kind.dtype, kind.device)
-                right = None
-            elif kind is y.kind:
-                y_array = y.array
-                right = y.node
-            else:
-                return run(op, (x, y), {})
-            kernel, kind = entries[kind]
-            array = kernel(x.array, y_array)
-        except Exception:  # noqa: BLE001 - a case for the general path, which finds out what is wrong
-            return run(op, (x, y), {})
-        left = x.node
-        needs = (left is not None) + 2 * (right is not None)
-        if needs and op.differentiable and MODES.get().grad:
-            plan = plans[needs]
-            if plan is None:
-                plan = plans[needs] = op.plan((left is not None, right is not None))
-            keep_x, keep_y, keep_out = plan.keep
-            node = _new(Node)
-            node.plan = plan
-            node.edges = (left, right)
-            node.kept = (x.array if keep_x else None, y_array if keep_y else None, array if keep_out else None)
-            node.kind = kind
-            node.shape = array.shape
-            node.number = next_number()
-            node.hooks = None
-        else:
-            node = None
-        out = _new(Tensor)
-        out.array = array
-        out.kind = kind
-        out.node = node
-        out.extra = None
-        return out
-
-    return call
-
-
 def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path of every op."""
     if kwargs and op.rewrites is not None and not op.extras.isdisjoint(kwargs):
@@ -125,7 +31,7 @@ def run(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     kind = _normalise(op, values)
     if op.check is not None:
         op.check(op, *values)
-    elif op.fast is not None and len(values) == 2:
+    elif op.plain and len(values) == 2:
         shapes.broadcast(op.name, values[0].array.shape, values[1].array.shape)
     arrays: list[Any] = []
     edges: list[Node | None] = []
@@ -206,9 +112,10 @@ def _normalise(op: Op[Any, Any], values: list[Any]) -> Kind:
     compute, result = op.policy(op.name, kind.dtype, asked)
     if compute is not None and compute is not kind.dtype:
         return _promote(op, values)
-    if op.fast is not None and kind not in op.entries:
-        return _promote(op, values)  # which makes the entry of the short path
-    return kind if result is kind.dtype else kind_of(result, kind.device)
+    made = kind if result is kind.dtype else kind_of(result, kind.device)
+    if asked is None and kind not in op.entries:
+        op.entries[kind] = (kind.backend.kernel_for(op, made.dtype), made)
+    return made
 
 
 def _common_kind(op: Op[Any, Any], values: list[Any]) -> Kind | None:
@@ -313,7 +220,7 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
         result = first_value
     device = first.kind.device
     if compute is not None:
-        simple = op.fast is not None
+        simple = asked is None
         target = kind_of(compute, device)
         for position in castable:
             value = values[position]

@@ -164,7 +164,8 @@ def walk(
                 pending[node] = pending[node] + gradient
             else:
                 pending[node] = gradient
-                heappush(heap, (node.number, node))
+                if type(node) is not Leaf:
+                    heappush(heap, (node.number, node))
         following: tuple[Node, Any] | None = None  # in a chain the next node is known and need not pass the heap
         while heap or following is not None:
             if following is not None:
@@ -178,17 +179,12 @@ def walk(
                 g = _run_hooks(node, g, create)
             if capture is not None and node in capture:
                 captured[node] = g
-            kind_of_node = type(node)
-            if kind_of_node is Leaf:
-                if capture is None and (accumulate_into is None or node in accumulate_into):
-                    _accumulate(node, g)  # type: ignore[arg-type]
-                continue
             if hooks is not None and hooks.retains:
                 hooks.retained = g if isinstance(g, Tensor) else make(g, node.kind)
             if visit is not None and node not in visit:
                 continue
-            if kind_of_node is Output:
-                _gather_output(node, g, pending, heap)  # type: ignore[arg-type]
+            if type(node) is Output:
+                _gather_output(node, g, pending, heap)
                 continue
             kept = node.kept
             if kept is FREED:
@@ -206,7 +202,7 @@ def walk(
                 pairs = node.kind.pull(node, g)
             if not retain and node.plan.frees:
                 node.kept = FREED
-            if len(pairs) == 1 and not heap and visit is None:
+            if len(pairs) == 1 and not heap and visit is None and type(pairs[0][0]) is not Leaf:
                 following = pairs[0]
                 continue
             for edge, gradient in pairs:
@@ -214,7 +210,17 @@ def walk(
                     pending[edge] = pending[edge] + gradient
                 elif visit is None or edge in visit:
                     pending[edge] = gradient
-                    heappush(heap, (edge.number, edge))
+                    if type(edge) is not Leaf:
+                        heappush(heap, (edge.number, edge))
+        # only leaves are left; none was touched before now, so that an error on the way leaves all as they were
+        for leaf, g in pending.items():
+            if leaf.hooks is not None and leaf.hooks.before:
+                g = _run_hooks(leaf, g, create)
+            if capture is None:
+                if accumulate_into is None or leaf in accumulate_into:
+                    _accumulate(leaf, g)  # type: ignore[arg-type]
+            elif leaf in capture:
+                captured[leaf] = g
     finally:
         MODES.reset(token)
     return captured

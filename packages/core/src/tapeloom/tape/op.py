@@ -120,7 +120,7 @@ class Plan:
             names |= {*op.inputs, *op.statics}
         self.keep = tuple(name in names for name in op.layout)
         #: where each kept value comes from: (what, position), or None for what is not kept
-        self.sources = tuple(_source(op, name) if name in names else None for name in op.layout)
+        self.sources = tuple(source(op, name) if name in names else None for name in op.layout)
         #: whether arrays are kept: then a walk frees them, and a second walk is an error
         arrays = {*op.inputs, *op.residuals, "out"}
         self.frees = any(wanted and name in arrays for name, wanted in zip(op.layout, self.keep, strict=True))
@@ -175,7 +175,7 @@ class Plan:
         return gradients
 
 
-def _source(op: Op[Any, Any], name: str) -> tuple[str, int]:
+def source(op: Op[Any, Any], name: str) -> tuple[str, int]:
     """Where the value of ``name`` comes from when a node is made: see ``apply.keep``."""
     if name == "out":
         return "out", 0
@@ -237,8 +237,7 @@ class Op(Generic[P, R]):
         self.differentiable = False
         self.rules: dict[int | None, Rule] = {}
         self.plans: dict[tuple[Any, ...], Plan] = {}
-        self.fast: Callable[..., Any] | None = None
-        #: kind of the inputs -> (kernel, kind of the result): filled by apply for ops on tensors of one kind
+        #: kind of the inputs -> (kernel, kind of the result): filled by apply for inputs of one kind that need no cast
         self.entries: dict[Any, tuple[Callable[..., Any], Any]] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
         self.rewrites: Callable[..., Any] | None = None
@@ -282,10 +281,35 @@ class Op(Generic[P, R]):
             for position, (name, annotation, role) in enumerate(self.roles)
             if role is None
         )
-        #: for each parameter: its role, whether a static goes to the kernel, whether a gradient can flow to it
-        self.steps = self._steps()
+        #: whether inputs are all there is: no settings, checks or several results
+        self.plain = not (self.statics or check or prepare or outputs or residuals)
         #: the value of each parameter that is not given; REQUIRED where one must be
         self.tail = tuple(self.defaults.get(name, _REQUIRED) for name in self.parameters)
+
+        self.required = sum(name not in self.defaults for name in self.parameters[: self.positional])
+        self.quick: list[Plan | None] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was worked out from the gradient rules: it is worked out again where it is needed."""
+        gives = {name: None in self.rules or slot in self.rules for slot, name in enumerate(self.inputs)}
+        #: for each parameter: its role, whether a static goes to the kernel, whether a gradient can flow to it
+        self.steps = tuple(
+            (role, annotation != "Cast", gives.get(name, False)) for name, annotation, role in self.roles
+        )
+        #: the inputs by themselves to which a gradient can flow
+        self.flowing = tuple(name for name, _, role in self.roles if role == "value" and gives[name])
+        self.plans.clear()
+        self.quick[:] = [None] * 2 ** len(
+            self.flowing
+        )  # plans of the short path, by which of ``flowing`` need a gradient
+        self.short: Callable[..., Any] | None = None
+        #: how many positional arguments the short path takes, and with the fewest of them, which keywords
+        self.takes = range(0)
+        self.keywords: frozenset[str] = frozenset()
+        if self._has_short_path():
+            self.takes = range(self.required, 2**31 if self.variadic else self.positional + 1)
+            self.keywords = frozenset(self.parameters[self.required :]) - {self.variadic}
 
     if TYPE_CHECKING:
         __call__: Callable[P, R]
@@ -293,12 +317,28 @@ class Op(Generic[P, R]):
 
         def __call__(self, *args, **kwargs):
             """Compute, and record where an input needs a gradient."""
-            if self.fast is not None and not kwargs and len(args) == len(self.parameters):
-                return self.fast(*args)
+            given = len(args)
+            if given in self.takes and (not kwargs or (given == self.required and kwargs.keys() <= self.keywords)):
+                return (self.short or self.function)(*args, **kwargs)
             return self.run(self, args, kwargs)
 
-    #: the general path, set by apply (which stands above this file)
+    def _has_short_path(self) -> bool:
+        """One result, inputs by themselves, a dtype that the inputs decide."""
+        roles = [role for _, _, role in self.roles]
+        lists = "values" in roles or "indices" in roles
+        chosen = any(name == "dtype" and annotation != "Cast" for name, annotation, _ in self.roles)
+        return "value" in roles and not lists and not chosen and not self.outputs
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The short path, a plain function, written on first use."""
+        if self.short is None:
+            self.short = self.shorten(self)
+        return self.short
+
+    #: the general path, set by apply, and what writes the short one, set by shortcut; both stand above this file
     run: Callable[..., Any]
+    shorten: Callable[..., Callable[..., Any]]
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -321,27 +361,12 @@ class Op(Generic[P, R]):
         used = {name for rule in self.rules.values() for name in rule.names}
         if self.composite:
             used |= {*self.inputs, *self.statics}
-        if self.fast is not None and used <= {*self.inputs, "out"}:
-            self.layout = (*self.inputs, "out")
-        else:
-            self.fast = None if used - {*self.inputs, "out"} else self.fast
-            shaped = (f"{name}_{what}" for name in self.inputs for what in ("shape", "dtype"))
-            order = (*self.parameters, "out", *self.residuals, *shaped)
-            self.layout = tuple(name for name in order if name in used)
+        shaped = (f"{name}_{what}" for name in self.inputs for what in ("shape", "dtype"))
+        order = (*self.parameters, "out", *self.residuals, *shaped)
+        self.layout = tuple(name for name in order if name in used)
         for rule in self.rules.values():
             rule.positions = tuple(self.layout.index(name) for name in rule.names)
-        self.plans.clear()
-        self.steps = self._steps()
-
-    def _steps(self) -> tuple[tuple[str | None, bool, bool], ...]:
-        return tuple(
-            (
-                role,
-                annotation != "Cast",
-                role is not None and (None in self.rules or self.inputs.index(name) in self.rules),
-            )
-            for name, annotation, role in self.roles
-        )
+        self.forget()
 
     def plan(self, need: tuple[Any, ...]) -> Plan:
         """The plan for the inputs that need a gradient (a bool an input; for a list of tensors, a tuple of bools)."""
@@ -430,8 +455,6 @@ def op(function: Any = None, /, **settings: Any) -> Any:
     """
     if function is None:
         return lambda function: op(function, **settings)
-    from tapeloom.tape.apply import connect
-
     defaults: dict[str, Any] = {
         "dtype": policies.PROMOTE,
         "check": None,
@@ -453,7 +476,6 @@ def op(function: Any = None, /, **settings: Any) -> Any:
             f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
         )
     REGISTRY[made.name] = made
-    connect(made)
     return made
 
 

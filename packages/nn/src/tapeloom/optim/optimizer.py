@@ -134,9 +134,9 @@ class Optimizer:
             with tl.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params = [param for param in group["params"] if param.grad is not None]
-            if params:
-                self._update(group, params, [param.grad for param in params])
+            found = [(param, grad) for param in group["params"] if (grad := param.grad) is not None]
+            if found:
+                self._update(group, [param for param, _ in found], [grad for _, grad in found])
         self._step_count += 1
         return loss
 

@@ -81,7 +81,7 @@ class SGD(Optimizer):
         momenta = sgd_step(
             params,
             grads,
-            [self.state.get(param, {}).get("momentum_buffer") if heavy else None for param in params],
+            [self.state.get(param, {}).get("momentum_buffer") for param in params] if heavy else [None] * len(params),
             lr=group["lr"],
             momentum=group["momentum"],
             dampening=group["dampening"],
