@@ -20,7 +20,7 @@ class _Owner:
 
 
 def _references(arrays: list[Array]) -> list[int]:
-    return [sys.getrefcount(array) for array in arrays]
+    return list(map(sys.getrefcount, arrays))
 
 
 def _calibrated() -> int:

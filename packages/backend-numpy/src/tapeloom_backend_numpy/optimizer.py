@@ -5,6 +5,7 @@ The arithmetic is that of the shared kernels with factors drawn together, so res
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ Array = Any
 Arrays = list[Array]
 
 _PART = 2**17  # elements: small enough for the cache, large enough that a call's own cost vanishes
+_SMALL = 2**12
+_held = threading.local()
 
 
 def _computed_wide(arrays: Arrays) -> bool:
@@ -33,6 +36,20 @@ def _constants(params: Arrays, *values: float) -> Arrays:
 def _own(arrays: Arrays) -> Arrays:
     """What may be overwritten: the arrays themselves where nobody else sees them, else copies."""
     return [array if alone else np.array(array) for array, alone in zip(arrays, exclusive(arrays), strict=True)]
+
+
+def _scratch(like: Array) -> Array | None:
+    """Memory for one intermediate in the shape of ``like``; None, for new memory, where that is as good.
+
+    It is kept between steps, one piece for each thread and dtype: large memory that is freed and taken anew may go back
+    to the system each time, and the page faults then cost as much as the arithmetic.
+    """
+    if not _SMALL <= like.size <= _PART:
+        return None
+    held = _held.__dict__.get(like.dtype.char)
+    if held is None:
+        held = _held.__dict__[like.dtype.char] = np.empty(_PART, like.dtype)
+    return held[: like.size].reshape(like.shape)
 
 
 def _each(update: Callable[..., None], *lists: Arrays) -> None:
@@ -72,7 +89,7 @@ class InPlaceOptimizer(Optimizer):
             rate, decay = _constants(params, -lr * sign, -lr * weight_decay)
 
             def plain(p: Array, g: Array) -> None:
-                t = multiply(g, rate)
+                t = multiply(g, rate, _scratch(g))
                 if weight_decay:
                     t += p * decay
                 add(p, t, p)
@@ -84,7 +101,7 @@ class InPlaceOptimizer(Optimizer):
         down, sign, decay, keep, share = _constants(params, -lr, sign, weight_decay, momentum, 1 - dampening)
 
         def heavy(p: Array, g: Array, m: Array) -> None:
-            t = multiply(g, sign)
+            t = multiply(g, sign, _scratch(g))
             if weight_decay:
                 t += p * decay
             if momenta:
@@ -138,7 +155,7 @@ class InPlaceOptimizer(Optimizer):
                 g = negative(g)
             if weight_decay and not decoupled:
                 g = g + p * decay
-            t = multiply(g, share1)
+            t = multiply(g, share1, _scratch(g))
             multiply(m, keep1, m)
             add(m, t, m)
             square(g, t)
