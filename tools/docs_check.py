@@ -29,7 +29,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,6 +110,8 @@ def run_doctest(test: doctest.DocTest) -> list[str]:
 
 def run_docstrings() -> tuple[int, list[str]]:
     """Run the examples in the docstrings of tapeloom and of the NumPy backend."""
+    from tapeloom.tape.op import Op
+
     count, failures = 0, []
     finder = doctest.DocTestFinder(exclude_empty=True)
     seen: set[int] = set()
@@ -130,17 +131,11 @@ def run_docstrings() -> tuple[int, list[str]]:
         tests = finder.find(module, name)
         for attribute, value in vars(module).items():
             # An op is an object with a docstring of its own, which the finder of the standard library passes over.
-            document = getattr(value, "__doc__", None)
-            if (
-                isinstance(value, type | FunctionType | ModuleType)
-                or document is type(value).__doc__
-                or id(value) in seen
-            ):
-                continue
-            if isinstance(document, str) and ">>>" in document:
+            if isinstance(value, Op) and id(value) not in seen:
                 seen.add(id(value))
                 where = f"{name}.{attribute}"
-                tests.append(doctest.DocTestParser().get_doctest(document, vars(module), where, module.__file__, 0))
+                text = value.__doc__ or ""
+                tests.append(doctest.DocTestParser().get_doctest(text, vars(module), where, module.__file__, 0))
         for test in tests:
             if test.examples:
                 count += 1
