@@ -159,6 +159,29 @@ def test_a_hook_must_keep_the_shape():
         (x * 2).backward()
 
 
+@pytest.mark.parametrize("hook", [lambda g: 1 / 0, lambda g: tl.ones(3, dtype=tl.float64)])
+def test_where_a_hook_fails_no_leaf_is_changed(hook):
+    x, y = leaf(1.0), leaf(2.0)
+    for tensor in (x, y):
+        (x * y).backward(inputs=[x, y])
+        before = values(x.grad), values(y.grad)
+        handle = tensor.register_hook(hook)
+        with pytest.raises((ZeroDivisionError, GradientError)):
+            (x * y).backward()
+        handle.remove()
+        assert (values(x.grad), values(y.grad)) == before
+
+
+def test_where_a_rule_fails_no_leaf_is_changed():
+    x, y = leaf(1.0), leaf(2.0)
+    product = x * y
+    (product.exp() + y).backward(retain_graph=False)
+    before = values(x.grad), values(y.grad)
+    with pytest.raises(FreedTapeError):
+        (product.sin() + x * 3).backward()
+    assert (values(x.grad), values(y.grad)) == before
+
+
 def test_hooks_after_accumulation_get_the_leaf():
     x = leaf(1.0)
     seen = []

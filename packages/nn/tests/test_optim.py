@@ -7,7 +7,7 @@ import pytest
 
 import tapeloom as tl
 from tapeloom import nn, optim
-from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, StateError
 
 START = [0.5, -1.5, 2.0]
 STEPS = 7
@@ -289,6 +289,42 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(make):
     resumed.load_state_dict(state)
     train(resumed, again, 2)
     assert [p.tolist() for p in again] == [p.tolist() for p in whole]
+
+
+@pytest.fixture
+def elsewhere():
+    """A second device in this process."""
+    backend = tl.get_backend("cpu")
+    tl.register_backend("elsewhere", type(backend)(backend.xp))
+    yield "elsewhere"
+    tl.unregister_backend("elsewhere")
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, lr=0.1, momentum=0.9), optim.Adam], ids=["SGD", "Adam"])
+@pytest.mark.parametrize(
+    ("to", "error", "told"),
+    [("elsewhere", DeviceError, "float32 on elsewhere"), (tl.float64, DTypeError, "float64 on")],
+)
+def test_a_moved_model_leaves_its_state_behind_and_the_error_says_how_to_bring_it(elsewhere, make, to, error, told):
+    model = nn.Linear(2, 1)
+    optimizer = make(model.parameters())
+    model(tl.ones(3, 2)).sum().backward()
+    optimizer.step()
+    model.to(to)
+    optimizer.zero_grad()
+    data = tl.ones(3, 2).to(to)
+    model(data).sum().backward()
+    before = model.weight.tolist()
+    with pytest.raises(
+        error, match=rf"step: parameter 0 is {told}.*and its entry in .* is float32 on cpu: .* moved"
+    ) as e:
+        optimizer.step()
+    assert model.weight.tolist() == before
+    assert "optimizer.load_state_dict(optimizer.state_dict()) brings it there" in str(e.value)
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert model.weight.tolist() != before
+    assert model.weight.device == data.device
 
 
 def test_state_dict_has_the_layout_of_pytorch():

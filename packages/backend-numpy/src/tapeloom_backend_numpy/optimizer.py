@@ -38,14 +38,14 @@ def _own(arrays: Arrays) -> Arrays:
     return [array if alone else np.array(array) for array, alone in zip(arrays, exclusive(arrays), strict=True)]
 
 
-def _scratch(like: Array) -> Array | None:
-    """Memory for one intermediate in the shape of ``like``; None, for new memory, where that is as good.
+def _scratch(like: Array) -> Array:
+    """Memory for one intermediate in the shape of ``like``.
 
-    It is kept between steps, one piece for each thread and dtype: large memory that is freed and taken anew may go back
-    to the system each time, and the page faults then cost as much as the arithmetic.
+    Large pieces are kept between steps, one for each thread and dtype: freed and taken anew, they may go back to the
+    system each time, and the page faults then cost as much as the arithmetic.
     """
     if not _SMALL <= like.size <= _PART:
-        return None
+        return np.empty_like(like)
     held = _held.__dict__.get(like.dtype.char)
     if held is None:
         held = _held.__dict__[like.dtype.char] = np.empty(_PART, like.dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.tape.kind import Kind
 from tapeloom.tape.tensor import Tensor, make, rebind
 
@@ -21,8 +21,11 @@ def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None
             if tensor is None:
                 continue
             if tensor.kind is not param.kind:
-                raise DTypeError(
-                    f"{name}: parameter {position} is {param.kind}, and its entry in {what} is {tensor.kind}. They must agree."
+                error = DTypeError if tensor.device is param.device else DeviceError
+                mend = "Compute it again" if what == "gradients" else "optimizer.load_state_dict(optimizer.state_dict())"
+                raise error(
+                    f"{name}: parameter {position} is {param.kind}, and its entry in {what} is {tensor.kind}: the parameter "
+                    f"was moved or cast since. {mend} brings it there."
                 )
             if tensor.array.shape != param.array.shape:
                 raise ShapeError(
@@ -66,8 +69,8 @@ def sgd_step(
     """One step of SGD, in place on ``params`` and on ``momenta``; returns the momenta.
 
     ``momenta`` has an entry for each parameter, None where none was made yet; with ``momentum`` the new ones are in the
-    list that comes back. Raises ArgumentError, ShapeError or DTypeError, before anything changed, for lists that do
-    not fit.
+    list that comes back. Raises ArgumentError, ShapeError, DTypeError or DeviceError, before anything changed, for
+    lists that do not fit.
     """
     if not params:
         return list(momenta)
@@ -114,7 +117,7 @@ def adam_step(
     """One step of Adam, or with ``decoupled`` weight decay of AdamW, in place on all lists of tensors.
 
     ``step`` is the number of this step, from 1; ``max_exp_avg_sqs`` is empty unless ``amsgrad``. Raises ArgumentError,
-    ShapeError or DTypeError, before anything changed, for lists that do not fit.
+    ShapeError, DTypeError or DeviceError, before anything changed, for lists that do not fit.
     """
     if not params:
         return

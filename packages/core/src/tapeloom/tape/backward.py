@@ -212,15 +212,21 @@ def walk(
                     pending[edge] = gradient
                     if type(edge) is not Leaf:
                         heappush(heap, (edge.number, edge))
-        # only leaves are left; none was touched before now, so that an error on the way leaves all as they were
+        # Only leaves are left. None is touched before all gradients are there and all hooks have seen theirs, so that
+        # an error on the way leaves every leaf as it was.
         for leaf, g in pending.items():
             if leaf.hooks is not None and leaf.hooks.before:
-                g = _run_hooks(leaf, g, create)
-            if capture is None:
-                if accumulate_into is None or leaf in accumulate_into:
-                    _accumulate(leaf, g)  # type: ignore[arg-type]
-            elif leaf in capture:
-                captured[leaf] = g
+                pending[leaf] = _run_hooks(leaf, g, create)
+        if capture is not None:
+            captured.update((leaf, g) for leaf, g in pending.items() if leaf in capture)
+            return captured
+        reached = [leaf for leaf in pending if accumulate_into is None or leaf in accumulate_into]
+        for leaf in reached:
+            _accumulate(leaf, pending[leaf])  # type: ignore[arg-type]
+        for leaf in reached:
+            if leaf.hooks is not None:
+                for after in list(leaf.hooks.after.values()):
+                    after()
     finally:
         MODES.reset(token)
     return captured
@@ -277,9 +283,6 @@ def _accumulate(leaf: Leaf, g: Any) -> None:
         rebind(held, held.array + g)  # the same tensor goes on, so that handles on .grad stay good
     else:
         leaf.grad = OPS.add(held, make(g, leaf.kind))
-    if leaf.hooks is not None:
-        for after in list(leaf.hooks.after.values()):
-            after()
 
 
 def _pull_tensors(node: Node, g: Any) -> list[tuple[Any, Any]]:

@@ -37,10 +37,11 @@ def _sgd_reference(params: Any, grads: Any, momenta: Any, *, lr: float, momentum
     return (*new, *held)
 
 
-ONE, TWO = (T(3, 4),), (T(3, 4), T(5))
+ONE, TWO, SMALL = (T(3, 4),), (T(3, 4), T(5)), (T(), T(0, 3))  # the last: a number, and nothing at all
 SETTINGS: dict[str, Any] = {"dtypes": FLOATS, "budget": "chain", "grad": 0, "without": "0d empty", "magnitude": lambda *args, **named: np.float64(2.0)}
 row("sgd_step", case(TWO, TWO, (), lr=0.1), case(TWO, TWO, (), lr=0.1, momentum=0.9), case(TWO, TWO, TWO, lr=0.1, momentum=0.9, dampening=0.5, weight_decay=0.01),
-    case(ONE, ONE, ONE, lr=0.1, momentum=0.9, nesterov=True), case(ONE, ONE, (), lr=0.1, weight_decay=0.1, maximize=True),
+    case(SMALL, SMALL, (), lr=0.1, weight_decay=0.1), case(SMALL, SMALL, (), lr=0.1, momentum=0.9), case(SMALL, SMALL, SMALL, lr=0.1, momentum=0.9, dampening=0.5),
+    case(SMALL, SMALL, SMALL, lr=0.1, momentum=0.9, nesterov=True), case(ONE, ONE, ONE, lr=0.1, momentum=0.9, nesterov=True), case(ONE, ONE, (), lr=0.1, weight_decay=0.1, maximize=True),
     calls=_sgd, reference=_sgd_reference, gives=("same",) * 4, **SETTINGS)
 fails("sgd_step", case(TWO, ONE, (), lr=0.1), ArgumentError, "sgd_step: 2 parameters and 1 gradients were given. Give one for each.")
 fails("sgd_step", case(ONE, (T(4, 3),), (), lr=0.1), ShapeError, "sgd_step: parameter 0 has shape (3, 4), and its entry in gradients has (4, 3).")
@@ -77,9 +78,11 @@ def _adam_reference(params: Any, grads: Any, averages: Any, squares: Any, tops: 
 
 
 SQUARES = T(3, 4, low=0.1, high=2), T(5, low=0.1, high=2)
+SMALL_SQUARES = T(low=0.1, high=2), T(0, 3, low=0.1, high=2)
 ADAM = {"step": 3.0, "lr": 0.1}
 row("adam_step", case(TWO, TWO, TWO, SQUARES, (), **ADAM), case(ONE, ONE, ONE, SQUARES[:1], (), beta1=0.8, beta2=0.9, eps=0.1, **ADAM),
     case(ONE, ONE, ONE, SQUARES[:1], (), weight_decay=0.1, **ADAM), case(ONE, ONE, ONE, SQUARES[:1], (), weight_decay=0.1, decoupled=True, **ADAM),
+    case(SMALL, SMALL, SMALL, SMALL_SQUARES, (), weight_decay=0.1, **ADAM), case(SMALL, SMALL, SMALL, SMALL_SQUARES, SMALL_SQUARES, amsgrad=True, decoupled=True, weight_decay=0.1, **ADAM),
     case(ONE, ONE, ONE, SQUARES[:1], SQUARES[:1], amsgrad=True, **ADAM), case(ONE, ONE, ONE, SQUARES[:1], (), maximize=True, **ADAM),
-    calls=_adam, reference=_adam_reference, gives=("same",) * 6, **SETTINGS)
+    calls=_adam, reference=_adam_reference, gives=("same",) * 8, **SETTINGS)
 fails("adam_step", case(ONE, ONE, (), (), (), **ADAM), ArgumentError, "adam_step: 1 parameters and 0 exp_avgs were given. Give one for each.")
