@@ -39,8 +39,8 @@ def test_the_general_path_alone_passes_the_checks(name, monkeypatch):
 @pytest.mark.parametrize("name", SHORT)
 def test_its_signature_is_that_of_the_op(name):
     op = REGISTRY[name]
-    assert f"{op.name}{inspect.signature(op.function)}" == op.signature()
-    assert (op.function.__name__, op.function.__doc__) == (op.name, op.__doc__)
+    assert f"{op.name}{inspect.signature(op.direct)}" == op.signature()
+    assert (op.direct.__name__, op.direct.__doc__) == (op.name, op.__doc__)
 
 
 def test_defaults_and_keywords_are_those_of_the_op():

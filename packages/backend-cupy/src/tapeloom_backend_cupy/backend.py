@@ -25,9 +25,8 @@ class CupyBackend(ArrayAPIBackend):
 
     name = "cupy"
     device_type = "cuda"
-    narrow_dtypes = frozenset(
-        {dtypes.bfloat16}
-    )  # CuPy's own support is partial; these kernels of ours take it as it is
+    # CuPy's own support is partial; these kernels of ours take it as it is
+    narrow_dtypes = frozenset({dtypes.bfloat16})
     narrow_kernels = frozenset(
         "matmul softmax log_softmax max_pool2d_with_indices max_pool2d_backward cross_entropy "
         "cross_entropy_backward embedding_backward".split()

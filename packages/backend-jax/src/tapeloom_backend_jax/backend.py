@@ -33,7 +33,8 @@ from tapeloom_backend_jax.pull import Pull
 
 if TYPE_CHECKING:
     from tapeloom.tape.node import Node
-    from tapeloom.tape.op import Op, Plan
+    from tapeloom.tape.op import Op
+    from tapeloom.tape.rule import Plan
 
 Array = Any
 Number = bool | int | float

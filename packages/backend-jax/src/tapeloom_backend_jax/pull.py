@@ -9,7 +9,7 @@ from tapeloom_backend_jax.program import compiled, sorts
 
 if TYPE_CHECKING:
     from tapeloom.tape.node import Node
-    from tapeloom.tape.op import Plan
+    from tapeloom.tape.rule import Plan
 
 Array = Any
 

@@ -38,9 +38,8 @@ class NumpyBackend(
 
     name = "numpy"
     device_type = "cpu"
-    narrow_dtypes = frozenset(
-        {dtypes.float16, dtypes.bfloat16}
-    )  # no BLAS for them, and mixed arithmetic leaves bfloat16
+    # no BLAS for them, and mixed arithmetic leaves bfloat16
+    narrow_dtypes = frozenset({dtypes.float16, dtypes.bfloat16})
 
     def versions(self) -> dict[str, str]:
         import ml_dtypes

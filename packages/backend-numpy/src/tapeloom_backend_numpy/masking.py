@@ -88,7 +88,6 @@ class Masking(ArrayAPIBackend):
 
     def in_range(self, index: Array, low: Any, high: Any) -> bool:
         if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:
-            return not np.count_nonzero(
-                index.view("u8") >= high
-            )  # negative numbers count as very large ones: one comparison
+            # as unsigned, negative numbers are very large ones: one comparison for both bounds
+            return not np.count_nonzero(index.view("u8") >= high)
         return super().in_range(index, low, high)

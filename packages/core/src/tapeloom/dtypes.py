@@ -149,11 +149,6 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
     return result if result.category > strong.category else strong
 
 
-def finfo_max(dtype: DType) -> float:
-    """The largest finite value of a floating dtype."""
-    return _FINFO[dtype][0]
-
-
 #: dtype -> (largest finite value, smallest positive normal value, spacing at 1)
 _FINFO = {
     float16: (65504.0, 2.0**-14, 2.0**-10),

@@ -3,6 +3,8 @@
 The stream of a seed is NumPy's Philox4x64-10 with the key ``(seed, 0)``, read as 32-bit words, low half first. It comes
 in *blocks* of four 64-bit numbers, so of eight words. A draw reserves whole blocks and then computes them anywhere:
 nothing but two integers says what comes next, and no draw ever looks at another.
+
+Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
 
 from __future__ import annotations

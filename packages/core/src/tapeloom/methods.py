@@ -28,11 +28,16 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
     window,
 )
-from tapeloom.tape import shortcut  # noqa: F401 - gives ops their short path
 from tapeloom.tape.alias import check_writable, inplace
+from tapeloom.tape.apply import run
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function
+from tapeloom.tape.shortcut import compiled
 from tapeloom.tape.tensor import Tensor, make
 from tapeloom.tape.transfer import transferred
+
+# how a call of an op runs: what stands above ops is joined to them here
+Op.run = staticmethod(run)
+Op.shorten = staticmethod(compiled)
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
@@ -66,7 +71,7 @@ def _operand(value: Any) -> bool:
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The operator and its reflected form; foreign operands get their own turn (``NotImplemented``)."""
     made = REGISTRY[name]
-    fast = made.function
+    fast = made.direct
 
     def reflected(self: Tensor, other: Any) -> Any:
         kind = self.kind
@@ -117,7 +122,7 @@ def bind() -> None:
     for dunder, name in COMPARISONS.items():
         setattr(Tensor, f"__{dunder}__", _comparison(name))
     for dunder, name in UNARY.items():
-        setattr(Tensor, f"__{dunder}__", REGISTRY[name].function)
+        setattr(Tensor, f"__{dunder}__", REGISTRY[name].direct)
     setattr(Tensor, "__getitem__", indexing.getitem)  # noqa: B010 - assigning would contradict the generated stub
     setattr(Tensor, "__setitem__", indexing.setitem)  # noqa: B010
     for made in REGISTRY.values():
@@ -134,7 +139,7 @@ def bind() -> None:
 
 
 def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
-    fast = REGISTRY[name].function
+    fast = REGISTRY[name].direct
 
     def compare(self: Tensor, other: Any) -> Any:
         return fast(self, other) if _operand(other) else NotImplemented

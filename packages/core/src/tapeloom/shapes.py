@@ -133,13 +133,6 @@ def reduced(shape: Shape, dims: Shape, keepdim: bool) -> Shape:
     return tuple(length for axis, length in enumerate(shape) if axis not in dims)
 
 
-def broadcast_axes(source: Shape, target: Shape) -> tuple[Shape, Shape]:
-    """The axes of ``target`` that broadcasting ``source`` to it made: (new leading axes, axes stretched from 1)."""
-    lead = len(target) - len(source)
-    stretched = tuple(lead + axis for axis, length in enumerate(source) if length == 1 and target[lead + axis] != 1)
-    return tuple(range(lead)), stretched
-
-
 def window_length(length: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
     """How many windows fit along one axis (the formula of PyTorch's conv and pooling pages)."""
     span = length + 2 * padding - dilation * (kernel - 1) - 1

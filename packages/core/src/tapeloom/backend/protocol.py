@@ -108,14 +108,14 @@ class Backend:
         """
         plan, kept, edges = node.plan, node.kept, node.edges
         pairs: list[tuple[Node, Array]] = []
-        if plan.short is None:
+        if plan.calls is None:
             for gradient, target in zip(plan.pull(g, kept, self), edges, strict=True):
                 if target is not None and gradient is not None:
                     if gradient.shape != target.shape:
                         gradient = self.reduce_to(gradient, target.shape)
                     pairs.append((target, gradient))
             return pairs
-        for slot, function, positions, count, wants_ops in plan.short:  # the hot loop: plain rules, one step each
+        for slot, function, positions, count, wants_ops in plan.calls:  # the hot loop: plain rules, one step each
             if count == 1:
                 first = kept[positions[0]]
                 gradient = function(g, first, self) if wants_ops else function(g, first)

@@ -29,13 +29,22 @@ relu_backward.gradient(upstream=lambda g, y, ops: ops.relu_backward(g, y))
 
 @op(dtype=FLOATING_ONLY, method=False)
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """``x`` where it is positive, ``negative_slope * x`` elsewhere."""
+    """``x`` where it is positive, ``negative_slope * x`` elsewhere.
+
+    Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    """
 leaky_relu.gradient(x=lambda g, x, negative_slope, ops: ops.where(ops.greater(x, 0), g, g * negative_slope))
 
 
 @function(method=False)
 def prelu(x: Any, weight: Any) -> Tensor:
-    """``x`` where it is positive, ``weight * x`` elsewhere; ``weight`` has one element, or one for each channel (dim 1)."""
+    """``x`` where it is positive, ``weight * x`` elsewhere.
+
+    ``weight`` has one element, or one for each channel (dim 1). Raises ArgumentError for a weight of another shape.
+
+    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
+    ICCV 2015, eq. 1.
+    """
     if weight.ndim and weight.numel() != 1:
         channels = x.shape[1] if x.ndim > 1 else 1
         if weight.ndim != 1 or weight.shape[0] != channels:
@@ -54,7 +63,10 @@ def _range_fits(op: Any, x: Any, min_val: float, max_val: float) -> None:
 
 @op(dtype=FLOATING_ONLY, check=_range_fits, method=False)
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """``x`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0."""
+    """``x`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
+
+    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    """
 hardtanh.gradient(
     x=lambda g, x, min_val, max_val, ops: ops.where(
         ops.logical_and(ops.greater(x, min_val), ops.less(x, max_val)), g, 0
@@ -64,19 +76,28 @@ hardtanh.gradient(
 
 @function(method=False)
 def relu6(x: Any) -> Tensor:
-    """``min(max(x, 0), 6)``."""
+    """``min(max(x, 0), 6)``.
+
+    Source: A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+    """
     return OPS.hardtanh(x, 0.0, 6.0)
 
 
 @function(method=False)
 def hardsigmoid(x: Any) -> Tensor:
-    """``min(max(x + 3, 0), 6) / 6``."""
+    """``min(max(x + 3, 0), 6) / 6``.
+
+    Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
+    """
     return OPS.hardtanh(x + 3, 0.0, 6.0) / 6
 
 
 @function(method=False)
 def hardswish(x: Any) -> Tensor:
-    """``x * hardsigmoid(x)``."""
+    """``x * hardsigmoid(x)``.
+
+    Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
+    """
     return x * hardsigmoid(x)
 
 
@@ -102,13 +123,21 @@ def _silu_gradient(g: Any, x: Any, ops: Any) -> Any:
 
 @op(dtype=FLOATING_ONLY, method=False)
 def silu(x: Tensor) -> Tensor:
-    """``x * sigmoid(x)``, also called swish."""
+    """``x * sigmoid(x)``, also called swish.
+
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, which named it; P. Ramachandran,
+    B. Zoph, Q. Le, "Searching for activation functions", 2017, for the name swish.
+    """
 silu.gradient(x=lambda g, x, ops: _silu_gradient(g, x, ops))
 
 
 @op(dtype=FLOATING_ONLY, method=False)
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units (ELUs)", ICLR 2016.
+    """
 elu.gradient(
     # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
     x=lambda g, x, alpha, ops: ops.where(ops.greater(x, 0), g, g * (alpha * ops.exp(ops.where(ops.greater_equal(x, 0), 0, x))))
@@ -117,13 +146,20 @@ elu.gradient(
 
 @function(method=False)
 def selu(x: Any) -> Tensor:
-    """``scale * elu(x, alpha)`` with the constants of self-normalizing networks (Klambauer et al., 2017)."""
+    """``scale * elu(x, alpha)`` with the constants of self-normalizing networks.
+
+    Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
+    """
     return OPS.elu(x, 1.6732632423543772) * 1.0507009873554805
 
 
 @function(method=False)
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
-    """``x`` where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere."""
+    """``x`` where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere.
+
+    Raises ArgumentError where ``alpha`` is 0.
+    Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
+    """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
     return OPS.elu(x / alpha, 1.0) * alpha
@@ -131,7 +167,11 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
 
 @op(dtype=FLOATING_ONLY, method=False)
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x`` is above ``threshold``."""
+    """``log(1 + exp(beta * x)) / beta``; ``x`` itself where ``beta * x`` is above ``threshold``.
+
+    Source: C. Dugas et al., "Incorporating second-order functional knowledge for better option pricing", NIPS 2000,
+    for ``beta`` 1.
+    """
 softplus.gradient(
     x=lambda g, x, beta, threshold, ops: ops.where(ops.greater(x * beta, threshold), g, g * ops.sigmoid(x * beta))
 )
@@ -139,13 +179,20 @@ softplus.gradient(
 
 @function(method=False)
 def mish(x: Any) -> Tensor:
-    """``x * tanh(softplus(x))``."""
+    """``x * tanh(softplus(x))``.
+
+    Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
+    """
     return x * OPS.tanh(OPS.softplus(x))
 
 
 @function(method=False)
 def softsign(x: Any) -> Tensor:
-    """``x / (1 + |x|)``."""
+    """``x / (1 + |x|)``.
+
+    Source: J. Bergstra, G. Desjardins, P. Lamblin, Y. Bengio, "Quadratic polynomials learn better image features",
+    technical report 1337, Université de Montréal, 2009.
+    """
     return x / (1 + OPS.abs(x))
 
 
@@ -166,13 +213,22 @@ def _known_form(op: Any, x: Any, approximate: str) -> None:
 
 @op(dtype=FLOATING_ONLY, composite=True, check=_known_form, method=False)
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """``x * P(x)``, P being the standard normal distribution function; ``approximate="tanh"`` takes P by a tanh."""
+    """``x * P(x)``, P being the standard normal distribution function; ``approximate="tanh"`` takes P by a tanh.
+
+    The tanh form is 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))). Raises ArgumentError for another form.
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
+    """
 gelu.gradient(x=lambda g, x, approximate, out, ops: ops.gelu_backward(g, x, out, approximate))
 
 
 @function(method=False)
 def glu(x: Any, dim: int = -1) -> Tensor:
-    """The first half of ``x`` along ``dim`` times the sigmoid of the second half."""
+    """The first half of ``x`` along ``dim`` times the sigmoid of the second half.
+
+    The result is half as long there. Raises ArgumentError for an odd length.
+    Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
+    eq. 1.
+    """
     length = x.size(dim)
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {x.shape} has the odd length {length}. It must have two equal halves.")
@@ -185,7 +241,11 @@ def glu(x: Any, dim: int = -1) -> Tensor:
 
 @op(dtype=FLOATING_ONLY)
 def softmax(x: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """``exp(x) / sum(exp(x), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan."""
+    """``exp(x) / sum(exp(x), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
+
+    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+    Journal of Numerical Analysis 41, 2021: the shifted formula.
+    """
 softmax.gradient(x=lambda g, dim, out, ops: ops.softmax_backward(g, out, dim))
 
 
@@ -205,7 +265,11 @@ softmax_backward.gradient(
 
 @op(dtype=FLOATING_ONLY)
 def log_softmax(x: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """``x - log(sum(exp(x), dim))`` without overflow; ``dtype`` casts first."""
+    """``x - log(sum(exp(x), dim))`` without overflow; ``dtype`` casts first.
+
+    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+    Journal of Numerical Analysis 41, 2021: the shifted formula.
+    """
 log_softmax.gradient(x=lambda g, dim, out, ops: ops.log_softmax_backward(g, out, dim))
 
 

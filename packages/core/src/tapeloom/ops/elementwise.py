@@ -207,7 +207,10 @@ logaddexp.gradient(x=lambda g, x, y, ops: g / (1 + ops.exp(y - x)), y=lambda g, 
 
 @op(dtype=FLOAT, inplace=True)
 def erf(x: Tensor) -> Tensor:
-    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``x``."""
+    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``x``.
+
+    Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
+    """
 erf.gradient(x=lambda g, x, ops: g * (ops.exp(-x * x) * 1.1283791670955126))
 
 

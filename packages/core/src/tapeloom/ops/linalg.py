@@ -67,7 +67,10 @@ def _sum_leading(x: Any, keep: int, ops: Any) -> Any:
 
 @op(check=_matmul_shapes)
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch."""
+    """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch.
+
+    (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
+    """
 matmul.gradient(
     x=lambda g, y, x_shape, ops: _matmul_x(g, y, x_shape, ops),
     y=lambda g, x, y_shape, ops: _matmul_y(g, x, y_shape, ops),
@@ -137,7 +140,10 @@ def _rows(x: Any, ops: Any) -> Any:
 
 @op(check=_linear_shapes, method=False)
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x @ weight.mT + bias`` for x (..., in), weight (out, in), bias (out): shape (..., out)."""
+    """``x @ weight.mT + bias`` for x (..., in), weight (out, in), bias (out): shape (..., out).
+
+    Raises ShapeError for shapes that do not fit.
+    """
 linear.gradient(
     x=lambda g, weight, ops: ops.matmul(g, weight),
     weight=lambda g, x, ops: ops.matmul(ops.swap_last(_rows(g, ops)), _rows(x, ops)),

@@ -65,6 +65,9 @@ def cross_entropy(
     s mixes the target with the uniform distribution: (1 - s) * target + s / classes.
 
     Raises ShapeError, DTypeError, IndexingError for a class out of range, ArgumentError for settings out of range.
+
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
+    et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
     x = _tensor("cross_entropy", "x", names.pop("input", x))
     _tensor("cross_entropy", "target", target)
@@ -228,6 +231,8 @@ def binary_cross_entropy_with_logits(
 
     ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
     ShapeError unless x and target have the same shape.
+
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     x = names.pop("input", x)
     if names:
@@ -253,7 +258,10 @@ binary_cross_entropy_terms.gradient(
 def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", **names: Any) -> Tensor:
     """``-(target * log(x) + (1 - target) * log(1 - x))`` for probabilities ``x``; logarithms are kept above -100.
 
-    Raises ShapeError unless x and target have the same shape. For logits ``binary_cross_entropy_with_logits`` is exact.
+    Raises ShapeError unless x and target have the same shape, ArgumentError for an x outside 0 to 1. For logits
+    ``binary_cross_entropy_with_logits`` is exact.
+
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     x = names.pop("input", x)
     if names:

@@ -37,6 +37,8 @@ def layer_norm(
 
     ``normalized_shape`` is their size, which ``weight`` and ``bias`` have too. Raises ShapeError for shapes that do
     not fit.
+
+    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 layer_norm.gradient(
     lambda g, need, x, normalized_shape, weight, mean, scale, ops: ops.layer_norm_backward(
@@ -50,6 +52,8 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
     """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
     ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+
+    Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
     size = shapes.as_size("rms_norm", normalized_shape)
     _check_last("rms_norm", x, size, weight=weight)
@@ -115,6 +119,9 @@ def batch_norm(
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
     Otherwise the running statistics are used. Raises ShapeError for shapes that do not fit, or for a single value a
     channel in training.
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, algorithms 1 and 2.
     """
     x = _aliased("batch_norm", x, names)
     if not x.dtype.is_floating_point:
@@ -182,6 +189,8 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
 
     ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
+
+    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
     """
     x = _aliased("group_norm", x, names)
     _check_channels("group_norm", x, weight=weight, bias=bias)

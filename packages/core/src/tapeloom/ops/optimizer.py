@@ -71,6 +71,9 @@ def sgd_step(
     ``momenta`` has an entry for each parameter, None where none was made yet; with ``momentum`` the new ones are in the
     list that comes back. Raises ArgumentError, ShapeError, DTypeError or DeviceError, before anything changed, for
     lists that do not fit.
+
+    Source: I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, with
+    the rate outside the velocity, as in PyTorch.
     """
     if not params:
         return list(momenta)
@@ -118,6 +121,10 @@ def adam_step(
 
     ``step`` is the number of this step, from 1; ``max_exp_avg_sqs`` is empty unless ``amsgrad``. Raises ArgumentError,
     ShapeError, DTypeError or DeviceError, before anything changed, for lists that do not fit.
+
+    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; AdamW:
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2; ``amsgrad``: S. Reddi,
+    S. Kale, S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
     """
     if not params:
         return

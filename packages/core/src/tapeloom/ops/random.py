@@ -150,7 +150,11 @@ def randn(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1."""
+    """Normal numbers of mean 0 and standard deviation 1.
+
+    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
+    29, 1958.
+    """
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
     return _finished(_normal("randn", generator, _size("randn", size), 0.0, 1.0, chosen, where), requires_grad)
 
@@ -166,7 +170,12 @@ def randint(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """``randint(high, size)`` or ``randint(low, high, size)``: integers from low (0) up to, not including, high; int64."""
+    """``randint(high, size)`` or ``randint(low, high, size)``: integers from low (0) up to, not including, high; int64.
+
+    A number is the upper half of a random word times high - low. Raises ArgumentError unless low is below high.
+    Source: D. Lemire, "Fast random integer generation in an interval", ACM Transactions on Modeling and Computer
+    Simulation 29, 2019, without its rejection.
+    """
     given = list(bounds_and_size)
     if size is None and given:
         size = given.pop()
@@ -330,6 +339,9 @@ def dropout(
     """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``x`` itself.
 
     Raises ArgumentError for ``p`` outside 0 to 1.
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
+    the division in training is in its section 10.
     """
     x = names.pop("input", x)
     if names:

@@ -269,7 +269,11 @@ def _root(total: Any, p: float) -> Any:
 
 @op(dtype=FLOAT)
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """``log(sum(exp(x)))`` over ``dim`` without overflow."""
+    """``log(sum(exp(x)))`` over ``dim`` without overflow.
+
+    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+    Journal of Numerical Analysis 41, 2021: the shifted formula.
+    """
 logsumexp.gradient(
     x=lambda g, x, dim, keepdim, out, ops: _restored(g, x.shape, dim, keepdim, ops)
     * ops.exp(x - _restored(out, x.shape, dim, keepdim, ops))

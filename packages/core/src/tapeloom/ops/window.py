@@ -114,7 +114,12 @@ def conv2d(
     """Slide the kernels ``weight`` (out, channels / groups, kh, kw) over ``x`` (batch, channels, height, width).
 
     ``padding`` is a number of zeros at each side, ``"valid"`` (none) or ``"same"`` (the output keeps the input's size;
-    stride 1 only). ``x`` may lack the batch dimension. Raises ShapeError for channels that do not fit.
+    stride 1 only). ``x`` may lack the batch dimension. The result is (batch, out, height', width') with height' =
+    floor((height + 2 * padding - dilation * (kh - 1) - 1) / stride) + 1. Raises ShapeError for shapes that do not fit,
+    ArgumentError for settings out of range.
+
+    Source: I. Goodfellow, Y. Bengio, A. Courville, "Deep learning", MIT Press 2016, eq. 9.6; the size: V. Dumoulin,
+    F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15.
     """
     x = names.pop("input", x)
     batched = _batched("conv2d", x)
@@ -214,6 +219,7 @@ def max_pool2d(
     """The largest value of each window of ``x`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     Of equal values the first gets the gradient. With ``return_indices`` also their positions in the flattened plane.
+    ``x`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
     x = names.pop("input", x)
     stride = kernel_size if stride is None or stride == () else stride
@@ -283,6 +289,7 @@ def avg_pool2d(
     """The mean of each window of ``x`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it.
+    ``x`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
     x = names.pop("input", x)
     stride = kernel_size if stride is None or stride == () else stride
@@ -297,6 +304,9 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, **names: Any) -> Tensor:
     """The mean of each of ``output_size`` (height, width) regions that together cover the planes of ``x``.
 
     None keeps a length. Region i of n reaches from floor(i * length / n) to ceil((i + 1) * length / n).
+
+    Source: K. He, X. Zhang, S. Ren, J. Sun, "Spatial pyramid pooling in deep convolutional networks for visual
+    recognition", IEEE TPAMI 37, 2015, which pools over the same bins.
     """
     x = names.pop("input", x)
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)

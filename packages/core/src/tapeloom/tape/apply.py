@@ -14,7 +14,8 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DType
 from tapeloom.modes import MODES
 from tapeloom.tape.kind import Kind, kind_of
 from tapeloom.tape.node import Node, Output, next_number
-from tapeloom.tape.op import OPS, Op, Plan
+from tapeloom.tape.op import OPS, Op
+from tapeloom.tape.rule import Plan
 from tapeloom.tape.tensor import Tensor, make
 
 _new = object.__new__
@@ -330,6 +331,3 @@ def _wrap_outputs(op: Op[Any, Any], results: Any, kind: Kind, node: Node | None)
         node.kind = kind
         node.shape = tuple(sizes)
     return tuple(tensors)
-
-
-Op.run = staticmethod(run)

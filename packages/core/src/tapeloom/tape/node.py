@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeloom.tape.kind import Kind
-    from tapeloom.tape.op import Plan
+    from tapeloom.tape.rule import Plan
     from tapeloom.tape.tensor import Tensor
 
 #: what ``kept`` becomes when a backward pass has used it up

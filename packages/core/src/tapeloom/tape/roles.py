@@ -13,7 +13,6 @@ from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
-    from tapeloom.devices import Device
     from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
     from tapeloom.tape.tensor import Tensor
 
@@ -107,10 +106,3 @@ STATICS: dict[str, Callable[[str, str, Any, int], Any]] = {
 
 #: statics that are values: a compiling backend traces them (of a key, its numbers) instead of compiling for each
 VALUE_STATICS = frozenset({"float", "Number", "Number | None", "Position", "Key"})
-
-
-def device_of(device: Device | str | None) -> Device:
-    """The usable device that ``device`` names; None is the default device."""
-    from tapeloom.backend.plugins import resolve_device
-
-    return resolve_device(device)

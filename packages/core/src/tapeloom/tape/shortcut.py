@@ -2,8 +2,8 @@
 
 ``run`` reads the signature anew on each call. Here it is read once, and the steps that are left are written down and
 compiled by Python, as ``dataclasses`` writes an ``__init__``: unwrap, check, kernel, record, wrap. Where anything is
-unusual (a dtype to promote, a device to refuse, an error) the text gives up before it has changed anything and hands
-the call to ``run``, which finds out what is wrong. To read the text of an op: ``print(shortcut.text(op))``.
+unusual (a dtype to promote, a device to refuse, an error, also one of the kernel) nothing has been changed yet: the call
+goes to ``run``, which finds out what is wrong. To read the text of an op: ``print(shortcut.text(op))``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from tapeloom.modes import MODES
 from tapeloom.tape.alias import link
 from tapeloom.tape.apply import run
 from tapeloom.tape.node import Node, next_number
-from tapeloom.tape.op import Op, source
+from tapeloom.tape.op import Op
 from tapeloom.tape.roles import STATICS
+from tapeloom.tape.rule import source
 from tapeloom.tape.tensor import Tensor
 
 #: the category of dtypes that an input of a role must have
@@ -28,10 +29,10 @@ _CATEGORY = {"index": dtypes.INTEGER, "mask": dtypes.BOOL}
 _AS_GIVEN = ("Key", "Any")
 
 
-def write(op: Op[Any, Any]) -> Callable[..., Any]:
+def compiled(op: Op[Any, Any]) -> Callable[..., Any]:
     """The short path of ``op``, a plain function of its signature."""
     normalisers = {name: STATICS.get(annotation) for name, annotation, role in op.roles if role is None}
-    short: Any = _compiled(text(op))(op, run, op.entries, op.quick, op.prepare, op.check, normalisers)
+    short: Any = _maker(text(op))(op, run, op.entries, op.quick, op.prepare, op.check, normalisers)
     short.__name__, short.__doc__, short.__module__ = op.name, op.__doc__, op.__module__
     short.__defaults__ = tuple(op.defaults[name] for name in op.parameters[op.required : op.positional])
     short.__kwdefaults__ = {name: op.defaults[name] for name in _keyword_only(op) if name in op.defaults}
@@ -39,7 +40,7 @@ def write(op: Op[Any, Any]) -> Callable[..., Any]:
 
 
 @cache
-def _compiled(lines: str) -> Callable[..., Any]:
+def _maker(lines: str) -> Callable[..., Any]:
     """The maker of functions of this text; many ops share one."""
     names = {"Node": Node, "Tensor": Tensor, "new": object.__new__, "number": next_number, "MODES": MODES, "link": link}
     exec(compile(lines, "<short path of an op>", "exec"), names)
@@ -81,7 +82,7 @@ class _Text:
     # the frame
 
     def signature(self) -> str:
-        """The parameters; what stands for a default here is replaced by ``write``."""
+        """The parameters; what stands for a default here is replaced by ``compiled``."""
         op = self.op
         named = {name: f"{name}=None" if name in op.defaults else name for name in op.parameters}
         star = f"*{op.variadic}" if op.variadic else "*"
@@ -220,6 +221,3 @@ def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
 
 def _tuple(items: Iterable[str]) -> str:
     return f"({''.join(f'{item}, ' for item in items)})".replace(", )", ",)")
-
-
-Op.shorten = staticmethod(write)

@@ -13,8 +13,8 @@ DIRECT = {
     name: name
     for name in (
         "add subtract multiply divide negative abs floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
-        "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum fmax fmin "
-        "logaddexp remainder fmod floor_divide copysign where "
+        "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
+        "logaddexp remainder fmod floor_divide where "
         "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
         "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul"
     ).split()
