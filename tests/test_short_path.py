@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -69,3 +71,13 @@ def test_a_wrong_call_of_an_op_in_use_says_what_is_wrong():
         x.sum(1, dim=1)
     with pytest.raises(TypeError, match="softmax: argument 'dim' is missing"):
         tl.softmax(x)
+
+
+def test_numpy_says_nothing_about_nan_and_infinity():
+    program = """
+import tapeloom as tl
+x = tl.tensor([0.0, -1.0, float("nan")], requires_grad=True)
+for _ in range(2):
+    (x / x, 1 / x, x.log(), x.sqrt(), x.log1p(), x < x, x.fmod(x), (x / 0).exp())[1].sum().backward()
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)

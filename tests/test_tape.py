@@ -360,3 +360,87 @@ def test_names_on_the_tape():
     assert repr(y.grad_fn) == "<MultiplyBackward>"
     assert y.grad_fn.next_functions[0][0].name == "AccumulateGrad"
     assert y.grad_fn.next_functions[1][0] is None
+
+
+# what torch does at the edges of the walk
+
+
+def test_gradients_that_carry_a_tape_are_not_shared():
+    x, y = leaf(1.0), leaf(2.0)
+    upstream = tl.ones(1, dtype=tl.float64)
+    (x + y).backward(upstream, create_graph=True)
+    with tl.no_grad():
+        x.grad.zero_()
+    assert values(y.grad) == values(upstream) == [1.0]
+
+
+def test_a_gradient_that_was_broadcast_can_be_changed_in_place():
+    x = leaf(1.0, 2.0)
+    x.sum().backward(create_graph=True)
+    with tl.no_grad():
+        x.grad.mul_(3)
+    assert values(x.grad) == [3.0, 3.0]
+
+
+def test_a_gradient_that_carries_a_tape_goes_on_as_the_same_tensor():
+    x = leaf(1.0)
+    (x * x * x).backward(create_graph=True)
+    held = x.grad
+    (held * held).backward()
+    assert x.grad is held and values(held) == [3.0 + 36.0]
+
+
+def test_inputs_of_backward_need_not_be_leaves():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    for times in (1, 2):
+        (y * y).sum().backward(inputs=[y])
+        assert values(y.grad) == [4.0 * times, 8.0 * times]
+    assert x.grad is None
+
+
+def test_a_retained_gradient_adds_up_over_walks():
+    y = leaf(1.0) * 1
+    y.retain_grad()
+    z = y * y
+    z.backward(retain_graph=True)
+    z.backward()
+    assert values(y.grad) == [4.0]
+
+
+def test_what_leads_to_no_input_is_left_alone():
+    x, other = leaf(1.0), leaf(2.0)
+    between = other * 3
+    between.retain_grad()
+    seen = []
+    other.register_hook(seen.append)
+    between.register_hook(seen.append)
+    (g,) = tl.autograd.grad([other, between, x * 2], [x])
+    assert values(g) == [2.0] and not seen and between.grad is None
+
+
+def test_a_tensor_overwritten_with_constants_passes_on_zeros():
+    for overwrite in (lambda t: t.zero_(), lambda t: t.fill_(5), lambda t: t.copy_(tl.ones(2, dtype=tl.float64))):
+        x = leaf(1.0, float("inf"))
+        y = x * 3
+        overwrite(y)
+        assert y.requires_grad
+        y.sum().backward()
+        assert values(x.grad) == [0.0, 0.0]
+
+
+def test_a_detached_handle_overwritten_with_constants_has_no_history():
+    w = leaf(1.0)
+    d = tl.ones(1, dtype=tl.float64).detach()
+    d.add_(w)
+    d.copy_(tl.zeros(1, dtype=tl.float64))
+    (d + w).backward()
+    assert values(w.grad) == [1.0]
+
+
+def test_retain_grad_outlives_an_in_place_change():
+    y = leaf(1.0) * 3
+    y.retain_grad()
+    y.mul_(2)
+    (y * y).backward()
+    assert y.retains_grad and values(y.grad) == [12.0]

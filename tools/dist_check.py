@@ -6,7 +6,8 @@ python tools/dist_check.py --out DIST   leaves the sdists and wheels in DIST, wh
 Builds every sdist, and every wheel from its sdist; `twine check --strict`; check-wheel-contents; each wheel holds
 exactly the files of its src/ folder (the checker-only __init__.pyi of nn and data excepted), its licence and its entry
 points; core, nn, data, the NumPy and the CuPy backend (without CuPy) installed from the wheels into a fresh virtual
-environment; `pip check`; a small training run there, far from this tree; tests/typing checked against that environment.
+environment; `pip check`; a small training run there, far from this tree; what came with them and how much room it takes;
+tests/typing checked against that environment.
 """
 
 from __future__ import annotations
@@ -57,6 +58,29 @@ for _ in range(200):
     optimizer.step()
 assert loss.item() < 0.01, f"exclusive or was not learned: loss {loss.item()}"
 print(f"tapeloom {tl.__version__} from wheels learned exclusive or: loss {loss.item():.1e}")
+"""
+
+
+#: what core, nn, data and the NumPy backend may bring, and how much room it may take beside NumPy
+LIGHT = {
+    "ml_dtypes",
+    "numpy",
+    "pluggy",
+    "safetensors",
+    "tapeloom",
+    "tapeloom-backend-numpy",
+    "tapeloom-data",
+    "tapeloom-nn",
+    "tqdm",
+}
+LIGHT_MEGABYTES = 8
+
+WEIGH = """
+import importlib.metadata
+
+for found in importlib.metadata.distributions():
+    size = sum(file.locate().stat().st_size for file in found.files or () if file.locate().is_file())
+    print(found.metadata["Name"], size)
 """
 
 
@@ -130,9 +154,23 @@ def install_and_run(wheels: dict[str, Path], scratch: Path) -> None:
     program = elsewhere / "program.py"
     program.write_text(f"VERSION = {bump.current()!r}\n{PROGRAM}", encoding="utf-8")
     print(run([python, "-I", "-W", "error", program], elsewhere), end="")
+    weigh(python)
     cache = scratch / "mypy"
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "--python-executable", str(python)]
     print(f"typing against the wheels: {run([*mypy, 'tests/typing'])}", end="")
+
+
+def weigh(python: Path) -> None:
+    """The light install brings nothing that is heavy, and little in all."""
+    sizes = dict(line.rsplit(" ", 1) for line in run([python, "-I", "-c", WEIGH]).splitlines())
+    for name in ("pip", "setuptools", "tapeloom-backend-cupy"):
+        sizes.pop(name, None)
+    if sizes.keys() != LIGHT:
+        raise SystemExit(f"dist: the light install holds {sorted(sizes)}; {sorted(LIGHT)} was expected")
+    megabytes = sum(int(size) for name, size in sizes.items() if name != "numpy") / 1e6
+    print(f"the light install takes {megabytes:.1f} MB beside NumPy")
+    if megabytes > LIGHT_MEGABYTES:
+        raise SystemExit(f"dist: that is more than {LIGHT_MEGABYTES} MB: {sizes}")
 
 
 def check(out: Path, scratch: Path) -> None:

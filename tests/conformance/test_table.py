@@ -16,6 +16,16 @@ ELSEWHERE = {
     "cpu": "tests/test_devices.py",
     "cuda": "tests/test_devices.py",
 }
+#: rows of plain functions without a call that must be refused, and why
+NOTHING_TO_REFUSE = {
+    "contiguous": "takes its tensor alone",
+    "is_contiguous": "takes its tensor alone",
+    "detach_": "takes its tensor alone",
+    "zero_": "takes its tensor alone",
+    "batch_norm_train[0]": "a result of an op that has a row",
+    "running statistics": "what batch_norm changes, which has a row",
+    "max_pool2d indices": "a result of max_pool2d, which has a row",
+}
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -43,6 +53,23 @@ def test_every_row_has_every_kind_of_input(name):
         if kind in entry.without:
             continue
         assert found, f"{name}: no case is {kind}. Add one, or say without={kind!r}."
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_row_has_a_call_that_is_refused(name):
+    """Of its own (``fails``), or made from the op's signature (``tapeloom.testing.refusals``)."""
+    entry = TABLE[name]
+    refuses = bool(entry.failures) or entry.op is not None
+    if name in NOTHING_TO_REFUSE:
+        assert not refuses, f"{name}: it has rows of fails now. Take it out of NOTHING_TO_REFUSE."
+    else:
+        assert refuses, (
+            f"{name}: no wrong call is tried. Add rows of fails, or say in NOTHING_TO_REFUSE why there is none."
+        )
+
+
+def test_the_exceptions_are_rows():
+    assert not NOTHING_TO_REFUSE.keys() - TABLE.keys()
 
 
 def test_gradients_of_differentiable_ops_are_checked():

@@ -543,7 +543,8 @@ def test_two_iterators_have_workers_of_their_own():
 
 
 SCRIPT = """
-import multiprocessing, os, sys
+import multiprocessing, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
 from data_test_support import Failing, Indices, sleep
 from tapeloom.data import DataLoader
 

@@ -1,10 +1,12 @@
 """The functions that the nn distribution adds to the core's ops."""
 
+import math
+
 import pytest
 
 import tapeloom as tl
 import tapeloom.nn.functional as F
-from tapeloom.errors import ArgumentError
+from tapeloom.errors import ArgumentError, ArgumentTypeError
 
 
 def test_every_name_is_there():
@@ -52,3 +54,28 @@ def test_errors():
     with pytest.raises(ArgumentError) as error:
         F.smooth_l1_loss(x, x, beta=-1)
     assert str(error.value) == "smooth_l1_loss: beta is -1; it must not be negative."
+
+
+def test_input_is_the_first_parameter_by_another_name():
+    x, y = tl.arange(6.0).reshape(2, 3), tl.tensor([0, 2])
+    assert F.cross_entropy(input=x, target=y).item() == F.cross_entropy(x, y).item()
+    image = x.reshape(1, 1, 2, 3)
+    assert F.max_pool2d(input=image, kernel_size=2).tolist() == F.max_pool2d(image, 2).tolist()
+    with pytest.raises(ArgumentTypeError, match="cross_entropy: unexpected argument 'inputs'"):
+        F.cross_entropy(x, y, inputs=x)
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [("mean", math.nan), ("sum", 0.0), ("none", [])])
+def test_cross_entropy_of_nothing(reduction, expected):
+    x = tl.zeros(0, 0, requires_grad=True)
+    loss = F.cross_entropy(x, tl.zeros(0, dtype=tl.int64), reduction=reduction)
+    assert str(loss.tolist()) == str(expected)
+    loss.sum().backward()
+    assert x.grad.shape == (0, 0)
+
+
+def test_second_derivative_of_cross_entropy_with_narrow_labels():
+    x = tl.zeros(2, 3, requires_grad=True)
+    (g,) = tl.autograd.grad(F.cross_entropy(x, tl.tensor([0, 2], dtype=tl.uint8)), x, create_graph=True)
+    g.square().sum().backward()
+    assert x.grad.shape == (2, 3)

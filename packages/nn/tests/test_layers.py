@@ -346,3 +346,49 @@ def test_losses_refuse_what_does_not_fit():
     with pytest.raises(ArgumentError) as error:
         nn.CrossEntropyLoss(label_smoothing=2)
     assert str(error.value) == "CrossEntropyLoss: label_smoothing is 2; it lies between 0 and 1."
+
+
+REFUSED = [
+    (lambda: nn.Linear("a", 2), ArgumentTypeError, "Linear: in_features must be an int, got 'a' of type str."),
+    (lambda: nn.Linear(2, 2.5), ArgumentTypeError, "Linear: out_features must be an int, got 2.5 of type float."),
+    (lambda: nn.Linear(2, -1), ArgumentError, "Linear: out_features must be 0 or more, got -1."),
+    (lambda: nn.Conv2d("a", 2, 3), ArgumentTypeError, "Conv2d: in_channels must be an int, got 'a' of type str."),
+    (lambda: nn.Conv2d(2, -2, 3), ArgumentError, "Conv2d: out_channels must be 0 or more, got -2."),
+    (lambda: nn.Conv2d(2, 2, 2.5), ArgumentTypeError, "Conv2d: kernel_size must be one int or two, got 2.5."),
+    (lambda: nn.Conv2d(2, 2, (3, "a")), ArgumentTypeError, "Conv2d: kernel_size must be one int or two, got (3, 'a')."),
+    (lambda: nn.Conv2d(2, 2, -3), ArgumentError, "Conv2d: kernel_size must be 0 or more, got (-3, -3)."),
+    (lambda: nn.Conv2d(2, 2, 3, groups="a"), ArgumentTypeError, "Conv2d: groups must be an int, got 'a' of type str."),
+    (lambda: nn.Embedding("a", 2), ArgumentTypeError, "Embedding: num_embeddings must be an int, got 'a' of type str."),
+    (lambda: nn.Embedding(2, -2), ArgumentError, "Embedding: embedding_dim must be 0 or more, got -2."),
+    (
+        lambda: nn.Embedding(2, 2, padding_idx="a"),
+        ArgumentTypeError,
+        "Embedding: padding_idx must be an int, got 'a' of type str.",
+    ),
+    (lambda: nn.LayerNorm("a"), ArgumentTypeError, "LayerNorm: normalized_shape must be an int, got 'a' of type str."),
+    (
+        lambda: nn.LayerNorm((2, 2.5)),
+        ArgumentTypeError,
+        "LayerNorm: normalized_shape must be an int, got 2.5 of type float.",
+    ),
+    (lambda: nn.LayerNorm(-1), ArgumentError, "LayerNorm: normalized_shape must be 0 or more, got -1."),
+    (lambda: nn.BatchNorm1d("a"), ArgumentTypeError, "BatchNorm1d: num_features must be an int, got 'a' of type str."),
+    (lambda: nn.BatchNorm2d(-1), ArgumentError, "BatchNorm2d: num_features must be 0 or more, got -1."),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "says"), REFUSED, ids=[says for _, _, says in REFUSED])
+def test_a_wrong_size_is_refused_in_the_name_of_the_layer(make, error, says):
+    with pytest.raises(error) as caught:
+        make()
+    assert type(caught.value) is error
+    assert str(caught.value) == says
+
+
+def test_a_pretrained_table_checks_its_padding_row():
+    table = tl.ones(3, 2)
+    assert nn.Embedding.from_pretrained(table, padding_idx=-1).padding_idx == 2
+    with pytest.raises(ArgumentError, match="Embedding: padding_idx=7 is no row of a table of 3"):
+        nn.Embedding.from_pretrained(table, padding_idx=7)
+    with pytest.raises(ArgumentTypeError, match="from_pretrained: the table must be a Tensor, got list"):
+        nn.Embedding.from_pretrained([1.0])

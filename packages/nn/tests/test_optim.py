@@ -510,3 +510,20 @@ def test_an_optimizer_of_ones_own():
     (parameter * parameter).sum().backward()
     optimizer.step()
     assert parameter.tolist() == [0.5, -0.5]
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, lr=1.0), lambda p: optim.SGD(p, lr=1.0, momentum=0.5)])
+def test_parameters_that_share_values_are_stepped_one_after_the_other(make):
+    whole = tl.zeros(5)
+    a, b = nn.Parameter(tl.zeros(3)), nn.Parameter(tl.zeros(3))
+    a.data, b.data = whole[:3], whole[2:]
+    a.grad, b.grad = tl.ones(3), tl.ones(3) * 2
+    make([a, b]).step()
+    assert whole.tolist() == [-1.0, -1.0, -3.0, -2.0, -2.0]
+
+
+def test_an_infinite_half_parameter_stays_infinite():
+    parameter = nn.Parameter(tl.tensor([math.inf, 1.0], dtype=tl.float16))
+    parameter.grad = tl.ones(2, dtype=tl.float16)
+    optim.Adam([parameter], lr=0.1).step()
+    assert parameter.tolist() == [math.inf, pytest.approx(0.9, abs=1e-3)]

@@ -7,6 +7,7 @@ checkers' picture of the result, ``_methods.pyi``, is generated from the same re
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from tapeloom import dtypes
@@ -28,7 +29,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
     window,
 )
-from tapeloom.tape.alias import check_writable, inplace
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.tape.alias import check_writable, inplace, overwriting
 from tapeloom.tape.apply import run
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function
 from tapeloom.tape.shortcut import compiled
@@ -189,9 +191,16 @@ def _to_dtype(name: str, dtype: Any) -> None:
     def convert(x: Tensor) -> Tensor:
         return to(x, dtype)
 
-    convert.__name__ = name
-    convert.__doc__ = f"``x`` as {dtype.name}."
-    function()(convert)
+    @wraps(convert)  # type checkers and stubs see its signature
+    def checked(x: Tensor, *rest: Any, **named: Any) -> Tensor:
+        if rest or named:
+            given = repr(rest[0]) if rest else f"{next(iter(named))}="
+            raise ArgumentTypeError(f"{name}: takes no arguments, got {given}. Use .to(dtype) or .to(device).")
+        return to(x, dtype)
+
+    checked.__name__ = name
+    checked.__doc__ = f"``x`` as {dtype.name}."
+    function()(checked)
 
 
 for _name, _dtype in (
@@ -210,7 +219,7 @@ for _name, _dtype in (
 @function()
 def type_as(x: Tensor, other: Tensor) -> Tensor:
     """``x`` in the dtype of ``other``."""
-    return to(x, other.dtype)
+    return to(x, as_tensor_of("type_as", other, "other").dtype)
 
 
 @function()
@@ -252,7 +261,7 @@ def fill_(x: Tensor, value: Any) -> Tensor:
     """Give every element one value, in place."""
     check_writable("fill", x)
     if isinstance(value, Tensor):
-        return inplace("fill", x, OPS.expand(to(value, x.dtype), x.shape))
+        return inplace("fill", x, overwriting(x, OPS.expand(to(value, x.dtype), x.shape)))
     from tapeloom.ops.creation import full_like
 
     return inplace("fill", x, full_like(x, value))
@@ -272,7 +281,7 @@ def copy_(x: Tensor, source: Tensor, non_blocking: Any = False) -> Tensor:
         raise ArgumentTypeError(f"copy_: expected a tensor, got {type(source).__name__}.")
     value = transferred(source, x.device)
     value = OPS.cast(value, x.dtype) if value.dtype is not x.dtype else value
-    return inplace("copy", x, value if value.shape == x.shape else OPS.expand(value, x.shape))
+    return inplace("copy", x, overwriting(x, value if value.shape == x.shape else OPS.expand(value, x.shape)))
 
 
 bind()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom.errors import ArgumentError
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOAT, FLOATING_ONLY, NUMERIC
 
@@ -45,7 +46,8 @@ def prelu(x: Any, weight: Any) -> Tensor:
     Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
     ICCV 2015, eq. 1.
     """
-    if weight.ndim and weight.numel() != 1:
+    as_tensor_of("prelu", x)
+    if as_tensor_of("prelu", weight, "weight").ndim and weight.numel() != 1:
         channels = x.shape[1] if x.ndim > 1 else 1
         if weight.ndim != 1 or weight.shape[0] != channels:
             raise ArgumentError(
@@ -80,7 +82,7 @@ def relu6(x: Any) -> Tensor:
 
     Source: A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
-    return OPS.hardtanh(x, 0.0, 6.0)
+    return OPS.hardtanh(as_tensor_of("relu6", x), 0.0, 6.0)
 
 
 @function(method=False)
@@ -89,7 +91,7 @@ def hardsigmoid(x: Any) -> Tensor:
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    return OPS.hardtanh(x + 3, 0.0, 6.0) / 6
+    return OPS.hardtanh(as_tensor_of("hardsigmoid", x) + 3, 0.0, 6.0) / 6
 
 
 @function(method=False)
@@ -98,7 +100,7 @@ def hardswish(x: Any) -> Tensor:
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    return x * hardsigmoid(x)
+    return as_tensor_of("hardswish", x) * hardsigmoid(x)
 
 
 # smooth
@@ -113,7 +115,7 @@ sigmoid.gradient(x=lambda g, out: g * (out * (1 - out)))
 @function(method=False)
 def logsigmoid(x: Any) -> Tensor:
     """``log(sigmoid(x))``, exact for large negative ``x``."""
-    return -OPS.softplus(-x, 1.0, float("inf"))
+    return -OPS.softplus(-as_tensor_of("logsigmoid", x), 1.0, float("inf"))
 
 
 def _silu_gradient(g: Any, x: Any, ops: Any) -> Any:
@@ -150,7 +152,7 @@ def selu(x: Any) -> Tensor:
 
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
-    return OPS.elu(x, 1.6732632423543772) * 1.0507009873554805
+    return OPS.elu(as_tensor_of("selu", x), 1.6732632423543772) * 1.0507009873554805
 
 
 @function(method=False)
@@ -162,7 +164,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
-    return OPS.elu(x / alpha, 1.0) * alpha
+    return OPS.elu(as_tensor_of("celu", x) / alpha, 1.0) * alpha
 
 
 @op(dtype=FLOATING_ONLY, method=False)
@@ -183,7 +185,7 @@ def mish(x: Any) -> Tensor:
 
     Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
     """
-    return x * OPS.tanh(OPS.softplus(x))
+    return as_tensor_of("mish", x) * OPS.tanh(OPS.softplus(x))
 
 
 @function(method=False)
@@ -193,13 +195,13 @@ def softsign(x: Any) -> Tensor:
     Source: J. Bergstra, G. Desjardins, P. Lamblin, Y. Bengio, "Quadratic polynomials learn better image features",
     technical report 1337, Université de Montréal, 2009.
     """
-    return x / (1 + OPS.abs(x))
+    return as_tensor_of("softsign", x) / (1 + OPS.abs(x))
 
 
 @function(method=False)
 def tanhshrink(x: Any) -> Tensor:
     """``x - tanh(x)``."""
-    return x - OPS.tanh(x)
+    return as_tensor_of("tanhshrink", x) - OPS.tanh(x)
 
 
 def _known_form(op: Any, x: Any, approximate: str) -> None:
@@ -215,7 +217,7 @@ def _known_form(op: Any, x: Any, approximate: str) -> None:
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """``x * P(x)``, P being the standard normal distribution function; ``approximate="tanh"`` takes P by a tanh.
 
-    The tanh form is 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))). Raises ArgumentError for another form.
+    The tanh form is ``0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``. Raises ArgumentError for another.
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 gelu.gradient(x=lambda g, x, approximate, out, ops: ops.gelu_backward(g, x, out, approximate))
@@ -229,7 +231,7 @@ def glu(x: Any, dim: int = -1) -> Tensor:
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
     """
-    length = x.size(dim)
+    length = as_tensor_of("glu", x).size(dim)
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {x.shape} has the odd length {length}. It must have two equal halves.")
     left, right = x.chunk(2, dim)
@@ -285,4 +287,4 @@ log_softmax_backward.gradient(
 @function(method=False)
 def softmin(x: Any, dim: int, *, dtype: Any = None) -> Tensor:
     """``softmax(-x, dim)``."""
-    return OPS.softmax(-x, dim, dtype=dtype)
+    return OPS.softmax(-as_tensor_of("softmin", x), dim, dtype=dtype)

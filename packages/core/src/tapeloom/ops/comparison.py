@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.errors import ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import BITWISE, COMPARE, LOGICAL
 
@@ -130,6 +131,7 @@ masked_fill.gradient(
 @function()
 def isclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|x - y| <= atol + rtol * |y|``, element by element; infinities must be equal."""
+    shapes.broadcast("isclose", as_tensor_of("isclose", x).shape, as_tensor_of("isclose", y, "y").shape)
     close = OPS.equal(x, y)
     if x.dtype.is_floating_point or y.dtype.is_floating_point:
         near = OPS.less_equal(OPS.abs(OPS.subtract(x, y)), OPS.add(OPS.multiply(OPS.abs(y), rtol), atol))
@@ -142,10 +144,12 @@ def isclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan:
 @function(name="equal")
 def equal_as_wholes(x: Any, y: Any) -> bool:
     """Whether two tensors have one shape and equal elements: one bool. Element by element it is ``eq``."""
-    return x.shape == y.shape and bool(OPS.equal(x, y).all())
+    return as_tensor_of("equal", x).shape == as_tensor_of("equal", y, "y").shape and bool(OPS.equal(x, y).all())
 
 
 @function()
 def allclose(x: Any, y: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all elements are close in the sense of ``isclose``."""
+    as_tensor_of("allclose", x)
+    as_tensor_of("allclose", y, "y")
     return bool(isclose(x, y, rtol, atol, equal_nan).all())

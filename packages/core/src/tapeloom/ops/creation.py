@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.ops.arguments import as_number, as_tensor_of
 from tapeloom.tape.kind import kind_of
 from tapeloom.tape.op import OPS, function
 from tapeloom.tape.tensor import Tensor, make
@@ -112,26 +113,26 @@ def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_gra
 @function(method=False)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = as_number("full", fill_value, "fill_value")
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
 @function(method=False)
 def zeros_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape, dtype and device of ``x``."""
-    return full_like(x, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _like("zeros_like", x, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
 def ones_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape, dtype and device of ``x``."""
-    return full_like(x, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _like("ones_like", x, 1, dtype, device, requires_grad)
 
 
 @function(method=False)
 def empty_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor to be filled later, in the shape, dtype and device of ``x``."""
-    return full_like(x, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _like("empty_like", x, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
@@ -139,10 +140,12 @@ def full_like(
     x: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``x``."""
-    if not isinstance(x, Tensor):
-        raise ArgumentTypeError(f"full_like: x must be a tensor, got {type(x).__name__}.")
-    where = x.device if device is None else resolve_device(device)
-    return _filled("full_like", x.shape, fill_value, dtypes.as_dtype(dtype or x.dtype), where, requires_grad)
+    return _like("full_like", x, as_number("full_like", fill_value, "fill_value"), dtype, device, requires_grad)
+
+
+def _like(name: str, x: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
+    where = as_tensor_of(name, x).device if device is None else resolve_device(device)
+    return _filled(name, x.shape, value, dtypes.as_dtype(dtype or x.dtype), where, requires_grad)
 
 
 @function(method=False)
@@ -152,7 +155,8 @@ def arange(
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
     if end is None:
         start, end = 0, start
-    start, end, step = (value.item() if isinstance(value, Tensor) else value for value in (start, end, step))
+    given = (("start", start), ("end", end), ("step", step))
+    start, end, step = (as_number("arange", value, parameter) for parameter, value in given)
     floating = any(dtypes.of_number(value).is_floating_point for value in (start, end, step))
     if step == 0 or (end - start) * step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}.")
@@ -175,6 +179,7 @@ def linspace(
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
+    start, end = as_number("linspace", start, "start"), as_number("linspace", end, "end")
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
     return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
 
@@ -193,6 +198,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: DeviceLike =
 @function(method=False)
 def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``x`` (integers from 0) names: shape (*x.shape, classes)."""
+    as_tensor_of("one_hot", x)
     classes = int(x.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
     if x.numel() and (int(x.min().item()) < 0 or int(x.max().item()) >= classes):
         raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(x.min().item())} to {int(x.max().item())}.")
@@ -210,12 +216,14 @@ def index_tensor(places: Any, x: Tensor) -> Tensor:
 @function()
 def new_zeros(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros of another size, in the dtype and on the device of ``x``."""
+    as_tensor_of("new_zeros", x)
     return zeros(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
 
 @function()
 def new_ones(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones of another size, in the dtype and on the device of ``x``."""
+    as_tensor_of("new_ones", x)
     return ones(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
 
@@ -224,10 +232,12 @@ def new_full(
     x: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in another size, in the dtype and on the device of ``x``."""
+    as_tensor_of("new_full", x)
     return full(size, fill_value, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
 
 @function()
 def new_tensor(x: Tensor, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A copy of ``data`` in the dtype and on the device of ``x``."""
+    as_tensor_of("new_tensor", x)
     return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)

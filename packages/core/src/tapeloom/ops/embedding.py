@@ -46,7 +46,6 @@ def embedding(x: Any, weight: Any, padding_idx: int | None = None, **names: Any)
     ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number
     that is no row, DTypeError for ``x`` that holds no integers.
     """
-    x = names.pop("input", x)
     if names:
         raise ArgumentTypeError(f"embedding: unexpected argument {next(iter(names))!r}.")
     for name, value in (("x", x), ("weight", weight)):

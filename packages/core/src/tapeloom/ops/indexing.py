@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import shapes
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
 from tapeloom.keys import parse
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.alias import check_writable, inplace
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP, TO_INDEX
@@ -276,16 +277,25 @@ def select_column(x: Tensor, column: Position) -> Tensor:
 @function()
 def masked_select(x: Any, mask: Any) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``x``) is true, in one dimension."""
-    shape = shapes.broadcast("masked_select", x.shape, mask.shape)
+    if as_tensor_of("masked_select", mask, "mask").dtype.name != "bool":
+        raise DTypeError(f"masked_select: mask must be a bool tensor, got {mask.dtype.name}. Cast it with .bool().")
+    shape = shapes.broadcast("masked_select", as_tensor_of("masked_select", x).shape, mask.shape)
     return OPS.expand(x, shape)[OPS.expand(mask, shape)]
 
 
 @function()
 def take_along_dim(x: Any, indices: Any, dim: int | None = None) -> Tensor:
     """Elements of ``x`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    as_tensor_of("take_along_dim", x)
+    as_tensor_of("take_along_dim", indices, "indices")
     if dim is None:
         return OPS.gather(OPS.reshape(x, (-1,)), 0, OPS.reshape(indices, (-1,)))
     axis = shapes.normalize_dim("take_along_dim", dim, x.ndim)
+    if indices.ndim != x.ndim or not x.ndim:
+        raise ShapeError(
+            f"take_along_dim: indices has shape {indices.shape} and x has {x.shape}; along a dim they need as many "
+            f"dimensions, at least one."
+        )
     lead = list(shapes.broadcast("take_along_dim", _without(x.shape, axis), _without(indices.shape, axis)))
     rest = lead[:axis], lead[axis + 1 :]
     x = OPS.expand(x, (*rest[0], x.shape[axis], *rest[1]))

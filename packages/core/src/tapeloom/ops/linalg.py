@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.errors import ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP
 
@@ -78,7 +79,7 @@ matmul.gradient(
 
 
 def _exact(name: str, x: Any, y: Any, first: int, second: int) -> Any:
-    if x.ndim != first or y.ndim != second:
+    if as_tensor_of(name, x).ndim != first or as_tensor_of(name, y, "y").ndim != second:
         raise ShapeError(f"{name}: expected {first}-d and {second}-d tensors, got shapes {x.shape} and {y.shape}. Use matmul.")
     return OPS.matmul(x, y)
 
@@ -92,7 +93,7 @@ def mm(x: Any, y: Any) -> Tensor:
 @function()
 def bmm(x: Any, y: Any) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
-    if x.ndim == 3 and y.ndim == 3 and x.shape[0] != y.shape[0]:
+    if as_tensor_of("bmm", x).ndim == 3 and as_tensor_of("bmm", y, "y").ndim == 3 and x.shape[0] != y.shape[0]:
         raise ShapeError(f"bmm: the batches of shapes {x.shape} and {y.shape} differ. Use matmul to broadcast them.")
     return _exact("bmm", x, y, 3, 3)
 
@@ -112,7 +113,7 @@ def dot(x: Any, y: Any) -> Tensor:
 @function()
 def outer(x: Any, y: Any) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
-    if x.ndim != 1 or y.ndim != 1:
+    if as_tensor_of("outer", x).ndim != 1 or as_tensor_of("outer", y, "y").ndim != 1:
         raise ShapeError(f"outer: expected 1-d tensors, got shapes {x.shape} and {y.shape}.")
     return OPS.multiply(OPS.unsqueeze(x, 1), OPS.unsqueeze(y, 0))
 

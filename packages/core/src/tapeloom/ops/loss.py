@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError, IndexingError, ShapeError
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY
@@ -69,7 +69,7 @@ def cross_entropy(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
-    x = _tensor("cross_entropy", "x", names.pop("input", x))
+    x = _tensor("cross_entropy", "x", x)
     _tensor("cross_entropy", "target", target)
     if names:
         raise ArgumentTypeError(f"cross_entropy: unexpected argument {next(iter(names))!r}.")
@@ -79,6 +79,9 @@ def cross_entropy(
     if target.dtype.is_floating_point:
         return _with_probabilities(x, target, weight, ignore_index, reduction, label_smoothing)
     rows, labels = _as_rows("cross_entropy", x, target, weight, ignore_index)
+    if not rows.shape[1]:  # no class: then every row there is has been ignored
+        losses = OPS.sum(rows, 1)
+        return OPS.sum(losses) / 0.0 if reduction == "mean" else _reduced(OPS.reshape(losses, target.shape), reduction)
     loss = OPS.cross_entropy(rows, labels, weight, ignore_index, reduction, label_smoothing)
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
 
@@ -104,6 +107,8 @@ def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
         )
     if target.dtype.name == "bool":
         raise DTypeError(f"{name}: target must hold class numbers, got bool. Cast it with .long().")
+    if target.kind.dtype is not dtypes.int64:
+        target = OPS.cast(target, dtypes.int64)  # wide enough for ignore_index
     if weight is not None:
         _check_weight(name, weight, classes)
     backend = target.kind.backend
@@ -111,6 +116,11 @@ def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
         kept = target[target != ignore_index]
         if kept.numel() and not backend.in_range(kept.array, 0, classes):
             worst = [label for label in kept.tolist() if not 0 <= label < classes][0]
+            if not classes:
+                raise IndexingError(
+                    f"{name}: target {worst} names no class, for x of shape {shape} has 0 classes in dim {axis}. "
+                    f"Give x at least one class."
+                )
             raise IndexingError(
                 f"{name}: target {worst} is out of range for {classes} classes, which count from 0 to {classes - 1}; "
                 f"only ignore_index={ignore_index} may lie outside."
@@ -160,7 +170,7 @@ def nll_loss(
     x: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", **names: Any
 ) -> Tensor:
     """``-x[target]`` for log-probabilities ``x``; shapes, settings and errors are those of ``cross_entropy``."""
-    x = _tensor("nll_loss", "x", names.pop("input", x))
+    x = _tensor("nll_loss", "x", x)
     _tensor("nll_loss", "target", target)
     if names:
         raise ArgumentTypeError(f"nll_loss: unexpected argument {next(iter(names))!r}.")
@@ -234,7 +244,6 @@ def binary_cross_entropy_with_logits(
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    x = names.pop("input", x)
     if names:
         raise ArgumentTypeError(f"binary_cross_entropy_with_logits: unexpected argument {next(iter(names))!r}.")
     _logits_fit("binary_cross_entropy_with_logits", x, target, reduction)
@@ -263,7 +272,6 @@ def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: 
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    x = names.pop("input", x)
     if names:
         raise ArgumentTypeError(f"binary_cross_entropy: unexpected argument {next(iter(names))!r}.")
     _logits_fit("binary_cross_entropy", x, target, reduction)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
+from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP, PROMOTE
 
@@ -37,19 +38,19 @@ reshape.write = lambda base, value, size: OPS.reshape(value, base.shape)
 @function()
 def view_as(x: Any, other: Any) -> Tensor:
     """``x`` in the shape of ``other``."""
-    return OPS.reshape(x, other.shape)
+    return OPS.reshape(as_tensor_of("view_as", x), as_tensor_of("view_as", other, "other").shape)
 
 
 @function()
 def reshape_as(x: Any, other: Any) -> Tensor:
     """``x`` in the shape of ``other``."""
-    return OPS.reshape(x, other.shape)
+    return OPS.reshape(as_tensor_of("reshape_as", x), as_tensor_of("reshape_as", other, "other").shape)
 
 
 @function()
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
-    shape = x.shape
+    shape = as_tensor_of("flatten", x).shape
     start = shapes.normalize_dim("flatten", start_dim, len(shape))
     end = shapes.normalize_dim("flatten", end_dim, len(shape))
     if start > end:
@@ -61,13 +62,15 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @function()
 def ravel(x: Any) -> Tensor:
     """All elements in one dimension."""
-    return OPS.reshape(x, (-1,))
+    return OPS.reshape(as_tensor_of("ravel", x), (-1,))
 
 
 @function()
 def unflatten(x: Any, dim: int, sizes: Any) -> Tensor:
     """One dimension split into several; one of ``sizes`` may be -1."""
-    axis = shapes.normalize_dim("unflatten", dim, x.ndim)
+    axis = shapes.normalize_dim("unflatten", dim, as_tensor_of("unflatten", x).ndim)
+    if not x.ndim:
+        raise ShapeError("unflatten: a 0-d tensor has no dimension to split. Use .reshape(sizes).")
     inner = shapes.infer_reshape("unflatten", (x.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
     return OPS.reshape(x, (*x.shape[:axis], *inner, *x.shape[axis + 1 :]))
 
@@ -99,8 +102,9 @@ permute.write = lambda base, value, dims: OPS.permute(value, _inverse(dims))
 @function(aliases=("swapaxes", "swapdims"))
 def transpose(x: Any, dim0: int, dim1: int) -> Any:
     """Two dimensions swapped."""
-    first, second = (shapes.normalize_dim("transpose", dim, x.ndim) for dim in (dim0, dim1))
-    order = list(range(x.ndim))
+    ndim = as_tensor_of("transpose", x).ndim
+    first, second = (shapes.normalize_dim("transpose", dim, ndim) for dim in (dim0, dim1))
+    order = list(range(ndim))
     if order:
         order[first], order[second] = second, first
     return OPS.permute(x, tuple(order))
@@ -109,7 +113,7 @@ def transpose(x: Any, dim0: int, dim1: int) -> Any:
 @function()
 def t(x: Any) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
-    if x.ndim > 2:
+    if as_tensor_of("t", x).ndim > 2:
         raise ShapeError(f"t: expected at most 2 dimensions, got shape {x.shape}. Use .transpose(dim0, dim1) or .mT.")
     return OPS.permute(x, tuple(range(x.ndim - 1, -1, -1)))
 
@@ -117,6 +121,7 @@ def t(x: Any) -> Tensor:
 @function(aliases=("moveaxis",))
 def movedim(x: Any, source: Any, destination: Any) -> Any:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
+    as_tensor_of("movedim", x)
     sources = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "source", source)]
     targets = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "destination", destination)]
     if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
@@ -156,13 +161,13 @@ expand.gradient(x=lambda g: g)  # the walk sums back over what was repeated
 @function()
 def expand_as(x: Any, other: Any) -> Tensor:
     """``x`` expanded to the shape of ``other``."""
-    return OPS.expand(x, other.shape)
+    return OPS.expand(as_tensor_of("expand_as", x), as_tensor_of("expand_as", other, "other").shape)
 
 
 @function(method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
-    shape = shapes.broadcast("broadcast_tensors", *(tensor.shape for tensor in tensors))
+    shape = shapes.broadcast("broadcast_tensors", *(tensor.shape for tensor in as_tensors_of("broadcast_tensors", tensors)))
     return tuple(OPS.expand(tensor, shape) for tensor in tensors)
 
 
@@ -195,14 +200,9 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
 def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
-    if hasattr(tensors, "kind") or isinstance(tensors, str) or not hasattr(tensors, "__iter__"):
+    if hasattr(tensors, "kind"):
         raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
-    tensors = list(tensors)
-    for position, tensor in enumerate(tensors):
-        if not hasattr(tensor, "kind"):
-            raise ArgumentTypeError(
-                f"{op.name}: tensors must be tensors, got {type(tensor).__name__} at position {position}."
-            )
+    tensors = as_tensors_of(op.name, tensors)
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
     kept = [tensor for tensor in tensors if getattr(tensor, "shape", None) != (0,)] or tensors  # PyTorch's legacy rule
@@ -237,12 +237,10 @@ cat.gradient(tensors=lambda g, dim, tensors_shape, ops: _split_gradient(g, dim, 
 @function(method=False)
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
-    tensors = list(tensors)
+    tensors = as_tensors_of("stack", tensors)
     if not tensors:
         raise ArgumentError("stack: expected at least one tensor, got none.")
     for position, tensor in enumerate(tensors):
-        if not hasattr(tensor, "kind"):
-            raise ArgumentTypeError(f"stack: tensors must be tensors, got {type(tensor).__name__} at position {position}.")
         if tensor.shape != tensors[0].shape:
             raise ShapeError(
                 f"stack: tensor {position} has shape {tensor.shape} and tensor 0 has {tensors[0].shape}; all must agree."
@@ -254,13 +252,13 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 @function(method=False)
 def vstack(tensors: Any) -> Tensor:
     """The tensors joined by rows."""
-    return OPS.cat([OPS.reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
+    return OPS.cat([OPS.reshape(x, (1, -1)) if x.ndim < 2 else x for x in as_tensors_of("vstack", tensors)], 0)
 
 
 @function(method=False)
 def hstack(tensors: Any) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
-    tensors = [OPS.reshape(x, (1,)) if x.ndim == 0 else x for x in tensors]
+    tensors = [OPS.reshape(x, (1,)) if x.ndim == 0 else x for x in as_tensors_of("hstack", tensors)]
     return OPS.cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
 
 
@@ -298,14 +296,14 @@ place.gradient(x=lambda g, dim, start, x_shape, ops: ops.narrow(g, dim, start, x
 @function()
 def select(x: Any, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
-    axis = shapes.normalize_dim("select", dim, x.ndim)
+    axis = shapes.normalize_dim("select", dim, as_tensor_of("select", x).ndim)
     return x[(slice(None),) * axis + (index,)]
 
 
 @function()
 def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
-    axis = shapes.normalize_dim("split", dim, x.ndim)
+    axis = shapes.normalize_dim("split", dim, as_tensor_of("split", x).ndim)
     total = x.shape[axis]
     if isinstance(split_size_or_sections, (tuple, list)):
         lengths = shapes.as_ints("split", "sections", split_size_or_sections)
@@ -335,7 +333,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     if shapes.as_int("chunk", "chunks", chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
-    axis = shapes.normalize_dim("chunk", dim, x.ndim)
+    axis = shapes.normalize_dim("chunk", dim, as_tensor_of("chunk", x).ndim)
     total = x.shape[axis]
     if not total:
         return split(x, [0] * chunks, axis)
@@ -345,7 +343,7 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 @function()
 def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
     """The places along ``dim``, each without that dimension."""
-    axis = shapes.normalize_dim("unbind", dim, x.ndim)
+    axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", x).ndim)
     if not x.ndim:
         raise ShapeError("unbind: a 0-d tensor has no dimension to take apart.")
     return tuple(select(x, axis, index) for index in range(x.shape[axis]))
@@ -448,7 +446,7 @@ def roll(x: Any, shifts: Any, dims: Any = None) -> Tensor:
 def repeat(x: Any, *sizes: Any) -> Tensor:
     """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
     times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
-    if len(times) < x.ndim:
+    if len(times) < as_tensor_of("repeat", x).ndim:
         raise ShapeError(f"repeat: {len(times)} sizes were given for {x.ndim} dimensions. Give at least one for each.")
     shape = (1,) * (len(times) - x.ndim) + x.shape
     interleaved = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
@@ -460,7 +458,7 @@ def repeat(x: Any, *sizes: Any) -> Tensor:
 def tile(x: Any, *dims: Any) -> Tensor:
     """Like ``repeat``; missing sizes are 1."""
     times = shapes.as_size("tile", dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
-    return repeat(x, (1,) * (x.ndim - len(times)) + times)
+    return repeat(x, (1,) * (as_tensor_of("tile", x).ndim - len(times)) + times)
 
 
 @op(dtype=KEEP, method=False)

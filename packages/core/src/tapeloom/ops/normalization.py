@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import shapes
 from tapeloom.dtypes import finfo
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY
 from tapeloom.tape.tensor import Tensor, is_tensor, rebind
@@ -56,7 +57,7 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
     size = shapes.as_size("rms_norm", normalized_shape)
-    _check_last("rms_norm", x, size, weight=weight)
+    _check_last("rms_norm", as_tensor_of("rms_norm", x), size, weight=weight)
     eps = finfo(x.dtype).eps if eps is None else eps
     dims = tuple(range(-len(size), 0))
     out = x * OPS.rsqrt(OPS.mean(OPS.square(x), dims, True) + eps)
@@ -152,7 +153,6 @@ def batch_norm(
 
 
 def _aliased(name: str, x: Any, names: dict[str, Any]) -> Any:
-    x = names.pop("input", x)
     if names:
         raise ArgumentTypeError(f"{name}: unexpected argument {next(iter(names))!r}.")
     if not is_tensor(x):

@@ -34,15 +34,18 @@ def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None
 
 
 def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> list[tuple[Kind, Any, Sequence[int]]]:
-    """The positions of each kind (and mark, if given)."""
-    found: dict[tuple[Kind, Any], list[int]] = {}
+    """The positions of each kind (and mark, if given); of a parameter that has aliases, its own alone.
+
+    Two parameters may share their values. Then the step of the second starts from what the first has left.
+    """
+    found: dict[tuple[Kind, Any, int | None], list[int]] = {}
     for position, param in enumerate(params):
-        key = (param.kind, None if marks is None else marks[position])
+        key = (param.kind, None if marks is None else marks[position], None if param.extra is None else position)
         if key in found:
             found[key].append(position)
         else:
             found[key] = [position]
-    return [(kind, mark, positions) for (kind, mark), positions in found.items()]
+    return [(kind, mark, positions) for (kind, mark, _), positions in found.items()]
 
 
 def _rebind(tensors: Sequence[Any], positions: Sequence[int], arrays: Sequence[Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.generator import Generator, default_generator
 from tapeloom.host_random import (
     integer_range,
@@ -20,6 +20,7 @@ from tapeloom.host_random import (
     uniform_bounds,
     uniform_words,
 )
+from tapeloom.ops.arguments import as_number, as_tensor_of
 from tapeloom.tape.alias import check_writable
 from tapeloom.tape.alias import inplace as put
 from tapeloom.tape.kind import kind_of
@@ -256,6 +257,7 @@ def randint_like(
     """``randint_like(x, high)`` or ``(x, low, high)``: integers in the shape, dtype and device of ``x``."""
     lowest, highest = (0, low) if high is None else (low, high)
     size, chosen, where = _like("randint_like", x, dtype, device)
+    lowest, highest = shapes.as_int("randint_like", "low", lowest), shapes.as_int("randint_like", "high", highest)
     return _finished(_integers("randint_like", generator, size, lowest, highest, chosen, where), requires_grad)
 
 
@@ -274,11 +276,15 @@ def normal(
 
     Raises ArgumentError for a negative ``std``.
     """
+    mean, std = (
+        value if is_tensor(value) else float(as_number("normal", value, parameter))
+        for parameter, value in (("mean", mean), ("std", std))
+    )
     if not is_tensor(mean) and not is_tensor(std):
         if size is None:
             raise ArgumentTypeError("normal: give a size, or tensors for mean or std.")
         chosen, where = _options(dtype, device, dtypes.get_default_dtype())
-        made = _normal("normal", generator, shapes.as_size("normal", size), float(mean), float(std), chosen, where)
+        made = _normal("normal", generator, shapes.as_size("normal", size), mean, std, chosen, where)
         return _finished(made, requires_grad)
     if size is not None:
         raise ArgumentTypeError("normal: size cannot be given together with tensors for mean or std.")
@@ -312,12 +318,14 @@ def _coins(name: str, x: Tensor, p: Any, generator: Generator | None) -> Tensor:
     count = x.numel()
     if is_tensor(p):
         backend: Any = p.kind.backend
+        if shapes.broadcast(name, p.shape, x.shape) != x.shape:
+            raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to x of shape {x.shape}. Give one of that shape.")
         above_one = 1 + dtypes.finfo(p.dtype).eps if p.dtype.is_floating_point else 2
         if p.numel() and not backend.in_range(p.array, 0, above_one):
             raise ArgumentError(f"{name}: the probabilities must be from 0 to 1.")
         threshold = backend.probability_thresholds(backend.reshape(backend.expand(p.array, x.shape), (count,)))
     else:
-        threshold = probability_threshold(name, p)
+        threshold = probability_threshold(name, as_number(name, p, "p"))
     backend, words = _words(name, generator, count, x.device)
     ones = backend.cast(backend.bernoulli_from_words(words, threshold), x.dtype)
     return make(backend.reshape(ones, x.shape), x.kind)
@@ -343,12 +351,11 @@ def dropout(
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
     """
-    x = names.pop("input", x)
     if names:
         raise ArgumentTypeError(f"dropout: unexpected argument {next(iter(names))!r}.")
     if not is_tensor(x):
         raise ArgumentTypeError(f"dropout: x must be a tensor, got {type(x).__name__}.")
-    threshold = probability_threshold("dropout", p)
+    threshold = probability_threshold("dropout", as_number("dropout", p, "p"))
     if not training or not threshold:
         return x
     _floating("dropout", x.dtype)
@@ -368,7 +375,8 @@ def uniform_(x: Tensor, *bounds: float, generator: Generator | None = None, **na
     ``from`` and ``to`` are other spellings. Raises ArgumentError where low is above high.
     """
     low, high = _bounds("uniform_", bounds, names, 0.0, 1.0)
-    check_writable("uniform", x)
+    low, high = as_number("uniform_", low, "low"), as_number("uniform_", high, "high")
+    check_writable("uniform", as_tensor_of("uniform_", x))
     return put("uniform", x, _uniform("uniform_", generator, x.shape, low, high, x.dtype, x.device))
 
 
@@ -387,14 +395,15 @@ def _bounds(name: str, bounds: tuple[Any, ...], names: dict[str, Any], low: Any,
 @function()
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
-    check_writable("normal", x)
+    mean, std = as_number("normal_", mean, "mean"), as_number("normal_", std, "std")
+    check_writable("normal", as_tensor_of("normal_", x))
     return put("normal", x, _normal("normal_", generator, x.shape, mean, std, x.dtype, x.device))
 
 
 @function()
 def bernoulli_(x: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
-    check_writable("bernoulli", x)
+    check_writable("bernoulli", as_tensor_of("bernoulli_", x))
     return put("bernoulli", x, _coins("bernoulli_", x, p.detach() if is_tensor(p) else p, generator))
 
 
@@ -408,6 +417,8 @@ def random_(x: Tensor, *bounds: int, generator: Generator | None = None, **names
         low, high = 0, bounds[0]
     else:
         low, high = _bounds("random_", bounds, names, 0, None)
-    high = _exact_range(x.dtype)[1] + 1 if high is None else high
+    as_tensor_of("random_", x)
+    low = shapes.as_int("random_", "low", low)
+    high = _exact_range(x.dtype)[1] + 1 if high is None else shapes.as_int("random_", "high", high)
     check_writable("random", x)
     return put("random", x, _integers("random_", generator, x.shape, low, high, x.dtype, x.device))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import ACCUMULATE, AVERAGE, FLOAT, FLOATING_ONLY, LOGICAL, TO_INDEX
 
@@ -75,11 +77,14 @@ prod.gradient(x=lambda g, x, dim, keepdim, ops: _prod_gradient(g, x, dim, keepdi
 
 
 def _not_empty(op: Any, x: Any, dim: Any, *rest: Any) -> None:
-    axes = dim if isinstance(dim, tuple) else (dim,) if x.ndim else ()
+    _refuse_empty(op.name, x, dim if isinstance(dim, tuple) else (dim,) if x.ndim else ())
+
+
+def _refuse_empty(name: str, x: Any, axes: Any) -> None:
     for axis in axes:
         if x.shape[axis] == 0:
             raise ShapeError(
-                f"{op.name}: dim {axis} of a tensor of shape {x.shape} is empty, and this reduction has no value for "
+                f"{name}: dim {axis} of a tensor of shape {x.shape} is empty, and this reduction has no value for "
                 f"no elements. Reduce a dimension that has some."
             )
 
@@ -167,9 +172,13 @@ def argmin_along(x: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """Where the smallest value along ``dim`` stands first."""
 
 
-def _position(along: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+def _position(name: str, along: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+    ndim = as_tensor_of(name, x).ndim
     if dim is not None:
-        return along(x, dim, keepdim)
+        axis = shapes.normalize_dim(name, dim, ndim)
+        _refuse_empty(name, x, (axis,) if ndim else ())
+        return along(x, axis, keepdim)
+    _refuse_empty(name, x, range(ndim))
     flat = along(OPS.reshape(x, -1), 0, False)
     return OPS.reshape(flat, (1,) * x.ndim) if keepdim else flat
 
@@ -177,13 +186,13 @@ def _position(along: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 @function()
 def argmax(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Where the largest value stands (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
-    return _position(OPS.argmax_along, x, dim, keepdim)
+    return _position("argmax", OPS.argmax_along, x, dim, keepdim)
 
 
 @function()
 def argmin(x: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value stands (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
-    return _position(OPS.argmin_along, x, dim, keepdim)
+    return _position("argmin", OPS.argmin_along, x, dim, keepdim)
 
 
 @op(dtype=LOGICAL)
@@ -241,8 +250,8 @@ def _variance_gradient(g: Any, x: Any, dim: Any, correction: float, keepdim: boo
     return _restored(g, x.shape, dim, keepdim, ops) * scale * (x - ops.mean(x, dim, True))
 
 
-def _correction(unbiased: Any, correction: Any) -> float:
-    return float(correction) if unbiased is None else float(bool(unbiased))
+def _correction(unbiased: Any, correction: Any) -> Any:
+    return correction if unbiased is None else float(bool(unbiased))
 
 
 @function()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of, no_more
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY, NUMERIC
 from tapeloom.tape.roles import pair
@@ -121,9 +122,10 @@ def conv2d(
     Source: I. Goodfellow, Y. Bengio, A. Courville, "Deep learning", MIT Press 2016, eq. 9.6; the size: V. Dumoulin,
     F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15.
     """
-    x = names.pop("input", x)
+    no_more("conv2d", names)
     batched = _batched("conv2d", x)
     if isinstance(padding, str):
+        as_tensor_of("conv2d", weight, "weight")
         steps, spread = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
         batched, padding = _named_padding(batched, weight, padding, steps, spread)
     return _unbatched(OPS.conv2d(batched, weight, bias, stride, padding, dilation, groups), x)
@@ -221,7 +223,7 @@ def max_pool2d(
     Of equal values the first gets the gradient. With ``return_indices`` also their positions in the flattened plane.
     ``x`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
-    x = names.pop("input", x)
+    no_more("max_pool2d", names)
     stride = kernel_size if stride is None or stride == () else stride
     out, indices = OPS.max_pool2d_with_indices(
         _batched("max_pool2d", x), kernel_size, stride, padding, dilation, ceil_mode
@@ -291,7 +293,7 @@ def avg_pool2d(
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it.
     ``x`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
-    x = names.pop("input", x)
+    no_more("avg_pool2d", names)
     stride = kernel_size if stride is None or stride == () else stride
     out = OPS.avg_pool2d(
         _batched("avg_pool2d", x), kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
@@ -304,13 +306,23 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, **names: Any) -> Tensor:
     """The mean of each of ``output_size`` (height, width) regions that together cover the planes of ``x``.
 
     None keeps a length. Region i of n reaches from floor(i * length / n) to ceil((i + 1) * length / n).
+    Raises ShapeError for fewer than two dimensions, ArgumentError for a size below 1.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, "Spatial pyramid pooling in deep convolutional networks for visual
     recognition", IEEE TPAMI 37, 2015, which pools over the same bins.
     """
-    x = names.pop("input", x)
+    no_more("adaptive_avg_pool2d", names)
+    if as_tensor_of("adaptive_avg_pool2d", x).ndim < 2:
+        raise ShapeError(f"adaptive_avg_pool2d: expected x (..., height, width), got shape {x.shape}.")
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    target = [length if want is None else want for want, length in zip(wanted, x.shape[-2:], strict=True)]
+    if len(wanted) != 2:
+        raise ArgumentTypeError(f"adaptive_avg_pool2d: output_size must be one int or two, got {output_size!r}.")
+    target = [
+        length if want is None else shapes.as_int("adaptive_avg_pool2d", "output_size", want)
+        for want, length in zip(wanted, x.shape[-2:], strict=True)
+    ]
+    if any(want is not None and want < 1 for want in wanted):
+        raise ArgumentError(f"adaptive_avg_pool2d: output_size must be at least 1, got {output_size!r}.")
     for axis, count in ((-2, target[0]), (-1, target[1])):
         x = _adaptive(x, axis, count)
     return x

@@ -12,7 +12,7 @@ from weakref import ref
 
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
-from tapeloom.tape.node import Leaf
+from tapeloom.tape.node import Leaf, Node, hooks_of
 from tapeloom.tape.op import OPS, Op
 from tapeloom.tape.tensor import Tensor, extra_of, make
 
@@ -106,8 +106,16 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
                 f"Use the out-of-place form, or cast the tensor first."
             )
         value = OPS.cast(value, target.dtype)
-    assign(target, value)
+    assign(target, value if value.node is not None else overwriting(target, value))
     return target
+
+
+def overwriting(target: Tensor, value: Tensor) -> Tensor:
+    """``value``, connected to the ``target`` that it overwrites, which still requires a gradient and gets zeros."""
+    if target.node is None or not MODES.get().grad:
+        return value
+    everywhere = OPS.greater(OPS.full_of(make(target.array, target.kind), 1), 0)
+    return OPS.where(everywhere, value, target)  # type: ignore[no-any-return]
 
 
 def check_writable(name: str, target: Tensor) -> None:
@@ -131,7 +139,7 @@ def assign(target: Tensor, value: Tensor) -> None:
     if extra is None or (extra.base is None and not extra.views):
         target.array = value.array
         if recording:
-            target.node = value.node
+            _recorded(target, value.node)
         return
     root, path = (target, ()) if extra.base is None else (extra.base, extra.path)
     off_tape = not recording or any(step is DETACH for step, _ in path)
@@ -144,13 +152,21 @@ def assign(target: Tensor, value: Tensor) -> None:
         MODES.reset(token)
     root.array = changed.array
     if not off_tape:
-        root.node = changed.node
+        _recorded(root, changed.node)
     for view, new in zip(views, fresh, strict=True):
         view.array = new.array
         if not off_tape and not any(step is DETACH for step, _ in extra_of(view).path):
-            view.node = new.node
-    if recording and off_tape and extra.base is not None and value.node is not None:
-        target.node = value.node  # a detached handle starts a history of its own
+            _recorded(view, new.node)
+    if recording and off_tape and extra.base is not None:
+        _recorded(target, value.node)  # a detached handle has a history of its own
+
+
+def _recorded(tensor: Tensor, node: Node | None) -> None:
+    """Give ``tensor`` its new place on the tape; that its gradient is to be kept goes with it."""
+    old = tensor.node
+    if node is not None and old is not None and type(old) is not Leaf and old.hooks is not None and old.hooks.retains:
+        hooks_of(node).retains = True
+    tensor.node = node
 
 
 def _step(op: Op[Any, Any] | None, statics: tuple[Any, ...], base: Tensor) -> Tensor:

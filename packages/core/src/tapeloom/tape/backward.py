@@ -14,7 +14,7 @@ from typing import Any
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.tape.kind import kind_of
-from tapeloom.tape.node import FREED, Leaf, Node, Output
+from tapeloom.tape.node import FREED, Leaf, Node, Output, hooks_of
 from tapeloom.tape.op import OPS
 from tapeloom.tape.tensor import Tensor, make, rebind
 
@@ -155,6 +155,7 @@ def walk(
     goals = capture if capture is not None else accumulate_into
     visit = _reachable(roots, goals) if goals is not None else None
     captured: dict[Node, Any] = {}
+    retained: list[tuple[Node, Any]] = []
     pending: dict[Node, Any] = {}  # node -> gradient; of a node with several outputs, a list with one for each
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     token = MODES.set(MODES.get().replace(grad=create))
@@ -162,7 +163,7 @@ def walk(
         for node, gradient in roots:
             if node in pending:
                 pending[node] = pending[node] + gradient
-            else:
+            elif visit is None or node in visit:
                 pending[node] = gradient
                 if type(node) is not Leaf:
                     heappush(heap, (node.number, node))
@@ -177,12 +178,15 @@ def walk(
             hooks = node.hooks
             if hooks is not None and hooks.before:
                 g = _run_hooks(node, g, create)
-            if capture is not None and node in capture:
-                captured[node] = g
-            if hooks is not None and hooks.retains:
-                hooks.retained = g if isinstance(g, Tensor) else make(g, node.kind)
-            if visit is not None and node not in visit:
-                continue
+            if goals is not None and node in goals:
+                if capture is not None:
+                    captured[node] = g
+                else:
+                    retained.append((node, g))
+            elif hooks is not None and hooks.retains:
+                retained.append((node, g))
+            if visit is not None and not any(edge in visit for edge in node.edges):
+                continue  # nothing that is asked for lies beyond
             if type(node) is Output:
                 _gather_output(node, g, pending, heap)
                 continue
@@ -213,17 +217,18 @@ def walk(
                     if type(edge) is not Leaf:
                         heappush(heap, (edge.number, edge))
         # Only leaves are left. None is touched before all gradients are there and all hooks have seen theirs, so that
-        # an error on the way leaves every leaf as it was.
+        # an error on the way leaves every .grad as it was.
         for leaf, g in pending.items():
             if leaf.hooks is not None and leaf.hooks.before:
                 pending[leaf] = _run_hooks(leaf, g, create)
+        for node, g in retained:
+            hooks_of(node).retained = _gathered(hooks_of(node).retained, g, node)
         if capture is not None:
             captured.update((leaf, g) for leaf, g in pending.items() if leaf in capture)
             return captured
-        reached = [leaf for leaf in pending if accumulate_into is None or leaf in accumulate_into]
-        for leaf in reached:
-            _accumulate(leaf, pending[leaf])  # type: ignore[arg-type]
-        for leaf in reached:
+        for leaf, g in pending.items():
+            leaf.grad = _gathered(leaf.grad, g, leaf)  # type: ignore[attr-defined]
+        for leaf in pending:
             if leaf.hooks is not None:
                 for after in list(leaf.hooks.after.values()):
                     after()
@@ -272,17 +277,17 @@ def _run_hooks(node: Node, g: Any, create: bool) -> Any:
     return tensor if create else tensor.array
 
 
-def _accumulate(leaf: Leaf, g: Any) -> None:
-    """Add ``g`` to the leaf's gradient; never in place, for a rule may have handed the same array out twice."""
-    held = leaf.grad
+def _gathered(held: Tensor | None, g: Any, node: Node) -> Tensor:
+    """What ``.grad`` becomes when ``g`` comes: a handle that nobody else has, and the one there was goes on if it can.
+
+    Arrays are never added to in place, for a rule may have handed one out twice.
+    """
     if isinstance(g, Tensor):
-        leaf.grad = g if held is None else OPS.add(held, g)
-    elif held is None:
-        leaf.grad = make(g, leaf.kind)
-    elif held.node is None:
-        rebind(held, held.array + g)  # the same tensor goes on, so that handles on .grad stay good
-    else:
-        leaf.grad = OPS.add(held, make(g, leaf.kind))
+        return make(g.array, g.kind, g.node) if held is None else OPS.add(held, g)
+    if held is None:
+        return make(g, node.kind)
+    rebind(held, held.array + g)
+    return held
 
 
 def _pull_tensors(node: Node, g: Any) -> list[tuple[Any, Any]]:

@@ -13,8 +13,9 @@ namespace that the rule computes with: the backend on raw arrays, or the Tensor 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tape import policy as policies
@@ -346,6 +347,18 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], bool, tuple[str, ...]]] = {}
 C = TypeVar("C", bound=Callable[..., Any])
 
 
+def _with_input(made: C) -> C:
+    """``made``, of which the first parameter may also be given as ``input=``, as PyTorch calls it."""
+
+    @functools.wraps(made)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if not args and "input" in kwargs:
+            args = (kwargs.pop("input"),)
+        return made(*args, **kwargs)
+
+    return cast("C", called)
+
+
 def function(*, method: bool = True, aliases: Sequence[str] = (), name: str | None = None) -> Callable[[C], C]:
     """Mark a plain function over ops as public: in ``tapeloom``, and as a method of Tensor unless ``method=False``.
 
@@ -353,6 +366,8 @@ def function(*, method: bool = True, aliases: Sequence[str] = (), name: str | No
     """
 
     def mark(made: C) -> C:
+        if made.__code__.co_flags & 0x08:  # it takes keywords, and refuses all but this one
+            made = _with_input(made)
         FUNCTIONS[name or made.__name__] = (made, method, tuple(aliases))
         return made
 

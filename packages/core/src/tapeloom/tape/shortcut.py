@@ -42,9 +42,18 @@ def compiled(op: Op[Any, Any]) -> Callable[..., Any]:
 @cache
 def _maker(lines: str) -> Callable[..., Any]:
     """The maker of functions of this text; many ops share one."""
-    names = {"Node": Node, "Tensor": Tensor, "new": object.__new__, "number": next_number, "MODES": MODES, "link": link}
+    # under our module's name, so that what NumPy warns of here is passed over as it is in the general path
+    names: dict[str, Any] = {"__name__": __name__}
+    names |= {
+        "Node": Node,
+        "Tensor": Tensor,
+        "new": object.__new__,
+        "number": next_number,
+        "MODES": MODES,
+        "link": link,
+    }
     exec(compile(lines, "<short path of an op>", "exec"), names)
-    return names["make"]  # type: ignore[return-value]
+    return names["make"]  # type: ignore[no-any-return]
 
 
 def text(op: Op[Any, Any]) -> str:

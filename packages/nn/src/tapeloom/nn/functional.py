@@ -123,7 +123,10 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """`input` divided by its p-norm along `dim`, or by `eps` where the norm is smaller.
+    """`input` divided by its p-norm along `dim`, or by `eps` where the norm is smaller; the shape stays.
+
+    Raises:
+        IndexingError: `input` has no dimension `dim`.
 
     Example:
         >>> import tapeloom as tl

@@ -55,8 +55,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", ….
         param: the negative slope of "leaky_relu" (0.01 if None).
 
+    Source: "relu" and "leaky_relu" are eqs. 10 and 15 of K. He et al., "Delving deep into rectifiers: surpassing
+    human-level performance on ImageNet classification", ICCV 2015; the others are PyTorch's values.
+
     Raises:
-        ArgumentError: an unknown name.
+        ArgumentError: an unknown name, or a slope that is no number.
 
     Example:
         >>> from tapeloom.nn import init
@@ -77,6 +80,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> T:
     """Fills with draws from the uniform distribution on [a, b).
 
+    Raises:
+        ArgumentError: `a` is above `b`, or one of them is not finite.
+        DTypeError: the tensor is not floating.
+
     Example:
         >>> import tapeloom as tl
         >>> from tapeloom.nn import init
@@ -89,7 +96,15 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | N
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> T:
-    """Fills with draws from the normal distribution of that mean and standard deviation."""
+    """Fills with draws from the normal distribution of that mean and standard deviation.
+
+    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
+    29, 1958.
+
+    Raises:
+        ArgumentError: `std` is negative.
+        DTypeError: the tensor is not floating.
+    """
     with tl.no_grad():
         tensor.normal_(mean, std, generator=generator)
     return tensor
@@ -105,10 +120,13 @@ def trunc_normal_(
 ) -> T:
     """Fills with draws from a normal distribution cut off at `a` and `b`, both in the unit of the tensor.
 
-    Draws u uniformly between the distribution's values at the two bounds and gives mean + std * sqrt(2) * erfinv(u).
+    Draws u uniformly between erf's values at the two bounds and gives mean + std * sqrt(2) * erfinv(u).
+
+    Source: L. Devroye, "Non-uniform random variate generation", Springer 1986, section II.2: the inversion method.
 
     Raises:
         ArgumentError: `a` is not below `b`, or `std` is not positive.
+        DTypeError: the tensor is not floating.
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
@@ -177,6 +195,11 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = 
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
     AISTATS 2010, eq. 16.
+
+    Raises:
+        ShapeError: the tensor has fewer than two axes.
+        ArgumentError: a negative `gain`.
+        DTypeError: the tensor is not floating.
     """
     fan_in, fan_out = _fans("xavier_uniform_", tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
@@ -184,7 +207,11 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = 
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
-    """Fills from N(0, s^2) with s = gain * sqrt(2 / (fan_in + fan_out)); source as for `xavier_uniform_`."""
+    """Fills from N(0, s^2) with s = gain * sqrt(2 / (fan_in + fan_out)); errors as for `xavier_uniform_`.
+
+    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 12.
+    """
     fan_in, fan_out = _fans("xavier_normal_", tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
@@ -198,7 +225,8 @@ def kaiming_uniform_(
 ) -> T:
     """Fills from U(-r, r) with r = gain * sqrt(3 / fan).
 
-    Source: K. He et al., "Delving deep into rectifiers", ICCV 2015, eqs. 10 and 14.
+    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
+    ICCV 2015, eqs. 10, 14 and 15.
 
     Args:
         tensor: the weight, of shape (out, in, *kernel).
@@ -210,6 +238,7 @@ def kaiming_uniform_(
     Raises:
         ArgumentError: an unknown mode or nonlinearity.
         ShapeError: the tensor has fewer than two axes.
+        DTypeError: the tensor is not floating.
     """
     fan = _fan("kaiming_uniform_", tensor, mode)
     bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / fan) if fan else 0.0

@@ -25,7 +25,7 @@ class Adam(Optimizer):
     With `amsgrad` the largest v so far stands for v in the last line.
 
     Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; S. Reddi et al.,
-    "On the convergence of Adam and beyond", ICLR 2018.
+    "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
 
     Args:
         params: parameters, (name, parameter) pairs, or groups.

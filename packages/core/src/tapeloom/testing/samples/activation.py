@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
 from tapeloom.testing.samples.elementwise import SIGNED, no_bool, unary
@@ -146,3 +146,14 @@ def _log_softmax_slope(g: list[float], y: list[float]) -> list[float]:
 PAIRS = [[X, X, 1], [X, X, -1], [T(), T(), 0], [T(0, 3), T(0, 3), 1]]
 row("softmax_backward", *PAIRS, reference=_lines(_softmax_slope), budget="chain", magnitude=lambda g, y, dim: np.float64(16.0))
 row("log_softmax_backward", *PAIRS, reference=_lines(_log_softmax_slope), budget="chain", magnitude=lambda g, y, dim: np.float64(16.0))
+
+# functions over ops
+
+for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "mish", "softsign", "tanhshrink", "glu"):
+    fails(_name, [1.0], ArgumentTypeError, f"{_name}: x must be a tensor, got float.")
+for _name in ("logsigmoid", "mish"):
+    text = "softplus: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    fails(_name, [T(3)], DTypeError, text, dtypes.int64)
+fails("softmin", [X, 3], IndexingError, "softmax: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: x must be a tensor, got list.")
+fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")

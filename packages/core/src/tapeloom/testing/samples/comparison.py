@@ -204,3 +204,9 @@ row(
     dtypes=(dtypes.float32, dtypes.float64),
     grad=0,
 )
+for _name in ("isclose", "allclose"):
+    fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format("isclose"))
+for _name in ("isclose", "equal", "allclose"):
+    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: y must be a tensor, got float.")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")
+fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "multiply: y must be a tensor or a number, got 'tight'.")

@@ -25,11 +25,22 @@ for _name, _value in {"zeros": 0, "empty": 0, "ones": 1}.items():
     row(_name, [3, 4], [(2, 3)], [], [0, 3], reference=_filled(_value), **MADE)
     row(f"{_name}_like", [T(3, 4)], [T()], [T(0, 3)], case(T(3), dtype=dtypes.float64), dtypes=ALL, budget="exact", grad=0,
         reference=lambda x, value=_value, **named: np.full(x.shape, value))
-fails("zeros", [3, -1], ShapeError, "zeros: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
-fails("zeros_like", [3], ArgumentTypeError, "full_like: x must be a tensor, got int.")
+for _name in ("zeros", "empty", "ones"):
+    fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
+    fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
+    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: x must be a tensor, got int.")
+KINDS_KNOWN = ", ".join(dtype.name for dtype in ALL)
+fails("ones", case(2, dtype="float31"), DTypeError,
+      f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
 row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
 fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
+fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=ALL, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
+fails("full_like", [3, 1], ArgumentTypeError, "full_like: x must be a tensor, got int.")
+fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
+fails("full_like", [T(3), T(3)], ShapeError, "item: a tensor of shape (3,) has 3 elements; only one can be an item.")
+fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
 def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
@@ -43,23 +54,36 @@ def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
 row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=NUMBERS[1:]), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
+fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
 row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], dtypes=FLOATS, budget="rounded", grad=0, maker=True, without="0d",
     reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
 fails("linspace", [0, 1, -1], ArgumentError, "linspace: steps must not be negative, got -1.")
+fails("linspace", [0, "1", 3], ArgumentTypeError, "linspace: end must be a number, got '1' of type str.")
 row("eye", [3], [2, 4], [0], reference=lambda n, m=None: built((n, n if m is None else m), lambda i: float(i[0] == i[1])), **MADE | {"without": "0d"})
+fails("eye", [-1], ShapeError, "eye: size (-1, -1) has the negative length -1. Give lengths of 0 or more.")
+fails("eye", [2, 2.5], ArgumentTypeError, "eye: size must be an int, got 2.5 of type float.")
 row("one_hot", [P([0, 2, 1])], [I(2, 3, below=4), 5], [P(1), 3], [I(0, below=3), 3], gives="int64", grad=0, dtypes=[dtypes.int64], budget="exact",
     reference=lambda x, classes=None: built((*x.shape, classes or int(x.max()) + 1), lambda i: int(x[i[:-1]] == i[-1])))
 fails("one_hot", [P([0, 3]), 3], ShapeError, "one_hot: classes must lie in 0..2, got 0 to 3.")
+fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: x must be a tensor, got int.", dtypes.int64)
 LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
 row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
+fails("as_tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
+fails("as_tensor", [None], DTypeError, "tensor: expected numbers, nested lists of numbers, arrays or tensors, got NoneType None.")
 LIKE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
 row("new_zeros", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(0)(*size), **LIKE)
 row("new_ones", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(1)(*size), **LIKE)
 row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lambda x, size, value: np.full(size, value), **LIKE)
 row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
+for _name in ("zeros", "ones"):
+    fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
+    fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: x must be a tensor, got int.")
+fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
+fails("new_full", [T(3), (-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
+fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 
 # conversions
 
@@ -74,8 +98,11 @@ for _name, _kind in KINDS.items():
     _dtype = dtypes.as_dtype(_kind)
     row(_name, [T(3, 4, low=0, high=4)], [T()], [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
         grad=2 if _name == "double" else 0)
+    fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes no arguments, got 3. Use .to(dtype) or .to(device).")
+    fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: takes no arguments, got dtype=. Use .to(dtype) or .to(device).")
 row("type_as", [T(3, 4), T(2, dtype=dtypes.float32)], [T(), T(dtype=dtypes.float32)], [T(0, 3), T(0, dtype=dtypes.float32)], reference=_converted(dtypes.float32),
     gives=dtypes.float32, dtypes=ALL, budget="rounded", grad=0)
+fails("type_as", [T(3), 3], ArgumentTypeError, "type_as: other must be a tensor, got int.")
 row("to", [T(3, 4), dtypes.float32], [T(3, low=0, high=4), dtypes.int64], case(T(3), dtypes.float64, copy=True), [T(), dtypes.float32], [T(0, 3), dtypes.float32],
     reference=lambda x, kind, copy=False: _converted(kind)(x), gives="cast", dtypes=ALL, budget="rounded", grad=0)
 fails("to", [T(3), 5], ArgumentTypeError, "to: expected a device, a dtype or a tensor, got 5.")
@@ -91,6 +118,10 @@ def _on_copy(name: str) -> Callable[..., Any]:
 
 
 row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_copy("fill_"), reference=lambda x, value: np.full(x.shape, np.asarray(value)), **MOVED)
+fails("fill_", [T(3, 4), T(3)], ShapeError,
+      "expand: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
+fails("fill_", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("fill_", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)

@@ -235,6 +235,15 @@ fails("index_add", [T(3, 4), 1, P([0, 1]), T(3, 3)], ShapeError,
 row("take_along_dim", [T(3, 4), I(2, 4, below=3), 0], [T(3, 4), I(1, 2, below=4), 1], [T(3, 4), I(5, below=12)], [T(3, 1), I(1, 4, below=3), 0],
     [T(3, 4), I(0, below=12)], without="0d",
     reference=lambda x, indices, dim=None: _taken(x, indices, dim), **PICKED)
+fails("take_along_dim", [T(3, 4), I(2, 4, below=3), 2], IndexingError,
+      "take_along_dim: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
+fails("take_along_dim", [T(3, 4), I(4, below=3), 0], ShapeError,
+      "take_along_dim: indices has shape (4,) and x has (3, 4); along a dim they need as many dimensions, at least one.")
+fails("take_along_dim", [T(3, 4), I(2, 5, below=3), 0], ShapeError,
+      "take_along_dim: shapes (1, 4) and (1, 5) do not broadcast (axis -1: 4 vs 5). Reshape one operand, or give that axis the size 1.")
+fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "gather: index 3 is out of range for dim 0 of length 3.")
+fails("take_along_dim", [T(3, 4), T(1, 4), 0], DTypeError, "gather: index must hold integers, got float32. Cast it with .long().")
+fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list.")
 
 
 def _taken(x: Any, indices: Any, dim: Any) -> Any:
@@ -267,6 +276,11 @@ def _masked(x: Any, mask: Any) -> Any:
 
 
 row("masked_select", [T(3, 4), M(3, 4)], [T(3, 4), M(4)], [T(4), M(3, 1)], [T(), M()], [T(0, 3), M(3)], reference=_masked, **PICKED)
+fails("masked_select", [T(3, 4), M(3)], ShapeError,
+      "masked_select: shapes (3, 4) and (3,) do not broadcast (axis -1: 4 vs 3). Reshape one operand, or give that axis the size 1.")
+fails("masked_select", [T(3), T(3)], DTypeError, "masked_select: mask must be a bool tensor, got float32. Cast it with .bool().")
+fails("masked_select", [T(3), I(3, below=3)], DTypeError, "masked_select: mask must be a bool tensor, got int64. Cast it with .bool().")
+fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool.")
 
 
 def _triangle(keep: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.errors import ShapeError
+from tapeloom.errors import ArgumentTypeError, ShapeError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import built, matrix_product
 from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
@@ -122,3 +122,5 @@ fails(
     ShapeError,
     "linear: bias must have shape (2,) for a weight of shape (2, 4), got (4,).",
 )
+for _name in ("mm", "bmm", "mv", "dot", "outer"):
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")

@@ -88,6 +88,8 @@ fails("cross_entropy", case(ROWS, LABELS, label_smoothing=1.5), ArgumentError, "
 fails("cross_entropy", case(ROWS, SHARES, ignore_index=1), ArgumentError,
       "cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
 fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int.")
+fails("cross_entropy", [T(2, 0), P([0, 1])], IndexingError,
+      "cross_entropy: target 0 names no class, for x of shape (2, 0) has 0 classes in dim 1. Give x at least one class.")
 
 
 def _nll(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:

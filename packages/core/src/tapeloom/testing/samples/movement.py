@@ -44,6 +44,10 @@ fails("reshape", [T(0, 3), 0, -1], ShapeError,
 fails("reshape", [X, 6.0, 4], ArgumentTypeError, "reshape: size must be an int, got 6.0 of type float.")
 row("view_as", [X, T(6, 4)], [T(), T(1)], [T(0, 3), T(3, 0)], reference=lambda x, other: _in_order(x, other.shape), **MOVED)
 row("reshape_as", [X, T(6, 4)], [T(), T(1)], [T(0, 3), T(3, 0)], reference=lambda x, other: _in_order(x, other.shape), **MOVED)
+for _name in ("view_as", "reshape_as"):
+    fails(_name, [X, T(5)], ShapeError,
+          "reshape: a tensor of shape (2, 3, 4) has 24 elements and cannot take the size (5,). Give a size with 24 elements.")
+    fails(_name, [X, (2, 12)], ArgumentTypeError, f"{_name}: other must be a tensor, got tuple.")
 
 
 def _flattened(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -55,9 +59,16 @@ def _flattened(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 row("flatten", [X], [X, 1], [X, 0, 1], case(X, end_dim=-2), [T()], [T(0, 3)], reference=_flattened, **MOVED)
 fails("flatten", [X, 2, 1], ArgumentError, "flatten: start_dim 2 comes after end_dim 1.")
+fails("flatten", [3], ArgumentTypeError, "flatten: x must be a tensor, got int.")
 row("ravel", [X], [T()], [T(0, 3)], reference=lambda x: _in_order(x, (x.size,)), **MOVED)
+fails("ravel", [[1, 2]], ArgumentTypeError, "ravel: x must be a tensor, got list.")
 row("unflatten", [T(6, 4), 0, (2, 3)], [T(6, 4), -1, (2, -1)], [T(0, 4), 1, (2, 2)], without="0d",
     reference=lambda x, dim, sizes: _in_order(x, (*x.shape[: dim % 2], *sizes, *x.shape[dim % 2 + 1 :])), **MOVED)
+fails("unflatten", [T(6, 4), 0, (4, 2)], ShapeError,
+      "unflatten: a tensor of shape (6,) has 6 elements and cannot take the size (4, 2). Give a size with 6 elements.")
+fails("unflatten", [T(6, 4), 2, (2, 3)], IndexingError, "unflatten: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
+fails("unflatten", [T(6, 4), 0, "23"], ArgumentTypeError, "unflatten: sizes must be an int, got '23' of type str.")
+fails("unflatten", [T(), 0, (1,)], ShapeError, "unflatten: a 0-d tensor has no dimension to split. Use .reshape(sizes).")
 
 
 def _permuted(x: Any, *dims: Any) -> Any:
@@ -86,11 +97,16 @@ def _swapped(x: Any, dim0: int, dim1: int) -> Any:
 
 
 row("transpose", [X, 0, 1], [X, -1, 0], [T(), 0, -1], [T(0, 3), 0, 1], reference=_swapped, **MOVED)
+fails("transpose", [X, 0, 3], IndexingError, "transpose: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+fails("transpose", [X, 0, 1.5], ArgumentTypeError, "transpose: dim must be an int, got 1.5 of type float.")
+fails("transpose", [[[1, 2]], 0, 1], ArgumentTypeError, "transpose: x must be a tensor, got list.")
 row("t", [T(3, 4)], [T(3)], [T()], [T(0, 3)], reference=lambda x: _permuted(x, tuple(reversed(range(x.ndim)))), **MOVED)
 fails("t", [X], ShapeError, "t: expected at most 2 dimensions, got shape (2, 3, 4). Use .transpose(dim0, dim1) or .mT.")
+fails("t", [3], ArgumentTypeError, "t: x must be a tensor, got int.")
 row("movedim", case(X, 0, 2, expect=None), [X, (0, 1), (-1, 0)], [T(0, 3), 0, 1], without="0d",
     reference=lambda x, source, destination: _permuted(x, {0: (1, 2, 0), (0, 1): (1, 2, 0)}[source] if x.ndim == 3 else (1, 0)), **MOVED)
 fails("movedim", [X, (0, 1), 2], ShapeError, "movedim: source (0, 1) and destination 2 must name as many different dimensions.")
+fails("movedim", [X, 0, 3], IndexingError, "movedim: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 
 
 def _expanded(x: Any, *size: Any) -> Any:
@@ -104,6 +120,9 @@ row("expand", [T(3, 1), 3, 4], [T(3, 1), (2, -1, 4)], [T(), 2, 3], [T(), ()], [T
 fails("expand", [T(3, 4), 6, 4], ShapeError,
       "expand: shape (3, 4) cannot be expanded to (6, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
 row("expand_as", [T(3, 1), T(2, 3, 4)], [T(), T(3)], [T(1), T(0)], reference=lambda x, other: _expanded(x, other.shape), **MOVED)
+fails("expand_as", [T(3, 4), T(6, 4)], ShapeError,
+      "expand: shape (3, 4) cannot be expanded to (6, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
+fails("expand_as", [T(3, 4), (6, 4)], ArgumentTypeError, "expand_as: other must be a tensor, got tuple.")
 
 
 def _broadcast(*tensors: Any) -> tuple[Any, ...]:
@@ -112,6 +131,9 @@ def _broadcast(*tensors: Any) -> tuple[Any, ...]:
 
 
 row("broadcast_tensors", [T(3, 1), T(4)], [T(), T(2, 3)], [T(0, 3), T(3)], reference=_broadcast, gives=("same", "same"), **MOVED)
+fails("broadcast_tensors", [T(3, 4), T(2, 4)], ShapeError,
+      "broadcast_tensors: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1.")
+fails("broadcast_tensors", [T(3), 1.0], ArgumentTypeError, "broadcast_tensors: tensors must be tensors, got float at position 1.")
 row("squeeze", [T(1, 3, 1)], [T(1, 3, 1), 0], [T(1, 3, 1), (0, 2)], [T(1, 3, 1), 1], case(T(1, 3, 1), dim=-1), [T()], [T(), 0], [T(0, 1)],
     reference=lambda x, *dims, **named: _squeezed(x, _ints(dims) if dims else (named["dim"],) if named else None), **MOVED)
 fails("squeeze", [X, 3], IndexingError, "squeeze: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
@@ -164,6 +186,7 @@ def _stacked(tensors: list[Any], dim: int = 0) -> Any:
 row("stack", [(T(2, 3), T(2, 3))], [(T(2, 3), T(2, 3)), 1], [(T(2, 3), T(2, 3)), -1], [(T(), T())], [(T(0, 3),)], reference=_stacked, **MOVED)
 fails("stack", [(T(2, 3), T(3, 2))], ShapeError, "stack: tensor 1 has shape (3, 2) and tensor 0 has (2, 3); all must agree.")
 fails("stack", [()], ArgumentError, "stack: expected at least one tensor, got none.")
+fails("stack", [3], ArgumentTypeError, "stack: tensors must be a list or tuple of tensors, got int.")
 
 
 def _rows(tensors: list[Any]) -> Any:
@@ -177,6 +200,11 @@ def _columns(tensors: list[Any]) -> Any:
 
 row("vstack", [(T(3), T(3))], [(T(2, 3), T(3))], [(T(), T())], [(T(0, 3), T(2, 3))], reference=_rows, **MOVED)
 row("hstack", [(T(3), T(2))], [(T(2, 3), T(2, 1))], [(T(), T())], [(T(0), T(2))], reference=_columns, **MOVED)
+fails("vstack", [(T(2, 3), T(4))], ShapeError, "cat: tensor 1 has shape (1, 4) and tensor 0 has (2, 3); they may differ only in dim 0.")
+fails("hstack", [(T(2, 3), T(3, 3))], ShapeError, "cat: tensor 1 has shape (3, 3) and tensor 0 has (2, 3); they may differ only in dim 1.")
+for _name in ("vstack", "hstack"):
+    fails(_name, [(T(3), 1)], ArgumentTypeError, f"{_name}: tensors must be tensors, got int at position 1.")
+    fails(_name, [3], ArgumentTypeError, f"{_name}: tensors must be a list or tuple of tensors, got int.")
 
 # splitting
 
@@ -210,6 +238,7 @@ def _selected(x: Any, dim: int, index: int) -> Any:
 
 row("select", [X, 1, 2], [X, -1, -4], [T(0, 3), 1, 0], reference=_selected, without="0d", **MOVED)
 fails("select", [X, 1, 3], IndexingError, "index: index 3 is out of range for dim 1 of length 3 (shape (2, 3, 4)).")
+fails("select", [[1, 2], 0, 0], ArgumentTypeError, "select: x must be a tensor, got list.")
 
 
 def _split(x: Any, sizes: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -224,12 +253,15 @@ MANY = ("same",) * 4
 row("split", [T(5, 3), 2], [T(5, 3), (1, 4)], [T(3, 4), 2, 1], [T(0, 3), 2], reference=_split, gives=MANY, without="0d", **MOVED)
 fails("split", [T(5), (1, 3)], ShapeError, "split: the lengths (1, 3) do not add up to 5, the length of dim 0.")
 fails("split", [T(5), 0], ArgumentError, "split: split_size must be positive, got 0.")
+fails("split", [[1, 2], 1], ArgumentTypeError, "split: x must be a tensor, got list.")
 row("chunk", [T(5, 3), 2], [T(3, 4), 3, 1], [T(2, 3), 4], case(T(0, 3), 2, expect=(np.zeros((0, 3)), np.zeros((0, 3)))), gives=MANY,
     reference=lambda x, chunks, dim=0: _split(x, -(-x.shape[dim] // chunks), dim), without="0d", **MOVED)
 fails("chunk", [T(5), 0], ArgumentError, "chunk: chunks must be at least 1, got 0.")
+fails("chunk", [[1, 2], 1], ArgumentTypeError, "chunk: x must be a tensor, got list.")
 row("unbind", [T(2, 3)], [X, -1], [T(3), 0], [T(2, 0)], gives=MANY, without="0d",
     reference=lambda x, dim=0: tuple(_selected(x, dim, i) for i in range(x.shape[dim])), **MOVED)
 fails("unbind", [T()], ShapeError, "unbind: a 0-d tensor has no dimension to take apart.")
+fails("unbind", [[1, 2]], ArgumentTypeError, "unbind: x must be a tensor, got list.")
 
 # padding, turning and repeating
 
@@ -305,8 +337,12 @@ def _repeated(x: Any, *sizes: Any) -> Any:
 
 row("repeat", [T(2, 3), 2, 1], [T(3), (2, 2)], [T(), 3], [T(2, 3), 0, 1], [T(0, 3), 2, 2], reference=_repeated, **MOVED)
 fails("repeat", [X, 2], ShapeError, "repeat: 1 sizes were given for 3 dimensions. Give at least one for each.")
+fails("repeat", [[1, 2], 2], ArgumentTypeError, "repeat: x must be a tensor, got list.")
 row("tile", [T(2, 3), 2], [T(3), (2, 2)], [T(), 3], [T(0, 3), 2, 2],
     reference=lambda x, *dims: _repeated(x, (1,) * (x.ndim - len(_ints(dims))) + _ints(dims)), **MOVED)
+fails("tile", [X, -1], ShapeError, "tile: size (-1,) has the negative length -1. Give lengths of 0 or more.")
+fails("tile", [X, 1.5], ArgumentTypeError, "tile: size must be an int, got 1.5 of type float.")
+fails("tile", [[1, 2], 2], ArgumentTypeError, "tile: x must be a tensor, got list.")
 
 # for gradient rules
 

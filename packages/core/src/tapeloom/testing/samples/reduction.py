@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, dims_of, folded, scanned
 from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
@@ -117,6 +117,13 @@ for _name in ("max_values", "min_values", "argmax_along", "argmin_along"):
     no_elements(_name)
 row("argmax", [X], *LINES, case(X, keepdim=True), reference=_placed(_most), gives="int64", grad=0, **EXACT)
 row("argmin", [X], *LINES, case(X, keepdim=True), reference=_placed(_least), gives="int64", grad=0, **EXACT)
+for _name in ("argmax", "argmin"):
+    fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+    fails(_name, [X, (0, 1)], ArgumentTypeError, f"{_name}: dim must be an int, got (0, 1) of type tuple.")
+    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")
+    no_elements(_name)
+    text = f"{_name}: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
+    fails(_name, [T(0)], ShapeError, text)
 
 
 def _extreme(pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
@@ -199,6 +206,11 @@ FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=Tru
 EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
 row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", magnitude=_squares)
 row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", magnitude=_squares)
+for _name in ("var", "std"):  # the op that computes both speaks
+    text = "variance: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    fails(_name, [X], DTypeError, text, dtypes.int64)
+    fails(_name, [X, 3], IndexingError, "variance: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+    fails(_name, case(X, 0, correction="n"), ArgumentTypeError, "variance: correction must be a number, got 'n' of type str.")
 
 
 def _logsumexp(values: list[Any]) -> float:

@@ -239,3 +239,16 @@ def _adaptive(x: Any, output_size: Any) -> Any:
 
 
 row("adaptive_avg_pool2d", [PLANE, 1], [PLANE, (2, 3)], [PLANE, (None, 5)], [T(2, 4, 5), 2], [T(0, 2, 4, 5), 1], reference=_adaptive, magnitude=_adaptive, **AVERAGED)
+
+# what all of them refuse
+
+for _name in ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"):
+    fails(_name, case(PLANE, 2, size=2), ArgumentTypeError, f"{_name}: unexpected argument 'size'.")
+    fails(_name, [3, 2], ArgumentTypeError, f"{_name}: x must be a tensor, got int.")
+fails("adaptive_avg_pool2d", [T(3), 2], ShapeError, "adaptive_avg_pool2d: expected x (..., height, width), got shape (3,).")
+fails("adaptive_avg_pool2d", [PLANE, 0], ArgumentError, "adaptive_avg_pool2d: output_size must be at least 1, got 0.")
+fails("adaptive_avg_pool2d", [PLANE, (2, -1)], ArgumentError, "adaptive_avg_pool2d: output_size must be at least 1, got (2, -1).")
+fails("adaptive_avg_pool2d", [PLANE, (1, 2, 3)], ArgumentTypeError, "adaptive_avg_pool2d: output_size must be one int or two, got (1, 2, 3).")
+fails("adaptive_avg_pool2d", [PLANE, 2.5], ArgumentTypeError, "adaptive_avg_pool2d: output_size must be an int, got 2.5 of type float.")
+fails("conv2d", case(T(1, 1, 3, 3), T(1, 1, 2, 2), strides=2), ArgumentTypeError, "conv2d: unexpected argument 'strides'.")
+fails("conv2d", case(T(1, 1, 3, 3), 3, padding="same"), ArgumentTypeError, "conv2d: weight must be a tensor, got int.")

@@ -20,6 +20,10 @@ class ReLU(Module):
     Shape:
         (*) -> (*).
 
+    Raises:
+        DTypeError: a bool input.
+        InplaceError: with `inplace` a leaf that requires a gradient, or a view that cannot be written.
+
     Example:
         >>> import tapeloom as tl
         >>> from tapeloom import nn
@@ -41,11 +45,16 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where it is positive, negative_slope * x elsewhere.
 
+    Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+
     Args:
         negative_slope: the factor below 0.
 
     Shape:
         (*) -> (*).
+
+    Raises:
+        DTypeError: the input is not floating.
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -62,7 +71,7 @@ class LeakyReLU(Module):
 class GELU(Module):
     """x * P(x), where P is the standard normal distribution function.
 
-    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
 
     Args:
         approximate: "none" computes P by erf; "tanh" is the paper's approximation.
@@ -72,6 +81,7 @@ class GELU(Module):
 
     Raises:
         ArgumentError: another value of `approximate`.
+        DTypeError: the input is not floating.
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -90,8 +100,14 @@ class GELU(Module):
 class SiLU(Module):
     """x * sigmoid(x), also called swish.
 
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, which named it; P. Ramachandran,
+    B. Zoph, Q. Le, "Searching for activation functions", 2017, for the name swish.
+
     Shape:
         (*) -> (*).
+
+    Raises:
+        DTypeError: the input is not floating.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -123,11 +139,19 @@ class Tanh(Module):
 class Softmax(Module):
     """exp(x) / sum(exp(x)) along one axis, computed without overflow.
 
+    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+    Journal of Numerical Analysis 41, 2021: the shifted formula.
+
     Args:
         dim: the axis that sums to 1; it must be given.
 
     Shape:
         (*) -> (*).
+
+    Raises:
+        IndexingError: the input has no axis `dim`.
+        ArgumentTypeError: `dim` is no int.
+        DTypeError: the input is not floating.
 
     Example:
         >>> import tapeloom as tl
@@ -148,13 +172,18 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """The logarithm of softmax along one axis, computed without overflow.
+    """The logarithm of softmax along one axis, computed without overflow; source as for `Softmax`.
 
     Args:
         dim: the axis; it must be given.
 
     Shape:
         (*) -> (*).
+
+    Raises:
+        IndexingError: the input has no axis `dim`.
+        ArgumentTypeError: `dim` is no int.
+        DTypeError: the input is not floating.
     """
 
     def __init__(self, dim: int) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from operator import index
+from typing import Any, TypeAlias
 
 import tapeloom as tl
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError
 
 from ..parameter import Parameter, settle
 
-__all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_pair", "new_parameter"]
+__all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_count", "as_int", "as_pair", "new_parameter"]
 
 DeviceLike: TypeAlias = Device | str | None
 DTypeLike: TypeAlias = DType | None
@@ -21,14 +22,31 @@ Pair: TypeAlias = int | tuple[int, int]
 Shape: TypeAlias = Sequence[int]
 
 
+def _is_int(value: Any) -> bool:
+    return hasattr(type(value), "__index__") and not isinstance(value, bool)
+
+
+def as_int(layer: str, name: str, value: Any) -> int:
+    """A setting that is an int."""
+    if not _is_int(value):
+        raise ArgumentTypeError(f"{layer}: {name} must be an int, got {value!r} of type {type(value).__name__}.")
+    return index(value)
+
+
+def as_count(layer: str, name: str, value: Any) -> int:
+    """A number of features, channels or rows: an int of 0 or more."""
+    count = as_int(layer, name, value)
+    if count < 0:
+        raise ArgumentError(f"{layer}: {name} must be 0 or more, got {count}.")
+    return count
+
+
 def as_pair(layer: str, name: str, value: Pair) -> tuple[int, int]:
     """(height, width) of a spatial setting."""
-    if isinstance(value, int):
-        return (value, value)
-    pair = tuple(value)
-    if len(pair) != 2:
+    pair = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
+    if len(pair) != 2 or not all(_is_int(item) for item in pair):
         raise ArgumentTypeError(f"{layer}: {name} must be one int or two, got {value!r}.")
-    return (pair[0], pair[1])
+    return (index(pair[0]), index(pair[1]))
 
 
 def new_parameter(*size: int, device: DeviceLike, dtype: DTypeLike) -> Parameter:

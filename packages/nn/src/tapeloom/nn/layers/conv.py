@@ -11,7 +11,7 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from .common import DeviceLike, DTypeLike, Pair, as_pair, new_parameter
+from .common import DeviceLike, DTypeLike, Pair, as_count, as_int, as_pair, new_parameter
 
 __all__ = ["Conv2d"]
 
@@ -20,6 +20,11 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 class Conv2d(Module):
     """Cross-correlation of images with learned kernels, as all of deep learning calls convolution.
+
+    Source: I. Goodfellow, Y. Bengio, A. Courville, "Deep learning", MIT Press 2016, eq. 9.6; the output's size:
+    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15; the first
+    weights: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 1.
 
     Args:
         in_channels, out_channels: channels of the input and of the output.
@@ -42,7 +47,12 @@ class Conv2d(Module):
         bias: of shape (out_channels,), from the same distribution, or None.
 
     Raises:
-        ArgumentError: groups that do not divide, "same" with a stride, an unknown padding or padding_mode.
+        ArgumentError: groups that do not divide, "same" with a stride, an unknown padding or padding_mode; when called,
+            a stride or dilation below 1, or a negative padding.
+        ArgumentTypeError: a setting that is neither one int nor two.
+        ShapeError: a negative number of channels; when called, an input of other channels or of neither three nor four
+            axes, or one that the kernel, or the padding of another mode than "zeros", does not fit.
+        DTypeError: a `dtype` that is not floating.
 
     Example:
         >>> import tapeloom as tl
@@ -69,21 +79,23 @@ class Conv2d(Module):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = as_count("Conv2d", "in_channels", in_channels)
+        self.out_channels = as_count("Conv2d", "out_channels", out_channels)
         self.kernel_size = as_pair("Conv2d", "kernel_size", kernel_size)
         self.stride = as_pair("Conv2d", "stride", stride)
         self.padding = padding if isinstance(padding, str) else as_pair("Conv2d", "padding", padding)
         self.dilation = as_pair("Conv2d", "dilation", dilation)
-        self.groups = groups
+        self.groups = as_int("Conv2d", "groups", groups)
         self.padding_mode = padding_mode
         self._check()
-        size = (out_channels, in_channels // groups, *self.kernel_size)
+        size = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight = new_parameter(*size, device=device, dtype=dtype)
-        self.register_parameter("bias", new_parameter(out_channels, device=device, dtype=dtype) if bias else None)
+        self.register_parameter("bias", new_parameter(self.out_channels, device=device, dtype=dtype) if bias else None)
         self.reset_parameters()
 
     def _check(self) -> None:
+        if min(self.kernel_size) < 0:
+            raise ArgumentError(f"Conv2d: kernel_size must be 0 or more, got {self.kernel_size}.")
         if self.groups < 1 or self.in_channels % self.groups or self.out_channels % self.groups:
             raise ArgumentError(
                 f"Conv2d: groups={self.groups} must divide in_channels={self.in_channels} and "

@@ -14,7 +14,8 @@ __all__ = ["Dropout"]
 class Dropout(Module):
     """In training sets each element to 0 with probability `p` and divides the others by 1 - p; else does nothing.
 
-    Source: G. Hinton et al., "Improving neural networks by preventing co-adaptation of feature detectors", 2012.
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
+    the division in training is in its section 10.
 
     Args:
         p: the probability of an element to become 0, from 0 to 1.
@@ -25,6 +26,8 @@ class Dropout(Module):
 
     Raises:
         ArgumentError: `p` is no probability.
+        DTypeError: when called in training, an input that is not floating.
+        InplaceError: with `inplace`, in training, a leaf that requires a gradient, or a view that cannot be written.
 
     Example:
         >>> import tapeloom as tl

@@ -6,19 +6,22 @@ from typing import Self
 
 import tapeloom as tl
 from tapeloom import Tensor
-from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from .common import DeviceLike, DTypeLike, new_parameter
+from .common import DeviceLike, DTypeLike, as_count, as_int, new_parameter
 
 __all__ = ["Embedding"]
 
 
 class Embedding(Module):
     """A table of vectors, looked up by number.
+
+    Source: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, "A neural probabilistic language model", JMLR 3, 2003,
+    section 2.
 
     Args:
         num_embeddings: rows of the table.
@@ -34,6 +37,9 @@ class Embedding(Module):
 
     Raises:
         ArgumentError: `padding_idx` is no row of the table.
+        ShapeError: a negative size of the table.
+        DTypeError: a `dtype` that is not floating; when called, an input that holds no integers.
+        IndexingError: when called, a number that is no row of the table.
 
     Example:
         >>> import tapeloom as tl
@@ -57,11 +63,11 @@ class Embedding(Module):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(f"Embedding: padding_idx={padding_idx} is no row of a table of {num_embeddings}.")
+        num_embeddings = as_count("Embedding", "num_embeddings", num_embeddings)
+        embedding_dim = as_count("Embedding", "embedding_dim", embedding_dim)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.padding_idx = _row(padding_idx, num_embeddings)
         self.weight = new_parameter(num_embeddings, embedding_dim, device=device, dtype=dtype)
         self.reset_parameters()
 
@@ -78,14 +84,20 @@ class Embedding(Module):
 
         Raises:
             ShapeError: the table has not two axes.
+            ArgumentError: `padding_idx` is no row of the table.
+            ArgumentTypeError: the table is no Tensor.
         """
+        if not isinstance(embeddings, Tensor):
+            raise ArgumentTypeError(
+                f"Embedding.from_pretrained: the table must be a Tensor, got {type(embeddings).__name__}."
+            )
         if embeddings.ndim != 2:
             raise ShapeError(
                 f"Embedding.from_pretrained: needs a table (rows, size), got shape {tuple(embeddings.shape)}."
             )
         layer = cls(1, 1)
         layer.num_embeddings, layer.embedding_dim = embeddings.shape
-        layer.padding_idx = None if padding_idx is None else padding_idx % layer.num_embeddings
+        layer.padding_idx = _row(padding_idx, layer.num_embeddings)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 
@@ -96,3 +108,13 @@ class Embedding(Module):
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+def _row(padding_idx: int | None, rows: int) -> int | None:
+    """The row, counted from 0."""
+    if padding_idx is None:
+        return None
+    row = as_int("Embedding", "padding_idx", padding_idx)
+    if not -rows <= row < rows:
+        raise ArgumentError(f"Embedding: padding_idx={row} is no row of a table of {rows}.")
+    return row % rows

@@ -12,13 +12,16 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from .common import DeviceLike, DTypeLike, Shape, new_parameter
+from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
 
 __all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
     """y = x A^T + b.
+
+    Source: the first weights are eq. 1 of X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS 2010.
 
     Args:
         in_features: size of the last axis of the input.
@@ -32,6 +35,10 @@ class Linear(Module):
     Attributes:
         weight: A, of shape (out_features, in_features), from U(-r, r) with r = 1 / sqrt(in_features).
         bias: b, of shape (out_features,), from the same distribution, or None.
+
+    Raises:
+        ShapeError: a negative number of features; when called, an input whose last axis is not in_features long.
+        DTypeError: a `dtype` that is not floating.
 
     Example:
         >>> import tapeloom as tl
@@ -47,10 +54,10 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = new_parameter(out_features, in_features, device=device, dtype=dtype)
-        self.register_parameter("bias", new_parameter(out_features, device=device, dtype=dtype) if bias else None)
+        self.in_features = as_count("Linear", "in_features", in_features)
+        self.out_features = as_count("Linear", "out_features", out_features)
+        self.weight = new_parameter(self.out_features, self.in_features, device=device, dtype=dtype)
+        self.register_parameter("bias", new_parameter(self.out_features, device=device, dtype=dtype) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -87,6 +94,10 @@ class Flatten(Module):
     Shape:
         (N, *sizes) -> (N, prod(sizes)) with the default axes.
 
+    Raises:
+        IndexingError: when called, an input that has not these axes.
+        ArgumentError: when called, a start_dim after end_dim.
+
     Example:
         >>> import tapeloom as tl
         >>> from tapeloom import nn
@@ -112,6 +123,10 @@ class Unflatten(Module):
 
     Shape:
         (*, prod(unflattened_size), *) -> (*, *unflattened_size, *).
+
+    Raises:
+        IndexingError: when called, an input that has no axis `dim`.
+        ShapeError: when called, an axis of another size, or a size with more than one -1.
 
     Example:
         >>> import tapeloom as tl

@@ -24,6 +24,9 @@ class _Loss(Module):
 class CrossEntropyLoss(_Loss):
     """-log softmax(input)[target], the loss of a classifier; the input are logits, no softmax goes before.
 
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
+    et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
+
     Args:
         weight: of shape (C,), a factor for each class; "mean" divides by the sum of the factors used.
         ignore_index: a target that counts for nothing.
@@ -35,7 +38,12 @@ class CrossEntropyLoss(_Loss):
         the result is (), or the target's shape with "none".
 
     Raises:
-        ArgumentError: an unknown reduction, or a label_smoothing outside 0 … 1.
+        ArgumentError: an unknown reduction, or a label_smoothing outside 0 … 1; when called, an ignore_index of 0
+            or more together with probabilities.
+        ShapeError: when called, shapes of input, target and weight that do not fit.
+        DTypeError: when called, an input that is not floating, or a bool target.
+        IndexingError: when called, a target that is no class.
+        GradientError: when called, a weight that requires a gradient.
 
     Example:
         >>> import tapeloom as tl
@@ -76,7 +84,18 @@ class CrossEntropyLoss(_Loss):
 class NLLLoss(_Loss):
     """-input[target] for an input of log-probabilities, as `LogSoftmax` gives them.
 
-    Arguments, shapes and errors are those of `CrossEntropyLoss`, without smoothing and with integer targets alone.
+    Arguments are those of `CrossEntropyLoss`, without smoothing and with integer targets alone.
+
+    Shape:
+        input (C,), (N, C) or (N, C, *); target integers (), (N,) or (N, *); the result is (), or the target's shape
+        with reduction="none".
+
+    Raises:
+        ArgumentError: an unknown reduction.
+        ShapeError: when called, shapes of input, target and weight that do not fit.
+        DTypeError: when called, a target that holds no integers.
+        IndexingError: when called, a target that is no class.
+        GradientError: when called, a weight that requires a gradient.
     """
 
     weight: Tensor | None
@@ -99,6 +118,11 @@ class MSELoss(_Loss):
     Shape:
         input and target (*) -> (), or (*) with reduction="none".
 
+    Raises:
+        ArgumentError: an unknown reduction.
+        ShapeError: when called, input and target of different shapes; they do not broadcast.
+        DTypeError: when called, neither input nor target is floating.
+
     Example:
         >>> import tapeloom as tl
         >>> from tapeloom import nn
@@ -111,7 +135,16 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|input - target|, by default averaged over all elements; shapes as for `MSELoss`."""
+    """|input - target|, by default averaged over all elements.
+
+    Shape:
+        input and target (*) -> (), or (*) with reduction="none".
+
+    Raises:
+        ArgumentError: an unknown reduction.
+        ShapeError: when called, input and target of different shapes; they do not broadcast.
+        DTypeError: when called, neither input nor target is floating.
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)

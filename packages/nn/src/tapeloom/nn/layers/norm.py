@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ShapeError
@@ -10,7 +13,7 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from .common import DeviceLike, DTypeLike, Shape, new_parameter
+from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
 
@@ -38,16 +41,18 @@ class _BatchNorm(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.num_features = num_features
+        self.num_features = as_count(type(self).__name__, "num_features", num_features)
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, new_parameter(num_features, device=device, dtype=dtype) if wanted else None)
+            self.register_parameter(
+                name, new_parameter(self.num_features, device=device, dtype=dtype) if wanted else None
+            )
         for name in ("running_mean", "running_var"):
             self.register_buffer(
-                name, tl.zeros(num_features, device=device, dtype=dtype) if track_running_stats else None
+                name, tl.zeros(self.num_features, device=device, dtype=dtype) if track_running_stats else None
             )
         counter = tl.zeros((), device=device, dtype=tl.int64) if track_running_stats else None
         self.register_buffer("num_batches_tracked", counter)
@@ -102,7 +107,8 @@ class BatchNorm1d(_BatchNorm):
     running = (1 - momentum) * running + momentum * batch, with the unbiased variance. In evaluation the running ones
     are used.
 
-    Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
+    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, algorithms 1 and 2.
 
     Args:
         num_features: channels C.
@@ -123,6 +129,7 @@ class BatchNorm1d(_BatchNorm):
 
     Raises:
         ShapeError: another number of axes or channels; in training also a single value a channel.
+        DTypeError: an input or a `dtype` that is not floating.
 
     Example:
         >>> import tapeloom as tl
@@ -137,10 +144,17 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch norm of images; formula, arguments, attributes and errors as for `BatchNorm1d`.
+    """Batch norm of images; formula, arguments and attributes as for `BatchNorm1d`.
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, algorithms 1 and 2.
 
     Shape:
         (N, C, H, W) -> the same.
+
+    Raises:
+        ShapeError: another number of axes or channels; in training also a single value a channel.
+        DTypeError: an input or a `dtype` that is not floating.
 
     Example:
         >>> import tapeloom as tl
@@ -155,7 +169,7 @@ class BatchNorm2d(_BatchNorm):
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over the last axes of each sample.
 
-    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016.
+    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
 
     Args:
         normalized_shape: the sizes of the last axes, or the size of the last one.
@@ -169,6 +183,10 @@ class LayerNorm(Module):
 
     Attributes:
         weight, bias: of shape normalized_shape, 1 and 0 at first, or None.
+
+    Raises:
+        ShapeError: a negative size; when called, an input whose last axes have other sizes, or sizes that are empty.
+        DTypeError: a `dtype` that is not floating; when called without a weight, an input that is not.
 
     Example:
         >>> import tapeloom as tl
@@ -190,7 +208,9 @@ class LayerNorm(Module):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        given: Any = normalized_shape
+        sizes = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        self.normalized_shape = tuple(as_count("LayerNorm", "normalized_shape", size) for size in sizes)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):

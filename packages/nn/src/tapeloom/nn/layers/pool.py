@@ -14,6 +14,9 @@ __all__ = ["AvgPool2d", "MaxPool2d"]
 class MaxPool2d(Module):
     """The largest element of each window.
 
+    Source: the output's size is relationship 15 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
+
     Args:
         kernel_size: height and width of the window.
         stride: step of the window; the kernel size if None.
@@ -25,6 +28,12 @@ class MaxPool2d(Module):
     Shape:
         (N, C, H, W) -> (N, C, H', W') with
         H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1); N may be left out.
+
+    Raises:
+        ShapeError: when called, an input of neither three nor four axes, or one that no window fits into.
+        ArgumentError: when called, a kernel_size, stride or dilation below 1, a padding below 0 or above half the
+            kernel size.
+        ArgumentTypeError: when called, a setting that is neither one int nor two.
 
     Example:
         >>> import tapeloom as tl
@@ -66,6 +75,9 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window.
 
+    Source: the output's size is relationship 6 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
+
     Args:
         kernel_size: height and width of the window.
         stride: step of the window; the kernel size if None.
@@ -76,6 +88,13 @@ class AvgPool2d(Module):
 
     Shape:
         (N, C, H, W) -> (N, C, H', W') with H' = floor((H + 2 * padding - kernel_size) / stride + 1); N may be left out.
+
+    Raises:
+        ShapeError: when called, an input of neither three nor four axes, or one that no window fits into.
+        ArgumentError: when called, a kernel_size or stride below 1, a padding below 0 or above half the
+            kernel size, or a divisor_override of 0.
+        ArgumentTypeError: when called, a setting that is neither one int nor two.
+        DTypeError: when called, an input that is not floating.
 
     Example:
         >>> import tapeloom as tl

@@ -63,7 +63,10 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scales all gradients by one factor, so that their total norm is at most `max_norm`.
 
-    The factor is min(1, max_norm / (norm + 1e-6)), as in PyTorch.
+    The factor is min(1, max_norm / (norm + 1e-6)); the 1e-6 is PyTorch's.
+
+    Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+    algorithm 1.
 
     Args:
         parameters: tensors whose `.grad` is scaled in place; those without one are left out.
