@@ -6,7 +6,7 @@ The arithmetic is that of the shared kernels with factors drawn together, so res
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,16 @@ def _scratch(like: Array) -> Array:
     return held[: like.size].reshape(like.shape)
 
 
-def _each(update: Callable[..., None], *lists: Arrays) -> None:
-    """Call ``update`` on the arrays of each position, large ones part by part."""
+def _parts(*lists: Arrays) -> Iterator[Sequence[Array]]:
+    """The arrays at each position of the lists, large ones part by part."""
     for arrays in zip(*lists, strict=True):
         size = arrays[0].size
         if size <= _PART or not all(array.flags.c_contiguous for array in arrays):
-            update(*arrays)
+            yield arrays
             continue
         flat = [array.reshape(-1) for array in arrays]
         for start in range(0, size, _PART):
-            update(*[array[start : start + _PART] for array in flat])
+            yield [array[start : start + _PART] for array in flat]
 
 
 class InPlaceOptimizer(Optimizer):
@@ -87,20 +87,24 @@ class InPlaceOptimizer(Optimizer):
         sign = -1.0 if maximize else 1.0
         if not momentum:
             rate, decay = _constants(params, -lr * sign, -lr * weight_decay)
-
-            def plain(p: Array, g: Array) -> None:
-                t = multiply(g, rate, _scratch(g))
-                if weight_decay:
-                    t += p * decay
-                add(p, t, p)
-
-            new_params = _own(params)
-            _each(plain, new_params, grads)
-            return new_params, []
-
+            results = []
+            for param, grad, alone in zip(params, grads, exclusive(params), strict=True):
+                if param.size < _SMALL:  # made anew, which costs less than to overwrite it
+                    t = multiply(grad, rate)
+                    results.append(add(param, t + param * decay if weight_decay else t))
+                    continue
+                new = param if alone else np.empty_like(param)
+                for out, p, g in _parts([new], [param], [grad]):
+                    t = multiply(g, rate, _scratch(g))
+                    if weight_decay:
+                        t += p * decay
+                    add(p, t, out)
+                results.append(new)
+            return results, []
         down, sign, decay, keep, share = _constants(params, -lr, sign, weight_decay, momentum, 1 - dampening)
-
-        def heavy(p: Array, g: Array, m: Array) -> None:
+        new_params = _own(params)
+        new_momenta = _own(momenta) if momenta else [np.empty_like(param) for param in params]
+        for p, g, m in _parts(new_params, grads, new_momenta):
             t = multiply(g, sign, _scratch(g))
             if weight_decay:
                 t += p * decay
@@ -115,10 +119,6 @@ class InPlaceOptimizer(Optimizer):
             else:
                 multiply(m, down, t)
             add(p, t, p)
-
-        new_params = _own(params)
-        new_momenta = _own(momenta) if momenta else [np.empty_like(param) for param in params]
-        _each(heavy, new_params, grads, new_momenta)
         return new_params, new_momenta
 
     def adam_step(
@@ -150,7 +150,8 @@ class InPlaceOptimizer(Optimizer):
             1 - lr * weight_decay,
         )  # fmt: skip
 
-        def update(p: Array, g: Array, m: Array, v: Array, top: Array | None = None) -> None:
+        written = [_own(arrays) for arrays in (params, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else []))]
+        for g, p, m, v, *top in _parts(grads, *written):
             if maximize:
                 g = negative(g)
             if weight_decay and not decoupled:
@@ -162,18 +163,13 @@ class InPlaceOptimizer(Optimizer):
             multiply(t, share2, t)
             multiply(v, keep2, v)
             add(v, t, v)
-            if top is None:
-                sqrt(v, t)
-            else:
-                maximum(top, v, out=top)
-                sqrt(top, t)
+            if top:
+                maximum(top[0], v, out=top[0])
+            sqrt(top[0] if top else v, t)
             add(t, floor, t)
             divide(m, t, t)
             multiply(t, rate, t)
             if weight_decay and decoupled:
                 multiply(p, shrink, p)
             add(p, t, p)
-
-        written = [_own(arrays) for arrays in (params, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else []))]
-        _each(update, written[0], grads, *written[1:])
         return written[0], written[1], written[2], written[3] if amsgrad else []
