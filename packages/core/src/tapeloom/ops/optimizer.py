@@ -134,6 +134,7 @@ def adam_step(
     states = [exp_avgs, exp_avg_sqs, max_exp_avg_sqs] if amsgrad else [exp_avgs, exp_avg_sqs]
     names = ("exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs")
     _check("adam_step", params, gradients=grads, **dict(zip(names, states, strict=False)))
+    decoupled = decoupled or not weight_decay  # without decay both are the same, and infinity * 0 is kept out of g
     for kind, _, positions in _groups(params):
         backend: Any = kind.backend
         results = backend.adam_step(

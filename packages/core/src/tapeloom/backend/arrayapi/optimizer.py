@@ -72,7 +72,7 @@ class Optimizer:
                 g = -g
             if decoupled:
                 wide = wide * (1 - lr * weight_decay)
-            elif weight_decay:
+            else:
                 g = g + wide * weight_decay
             average = average + (g - average) * (1 - beta1)
             square = square * beta2 + g * g * (1 - beta2)
