@@ -32,14 +32,16 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.alias import check_writable, inplace, overwriting
 from tapeloom.tape.apply import run
+from tapeloom.tape.backward import backward
 from tapeloom.tape.op import FUNCTIONS, OPS, REGISTRY, Op, function
 from tapeloom.tape.shortcut import compiled
 from tapeloom.tape.tensor import Tensor, make
 from tapeloom.tape.transfer import transferred
 
-# how a call of an op runs: what stands above ops is joined to them here
+# how a call of an op and a backward pass run: what stands above Op and Tensor is joined to them here
 Op.run = staticmethod(run)
 Op.shorten = staticmethod(compiled)
+Tensor._backward = staticmethod(backward)
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {

@@ -39,6 +39,10 @@ class Modes:
         given = changes.get
         return Modes(given("grad", self.grad), given("inference", self.inference), given("device", self.device))
 
+    def with_grad(self, grad: bool) -> Modes:
+        """These modes with recording on or off; the commonest ``replace``."""
+        return self if grad is self.grad else Modes(grad, self.inference, self.device)
+
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable
 

@@ -119,14 +119,14 @@ def outer(x: Any, y: Any) -> Tensor:
 
 
 def _linear_shapes(op: Any, x: Any, weight: Any, bias: Any) -> None:
-    shape = weight.shape
+    shape = weight.array.shape
     if len(shape) != 2:
         raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")
-    if x.shape[-1:] != shape[1:]:
+    if x.array.shape[-1:] != shape[1:]:
         raise ShapeError(
             f"linear: the last dimension of x of shape {x.shape} must be {shape[1]}, as weight has shape {shape}."
         )
-    if bias is not None and bias.shape != shape[:1]:
+    if bias is not None and bias.array.shape != shape[:1]:
         raise ShapeError(f"linear: bias must have shape {shape[:1]} for a weight of shape {shape}, got {bias.shape}.")
 
 

@@ -94,20 +94,20 @@ def _tensor(name: str, parameter: str, value: Any) -> Any:
 
 def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     """``x`` as (rows, classes) and ``target`` as (rows,), checked."""
-    shape = x.shape
+    shape = x.array.shape
     if not shape:
         raise ShapeError(f"{name}: x must have a dimension of classes, got a 0-d tensor.")
     axis = 1 if len(shape) > 1 else 0
     classes = shape[axis]
     wanted = shape[:axis] + shape[axis + 1 :]
-    if target.shape != wanted:
+    if target.array.shape != wanted:
         raise ShapeError(
             f"{name}: x of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
             f"got {target.shape}."
         )
-    if target.dtype.name == "bool":
-        raise DTypeError(f"{name}: target must hold class numbers, got bool. Cast it with .long().")
     if target.kind.dtype is not dtypes.int64:
+        if target.kind.dtype is dtypes.bool_:
+            raise DTypeError(f"{name}: target must hold class numbers, got bool. Cast it with .long().")
         target = OPS.cast(target, dtypes.int64)  # wide enough for ignore_index
     if weight is not None:
         _check_weight(name, weight, classes)

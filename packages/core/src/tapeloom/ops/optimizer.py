@@ -38,6 +38,12 @@ def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> lis
 
     Two parameters may share their values. Then the step of the second starts from what the first has left.
     """
+    kind = params[0].kind
+    for param in params:
+        if marks is not None or param.kind is not kind or param.extra is not None:
+            break
+    else:
+        return [(kind, None, range(len(params)))]  # the usual case
     found: dict[tuple[Kind, Any, int | None], list[int]] = {}
     for position, param in enumerate(params):
         key = (param.kind, None if marks is None else marks[position], None if param.extra is None else position)

@@ -158,7 +158,7 @@ def walk(
     retained: list[tuple[Node, Any]] = []
     pending: dict[Node, Any] = {}  # node -> gradient; of a node with several outputs, a list with one for each
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
-    token = MODES.set(MODES.get().replace(grad=create))
+    token = MODES.set(MODES.get().with_grad(create))
     try:
         for node, gradient in roots:
             if node in pending:

@@ -232,9 +232,10 @@ class Tensor(TensorMethods):
 
         Raises GradientError for a tensor without a tape, a non-scalar one without ``gradient``, and a freed tape.
         """
-        from tapeloom.tape.backward import backward
+        Tensor._backward(self, gradient, retain_graph, create_graph, inputs)
 
-        backward(self, gradient, retain_graph, create_graph, inputs)
+    #: what ``backward`` runs: ``backward.backward``, which stands above this file, see ``methods``
+    _backward: Callable[..., None]
 
     # other handles on the same value
 
