@@ -25,25 +25,31 @@ class Fused(ArrayAPIBackend):
     def cross_entropy(
         self, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> tuple[Array, tuple[Array, Array, Array]]:
+        general = super().cross_entropy
         if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4:
-            return super().cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
+            return general(x, target, weight, ignore_index, reduction, label_smoothing)
         np = self.xp
-        if np.count_nonzero(target == ignore_index):
-            return super().cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
-        total = x.dtype.type(x.shape[0])
-        rows = np.arange(x.shape[0])
-        if x.shape[1] <= _FEW:  # short rows reduce slowly: one class after the other, all rows at once
-            lowered = x.T.copy()
-            top = np.maximum.reduce(lowered, axis=0)
-            lowered -= top
-            picked = lowered[target, rows]
-            sums = np.add.reduce(np.exp(lowered, out=lowered), axis=0)
-        else:
-            top = np.maximum.reduce(x, axis=1)
-            lowered = x - top[:, None]
-            picked = lowered[rows, target]
-            sums = np.add.reduce(np.exp(lowered, out=lowered), axis=1)
+        count, classes = x.shape
+        # labels to be ignored: those that could be taken for an index are looked for, others are none and stand out below
+        if -classes <= ignore_index < classes and np.count_nonzero(target == ignore_index):
+            return general(x, target, weight, ignore_index, reduction, label_smoothing)
+        rows = np.arange(count)
+        try:
+            if classes <= _FEW:  # short rows reduce slowly: one class after the other, all rows at once
+                lowered = x.T.copy()
+                top = np.maximum.reduce(lowered, axis=0)
+                lowered -= top
+                picked = lowered[target, rows]
+                sums = np.add.reduce(np.exp(lowered, out=lowered), axis=0)
+            else:
+                top = np.maximum.reduce(x, axis=1)
+                lowered = x - top[:, None]
+                picked = lowered[rows, target]
+                sums = np.add.reduce(np.exp(lowered, out=lowered), axis=1)
+        except IndexError:
+            return general(x, target, weight, ignore_index, reduction, label_smoothing)
         log_sum = np.log(sums, out=sums)
+        total = x.dtype.type(count)
         return np.add.reduce(log_sum - picked) / total, (top[:, None], log_sum[:, None], total)
 
     def cross_entropy_backward(
