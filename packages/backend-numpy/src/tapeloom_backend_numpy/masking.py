@@ -19,7 +19,7 @@ _SMALL = 2048  # elements; below, the number of calls counts more than the branc
 _INTEGERS = {size: np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
 
 # 0-d arrays: NumPy takes them up in half the time of Python's numbers
-_BYTE, _UNSIGNED = np.dtype(np.int8), np.dtype(np.uint64)
+_UNSIGNED = np.dtype(np.uint64)
 _ONE = np.array(1, np.int8)
 _ZERO = {char: np.zeros((), char) for char in "fd"}
 _ZEROS = {char: np.zeros(4096, char) for char in "fd"}
@@ -80,9 +80,7 @@ class Masking(ArrayAPIBackend):
     def relu_backward(self, upstream: Array, y: Array) -> Array:
         if type(y) is not np.ndarray or upstream.shape != y.shape or y.size < _SMALL:
             return super().relu_backward(upstream, y)
-        bits = np.less_equal(y, _ZERO.get(y.dtype.char, 0)).view(_BYTE)
-        bits = np.subtract(bits, _ONE, bits).astype(_INTEGERS[upstream.itemsize])  # as ``drop``, without its calls
-        return np.bitwise_and(bits, upstream.view(bits.dtype), bits).view(upstream.dtype)
+        return drop(np.less_equal(y, _ZERO.get(y.dtype.char, 0)), upstream)
 
     def masked_scale(self, x: Array, mask: Array, scale: float) -> Array:
         if type(x) is not np.ndarray or x.shape != mask.shape:

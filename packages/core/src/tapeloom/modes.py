@@ -120,7 +120,7 @@ class set_grad_enabled(mode):
         self.enabled = bool(mode)
         self.changes = {"grad": self.enabled}
         self._before = MODES.get()
-        MODES.set(self._before.replace(grad=self.enabled))
+        MODES.set(self._before.with_grad(self.enabled))
 
     def __enter__(self) -> set_grad_enabled:
         return self

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of, no_more
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import KEEP
-from tapeloom.tape.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.tape.roles import Index
@@ -46,11 +46,9 @@ def embedding(x: Any, weight: Any, padding_idx: int | None = None, **names: Any)
     ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number
     that is no row, DTypeError for ``x`` that holds no integers.
     """
-    if names:
-        raise ArgumentTypeError(f"embedding: unexpected argument {next(iter(names))!r}.")
-    for name, value in (("x", x), ("weight", weight)):
-        if not is_tensor(value):
-            raise ArgumentTypeError(f"embedding: {name} must be a tensor, got {type(value).__name__}.")
+    no_more("embedding", names)
+    as_tensor_of("embedding", x)
+    as_tensor_of("embedding", weight, "weight")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be a table of shape (rows, size), got shape {weight.shape}.")
     if x.dtype.is_floating_point or x.dtype.name == "bool":

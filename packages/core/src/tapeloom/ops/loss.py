@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of, no_more
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY
-from tapeloom.tape.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.tape.roles import Index
@@ -69,10 +69,9 @@ def cross_entropy(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
-    x = _tensor("cross_entropy", "x", x)
-    _tensor("cross_entropy", "target", target)
-    if names:
-        raise ArgumentTypeError(f"cross_entropy: unexpected argument {next(iter(names))!r}.")
+    as_tensor_of("cross_entropy", x)
+    as_tensor_of("cross_entropy", target, "target")
+    no_more("cross_entropy", names)
     check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}.")
@@ -84,12 +83,6 @@ def cross_entropy(
         return OPS.sum(losses) / 0.0 if reduction == "mean" else _reduced(OPS.reshape(losses, target.shape), reduction)
     loss = OPS.cross_entropy(rows, labels, weight, ignore_index, reduction, label_smoothing)
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
-
-
-def _tensor(name: str, parameter: str, value: Any) -> Any:
-    if not is_tensor(value):
-        raise ArgumentTypeError(f"{name}: {parameter} must be a tensor, got {type(value).__name__}.")
-    return value
 
 
 def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
@@ -135,7 +128,7 @@ def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
-    if _tensor(name, "weight", weight).shape != (classes,):
+    if as_tensor_of(name, weight, "weight").shape != (classes,):
         raise ShapeError(f"{name}: weight must have the shape ({classes},), one factor a class, got {weight.shape}.")
     if weight.requires_grad:
         raise GradientError(f"{name}: weight has no gradient here, but requires one. Give weight.detach().")
@@ -170,10 +163,9 @@ def nll_loss(
     x: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", **names: Any
 ) -> Tensor:
     """``-x[target]`` for log-probabilities ``x``; shapes, settings and errors are those of ``cross_entropy``."""
-    x = _tensor("nll_loss", "x", x)
-    _tensor("nll_loss", "target", target)
-    if names:
-        raise ArgumentTypeError(f"nll_loss: unexpected argument {next(iter(names))!r}.")
+    as_tensor_of("nll_loss", x)
+    as_tensor_of("nll_loss", target, "target")
+    no_more("nll_loss", names)
     check_reduction("nll_loss", reduction)
     if target.dtype.is_floating_point:
         raise DTypeError(f"nll_loss: target must hold class numbers, got {target.dtype.name}. Cast it with .long().")
@@ -229,7 +221,7 @@ l1_loss.gradient(
 
 def _logits_fit(name: str, x: Any, target: Any, reduction: str) -> None:
     check_reduction(name, reduction)
-    if _tensor(name, "x", x).shape != _tensor(name, "target", target).shape:
+    if as_tensor_of(name, x).shape != as_tensor_of(name, target, "target").shape:
         raise ShapeError(f"{name}: x has shape {x.shape}, and target {target.shape}; they must be the same.")
 
 
@@ -244,8 +236,7 @@ def binary_cross_entropy_with_logits(
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    if names:
-        raise ArgumentTypeError(f"binary_cross_entropy_with_logits: unexpected argument {next(iter(names))!r}.")
+    no_more("binary_cross_entropy_with_logits", names)
     _logits_fit("binary_cross_entropy_with_logits", x, target, reduction)
     softened = OPS.softplus(-x, 1.0, float("inf"))  # -log(sigmoid(x))
     if pos_weight is not None:
@@ -272,8 +263,7 @@ def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: 
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    if names:
-        raise ArgumentTypeError(f"binary_cross_entropy: unexpected argument {next(iter(names))!r}.")
+    no_more("binary_cross_entropy", names)
     _logits_fit("binary_cross_entropy", x, target, reduction)
     if x.numel() and not bool(OPS.all(OPS.logical_and(OPS.greater_equal(x, 0), OPS.less_equal(x, 1)))):
         raise ArgumentError("binary_cross_entropy: x must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def _shape_of(op: Any, x: Any) -> tuple[int, ...]:
-    if not hasattr(x, "kind"):
-        raise ArgumentTypeError(f"{op.name}: x must be a tensor, got {type(x).__name__}.")
-    return x.shape
+    return as_tensor_of(op.name, x).shape
 
 
 def _inferred(op: Any, x: Any, size: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import shapes
 from tapeloom.dtypes import finfo
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, no_more
 from tapeloom.tape.op import OPS, function, op
 from tapeloom.tape.policy import FLOATING_ONLY
 from tapeloom.tape.tensor import Tensor, is_tensor, rebind
@@ -153,10 +153,8 @@ def batch_norm(
 
 
 def _aliased(name: str, x: Any, names: dict[str, Any]) -> Any:
-    if names:
-        raise ArgumentTypeError(f"{name}: unexpected argument {next(iter(names))!r}.")
-    if not is_tensor(x):
-        raise ArgumentTypeError(f"{name}: x must be a tensor, got {type(x).__name__}.")
+    no_more(name, names)
+    as_tensor_of(name, x)
     return x
 
 

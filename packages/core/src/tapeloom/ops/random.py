@@ -20,7 +20,7 @@ from tapeloom.host_random import (
     uniform_bounds,
     uniform_words,
 )
-from tapeloom.ops.arguments import as_number, as_tensor_of
+from tapeloom.ops.arguments import as_number, as_tensor_of, no_more
 from tapeloom.tape.alias import check_writable
 from tapeloom.tape.alias import inplace as put
 from tapeloom.tape.kind import kind_of
@@ -211,8 +211,7 @@ def randperm(
 
 
 def _like(name: str, x: Any, dtype: Any, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
-    if not is_tensor(x):
-        raise ArgumentTypeError(f"{name}: x must be a tensor, got {type(x).__name__}.")
+    as_tensor_of(name, x)
     return x.shape, dtypes.as_dtype(dtype or x.dtype), x.device if device is None else resolve_device(device)
 
 
@@ -305,8 +304,7 @@ def bernoulli(x: Tensor, p: float | None = None, *, generator: Generator | None 
 
     Raises ArgumentError for a probability outside 0 to 1.
     """
-    if not is_tensor(x):
-        raise ArgumentTypeError(f"bernoulli: x must be a tensor, got {type(x).__name__}.")
+    as_tensor_of("bernoulli", x)
     if p is not None:
         return _coins("bernoulli", x, p, generator)
     _floating("bernoulli", x.dtype)
@@ -351,10 +349,8 @@ def dropout(
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
     """
-    if names:
-        raise ArgumentTypeError(f"dropout: unexpected argument {next(iter(names))!r}.")
-    if not is_tensor(x):
-        raise ArgumentTypeError(f"dropout: x must be a tensor, got {type(x).__name__}.")
+    no_more("dropout", names)
+    as_tensor_of("dropout", x)
     threshold = probability_threshold("dropout", as_number("dropout", p, "p"))
     if not training or not threshold:
         return x

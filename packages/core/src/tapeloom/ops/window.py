@@ -146,8 +146,7 @@ def _named_padding(x: Any, weight: Any, padding: str, stride: tuple[int, int], d
 
 
 def _batched(name: str, x: Any) -> Any:
-    if not hasattr(x, "kind"):
-        raise ArgumentTypeError(f"{name}: x must be a tensor, got {type(x).__name__}.")
+    as_tensor_of(name, x)
     if x.ndim == 3:
         return OPS.unsqueeze(x, 0)
     if x.ndim != 4:

@@ -143,7 +143,7 @@ def assign(target: Tensor, value: Tensor) -> None:
         return
     root, path = (target, ()) if extra.base is None else (extra.base, extra.path)
     off_tape = not recording or any(step is DETACH for step, _ in path)
-    token = MODES.set(MODES.get().replace(grad=not off_tape))
+    token = MODES.set(MODES.get().with_grad(not off_tape))
     try:
         changed = _written(root, path, value)
         views = [view for weak in extra_of(root).views if (view := weak()) is not None]

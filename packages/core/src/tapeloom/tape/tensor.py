@@ -402,7 +402,7 @@ def rebind(tensor: Tensor, array: Any) -> None:
     else:
         from tapeloom.tape.alias import assign
 
-        token = MODES.set(MODES.get().replace(grad=False))
+        token = MODES.set(MODES.get().with_grad(False))
         try:
             assign(tensor, make(array, tensor.kind))
         finally:
