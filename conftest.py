@@ -1,11 +1,33 @@
-"""What the tests of all packages share."""
+"""What the tests of all packages share: settings, and guards against tests that leave something behind."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+import tapeloom as tl
+from tapeloom.backend.plugins import _default_device
+from tapeloom.modes import MODES
+
+pytest_plugins = ["pytester"]
 
 # No deadlines: these machines are shared, and how long an example takes says nothing. CI draws the same examples each time.
 settings.register_profile("tapeloom", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tapeloom")
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind() -> Iterator[None]:
+    """Modes, default dtype and default device are after a test what they were before."""
+    before = MODES.get(), tl.get_default_dtype(), _default_device[0]
+    random = tl.get_rng_state()
+    yield
+    after = MODES.get(), tl.get_default_dtype(), _default_device[0]
+    MODES.set(before[0])
+    tl.set_default_dtype(before[1])
+    _default_device[0] = before[2]
+    tl.set_rng_state(random)
+    assert after == before, "the test left a mode, the default dtype or the default device changed"

@@ -11,10 +11,10 @@ from tapeloom.testing.table import expected_dtype, load, row
 TABLE = load()
 #: functions that a row cannot hold, and where they are proven instead
 ELSEWHERE = {
-    "from_numpy": "tests/test_values.py",  # what it shares with its array
-    "frombuffer": "tests/test_values.py",  # takes bytes
-    "cpu": "tests/test_devices.py",
-    "cuda": "tests/test_devices.py",
+    "from_numpy": "packages/core/tests/test_values.py",  # what it shares with its array
+    "frombuffer": "packages/core/tests/test_values.py",  # takes bytes
+    "cpu": "packages/core/tests/test_devices.py",
+    "cuda": "packages/core/tests/test_devices.py",
 }
 #: rows of plain functions without a call that must be refused, and why
 NOTHING_TO_REFUSE = {
@@ -76,7 +76,7 @@ def test_gradients_of_differentiable_ops_are_checked():
     unchecked = [
         name for name, entry in TABLE.items() if entry.op is not None and entry.op.differentiable and not entry.grad
     ]
-    assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]", and in tests/test_tape.py
+    assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]", and in test_tape.py
 
 
 def test_a_second_row_of_one_name_is_refused():

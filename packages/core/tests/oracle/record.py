@@ -1,7 +1,7 @@
-"""Records what PyTorch computes for the samples, in tests/golden/torch.safetensors, which the default tests check.
+"""Records what PyTorch computes for the samples, in packages/core/tests/golden/torch.safetensors, which the default tests check.
 
-    python tests/oracle/record.py            # write the file
-    python tests/oracle/record.py --check    # compare with the one that is there
+    python packages/core/tests/oracle/record.py            # write the file
+    python packages/core/tests/oracle/record.py --check    # compare with the one that is there
 
 For each row of the table that PyTorch has, the first cases in float32 (or int64, or bool): inputs, results, and the
 gradients (where not all 0) of the inputs for the fixed gradients of the results that ``torch_side.weights`` gives. One flat tensor a row.

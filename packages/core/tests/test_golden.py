@@ -1,4 +1,4 @@
-"""What PyTorch computed for the samples, recorded by tests/oracle/record.py: values and gradients, without PyTorch."""
+"""What PyTorch computed for the samples, recorded by oracle/record.py: values and gradients, without PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOLDEN = load_file(FILE)
 with safe_open(FILE, framework="np") as _file:
     TAKEN = json.loads(_file.metadata()["taken"])  # calls that PyTorch refuses
 TABLE = load()
-CASES = 4  # as in tests/oracle/record.py
+CASES = 4  # as in oracle/record.py
 
 
 class Reader:
@@ -36,7 +36,7 @@ class Reader:
 
 
 def weights(shape: tuple[int, ...], number: int) -> np.ndarray:
-    """As in tests/oracle/torch_side.py."""
+    """As in oracle/torch_side.py."""
     return np.cos(np.arange(math.prod(shape)) * 0.25 + number).reshape(shape)
 
 

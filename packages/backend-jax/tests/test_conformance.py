@@ -9,5 +9,5 @@ pytest.importorskip("tapeloom_backend_jax", reason="tapeloom-backend-jax is not 
 
 class TestJax(Conformance):
     device = "xla"
-    xfails = "xfails_jax.txt"
+    xfails = "xfails.txt"
     compiles = True
