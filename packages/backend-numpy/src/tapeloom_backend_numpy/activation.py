@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.arrayapi.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, Activation
+from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, Activation
 
 Array = Any
 

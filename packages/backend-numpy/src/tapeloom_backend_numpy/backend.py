@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tapeloom import dtypes
+import numpy as np
+
+from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom_backend_numpy.activation import CachedActivation
@@ -13,6 +15,7 @@ from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
+from tapeloom_backend_numpy.memory import exclusive
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import InPlaceOptimizer
 from tapeloom_backend_numpy.philox import NativeRandom
@@ -24,7 +27,7 @@ Array = Any
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\.|_)")
 
 
-class NumpyBackend(
+class NumpyKernels(
     ChannelsLast,
     NativeRandom,
     InPlaceOptimizer,
@@ -34,20 +37,7 @@ class NumpyBackend(
     Masking,
     Fused,
 ):
-    """The backend for ``cpu``. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
-
-    name = "numpy"
-    device_type = "cpu"
-    # no BLAS for them, and mixed arithmetic leaves bfloat16
-    narrow_dtypes = frozenset({dtypes.float16, dtypes.bfloat16})
-
-    def versions(self) -> dict[str, str]:
-        import ml_dtypes
-
-        return {"numpy": self.xp.__version__, "ml_dtypes": ml_dtypes.__version__}
-
-    def scalar(self, value: bool | int | float, dtype: DType, device: Device) -> Array:
-        return self._native[dtype].type(value)
+    """The shared kernels over NumPy. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
 
     def sum(self, x: Array, dim: tuple[int, ...], keepdim: bool = False) -> Array:
         return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)  # np.sum without its own dispatch
@@ -55,8 +45,33 @@ class NumpyBackend(
     def copy(self, array: Array) -> Array:
         return self.xp.array(array)  # an array also of a scalar, whose own copy could not be written to
 
+
+class NumpyBackend(ArrayAPIBackend):
+    """The backend for ``cpu``."""
+
+    name = "numpy"
+    device_type = "cpu"
+    kernels_class = NumpyKernels
+
+    def versions(self) -> dict[str, str]:
+        import ml_dtypes
+
+        return {"numpy": self.xp.__version__, "ml_dtypes": ml_dtypes.__version__}
+
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
+        return self.kernels.native(dtype).type(value)
+
     def from_host(self, array: Any, device: Device) -> Array:
         return array
 
     def to_host(self, array: Array) -> Any:
         return self.xp.asarray(array)
+
+    def exclusive(self, arrays: list[Array]) -> list[bool]:
+        return exclusive(arrays)
+
+    def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
+        if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:
+            # as unsigned, negative numbers are very large ones: one comparison for both bounds
+            return not np.count_nonzero(index.view(np.uint64) >= high)
+        return super().in_range(index, low, high)

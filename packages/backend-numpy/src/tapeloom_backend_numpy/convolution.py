@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom.backend.arrayapi.window import Ints, Pair, Window, out_size
+from tapeloom.backend.kernels.window import Ints, Pair, Window, out_size
 
 Array = Any
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.arrayapi.embedding import Embedding
+from tapeloom.backend.kernels.embedding import Embedding
 
 Array = Any
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom.backend.arrayapi import ArrayAPIBackend
+from tapeloom.backend.kernels import ArrayKernels
 
 Array = Any
 
 _FEW = 32  # classes
 
 
-class Fused(ArrayAPIBackend):
+class Fused(ArrayKernels):
     """The linear layer and the common case of cross-entropy."""
 
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
@@ -22,11 +22,11 @@ class Fused(ArrayAPIBackend):
             out += bias  # ours alone: no temporary
         return out
 
-    def cross_entropy(
+    def cross_entropy_rows(
         self, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        general = super().cross_entropy
-        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4:
+        general = super().cross_entropy_rows
+        if weight is not None or label_smoothing or reduction != "mean":
             return general(x, target, weight, ignore_index, reduction, label_smoothing)
         np = self.xp
         count, classes = x.shape
@@ -66,7 +66,7 @@ class Fused(ArrayAPIBackend):
         label_smoothing: float,
     ) -> Array:
         # with no weight, "mean" divides by the number of rows that count: all of them?
-        if weight is not None or label_smoothing or reduction != "mean" or x.itemsize < 4 or total != x.shape[0]:
+        if weight is not None or label_smoothing or reduction != "mean" or total != x.shape[0]:
             return super().cross_entropy_backward(
                 g, x, target, weight, top, log_sum, total, ignore_index, reduction, label_smoothing
             )

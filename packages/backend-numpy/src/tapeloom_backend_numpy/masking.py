@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.arrayapi import ArrayAPIBackend
+from tapeloom.backend.kernels import ArrayKernels
 
 Array = Any
 
@@ -19,7 +19,6 @@ _SMALL = 2048  # elements; below, the number of calls counts more than the branc
 _INTEGERS = {size: np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
 
 # 0-d arrays: NumPy takes them up in half the time of Python's numbers
-_UNSIGNED = np.dtype(np.uint64)
 _ONE = np.array(1, np.int8)
 _ZERO = {char: np.zeros((), char) for char in "fd"}
 _ZEROS = {char: np.zeros(4096, char) for char in "fd"}
@@ -53,7 +52,7 @@ def _joins(value: Any, array: Array) -> bool:
     return type(value) in (int, float) or value.dtype == array.dtype
 
 
-class Masking(ArrayAPIBackend):
+class Masking(ArrayKernels):
     """Overrides of the kernels that choose by masks."""
 
     def where(self, condition: Array, x: Array, y: Array) -> Array:
@@ -86,9 +85,3 @@ class Masking(ArrayAPIBackend):
         if type(x) is not np.ndarray or x.shape != mask.shape:
             return super().masked_scale(x, mask, scale)
         return keep(mask, x * scale)
-
-    def in_range(self, index: Array, low: Any, high: Any) -> bool:
-        if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:
-            # as unsigned, negative numbers are very large ones: one comparison for both bounds
-            return not np.count_nonzero(index.view(_UNSIGNED) >= high)
-        return super().in_range(index, low, high)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.arrayapi.normalization import Need, Normalization
+from tapeloom.backend.kernels.normalization import Need, Normalization
 
 Array = Any
 

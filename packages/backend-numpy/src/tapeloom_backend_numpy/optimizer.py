@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy import add, divide, maximum, multiply, negative, sqrt, square
 
-from tapeloom.backend.arrayapi.optimizer import Optimizer
+from tapeloom.backend.kernels.optimizer import Optimizer
 from tapeloom_backend_numpy.memory import exclusive
 
 Array = Any
@@ -66,9 +66,6 @@ def _parts(*lists: Arrays) -> Iterator[Sequence[Array]]:
 
 class InPlaceOptimizer(Optimizer):
     """Overrides of the optimizer kernels."""
-
-    def exclusive(self, arrays: Arrays) -> list[bool]:
-        return exclusive(arrays)
 
     def sgd_step(
         self,

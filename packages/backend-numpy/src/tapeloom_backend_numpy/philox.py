@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.arrayapi.random import Random
+from tapeloom.backend.kernels.random import Random
 from tapeloom.dtypes import DType
 from tapeloom.host_random import native_words
 

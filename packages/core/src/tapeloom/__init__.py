@@ -45,7 +45,7 @@ _EXPORTS = {
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
-    "tapeloom.tape.tensor": "Tensor is_tensor",
+    "tapeloom.tensor.tensor": "Tensor is_tensor",
 }
 #: PyTorch's other names for them
 _ALIASES = {
@@ -66,15 +66,10 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import autograd, errors, ops  # noqa: E402
-from tapeloom.tape.op import FUNCTIONS as _FUNCTIONS  # noqa: E402
-from tapeloom.tape.op import REGISTRY as _REGISTRY  # noqa: E402
+from tapeloom import autograd, errors, linalg, ops  # noqa: E402
+from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
-_public = {"autograd": autograd, "errors": errors, "ops": ops}
-for _name, _op in _REGISTRY.items():
-    _public.update(dict.fromkeys((_name, *_op.aliases), _op))
-for _name, (_function, _, _aliases) in _FUNCTIONS.items():
-    _public.update(dict.fromkeys((_name, *_aliases), _function))
+_public = {"autograd": autograd, "errors": errors, "linalg": linalg, "ops": ops, **_public_names()}
 for _module, _names in _EXPORTS.items():
     _public.update({_name: getattr(_import_module(_module), _name) for _name in _names.split()})
 for _name, _known in _ALIASES.items():

@@ -1,7 +1,7 @@
-"""Gradients as functions: ``backward`` and ``grad`` over the tape, as in PyTorch's ``torch.autograd``."""
+"""Gradients by name: the functions that PyTorch's users find under ``autograd``."""
 
 from __future__ import annotations
 
-from tapeloom.tape.backward import backward, grad
+from tapeloom.tape.walk import backward, grad
 
 __all__ = ["backward", "grad"]

@@ -29,7 +29,7 @@ from tapeloom.errors import (
     MissingCheckpointError,
 )
 from tapeloom.ops.creation import from_host
-from tapeloom.tape.tensor import Tensor
+from tapeloom.tensor.tensor import Tensor
 
 __all__ = ["load", "save"]
 

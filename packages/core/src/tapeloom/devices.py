@@ -5,6 +5,7 @@ This file is vocabulary: which devices can be used is for the backend plugins to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Token
 
 from tapeloom.errors import ArgumentTypeError, DeviceError
@@ -23,6 +24,8 @@ class Device:
     type: str
     index: int | None
     _tokens: list[Token[Modes]]
+    #: finds the usable device that a name stands for; joined from above, see ``methods``
+    resolve: Callable[[Device], Device]
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         """The device of this type and index; there is one object for each."""
@@ -47,9 +50,7 @@ class Device:
         return found
 
     def __enter__(self) -> Device:
-        from tapeloom.backend.plugins import resolve_device
-
-        device = resolve_device(self)  # an unusable device fails here, not at the first tensor
+        device = Device.resolve(self)  # an unusable device fails here, not at the first tensor
         self._tokens.append(MODES.set(MODES.get().replace(device=device)))
         return self
 

@@ -14,7 +14,7 @@ from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
 
 if TYPE_CHECKING:
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.tensor.tensor import Tensor
 
 
 def native(dtype: DType) -> Any:
@@ -188,19 +188,6 @@ def to_host_copy(tensor: Tensor) -> Any:
     import numpy as np
 
     return np.array(tensor.kind.backend.to_host(tensor.array))
-
-
-def unpickle_tensor(cls: type, array: Any, dtype: DType, device: str, requires_grad: bool) -> Tensor:
-    """Rebuild a pickled tensor on its device."""
-    from tapeloom.backend.plugins import resolve_device
-    from tapeloom.ops.creation import from_host
-    from tapeloom.tape.node import Leaf
-
-    made = from_host(array, dtype, resolve_device(device))
-    result: Tensor = object.__new__(cls)
-    result.array, result.kind, result.extra = made.array, made.kind, None
-    result.node = Leaf(made.kind, made.shape) if requires_grad else None
-    return result
 
 
 def to_host(tensor: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""The modes that change what an operation does: gradient recording, inference, default device.
+"""The modes that change what an operation does: recording, inference, default device, watchers, computing on the host.
 
 All of them live in one immutable object in one context variable, so that a tracked operation reads them with one
 ``get`` and every thread and asyncio task has its own.
@@ -19,29 +19,37 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Modes:
     """One immutable set of modes; ``replace`` gives a changed copy."""
 
-    __slots__ = ("device", "grad", "inference")
+    __slots__ = ("device", "grad", "host_fallback", "inference", "watchers")
 
-    def __init__(self, grad: bool = True, inference: bool = False, device: Device | None = None) -> None:
+    def __init__(
+        self,
+        grad: bool = True,
+        inference: bool = False,
+        device: Device | None = None,
+        watchers: tuple[Any, ...] = (),
+        host_fallback: Any = None,
+    ) -> None:
         self.grad = grad
         self.inference = inference
         self.device = device
+        self.watchers = watchers
+        self.host_fallback = host_fallback
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Modes):
-            return NotImplemented
-        return (self.grad, self.inference, self.device) == (other.grad, other.inference, other.device)
+        return isinstance(other, Modes) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     def __hash__(self) -> int:
-        return hash((self.grad, self.inference, self.device))
+        return hash((self.grad, self.inference, self.device, self.watchers))
 
     def replace(self, **changes: Any) -> Modes:
         """These modes with ``changes``."""
-        given = changes.get
-        return Modes(given("grad", self.grad), given("inference", self.inference), given("device", self.device))
+        return Modes(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
 
     def with_grad(self, grad: bool) -> Modes:
         """These modes with recording on or off; the commonest ``replace``."""
-        return self if grad is self.grad else Modes(grad, self.inference, self.device)
+        if grad is self.grad:
+            return self
+        return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback)
 
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes
 
 if TYPE_CHECKING:
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.tensor.tensor import Tensor
 
 _options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80}
 

@@ -67,6 +67,33 @@ def normalize_dims(op: str, dims: object, ndim: int) -> Shape:
     return result
 
 
+def normalize_axes(op: str, name: str, dims: object, ndim: int) -> Shape:
+    """Like ``normalize_dims``, but empty is none of them."""
+    given = as_ints(op, name, dims)
+    return normalize_dims(op, given, ndim) if given else ()
+
+
+def normalize_order(op: str, name: str, dims: object, ndim: int) -> Shape:
+    """``dims`` counted from 0: all dimensions, each once."""
+    given = as_ints(op, name, dims)
+    order = tuple(normalize_dim(op, dim, ndim) for dim in given)
+    if sorted(order) != list(range(ndim)):
+        raise ShapeError(f"{op}: {name} {given} do not name each of the {ndim} dimensions once.")
+    return order
+
+
+def per_axis(op: str, name: str, value: object, count: int) -> Shape:
+    """``value`` for each of ``count`` spatial dimensions: one int for all of them, or one for each."""
+    if type(value) is int:
+        return (value,) * count
+    given = as_ints(op, name, value)
+    if len(given) == 1:
+        return given * count
+    if len(given) != count:
+        raise ArgumentTypeError(f"{op}: {name} must be one int or {count}, got {value!r}.")
+    return given
+
+
 def _scalar_dims(op: str, dims: Shape) -> Shape:
     for dim in dims:
         normalize_dim(op, dim, 0)

@@ -1,1 +1,1 @@
-"""Backends: the protocol, the shared kernels, and the discovery of plugins."""
+"""Where numbers are computed: what core asks of a backend, the shared kernels, how plugins are found."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from tapeloom.backend.protocol import Backend
+    from tapeloom.backend.runtime import Backend
 
 hookspec = pluggy.HookspecMarker("tapeloom")
 hookimpl = pluggy.HookimplMarker("tapeloom")

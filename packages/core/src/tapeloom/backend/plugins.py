@@ -19,7 +19,7 @@ from tapeloom.modes import MODES
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from tapeloom.backend.protocol import Backend
+    from tapeloom.backend.runtime import Backend
 
 GROUP = "tapeloom.backends"
 API = (1, 0)
@@ -103,7 +103,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     import pluggy
 
     from tapeloom.backend import hookspecs
-    from tapeloom.backend.protocol import Backend
+    from tapeloom.backend.runtime import Backend
 
     distribution = _distribution(entry)
     where = f"backend {device_type!r} (distribution {distribution} {_version(entry)})"

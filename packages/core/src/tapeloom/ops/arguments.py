@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom.errors import ArgumentTypeError
-from tapeloom.tape.roles import STATICS
-from tapeloom.tape.tensor import is_tensor
+from tapeloom.tensor.tensor import is_tensor
 
 
-def as_tensor_of(name: str, value: Any, parameter: str = "x") -> Any:
+def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
     """``value``, which must be a tensor."""
     if not is_tensor(value):
         raise ArgumentTypeError(f"{name}: {parameter} must be a tensor, got {type(value).__name__}.")
@@ -27,18 +26,3 @@ def as_tensors_of(name: str, values: Any) -> list[Any]:
                 f"{name}: tensors must be tensors, got {type(value).__name__} at position {position}."
             )
     return given
-
-
-def as_number(name: str, value: Any, parameter: str) -> Any:
-    """``value`` as a Python number; a tensor or host array of one element stands for it."""
-    if getattr(value, "shape", ()) != () and not is_tensor(value):
-        raise ArgumentTypeError(
-            f"{name}: {parameter} must be a number, got {type(value).__name__} of shape {value.shape}."
-        )
-    return STATICS["Number"](name, parameter, value, 0)
-
-
-def no_more(name: str, names: dict[str, Any]) -> None:
-    """Refuse keywords that are left over."""
-    if names:
-        raise ArgumentTypeError(f"{name}: unexpected argument {next(iter(names))!r}.")

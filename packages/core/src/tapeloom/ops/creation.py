@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.promote import checked_number
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
-from tapeloom.ops.arguments import as_number, as_tensor_of
-from tapeloom.tape.kind import kind_of
-from tapeloom.tape.op import OPS, function
-from tapeloom.tape.tensor import Tensor, make
+from tapeloom.op.parameter import as_number
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.tensor.kind import kind_of
+from tapeloom.call.op import function
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
@@ -43,7 +46,7 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
     if isinstance(data, Tensor):
         where = data.device if device is None else resolve_device(device)
         copied = data.detach().to(where, wanted or data.dtype, copy=True)
-        return _finished(copied.array, copied.dtype, where, requires_grad)
+        return _finished(read_array(copied), copied.dtype, where, requires_grad)
     array, found = host.array_from(data, wanted)
     return from_host(array, found, resolve_device(device), requires_grad)
 
@@ -85,10 +88,8 @@ def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
-    from tapeloom.tape.apply import checked_number
-
     backend = kind_of(dtype, device).backend
-    array = backend.full(size, checked_number(name, value, dtype), dtype, device)  # type: ignore[attr-defined]
+    array = backend.full(size, checked_number(name, value, dtype), dtype, device)
     return _finished(array, dtype, device, requires_grad)
 
 
@@ -113,39 +114,39 @@ def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_gra
 @function(method=False)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
-    value = as_number("full", fill_value, "fill_value")
+    value = as_number("full", "fill_value", fill_value)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
 @function(method=False)
-def zeros_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """Zeros in the shape, dtype and device of ``x``."""
-    return _like("zeros_like", x, 0, dtype, device, requires_grad)
+def zeros_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape, dtype and device of ``input``."""
+    return _like("zeros_like", input, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
-def ones_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """Ones in the shape, dtype and device of ``x``."""
-    return _like("ones_like", x, 1, dtype, device, requires_grad)
+def ones_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape, dtype and device of ``input``."""
+    return _like("ones_like", input, 1, dtype, device, requires_grad)
 
 
 @function(method=False)
-def empty_like(x: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """A tensor to be filled later, in the shape, dtype and device of ``x``."""
-    return _like("empty_like", x, 0, dtype, device, requires_grad)
+def empty_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor to be filled later, in the shape, dtype and device of ``input``."""
+    return _like("empty_like", input, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
 def full_like(
-    x: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``fill_value`` in the shape, dtype and device of ``x``."""
-    return _like("full_like", x, as_number("full_like", fill_value, "fill_value"), dtype, device, requires_grad)
+    """``fill_value`` in the shape, dtype and device of ``input``."""
+    return _like("full_like", input, as_number("full_like", "fill_value", fill_value), dtype, device, requires_grad)
 
 
-def _like(name: str, x: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
-    where = as_tensor_of(name, x).device if device is None else resolve_device(device)
-    return _filled(name, x.shape, value, dtypes.as_dtype(dtype or x.dtype), where, requires_grad)
+def _like(name: str, input: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
+    where = as_tensor_of(name, input).device if device is None else resolve_device(device)
+    return _filled(name, input.shape, value, dtypes.as_dtype(dtype or input.dtype), where, requires_grad)
 
 
 @function(method=False)
@@ -156,13 +157,13 @@ def arange(
     if end is None:
         start, end = 0, start
     given = (("start", start), ("end", end), ("step", step))
-    start, end, step = (as_number("arange", value, parameter) for parameter, value in given)
+    start, end, step = (as_number("arange", parameter, value) for parameter, value in given)
     floating = any(dtypes.of_number(value).is_floating_point for value in (start, end, step))
     if step == 0 or (end - start) * step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}.")
     count = -int((start - end) // step) if not floating else max(0, _ceil((end - start) / step))
     chosen, where = _options(dtype, device, dtypes.get_default_dtype() if floating else dtypes.int64)
-    array = kind_of(chosen, where).backend.arange(start, step, count, chosen, where)  # type: ignore[attr-defined]
+    array = kind_of(chosen, where).backend.arange(start, step, count, chosen, where)
     return _finished(array, chosen, where, requires_grad)
 
 
@@ -179,7 +180,7 @@ def linspace(
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
-    start, end = as_number("linspace", start, "start"), as_number("linspace", end, "end")
+    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
     return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
 
@@ -191,53 +192,53 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: DeviceLike =
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
     left = arange(rows, device=where)
     right = arange(columns, device=where)
-    square = OPS.cast(OPS.equal(OPS.unsqueeze(left, 1), OPS.unsqueeze(right, 0)), chosen)
-    return _finished(square.array, chosen, where, requires_grad)
+    square = OPS.cast(OPS.eq(OPS.unsqueeze(left, 1), OPS.unsqueeze(right, 0)), chosen)
+    return _finished(read_array(square), chosen, where, requires_grad)
 
 
 @function(method=False)
-def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
-    """int64 rows with a one at the class that each element of ``x`` (integers from 0) names: shape (*x.shape, classes)."""
-    as_tensor_of("one_hot", x)
-    classes = int(x.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
-    if x.numel() and (int(x.min().item()) < 0 or int(x.max().item()) >= classes):
-        raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(x.min().item())} to {int(x.max().item())}.")
-    return OPS.cast(OPS.equal(OPS.unsqueeze(x, -1), arange(classes, device=x.device)), dtypes.int64)
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
+    as_tensor_of("one_hot", input)
+    classes = int(input.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
+    if input.numel() and (int(input.min().item()) < 0 or int(input.max().item()) >= classes):
+        raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(input.min().item())} to {int(input.max().item())}.")
+    return OPS.cast(OPS.eq(OPS.unsqueeze(input, -1), arange(classes, device=input.device)), dtypes.int64)
 
 
-def index_tensor(places: Any, x: Tensor) -> Tensor:
-    """An int64 tensor of ``places`` on the device of ``x``."""
-    return tensor(list(places), dtype=dtypes.int64, device=x.device)
+def index_tensor(places: Any, input: Tensor) -> Tensor:
+    """An int64 tensor of ``places`` on the device of ``input``."""
+    return tensor(list(places), dtype=dtypes.int64, device=input.device)
 
 
 # methods that make tensors like this one
 
 
 @function()
-def new_zeros(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of another size, in the dtype and on the device of ``x``."""
-    as_tensor_of("new_zeros", x)
-    return zeros(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+def new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of another size, in the dtype and on the device of ``input``."""
+    as_tensor_of("new_zeros", input)
+    return zeros(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @function()
-def new_ones(x: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """Ones of another size, in the dtype and on the device of ``x``."""
-    as_tensor_of("new_ones", x)
-    return ones(*size, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """Ones of another size, in the dtype and on the device of ``input``."""
+    as_tensor_of("new_ones", input)
+    return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @function()
 def new_full(
-    x: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``fill_value`` in another size, in the dtype and on the device of ``x``."""
-    as_tensor_of("new_full", x)
-    return full(size, fill_value, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+    """``fill_value`` in another size, in the dtype and on the device of ``input``."""
+    as_tensor_of("new_full", input)
+    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @function()
-def new_tensor(x: Tensor, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
-    """A copy of ``data`` in the dtype and on the device of ``x``."""
-    as_tensor_of("new_tensor", x)
-    return tensor(data, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A copy of ``data`` in the dtype and on the device of ``input``."""
+    as_tensor_of("new_tensor", input)
+    return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)

@@ -5,339 +5,349 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
-from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError
-from tapeloom.tape.op import OPS, op
-from tapeloom.tape.policy import FLOAT, GIVEN, NUMERIC
+from tapeloom.call.op import op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import is_tensor
 
 if TYPE_CHECKING:
-    from tapeloom.tape.roles import DType, TensorLike
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.op.parameter import DType, Number, TensorLike
+    from tapeloom.tensor.tensor import Tensor
 
 # arithmetic
 
 
 @op(inplace=True)
-def add(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x + y``; with ``alpha=`` it is ``x + alpha * y``."""
-add.gradient(x=lambda g: g, y=lambda g: g)
+def add(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+add.gradient(input=lambda g: g, other=lambda g: g)
 
 
 @add.options
-def _(x: Any, y: Any, *, alpha: Any = 1) -> Any:
-    return OPS.add(x, OPS.multiply(y, alpha) if hasattr(y, "kind") else y * alpha)
+def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
+    return OPS.add(input, _times(other, alpha))
 
 
-@op(dtype=NUMERIC, aliases=("sub",), inplace=True)
-def subtract(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x - y``; with ``alpha=`` it is ``x - alpha * y``."""
-subtract.gradient(x=lambda g: g, y=lambda g: -g)
+@op(takes="no bool", aliases=("sub",), inplace=True)
+def subtract(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input - other``; with ``alpha=`` it is ``input - alpha * other``."""
+subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 
 @subtract.options
-def _(x: Any, y: Any, *, alpha: Any = 1) -> Any:
-    return OPS.subtract(x, OPS.multiply(y, alpha) if hasattr(y, "kind") else y * alpha)
+def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
+    return OPS.subtract(input, _times(other, alpha))
+
+
+def _times(other: Any, alpha: Any) -> Any:
+    return OPS.multiply(other, alpha) if is_tensor(other) else other * alpha
 
 
 @op(aliases=("mul",), inplace=True)
-def multiply(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x * y``, element by element."""
-multiply.gradient(x=lambda g, y: g * y, y=lambda g, x: g * x)
+def multiply(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input * other``, element by element."""
+multiply.gradient(input=lambda g, other: g * other, other=lambda g, input: g * input)
 
 
-@op(dtype=FLOAT, aliases=("div", "true_divide"), inplace=True)
-def divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x / y``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
-divide.gradient(x=lambda g, y: g / y, y=lambda g, y, out: -g * (out / y))
+@op(gives="float", aliases=("div", "true_divide"), inplace=True)
+def divide(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
+divide.gradient(input=lambda g, other: g / other, other=lambda g, other, out: -g * (out / other))
 
 
 @divide.options
-def _(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
+def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
-        return OPS.divide(x, y)
+        return OPS.divide(input, other)
     if rounding_mode == "floor":
-        return OPS.floor_divide(x, y)
+        return OPS.floor_divide(input, other)
     if rounding_mode == "trunc":
-        return OPS.trunc_divide(x, y)
+        return OPS.trunc_divide(input, other)
     raise ArgumentError(f"divide: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}.")
 
 
 @op(inplace=True)
-def floor_divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """``floor(x / y)`` in the promoted dtype; its gradient is 0."""
-floor_divide.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
+    """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
+floor_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
 
 
-@op(method=False)
-def trunc_divide(x: TensorLike, y: TensorLike) -> Tensor:
-    """``trunc(x / y)`` in the promoted dtype: ``divide(x, y, rounding_mode="trunc")``; its gradient is 0."""
-trunc_divide.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
-
-
-@op(inplace=True)
-def remainder(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x - y * floor(x / y)``: the remainder with the sign of ``y``."""
-remainder.gradient(x=lambda g: g, y=lambda g, x, y, ops: -g * ops.floor_divide(x, y))
+@primitive
+def trunc_divide(input: TensorLike, other: TensorLike) -> Tensor:
+    """``trunc(input / other)`` in the promoted dtype: ``divide(input, other, rounding_mode="trunc")``; its gradient is 0."""
+trunc_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
 
 
 @op(inplace=True)
-def fmod(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x - y * trunc(x / y)``: the remainder with the sign of ``x``."""
-fmod.gradient(x=lambda g: g, y=lambda g, x, y, ops: -g * ops.trunc(x / y))
+def remainder(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
+remainder.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.floor_divide(input, other))
 
 
 @op(inplace=True)
-def pow(x: TensorLike, y: TensorLike) -> Tensor:
-    """``x ** y``. At ``x = 0`` the gradients are those of PyTorch: 0 for ``y = 0``, and 0 for ``y`` where ``y >= 0``."""
+def fmod(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+fmod.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.trunc(input / other))
+
+
+@op(inplace=True)
+def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """``input ** exponent``.
+
+    At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    """
 pow.gradient(
-    x=lambda g, x, y, ops: ops.where(ops.equal(y, 0), 0, g * (y * ops.pow(x, ops.where(ops.equal(y, 0), 1, y) - 1))),
-    y=lambda g, x, y, out, ops: g * (out * _log_of_base(x, y, ops)),
+    input=lambda g, input, exponent, ops: ops.where(
+        ops.eq(exponent, 0), 0, g * (exponent * ops.pow(input, ops.where(ops.eq(exponent, 0), 1, exponent) - 1))
+    ),
+    exponent=lambda g, input, exponent, out, ops: g * (out * _log_of_base(input, exponent, ops)),
 )
 
 
-def _log_of_base(x: Any, y: Any, ops: Any) -> Any:
-    zero = ops.equal(x, 0)
-    return ops.where(zero, ops.where(ops.less(y, 0), float("-inf"), ops.zero_of(x)), ops.log(ops.where(zero, 1, x)))
+def _log_of_base(input: Any, exponent: Any, ops: Any) -> Any:
+    zero = ops.eq(input, 0)
+    base = ops.log(ops.where(zero, 1, input))
+    return ops.where(zero, ops.where(ops.lt(exponent, 0), float("-inf"), ops.zero_of(input)), base)
 
 
-@op(dtype=NUMERIC, aliases=("neg",), inplace=True)
-def negative(x: Tensor) -> Tensor:
-    """``-x``."""
-negative.gradient(x=lambda g: -g)
+@op(takes="no bool", aliases=("neg",), inplace=True)
+def negative(input: Tensor) -> Tensor:
+    """``-input``."""
+negative.gradient(input=lambda g: -g)
 
 
-@op(dtype=NUMERIC, method=True)
-def positive(x: Tensor) -> Tensor:
-    """``+x``: the tensor itself."""
-positive.gradient(x=lambda g: g)
+@op(takes="no bool", method=True)
+def positive(input: Tensor) -> Tensor:
+    """``+input``: the tensor itself."""
+positive.gradient(input=lambda g: g)
 
 
-@op(dtype=NUMERIC, aliases=("absolute",), inplace=True)
-def abs(x: Tensor) -> Tensor:
+@op(takes="no bool", aliases=("absolute",), inplace=True)
+def abs(input: Tensor) -> Tensor:
     """The absolute value; its gradient at 0 is 0."""
-abs.gradient(x=lambda g, x, ops: g * ops.sign(x))
+abs.gradient(input=lambda g, input, ops: g * ops.sign(input))
 
 
 @op(inplace=True)
-def sign(x: Tensor) -> Tensor:
+def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0."""
-sign.gradient(x=lambda g: g * 0)
+sign.gradient(input=lambda g: g * 0)
 
 
-@op(dtype=FLOAT, inplace=True)
-def reciprocal(x: Tensor) -> Tensor:
-    """``1 / x``."""
-reciprocal.gradient(x=lambda g, out: -g * out * out)
+@op(gives="float", inplace=True)
+def reciprocal(input: Tensor) -> Tensor:
+    """``1 / input``."""
+reciprocal.gradient(input=lambda g, out: -g * out * out)
 
 
 @op(inplace=True)
-def square(x: Tensor) -> Tensor:
-    """``x * x``."""
-square.gradient(x=lambda g, x: g * (2 * x))
+def square(input: Tensor) -> Tensor:
+    """``input * input``."""
+square.gradient(input=lambda g, input: g * (2 * input))
 
 
-@op(dtype=FLOAT, inplace=True)
-def sqrt(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
-sqrt.gradient(x=lambda g, out: g / (2 * out))
+sqrt.gradient(input=lambda g, out: g / (2 * out))
 
 
-@op(dtype=FLOAT, inplace=True)
-def rsqrt(x: Tensor) -> Tensor:
-    """``1 / sqrt(x)``."""
-rsqrt.gradient(x=lambda g, out: g * (-0.5 * out * out * out))
+@op(gives="float", inplace=True)
+def rsqrt(input: Tensor) -> Tensor:
+    """``1 / sqrt(input)``."""
+rsqrt.gradient(input=lambda g, out: g * (-0.5 * out * out * out))
 
 
-@op(dtype=FLOAT)
-def hypot(x: TensorLike, y: TensorLike) -> Tensor:
-    """``sqrt(x**2 + y**2)`` without overflow in between."""
-hypot.gradient(x=lambda g, x, out: g * (x / out), y=lambda g, y, out: g * (y / out))
+@op(gives="float")
+def hypot(input: TensorLike, other: TensorLike) -> Tensor:
+    """``sqrt(input**2 + other**2)`` without overflow in between."""
+hypot.gradient(input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out))
 
 
 # exponentials and logarithms
 
 
-@op(dtype=FLOAT, inplace=True)
-def exp(x: Tensor) -> Tensor:
-    """``e ** x``."""
-exp.gradient(x=lambda g, out: g * out)
+@op(gives="float", inplace=True)
+def exp(input: Tensor) -> Tensor:
+    """``e ** input``."""
+exp.gradient(input=lambda g, out: g * out)
 
 
-@op(dtype=FLOAT, inplace=True)
-def exp2(x: Tensor) -> Tensor:
-    """``2 ** x``."""
-exp2.gradient(x=lambda g, out: g * (out * 0.6931471805599453))
+@op(gives="float", inplace=True)
+def exp2(input: Tensor) -> Tensor:
+    """``2 ** input``."""
+exp2.gradient(input=lambda g, out: g * (out * 0.6931471805599453))
 
 
-@op(dtype=FLOAT, inplace=True)
-def expm1(x: Tensor) -> Tensor:
-    """``exp(x) - 1``, exact for small ``x``."""
-expm1.gradient(x=lambda g, out: g * (out + 1))
+@op(gives="float", inplace=True)
+def expm1(input: Tensor) -> Tensor:
+    """``exp(input) - 1``, exact for small ``input``."""
+expm1.gradient(input=lambda g, out: g * (out + 1))
 
 
-@op(dtype=FLOAT, inplace=True)
-def log(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
-log.gradient(x=lambda g, x: g / x)
+log.gradient(input=lambda g, input: g / input)
 
 
-@op(dtype=FLOAT, inplace=True)
-def log2(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
-log2.gradient(x=lambda g, x: g / (x * 0.6931471805599453))
+log2.gradient(input=lambda g, input: g / (input * 0.6931471805599453))
 
 
-@op(dtype=FLOAT, inplace=True)
-def log10(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def log10(input: Tensor) -> Tensor:
     """The logarithm to base 10."""
-log10.gradient(x=lambda g, x: g / (x * 2.302585092994046))
+log10.gradient(input=lambda g, input: g / (input * 2.302585092994046))
 
 
-@op(dtype=FLOAT, inplace=True)
-def log1p(x: Tensor) -> Tensor:
-    """``log(1 + x)``, exact for small ``x``."""
-log1p.gradient(x=lambda g, x: g / (x + 1))
+@op(gives="float", inplace=True)
+def log1p(input: Tensor) -> Tensor:
+    """``log(1 + input)``, exact for small ``input``."""
+log1p.gradient(input=lambda g, input: g / (input + 1))
 
 
-@op(dtype=FLOAT)
-def logaddexp(x: TensorLike, y: TensorLike) -> Tensor:
-    """``log(exp(x) + exp(y))`` without overflow."""
-logaddexp.gradient(x=lambda g, x, y, ops: g / (1 + ops.exp(y - x)), y=lambda g, x, y, ops: g / (1 + ops.exp(x - y)))
+@op(gives="float")
+def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
+    """``log(exp(input) + exp(other))`` without overflow."""
+logaddexp.gradient(input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)), other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)))
 
 
-@op(dtype=FLOAT, inplace=True)
-def erf(x: Tensor) -> Tensor:
-    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``x``.
+@op(gives="float", inplace=True)
+def erf(input: Tensor) -> Tensor:
+    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``.
 
     Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
     """
-erf.gradient(x=lambda g, x, ops: g * (ops.exp(-x * x) * 1.1283791670955126))
+erf.gradient(input=lambda g, input, ops: g * (ops.exp(-input * input) * 1.1283791670955126))
 
 
 # trigonometric and hyperbolic functions
 
 
-@op(dtype=FLOAT, inplace=True)
-def sin(x: Tensor) -> Tensor:
-    """The sine; ``x`` in radians."""
-sin.gradient(x=lambda g, x, ops: g * ops.cos(x))
+@op(gives="float", inplace=True)
+def sin(input: Tensor) -> Tensor:
+    """The sine; ``input`` in radians."""
+sin.gradient(input=lambda g, input, ops: g * ops.cos(input))
 
 
-@op(dtype=FLOAT, inplace=True)
-def cos(x: Tensor) -> Tensor:
-    """The cosine; ``x`` in radians."""
-cos.gradient(x=lambda g, x, ops: -g * ops.sin(x))
+@op(gives="float", inplace=True)
+def cos(input: Tensor) -> Tensor:
+    """The cosine; ``input`` in radians."""
+cos.gradient(input=lambda g, input, ops: -g * ops.sin(input))
 
 
-@op(dtype=FLOAT, inplace=True)
-def tan(x: Tensor) -> Tensor:
-    """The tangent; ``x`` in radians."""
-tan.gradient(x=lambda g, out: g * (1 + out * out))
+@op(gives="float", inplace=True)
+def tan(input: Tensor) -> Tensor:
+    """The tangent; ``input`` in radians."""
+tan.gradient(input=lambda g, out: g * (1 + out * out))
 
 
-@op(dtype=FLOAT, aliases=("arcsin",), inplace=True)
-def asin(x: Tensor) -> Tensor:
-    """The angle in radians whose sine is ``x``; nan outside -1..1."""
-asin.gradient(x=lambda g, x, ops: g * ops.rsqrt(1 - x * x))
+@op(gives="float", aliases=("arcsin",), inplace=True)
+def asin(input: Tensor) -> Tensor:
+    """The angle in radians whose sine is ``input``; nan outside -1..1."""
+asin.gradient(input=lambda g, input, ops: g * ops.rsqrt(1 - input * input))
 
 
-@op(dtype=FLOAT, aliases=("arccos",), inplace=True)
-def acos(x: Tensor) -> Tensor:
-    """The angle in radians whose cosine is ``x``; nan outside -1..1."""
-acos.gradient(x=lambda g, x, ops: -g * ops.rsqrt(1 - x * x))
+@op(gives="float", aliases=("arccos",), inplace=True)
+def acos(input: Tensor) -> Tensor:
+    """The angle in radians whose cosine is ``input``; nan outside -1..1."""
+acos.gradient(input=lambda g, input, ops: -g * ops.rsqrt(1 - input * input))
 
 
-@op(dtype=FLOAT, aliases=("arctan",), inplace=True)
-def atan(x: Tensor) -> Tensor:
-    """The angle in radians whose tangent is ``x``."""
-atan.gradient(x=lambda g, x: g / (1 + x * x))
+@op(gives="float", aliases=("arctan",), inplace=True)
+def atan(input: Tensor) -> Tensor:
+    """The angle in radians whose tangent is ``input``."""
+atan.gradient(input=lambda g, input: g / (1 + input * input))
 
 
-@op(dtype=FLOAT, aliases=("arctan2",), inplace=True)
-def atan2(x: TensorLike, y: TensorLike) -> Tensor:
-    """The angle in radians of the point (``y``, ``x``): the first argument is the height, as in PyTorch."""
+@op(gives="float", aliases=("arctan2",), inplace=True)
+def atan2(input: TensorLike, other: TensorLike) -> Tensor:
+    """The angle in radians of the point (``other``, ``input``): the first argument is the height, as in PyTorch."""
 atan2.gradient(
-    x=lambda g, x, y, ops: g * (y / _square_of_radius(x, y, ops)),
-    y=lambda g, x, y, ops: g * (-x / _square_of_radius(x, y, ops)),
+    input=lambda g, input, other, ops: g * (other / _square_of_radius(input, other, ops)),
+    other=lambda g, input, other, ops: g * (-input / _square_of_radius(input, other, ops)),
 )
 
 
-def _square_of_radius(x: Any, y: Any, ops: Any) -> Any:
-    square = x * x + y * y
-    return ops.where(ops.equal(square, 0), 1, square)  # at the origin the gradient is 0
+def _square_of_radius(input: Any, other: Any, ops: Any) -> Any:
+    square = input * input + other * other
+    return ops.where(ops.eq(square, 0), 1, square)  # at the origin the gradient is 0
 
 
-@op(dtype=FLOAT, inplace=True)
-def sinh(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
-sinh.gradient(x=lambda g, x, ops: g * ops.cosh(x))
+sinh.gradient(input=lambda g, input, ops: g * ops.cosh(input))
 
 
-@op(dtype=FLOAT, inplace=True)
-def cosh(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine."""
-cosh.gradient(x=lambda g, x, ops: g * ops.sinh(x))
+cosh.gradient(input=lambda g, input, ops: g * ops.sinh(input))
 
 
-@op(dtype=FLOAT, inplace=True)
-def tanh(x: Tensor) -> Tensor:
+@op(gives="float", inplace=True)
+def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
-tanh.gradient(x=lambda g, out: g * (1 - out * out))
+tanh.gradient(input=lambda g, out: g * (1 - out * out))
 
 
-@op(dtype=FLOAT, aliases=("arcsinh",), inplace=True)
-def asinh(x: Tensor) -> Tensor:
+@op(gives="float", aliases=("arcsinh",), inplace=True)
+def asinh(input: Tensor) -> Tensor:
     """The inverse of ``sinh``."""
-asinh.gradient(x=lambda g, x, ops: g * ops.rsqrt(x * x + 1))
+asinh.gradient(input=lambda g, input, ops: g * ops.rsqrt(input * input + 1))
 
 
-@op(dtype=FLOAT, aliases=("arccosh",), inplace=True)
-def acosh(x: Tensor) -> Tensor:
+@op(gives="float", aliases=("arccosh",), inplace=True)
+def acosh(input: Tensor) -> Tensor:
     """The inverse of ``cosh``; nan below 1."""
-acosh.gradient(x=lambda g, x, ops: g * ops.rsqrt(x * x - 1))
+acosh.gradient(input=lambda g, input, ops: g * ops.rsqrt(input * input - 1))
 
 
-@op(dtype=FLOAT, aliases=("arctanh",), inplace=True)
-def atanh(x: Tensor) -> Tensor:
+@op(gives="float", aliases=("arctanh",), inplace=True)
+def atanh(input: Tensor) -> Tensor:
     """The inverse of ``tanh``; nan outside -1..1."""
-atanh.gradient(x=lambda g, x: g / (1 - x * x))
+atanh.gradient(input=lambda g, input: g / (1 - input * input))
 
 
 # rounding: the gradient is 0 almost everywhere
 
 
-@op(dtype=NUMERIC, inplace=True)
-def floor(x: Tensor) -> Tensor:
-    """The largest integer not above ``x``."""
-floor.gradient(x=lambda g: g * 0)
+@op(takes="no bool", inplace=True)
+def floor(input: Tensor) -> Tensor:
+    """The largest integer not above ``input``."""
+floor.gradient(input=lambda g: g * 0)
 
 
-@op(dtype=NUMERIC, inplace=True)
-def ceil(x: Tensor) -> Tensor:
-    """The smallest integer not below ``x``."""
-ceil.gradient(x=lambda g: g * 0)
+@op(takes="no bool", inplace=True)
+def ceil(input: Tensor) -> Tensor:
+    """The smallest integer not below ``input``."""
+ceil.gradient(input=lambda g: g * 0)
 
 
-@op(dtype=NUMERIC, aliases=("fix",), inplace=True)
-def trunc(x: Tensor) -> Tensor:
+@op(takes="no bool", aliases=("fix",), inplace=True)
+def trunc(input: Tensor) -> Tensor:
     """The integer part."""
-trunc.gradient(x=lambda g: g * 0)
+trunc.gradient(input=lambda g: g * 0)
 
 
-@op(dtype=NUMERIC, inplace=True)
-def round(x: Tensor) -> Tensor:
+@op(takes="no bool", inplace=True)
+def round(input: Tensor) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
-round.gradient(x=lambda g: g * 0)
+round.gradient(input=lambda g: g * 0)
 
 
 @round.options
-def _(x: Any, *, decimals: int = 0) -> Any:
+def _(input: Tensor, *, decimals: int = 0) -> Tensor:
     scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:
-        return OPS.round(x)
+        return OPS.round(input)
     if decimals > 0:
-        return OPS.divide(OPS.round(OPS.multiply(x, scale)), scale)
-    return OPS.multiply(OPS.round(OPS.divide(x, scale)), scale)
+        return OPS.divide(OPS.round(OPS.multiply(input, scale)), scale)
+    return OPS.multiply(OPS.round(OPS.divide(input, scale)), scale)
 
 
 
@@ -346,52 +356,52 @@ def _(x: Any, *, decimals: int = 0) -> Any:
 
 
 @op(inplace=False)
-def maximum(x: TensorLike, y: TensorLike) -> Tensor:
+def maximum(input: TensorLike, other: TensorLike) -> Tensor:
     """The larger of the two; nan where either is. Equal elements share the gradient, half each."""
 maximum.gradient(
-    x=lambda g, x, y, ops: ops.where(ops.equal(x, y), g * 0.5, ops.where(ops.less(x, y), 0, g)),
-    y=lambda g, x, y, ops: ops.where(ops.equal(x, y), g * 0.5, ops.where(ops.less(y, x), 0, g)),
+    input=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.lt(input, other), 0, g)),
+    other=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.lt(other, input), 0, g)),
 )
 
 
 @op
-def minimum(x: TensorLike, y: TensorLike) -> Tensor:
+def minimum(input: TensorLike, other: TensorLike) -> Tensor:
     """The smaller of the two; nan where either is. Equal elements share the gradient, half each."""
 minimum.gradient(
-    x=lambda g, x, y, ops: ops.where(ops.equal(x, y), g * 0.5, ops.where(ops.greater(x, y), 0, g)),
-    y=lambda g, x, y, ops: ops.where(ops.equal(x, y), g * 0.5, ops.where(ops.greater(y, x), 0, g)),
+    input=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.gt(input, other), 0, g)),
+    other=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.gt(other, input), 0, g)),
 )
 
 
-def _bounds(op: Any, x: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
+def _bounds(op: Any, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given.")
-    return x, min, max
+    return input, min, max
 
 
-def _bounds_fit(op: Any, x: Any, min: Any, max: Any) -> None:
-    shapes.broadcast(op.name, *(value.shape for value in (x, min, max) if value is not None))
+def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
+    shapes.broadcast(op.name, *(value.shape for value in (input, min, max) if value is not None))
 
 
 @op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
-def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
-    """``x`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
+def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
+    """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
 clamp.gradient(
-    x=lambda g, x, min, max, ops: _inside(g, x, min, max, ops),
-    min=lambda g, x, min, max, ops: ops.where(
-        ops.less(x, min) if max is None else ops.logical_and(ops.less(x, min), ops.less(min, max)), g, 0
+    input=lambda g, input, min, max, ops: _inside(g, input, min, max, ops),
+    min=lambda g, input, min, max, ops: ops.where(
+        ops.lt(input, min) if max is None else ops.logical_and(ops.lt(input, min), ops.lt(min, max)), g, 0
     ),
-    max=lambda g, x, min, max, ops: ops.where(
-        ops.greater(x, max) if min is None else ops.logical_or(ops.greater(x, max), ops.greater(min, max)), g, 0
+    max=lambda g, input, min, max, ops: ops.where(
+        ops.gt(input, max) if min is None else ops.logical_or(ops.gt(input, max), ops.gt(min, max)), g, 0
     ),
 )
 
 
-def _inside(g: Any, x: Any, min: Any, max: Any, ops: Any) -> Any:
+def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
     if min is not None:
-        g = ops.where(ops.greater_equal(x, min), g, 0)
+        g = ops.where(ops.ge(input, min), g, 0)
     if max is not None:
-        g = ops.where(ops.less_equal(x, max), g, 0)
+        g = ops.where(ops.le(input, max), g, 0)
     return g
 
 
@@ -399,22 +409,18 @@ def _inside(g: Any, x: Any, min: Any, max: Any, ops: Any) -> Any:
 
 
 @op
-def clone(x: Tensor) -> Tensor:
-    """A copy that shares nothing with ``x``; the gradient flows through it."""
-clone.gradient(x=lambda g: g)
+def clone(input: Tensor) -> Tensor:
+    """A copy that shares nothing with ``input``; the gradient flows through it."""
+clone.gradient(input=lambda g: g)
 
 
-@op(method=False)
-def alias(x: Tensor) -> Tensor:
+@primitive
+def alias(input: Tensor) -> Tensor:
     """Another tensor with the same value, a node of its own on the tape."""
-alias.gradient(x=lambda g: g)
+alias.gradient(input=lambda g: g)
 
 
-def _same_dtype(op: Any, x: Any, dtype: Any) -> tuple[Any, Any]:
-    return x, as_dtype(dtype)
-
-
-@op(dtype=GIVEN, prepare=_same_dtype, method=False)
-def cast(x: Tensor, dtype: DType) -> Tensor:
-    """``x`` in another dtype; the gradient is cast back."""
-cast.gradient(x=lambda g, x_dtype, ops: ops.cast(g, x_dtype))
+@primitive(moves=True)
+def cast(input: Tensor, dtype: DType) -> Tensor:
+    """``input`` in another dtype; the gradient is cast back."""
+cast.gradient(input=lambda g, input_dtype, ops: ops.cast(g, input_dtype))

@@ -7,146 +7,151 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import shapes
 from tapeloom.errors import ShapeError
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import KEEP
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.tensor.tensor import Tensor
 
 
-@op(dtype=KEEP, method=False)
-def swap_last(x: Tensor) -> Tensor:
+@primitive(moves=True)
+def swap_last(input: Tensor) -> Tensor:
     """The last two dimensions swapped: for gradient rules, which may not ask for the number of dimensions."""
-swap_last.gradient(x=lambda g, ops: ops.swap_last(g))
+swap_last.gradient(input=lambda g, ops: ops.swap_last(g))
 
 
-def _matmul_shapes(op: Any, x: Any, y: Any) -> None:
-    if not x.ndim or not y.ndim:
+def _matmul_shapes(op: Any, input: Any, other: Any) -> None:
+    if not input.ndim or not other.ndim:
         raise ShapeError(
-            f"matmul: shapes {x.shape} and {y.shape}: both need at least one dimension. Use * for products with a 0-d tensor."
+            f"matmul: shapes {input.shape} and {other.shape}: both need at least one dimension. Use * for products with a 0-d tensor."
         )
-    inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
-    if x.shape[-1] != inner:
+    inner = other.shape[-2] if other.ndim > 1 else other.shape[0]
+    if input.shape[-1] != inner:
         raise ShapeError(
-            f"matmul: shapes {x.shape} and {y.shape} do not fit: the last dimension of the first is {x.shape[-1]}, and the "
-            f"{'second-to-last' if y.ndim > 1 else 'only'} one of the second is {inner}. Transpose one with .mT, or reshape it."
+            f"matmul: shapes {input.shape} and {other.shape} do not fit: the last dimension of the first is {input.shape[-1]}, and the "
+            f"{'second-to-last' if other.ndim > 1 else 'only'} one of the second is {inner}. Transpose one with .mT, or reshape it."
         )
-    shapes.broadcast("matmul", x.shape[:-2], y.shape[:-2])
+    shapes.broadcast("matmul", input.shape[:-2], other.shape[:-2])
 
 
-def _matmul_x(g: Any, y: Any, x_shape: Any, ops: Any) -> Any:
-    if len(x_shape) == 1:
-        if y.ndim == 1:
-            return g * y
+def _matmul_input(g: Any, other: Any, input_shape: Any, ops: Any) -> Any:
+    if len(input_shape) == 1:
+        if other.ndim == 1:
+            return g * other
         # (k) @ (..., k, n): g is (..., n)
-        return ops.squeeze(ops.matmul(y, ops.unsqueeze(g, len(g.shape))), (len(y.shape) - 1,))
-    if y.ndim == 1:
-        return ops.unsqueeze(g, len(g.shape)) * y
-    return ops.matmul(g, ops.swap_last(y))
+        return ops.squeeze(ops.matmul(other, ops.unsqueeze(g, len(g.shape))), (len(other.shape) - 1,))
+    if other.ndim == 1:
+        return ops.unsqueeze(g, len(g.shape)) * other
+    return ops.matmul(g, ops.swap_last(other))
 
 
-def _matmul_y(g: Any, x: Any, y_shape: Any, ops: Any) -> Any:
-    if len(y_shape) == 1:
-        if x.ndim == 1:
-            return g * x
-        return _sum_leading(ops.unsqueeze(g, len(g.shape)) * x, 1, ops)
-    if x.ndim == 1:
-        return ops.unsqueeze(x, 1) * ops.unsqueeze(g, len(g.shape) - 1)
-    if len(y_shape) == 2 and x.ndim > 2:  # one product over all rows, instead of a sum over a batch of products
+def _matmul_other(g: Any, input: Any, other_shape: Any, ops: Any) -> Any:
+    if len(other_shape) == 1:
+        if input.ndim == 1:
+            return g * input
+        return _sum_leading(ops.unsqueeze(g, len(g.shape)) * input, 1, ops)
+    if input.ndim == 1:
+        return ops.unsqueeze(input, 1) * ops.unsqueeze(g, len(g.shape) - 1)
+    if len(other_shape) == 2 and input.ndim > 2:  # one product over all rows, instead of a sum over a batch of products
         rows = 1
-        for length in x.shape[:-1]:
+        for length in input.shape[:-1]:
             rows *= length
-        flat = ops.reshape(x, (rows, x.shape[-1]))
+        flat = ops.reshape(input, (rows, input.shape[-1]))
         return ops.matmul(ops.swap_last(flat), ops.reshape(g, (rows, g.shape[-1])))
-    return ops.matmul(ops.swap_last(x), g)
+    return ops.matmul(ops.swap_last(input), g)
 
 
-def _sum_leading(x: Any, keep: int, ops: Any) -> Any:
-    lead = tuple(range(len(x.shape) - keep))
-    return ops.sum(x, lead) if lead else x
+def _sum_leading(input: Any, keep: int, ops: Any) -> Any:
+    lead = tuple(range(len(input.shape) - keep))
+    return ops.sum(input, lead) if lead else input
 
 
 @op(check=_matmul_shapes)
-def matmul(x: Tensor, y: Tensor) -> Tensor:
+def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch.
 
     (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
     """
-matmul.gradient(
-    x=lambda g, y, x_shape, ops: _matmul_x(g, y, x_shape, ops),
-    y=lambda g, x, y_shape, ops: _matmul_y(g, x, y_shape, ops),
-)
+matmul.gradient(input=_matmul_input, other=_matmul_other)
 
 
-def _exact(name: str, x: Any, y: Any, first: int, second: int) -> Any:
-    if as_tensor_of(name, x).ndim != first or as_tensor_of(name, y, "y").ndim != second:
-        raise ShapeError(f"{name}: expected {first}-d and {second}-d tensors, got shapes {x.shape} and {y.shape}. Use matmul.")
-    return OPS.matmul(x, y)
+def _exact(name: str, input: Any, other: Any, parameter: str, first: int, second: int) -> Any:
+    if as_tensor_of(name, input).ndim != first or as_tensor_of(name, other, parameter).ndim != second:
+        raise ShapeError(
+            f"{name}: expected {first}-d and {second}-d tensors, got shapes {input.shape} and {other.shape}. Use matmul."
+        )
+    return OPS.matmul(input, other)
 
 
 @function()
-def mm(x: Any, y: Any) -> Tensor:
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) by (m, p)."""
-    return _exact("mm", x, y, 2, 2)
+    return _exact("mm", input, mat2, "mat2", 2, 2)
 
 
 @function()
-def bmm(x: Any, y: Any) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
-    if as_tensor_of("bmm", x).ndim == 3 and as_tensor_of("bmm", y, "y").ndim == 3 and x.shape[0] != y.shape[0]:
-        raise ShapeError(f"bmm: the batches of shapes {x.shape} and {y.shape} differ. Use matmul to broadcast them.")
-    return _exact("bmm", x, y, 3, 3)
+    if as_tensor_of("bmm", input).ndim == 3 and as_tensor_of("bmm", mat2, "mat2").ndim == 3 and input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: the batches of shapes {input.shape} and {mat2.shape} differ. Use matmul to broadcast them.")
+    return _exact("bmm", input, mat2, "mat2", 3, 3)
 
 
 @function()
-def mv(x: Any, y: Any) -> Tensor:
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
-    return _exact("mv", x, y, 2, 1)
+    return _exact("mv", input, vec, "vec", 2, 1)
 
 
 @function()
-def dot(x: Any, y: Any) -> Tensor:
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors of one length."""
-    return _exact("dot", x, y, 1, 1)
+    return _exact("dot", input, tensor, "tensor", 1, 1)
 
 
 @function()
-def outer(x: Any, y: Any) -> Tensor:
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
-    if as_tensor_of("outer", x).ndim != 1 or as_tensor_of("outer", y, "y").ndim != 1:
-        raise ShapeError(f"outer: expected 1-d tensors, got shapes {x.shape} and {y.shape}.")
-    return OPS.multiply(OPS.unsqueeze(x, 1), OPS.unsqueeze(y, 0))
+    if as_tensor_of("outer", input).ndim != 1 or as_tensor_of("outer", vec2, "vec2").ndim != 1:
+        raise ShapeError(f"outer: expected 1-d tensors, got shapes {input.shape} and {vec2.shape}.")
+    return OPS.multiply(OPS.unsqueeze(input, 1), OPS.unsqueeze(vec2, 0))
 
 
-def _linear_shapes(op: Any, x: Any, weight: Any, bias: Any) -> None:
-    shape = weight.array.shape
+@function(name="matmul", namespace="linalg")
+def linalg_matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product; see ``tapeloom.matmul``."""
+    return OPS.matmul(input, other)
+
+
+def _linear_shapes(op: Any, input: Any, weight: Any, bias: Any) -> None:
+    shape = weight.shape
     if len(shape) != 2:
         raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")
-    if x.array.shape[-1:] != shape[1:]:
+    if input.shape[-1:] != shape[1:]:
         raise ShapeError(
-            f"linear: the last dimension of x of shape {x.shape} must be {shape[1]}, as weight has shape {shape}."
+            f"linear: the last dimension of input of shape {input.shape} must be {shape[1]}, as weight has shape {shape}."
         )
-    if bias is not None and bias.array.shape != shape[:1]:
+    if bias is not None and bias.shape != shape[:1]:
         raise ShapeError(f"linear: bias must have shape {shape[:1]} for a weight of shape {shape}, got {bias.shape}.")
 
 
-def _rows(x: Any, ops: Any) -> Any:
-    if len(x.shape) == 2:
-        return x
+def _rows(input: Any, ops: Any) -> Any:
+    if len(input.shape) == 2:
+        return input
     rows = 1
-    for length in x.shape[:-1]:
+    for length in input.shape[:-1]:
         rows *= length
-    return ops.reshape(x, (rows, x.shape[-1]))
+    return ops.reshape(input, (rows, input.shape[-1]))
 
 
 @op(check=_linear_shapes, method=False)
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x @ weight.mT + bias`` for x (..., in), weight (out, in), bias (out): shape (..., out).
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
 
     Raises ShapeError for shapes that do not fit.
     """
 linear.gradient(
-    x=lambda g, weight, ops: ops.matmul(g, weight),
-    weight=lambda g, x, ops: ops.matmul(ops.swap_last(_rows(g, ops)), _rows(x, ops)),
+    input=lambda g, weight, ops: ops.matmul(g, weight),
+    weight=lambda g, input, ops: ops.matmul(ops.swap_last(_rows(g, ops)), _rows(input, ops)),
     bias=lambda g, ops: ops.sum(_rows(g, ops), (0,)),
 )

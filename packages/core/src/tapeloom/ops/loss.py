@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, no_more
-from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import FLOATING_ONLY
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import read_array
 
 if TYPE_CHECKING:
-    from tapeloom.tape.roles import Index
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.op.parameter import Index
+    from tapeloom.tensor.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -29,18 +30,18 @@ def _reduced(terms: Any, reduction: str) -> Any:
     return OPS.sum(terms) if reduction == "sum" else terms
 
 
-# classification. The ops take rows: x (rows, classes), target (rows,); the public functions bring the rest to this form.
+# classification. The ops take rows: input (rows, classes), target (rows,); the public functions bring the rest to this form.
 
 
-@op(dtype=FLOATING_ONLY, composite=True, residuals=("top", "log_sum", "total"), method=False)
-def cross_entropy_(
-    x: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: Any
+@primitive(takes="floating", composite=True, residuals=("top", "log_sum", "total"))
+def cross_entropy_rows(
+    input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
 ) -> Tensor:
-    """The cross-entropy of each row of logits ``x`` (rows, classes) with its class in ``target`` (rows,), reduced."""
-cross_entropy_.gradient(
-    x=lambda g, x, target, weight, ignore_index, reduction, label_smoothing, top, log_sum, total, ops: (
+    """The cross-entropy of each row of logits ``input`` (rows, classes) with its class in ``target`` (rows,), reduced."""
+cross_entropy_rows.gradient(
+    input=lambda g, input, target, weight, ignore_index, reduction, label_smoothing, top, log_sum, total, ops: (
         ops.cross_entropy_backward(
-            g, x, target, weight, top, log_sum, total, ignore_index, reduction, label_smoothing
+            g, input, target, weight, top, log_sum, total, ignore_index, reduction, label_smoothing
         )
     )
 )
@@ -48,19 +49,18 @@ cross_entropy_.gradient(
 
 @function(method=False)
 def cross_entropy(
-    x: Any,
-    target: Any,
-    weight: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
     *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-    **names: Any,
 ) -> Tensor:
-    """``-log softmax(x)[target]``, the loss of a classifier; ``x`` are logits.
+    """``-log softmax(input)[target]``, the loss of a classifier; ``input`` are logits.
 
-    ``x`` has shape (classes,), (n, classes) or (n, classes, d1, …); ``target`` holds the class numbers, without the
-    class dimension, or floating class probabilities in the shape of ``x``. ``weight`` has one factor a class; "mean"
+    ``input`` has shape (classes,), (n, classes) or (n, classes, d1, …); ``target`` holds the class numbers, without the
+    class dimension, or floating class probabilities in the shape of ``input``. ``weight`` has one factor a class; "mean"
     divides by the sum of the factors used. Rows whose target is ``ignore_index`` count for nothing. ``label_smoothing``
     s mixes the target with the uniform distribution: (1 - s) * target + s / classes.
 
@@ -69,33 +69,32 @@ def cross_entropy(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
-    as_tensor_of("cross_entropy", x)
+    as_tensor_of("cross_entropy", input)
     as_tensor_of("cross_entropy", target, "target")
-    no_more("cross_entropy", names)
     check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}.")
     if target.dtype.is_floating_point:
-        return _with_probabilities(x, target, weight, ignore_index, reduction, label_smoothing)
-    rows, labels = _as_rows("cross_entropy", x, target, weight, ignore_index)
+        return _with_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
+    rows, labels = _as_rows("cross_entropy", input, target, weight, ignore_index)
     if not rows.shape[1]:  # no class: then every row there is has been ignored
         losses = OPS.sum(rows, 1)
         return OPS.sum(losses) / 0.0 if reduction == "mean" else _reduced(OPS.reshape(losses, target.shape), reduction)
-    loss = OPS.cross_entropy(rows, labels, weight, ignore_index, reduction, label_smoothing)
+    loss = OPS.cross_entropy_rows(rows, labels, weight, ignore_index, reduction, label_smoothing)
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
 
 
-def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
-    """``x`` as (rows, classes) and ``target`` as (rows,), checked."""
-    shape = x.array.shape
+def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
+    """``input`` as (rows, classes) and ``target`` as (rows,), checked."""
+    shape = input.shape
     if not shape:
-        raise ShapeError(f"{name}: x must have a dimension of classes, got a 0-d tensor.")
+        raise ShapeError(f"{name}: input must have a dimension of classes, got a 0-d tensor.")
     axis = 1 if len(shape) > 1 else 0
     classes = shape[axis]
     wanted = shape[:axis] + shape[axis + 1 :]
-    if target.array.shape != wanted:
+    if target.shape != wanted:
         raise ShapeError(
-            f"{name}: x of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
+            f"{name}: input of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
             f"got {target.shape}."
         )
     if target.kind.dtype is not dtypes.int64:
@@ -105,26 +104,26 @@ def _as_rows(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
     if weight is not None:
         _check_weight(name, weight, classes)
     backend = target.kind.backend
-    if 0 not in wanted and not backend.in_range(target.array, 0, classes):
+    if 0 not in wanted and not backend.in_range(read_array(target), 0, classes):
         kept = target[target != ignore_index]
-        if kept.numel() and not backend.in_range(kept.array, 0, classes):
+        if kept.numel() and not backend.in_range(read_array(kept), 0, classes):
             worst = [label for label in kept.tolist() if not 0 <= label < classes][0]
             if not classes:
                 raise IndexingError(
-                    f"{name}: target {worst} names no class, for x of shape {shape} has 0 classes in dim {axis}. "
-                    f"Give x at least one class."
+                    f"{name}: target {worst} names no class, for input of shape {shape} has 0 classes in dim {axis}. "
+                    f"Give input at least one class."
                 )
             raise IndexingError(
                 f"{name}: target {worst} is out of range for {classes} classes, which count from 0 to {classes - 1}; "
                 f"only ignore_index={ignore_index} may lie outside."
             )
     if len(shape) == 1:
-        return OPS.reshape(x, (1, classes)), OPS.reshape(target, (1,))
+        return OPS.reshape(input, (1, classes)), OPS.reshape(target, (1,))
     if len(shape) > 2:
         order = (0, *range(2, len(shape)), 1)
-        x = OPS.reshape(OPS.permute(x, order), (target.numel(), classes))
+        input = OPS.reshape(OPS.permute(input, order), (target.numel(), classes))
         target = OPS.reshape(target, (target.numel(),))
-    return x, target
+    return input, target
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
@@ -135,23 +134,23 @@ def _check_weight(name: str, weight: Any, classes: int) -> None:
 
 
 def _with_probabilities(
-    x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
+    input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
 ) -> Any:
-    if target.shape != x.shape or not x.ndim:
+    if target.shape != input.shape or not input.ndim:
         raise ShapeError(
-            f"cross_entropy: a floating target holds class probabilities and must have the shape {x.shape} of x, got "
+            f"cross_entropy: a floating target holds class probabilities and must have the shape {input.shape} of input, got "
             f"{target.shape}. For class numbers, cast it with .long()."
         )
     if ignore_index >= 0:
         raise ArgumentError("cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
-    axis = 1 if x.ndim > 1 else 0
+    axis = 1 if input.ndim > 1 else 0
     if weight is not None:
-        _check_weight("cross_entropy", weight, x.shape[axis])
+        _check_weight("cross_entropy", weight, input.shape[axis])
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / x.shape[axis]
-    terms = OPS.log_softmax(x, axis) * target
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    terms = OPS.log_softmax(input, axis) * target
     if weight is not None:
-        terms = terms * OPS.reshape(weight, (weight.shape[0],) + (1,) * (x.ndim - axis - 1))
+        terms = terms * OPS.reshape(weight, (weight.shape[0],) + (1,) * (input.ndim - axis - 1))
     losses = -OPS.sum(terms, axis)
     if reduction == "mean":
         return OPS.sum(losses) / losses.numel() if losses.numel() else OPS.mean(losses)
@@ -160,17 +159,16 @@ def _with_probabilities(
 
 @function(method=False)
 def nll_loss(
-    x: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", **names: Any
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
-    """``-x[target]`` for log-probabilities ``x``; shapes, settings and errors are those of ``cross_entropy``."""
-    as_tensor_of("nll_loss", x)
+    """``-input[target]`` for log-probabilities ``input``; shapes, settings and errors are those of ``cross_entropy``."""
+    as_tensor_of("nll_loss", input)
     as_tensor_of("nll_loss", target, "target")
-    no_more("nll_loss", names)
     check_reduction("nll_loss", reduction)
     if target.dtype.is_floating_point:
         raise DTypeError(f"nll_loss: target must hold class numbers, got {target.dtype.name}. Cast it with .long().")
-    rows, labels = _as_rows("nll_loss", x, target, weight, ignore_index)
-    counts = OPS.not_equal(labels, ignore_index)
+    rows, labels = _as_rows("nll_loss", input, target, weight, ignore_index)
+    counts = OPS.ne(labels, ignore_index)
     safe = OPS.where(counts, labels, 0)
     picked = OPS.squeeze(OPS.gather(rows, 1, OPS.unsqueeze(safe, 1)), 1) if rows.shape[1] else OPS.sum(rows, 1)
     factors = OPS.full_of(picked, 1) if weight is None else OPS.index_select(weight, 0, safe)
@@ -184,11 +182,11 @@ def nll_loss(
 # regression
 
 
-def _same_shape(op: Any, x: Any, target: Any, reduction: str) -> None:
+def _same_shape(op: Any, input: Any, target: Any, reduction: str) -> None:
     check_reduction(op.name, reduction)
-    if x.shape != target.shape:
+    if input.shape != target.shape:
         raise ShapeError(
-            f"{op.name}: x has shape {x.shape}, and target {target.shape}; they must be the same. "
+            f"{op.name}: input has shape {input.shape}, and target {target.shape}; they must be the same. "
             f"Reshape one of them, for instance with .squeeze(-1) or .view_as(other)."
         )
 
@@ -198,74 +196,72 @@ def _share(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
     return g * (1 / (shapes.element_count(shape) or 1)) if reduction == "mean" else g
 
 
-@op(dtype=FLOATING_ONLY, check=_same_shape, method=False)
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """``(x - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
+@op(takes="floating", check=_same_shape, method=False)
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 mse_loss.gradient(
-    x=lambda g, x, target, reduction: _share(g, x.shape, reduction) * ((x - target) * 2),
-    target=lambda g, x, target, reduction: _share(g, x.shape, reduction) * ((target - x) * 2),
+    input=lambda g, input, target, reduction: _share(g, input.shape, reduction) * ((input - target) * 2),
+    target=lambda g, input, target, reduction: _share(g, input.shape, reduction) * ((target - input) * 2),
 )
 
 
-@op(dtype=FLOATING_ONLY, check=_same_shape, method=False)
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """``|x - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
+@op(takes="floating", check=_same_shape, method=False)
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 l1_loss.gradient(
-    x=lambda g, x, target, reduction, ops: _share(g, x.shape, reduction) * ops.sign(x - target),
-    target=lambda g, x, target, reduction, ops: _share(g, x.shape, reduction) * ops.sign(target - x),
+    input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(input - target),
+    target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(target - input),
 )
 
 
 # two classes
 
 
-def _logits_fit(name: str, x: Any, target: Any, reduction: str) -> None:
+def _logits_fit(name: str, input: Any, target: Any, reduction: str) -> None:
     check_reduction(name, reduction)
-    if as_tensor_of(name, x).shape != as_tensor_of(name, target, "target").shape:
-        raise ShapeError(f"{name}: x has shape {x.shape}, and target {target.shape}; they must be the same.")
+    if as_tensor_of(name, input).shape != as_tensor_of(name, target, "target").shape:
+        raise ShapeError(f"{name}: input has shape {input.shape}, and target {target.shape}; they must be the same.")
 
 
 @function(method=False)
 def binary_cross_entropy_with_logits(
-    x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None, **names: Any
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
 ) -> Tensor:
-    """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(x), computed from the logits without overflow.
+    """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
     ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless x and target have the same shape.
+    ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    no_more("binary_cross_entropy_with_logits", names)
-    _logits_fit("binary_cross_entropy_with_logits", x, target, reduction)
-    softened = OPS.softplus(-x, 1.0, float("inf"))  # -log(sigmoid(x))
+    _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
+    softened = OPS.softplus(-input, 1.0, float("inf"))  # -log(sigmoid(input))
     if pos_weight is not None:
         softened = softened * (target * (pos_weight - 1) + 1)
-    losses = (1 - target) * x + softened
+    losses = (1 - target) * input + softened
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
-@op(dtype=FLOATING_ONLY, method=False)
-def binary_cross_entropy_terms(x: Tensor, target: Tensor) -> Tensor:
+@primitive(takes="floating")
+def binary_cross_entropy_terms(input: Tensor, target: Tensor) -> Tensor:
     """The terms of ``binary_cross_entropy``: logarithms are kept above -100, the slope's divisor above 1e-12."""
 binary_cross_entropy_terms.gradient(
-    x=lambda g, x, target, ops: g * ((x - target) / ops.maximum(x * (1 - x), 1e-12)),
-    target=lambda g, x, ops: g * (ops.maximum(ops.log1p(-x), -100.0) - ops.maximum(ops.log(x), -100.0)),
+    input=lambda g, input, target, ops: g * ((input - target) / ops.maximum(input * (1 - input), 1e-12)),
+    target=lambda g, input, ops: g * (ops.maximum(ops.log1p(-input), -100.0) - ops.maximum(ops.log(input), -100.0)),
 )
 
 
 @function(method=False)
-def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean", **names: Any) -> Tensor:
-    """``-(target * log(x) + (1 - target) * log(1 - x))`` for probabilities ``x``; logarithms are kept above -100.
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
+    """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities ``input``; logarithms are kept above -100.
 
-    Raises ShapeError unless x and target have the same shape, ArgumentError for an x outside 0 to 1. For logits
+    Raises ShapeError unless input and target have the same shape, ArgumentError for an input outside 0 to 1. For logits
     ``binary_cross_entropy_with_logits`` is exact.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    no_more("binary_cross_entropy", names)
-    _logits_fit("binary_cross_entropy", x, target, reduction)
-    if x.numel() and not bool(OPS.all(OPS.logical_and(OPS.greater_equal(x, 0), OPS.less_equal(x, 1)))):
-        raise ArgumentError("binary_cross_entropy: x must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
-    losses = OPS.binary_cross_entropy_terms(x, target)
+    _logits_fit("binary_cross_entropy", input, target, reduction)
+    if input.numel() and not bool(OPS.all(OPS.logical_and(OPS.ge(input, 0), OPS.le(input, 1)))):
+        raise ArgumentError("binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
+    losses = OPS.binary_cross_entropy_terms(input, target)
     return _reduced(losses if weight is None else losses * weight, reduction)

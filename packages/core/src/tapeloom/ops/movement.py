@@ -8,79 +8,70 @@ from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
-from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import KEEP, PROMOTE
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.tape.roles import Dim, Ints, Number, Position, Size
-    from tapeloom.tape.tensor import Tensor
+    from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
+    from tapeloom.tensor.tensor import Tensor
+    
+
+def _shape_of(op: Any, input: Any) -> tuple[int, ...]:
+    return as_tensor_of(op.name, input).shape
 
 
-def _shape_of(op: Any, x: Any) -> tuple[int, ...]:
-    return as_tensor_of(op.name, x).shape
+def _inferred(op: Any, input: Any, shape: Any) -> tuple[Any, ...]:
+    return input, shapes.infer_reshape(op.name, _shape_of(op, input), shapes.as_ints(op.name, "shape", shape))
 
 
-def _inferred(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
-    return x, shapes.infer_reshape(op.name, _shape_of(op, x), shapes.as_ints(op.name, "size", size))
-
-
-@op(dtype=KEEP, prepare=_inferred, view=True, aliases=("view",))
-def reshape(x: Tensor, *size: Size) -> Tensor:
+@op(moves=True, prepare=_inferred, view=True, aliases=("view",))
+def reshape(input: Tensor, *shape: Amounts) -> Tensor:
     """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
-reshape.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
-reshape.write = lambda base, value, size: OPS.reshape(value, base.shape)
+reshape.gradient(input=lambda g, input_shape, ops: ops.reshape(g, input_shape))
+reshape.write = lambda base, value, shape: OPS.reshape(value, base.shape)
 
 
 @function()
-def view_as(x: Any, other: Any) -> Tensor:
-    """``x`` in the shape of ``other``."""
-    return OPS.reshape(as_tensor_of("view_as", x), as_tensor_of("view_as", other, "other").shape)
+def view_as(input: Any, other: Any) -> Tensor:
+    """``input`` in the shape of ``other``."""
+    return OPS.reshape(as_tensor_of("view_as", input), as_tensor_of("view_as", other, "other").shape)
 
 
 @function()
-def reshape_as(x: Any, other: Any) -> Tensor:
-    """``x`` in the shape of ``other``."""
-    return OPS.reshape(as_tensor_of("reshape_as", x), as_tensor_of("reshape_as", other, "other").shape)
+def reshape_as(input: Any, other: Any) -> Tensor:
+    """``input`` in the shape of ``other``."""
+    return OPS.reshape(as_tensor_of("reshape_as", input), as_tensor_of("reshape_as", other, "other").shape)
 
 
 @function()
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
-    shape = as_tensor_of("flatten", x).shape
+    shape = as_tensor_of("flatten", input).shape
     start = shapes.normalize_dim("flatten", start_dim, len(shape))
     end = shapes.normalize_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}.")
     joined = shapes.element_count(shape[start : end + 1])
-    return OPS.reshape(x, (*shape[:start], joined, *shape[end + 1 :]))
+    return OPS.reshape(input, (*shape[:start], joined, *shape[end + 1 :]))
 
 
 @function()
-def ravel(x: Any) -> Tensor:
+def ravel(input: Any) -> Tensor:
     """All elements in one dimension."""
-    return OPS.reshape(as_tensor_of("ravel", x), (-1,))
+    return OPS.reshape(as_tensor_of("ravel", input), (-1,))
 
 
 @function()
-def unflatten(x: Any, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
     """One dimension split into several; one of ``sizes`` may be -1."""
-    axis = shapes.normalize_dim("unflatten", dim, as_tensor_of("unflatten", x).ndim)
-    if not x.ndim:
+    axis = shapes.normalize_dim("unflatten", dim, as_tensor_of("unflatten", input).ndim)
+    if not input.ndim:
         raise ShapeError("unflatten: a 0-d tensor has no dimension to split. Use .reshape(sizes).")
-    inner = shapes.infer_reshape("unflatten", (x.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
-    return OPS.reshape(x, (*x.shape[:axis], *inner, *x.shape[axis + 1 :]))
-
-
-def _permutation(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
-    order = tuple(shapes.normalize_dim(op.name, dim, len(shape)) for dim in shapes.as_ints(op.name, "dims", dims))
-    if sorted(order) != list(range(len(shape))):
-        raise ShapeError(
-            f"{op.name}: dims {tuple(dims)} do not name each of the {len(shape)} dimensions of shape {shape} once."
-        )
-    return x, order
+    inner = shapes.infer_reshape("unflatten", (input.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
+    return OPS.reshape(input, (*input.shape[:axis], *inner, *input.shape[axis + 1 :]))
 
 
 def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
@@ -90,48 +81,48 @@ def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(result)
 
 
-@op(dtype=KEEP, prepare=_permutation, view=True)
-def permute(x: Tensor, *dims: Ints) -> Tensor:
+@op(moves=True, view=True)
+def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
-permute.gradient(x=lambda g, dims, ops: ops.permute(g, _inverse(dims)))
+permute.gradient(input=lambda g, dims, ops: ops.permute(g, _inverse(dims)))
 permute.write = lambda base, value, dims: OPS.permute(value, _inverse(dims))
 
 
 @function(aliases=("swapaxes", "swapdims"))
-def transpose(x: Any, dim0: int, dim1: int) -> Any:
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Two dimensions swapped."""
-    ndim = as_tensor_of("transpose", x).ndim
+    ndim = as_tensor_of("transpose", input).ndim
     first, second = (shapes.normalize_dim("transpose", dim, ndim) for dim in (dim0, dim1))
     order = list(range(ndim))
     if order:
         order[first], order[second] = second, first
-    return OPS.permute(x, tuple(order))
+    return OPS.permute(input, tuple(order))
 
 
 @function()
-def t(x: Any) -> Tensor:
+def t(input: Any) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
-    if as_tensor_of("t", x).ndim > 2:
-        raise ShapeError(f"t: expected at most 2 dimensions, got shape {x.shape}. Use .transpose(dim0, dim1) or .mT.")
-    return OPS.permute(x, tuple(range(x.ndim - 1, -1, -1)))
+    if as_tensor_of("t", input).ndim > 2:
+        raise ShapeError(f"t: expected at most 2 dimensions, got shape {input.shape}. Use .transpose(dim0, dim1) or .mT.")
+    return OPS.permute(input, tuple(range(input.ndim - 1, -1, -1)))
 
 
 @function(aliases=("moveaxis",))
-def movedim(x: Any, source: Any, destination: Any) -> Any:
+def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
-    as_tensor_of("movedim", x)
-    sources = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "source", source)]
-    targets = [shapes.normalize_dim("movedim", dim, x.ndim) for dim in shapes.as_ints("movedim", "destination", destination)]
+    as_tensor_of("movedim", input)
+    sources = [shapes.normalize_dim("movedim", dim, input.ndim) for dim in shapes.as_ints("movedim", "source", source)]
+    targets = [shapes.normalize_dim("movedim", dim, input.ndim) for dim in shapes.as_ints("movedim", "destination", destination)]
     if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
         raise ShapeError(f"movedim: source {source} and destination {destination} must name as many different dimensions.")
-    order = [axis for axis in range(x.ndim) if axis not in sources]
+    order = [axis for axis in range(input.ndim) if axis not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target, origin)
-    return OPS.permute(x, tuple(order))
+    return OPS.permute(input, tuple(order))
 
 
-def _expandable(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
+def _expandable(op: Any, input: Any, size: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, input)
     size = shapes.as_ints(op.name, "size", size)
     lead = len(size) - len(shape)
     fits = lead >= 0
@@ -147,19 +138,19 @@ def _expandable(op: Any, x: Any, size: Any) -> tuple[Any, ...]:
             f"{op.name}: shape {shape} cannot be expanded to {size}. Only dimensions of length 1, and new ones in front, "
             f"can be expanded."
         )
-    return x, tuple(result)
+    return input, tuple(result)
 
 
-@op(dtype=KEEP, prepare=_expandable, view=True, aliases=("broadcast_to",))
-def expand(x: Tensor, *size: Size) -> Tensor:
+@op(moves=True, prepare=_expandable, view=True, aliases=("broadcast_to",))
+def expand(input: Tensor, *size: Amounts) -> Tensor:
     """Dimensions of length 1, and new ones in front, repeated to ``size``; -1 keeps a length."""
-expand.gradient(x=lambda g: g)  # the walk sums back over what was repeated
+expand.gradient(input=lambda g: g)  # the walk sums back over what was repeated
 
 
 @function()
-def expand_as(x: Any, other: Any) -> Tensor:
-    """``x`` expanded to the shape of ``other``."""
-    return OPS.expand(as_tensor_of("expand_as", x), as_tensor_of("expand_as", other, "other").shape)
+def expand_as(input: Any, other: Any) -> Tensor:
+    """``input`` expanded to the shape of ``other``."""
+    return OPS.expand(as_tensor_of("expand_as", input), as_tensor_of("expand_as", other, "other").shape)
 
 
 @function(method=False)
@@ -169,28 +160,23 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     return tuple(OPS.expand(tensor, shape) for tensor in tensors)
 
 
-def _squeezable(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
-    given = tuple(range(len(shape))) if not dims else shapes.normalize_dims(op.name, dims, len(shape))
-    return x, tuple(axis for axis in given if shape[axis] == 1)
+def _squeezable(op: Any, input: Any, dim: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, input)
+    given = tuple(range(len(shape))) if not dim else shapes.normalize_dims(op.name, dim, len(shape))
+    return input, tuple(axis for axis in given if shape[axis] == 1)
 
 
-@op(dtype=KEEP, prepare=_squeezable, view=True)
-def squeeze(x: Tensor, *dims: Ints) -> Tensor:
-    """Dimensions of length 1 taken away: all, or those of ``dims`` that have length 1."""
-squeeze.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
-squeeze.write = lambda base, value, dims: OPS.reshape(value, base.shape)
+@op(moves=True, prepare=_squeezable, view=True)
+def squeeze(input: Tensor, *dim: Axes) -> Tensor:
+    """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
+squeeze.gradient(input=lambda g, input_shape, ops: ops.reshape(g, input_shape))
+squeeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
-def _new_dim(op: Any, x: Any, dim: Any) -> tuple[Any, Any]:
-    ndim = len(_shape_of(op, x))
-    return x, shapes.normalize_dim(op.name, dim, ndim + 1)
-
-
-@op(dtype=KEEP, prepare=_new_dim, view=True)
-def unsqueeze(x: Tensor, dim: int) -> Tensor:
+@op(moves=True, view=True)
+def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
     """A new dimension of length 1 at ``dim``."""
-unsqueeze.gradient(x=lambda g, x_shape, ops: ops.reshape(g, x_shape))
+unsqueeze.gradient(input=lambda g, input_shape, ops: ops.reshape(g, input_shape))
 unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
@@ -198,18 +184,18 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
 def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
-    if hasattr(tensors, "kind"):
+    if is_tensor(tensors):
         raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = as_tensors_of(op.name, tensors)
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
-    kept = [tensor for tensor in tensors if getattr(tensor, "shape", None) != (0,)] or tensors  # PyTorch's legacy rule
-    first = _shape_of(op, kept[0])
+    kept = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors  # PyTorch passes over empty vectors
+    first = kept[0].shape
     if not first:
         raise ShapeError(f"{op.name}: 0-d tensors cannot be joined. Use tapeloom.stack.")
     axis = shapes.normalize_dim(op.name, dim, len(first))
     for position, tensor in enumerate(kept):
-        shape = _shape_of(op, tensor)
+        shape = tensor.shape
         if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis):
             raise ShapeError(
                 f"{op.name}: tensor {position} has shape {shape} and tensor 0 has {first}; "
@@ -226,10 +212,10 @@ def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]
     return parts
 
 
-@op(dtype=PROMOTE, prepare=_joinable, method=False, aliases=("concat", "concatenate"))
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+@op(prepare=_joinable, method=False, aliases=("concat", "concatenate"))
+def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
-cat.gradient(tensors=lambda g, dim, tensors_shape, ops: _split_gradient(g, dim, tensors_shape, ops))
+cat.gradient(tensors=_split_gradient)
 
 
 @function(method=False)
@@ -250,21 +236,21 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 @function(method=False)
 def vstack(tensors: Any) -> Tensor:
     """The tensors joined by rows."""
-    return OPS.cat([OPS.reshape(x, (1, -1)) if x.ndim < 2 else x for x in as_tensors_of("vstack", tensors)], 0)
+    return OPS.cat([OPS.reshape(input, (1, -1)) if input.ndim < 2 else input for input in as_tensors_of("vstack", tensors)], 0)
 
 
 @function(method=False)
 def hstack(tensors: Any) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
-    tensors = [OPS.reshape(x, (1,)) if x.ndim == 0 else x for x in as_tensors_of("hstack", tensors)]
+    tensors = [OPS.reshape(input, (1,)) if input.ndim == 0 else input for input in as_tensors_of("hstack", tensors)]
     return OPS.cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
 
 
 # splitting
 
 
-def _narrow_range(op: Any, x: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
+def _narrow_range(op: Any, input: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, input)
     axis = shapes.normalize_dim(op.name, dim, len(shape))
     if not shape:
         raise ShapeError(f"{op.name}: a 0-d tensor has no dimension to take a part of.")
@@ -275,34 +261,34 @@ def _narrow_range(op: Any, x: Any, dim: Any, start: Any, length: Any) -> tuple[A
         raise ShapeError(
             f"{op.name}: start {start} and length {length} do not lie within dim {axis} of length {shape[axis]}."
         )
-    return x, axis, begin, length
+    return input, axis, begin, length
 
 
-@op(dtype=KEEP, prepare=_narrow_range, view=True)
-def narrow(x: Tensor, dim: int, start: Position, length: int) -> Tensor:
+@op(moves=True, prepare=_narrow_range, view=True)
+def narrow(input: Tensor, dim: Dim, start: Position, length: int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
-narrow.gradient(x=lambda g, dim, start, x_shape, ops: ops.place(g, dim, start, x_shape[dim]))
+narrow.gradient(input=lambda g, dim, start, input_shape, ops: ops.place(g, dim, start, input_shape[dim]))
 narrow.write = lambda base, value, dim, start, length: OPS.slice_put(base, value, part(base.shape, dim, start, length))
 
 
-@op(dtype=KEEP, method=False)
-def place(x: Tensor, dim: Dim, start: Position, total: int) -> Tensor:
-    """``x`` within zeros: along ``dim``, of length ``total``, from ``start``. The adjoint of ``narrow``."""
-place.gradient(x=lambda g, dim, start, x_shape, ops: ops.narrow(g, dim, start, x_shape[dim]))
+@primitive(moves=True)
+def place(input: Tensor, dim: Dim, start: Position, total: int) -> Tensor:
+    """``input`` within zeros: along ``dim``, of length ``total``, from ``start``. The adjoint of ``narrow``."""
+place.gradient(input=lambda g, dim, start, input_shape, ops: ops.narrow(g, dim, start, input_shape[dim]))
 
 
 @function()
-def select(x: Any, dim: int, index: int) -> Tensor:
+def select(input: Any, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
-    axis = shapes.normalize_dim("select", dim, as_tensor_of("select", x).ndim)
-    return x[(slice(None),) * axis + (index,)]
+    axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
+    return input[(slice(None),) * axis + (index,)]
 
 
 @function()
-def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
-    axis = shapes.normalize_dim("split", dim, as_tensor_of("split", x).ndim)
-    total = x.shape[axis]
+    axis = shapes.normalize_dim("split", dim, as_tensor_of("split", input).ndim)
+    total = input.shape[axis]
     if isinstance(split_size_or_sections, (tuple, list)):
         lengths = shapes.as_ints("split", "sections", split_size_or_sections)
         if _total(lengths) != total or any(length < 0 for length in lengths):
@@ -316,7 +302,7 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     for length in lengths:
         starts.append(start)
         start += length
-    return tuple(OPS.narrow(x, axis, begin, length) for begin, length in zip(starts, lengths, strict=True))
+    return tuple(OPS.narrow(input, axis, begin, length) for begin, length in zip(starts, lengths, strict=True))
 
 
 def _total(lengths: tuple[int, ...]) -> int:
@@ -327,31 +313,31 @@ def _total(lengths: tuple[int, ...]) -> int:
 
 
 @function()
-def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     if shapes.as_int("chunk", "chunks", chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
-    axis = shapes.normalize_dim("chunk", dim, as_tensor_of("chunk", x).ndim)
-    total = x.shape[axis]
+    axis = shapes.normalize_dim("chunk", dim, as_tensor_of("chunk", input).ndim)
+    total = input.shape[axis]
     if not total:
-        return split(x, [0] * chunks, axis)
-    return split(x, -(-total // chunks), axis)
+        return split(input, [0] * chunks, axis)
+    return split(input, -(-total // chunks), axis)
 
 
 @function()
-def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """The places along ``dim``, each without that dimension."""
-    axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", x).ndim)
-    if not x.ndim:
+    axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", input).ndim)
+    if not input.ndim:
         raise ShapeError("unbind: a 0-d tensor has no dimension to take apart.")
-    return tuple(select(x, axis, index) for index in range(x.shape[axis]))
+    return tuple(select(input, axis, index) for index in range(input.shape[axis]))
 
 
 # padding, turning and repeating
 
 
-def _padding(op: Any, x: Any, pad: Any, value: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
+def _padding(op: Any, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
+    shape = _shape_of(op, input)
     flat = shapes.as_ints(op.name, "pad", pad)
     if len(flat) % 2 or len(flat) > 2 * len(shape):
         raise ArgumentError(
@@ -362,38 +348,38 @@ def _padding(op: Any, x: Any, pad: Any, value: Any) -> tuple[Any, ...]:
         length = shape[-1 - position]
         if length + before + after < 0 or length + before < 0 or length + after < 0:
             raise ShapeError(f"{op.name}: pad {flat} takes more from dim {len(shape) - 1 - position} than its length {length}.")
-    return x, flat, value
+    return input, flat, value
 
 
 def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
     return ops.constant_pad(g, tuple(-amount for amount in pad), 0)
 
 
-@op(dtype=KEEP, prepare=_padding, method=False)
-def constant_pad(x: Tensor, pad: Ints, value: Number = 0) -> Tensor:
-    """``x`` with ``value`` around it; negative amounts crop.
+@primitive(moves=True, prepare=_padding)
+def constant_pad(input: Tensor, pad: Amounts, value: Number = 0) -> Tensor:
+    """``input`` with ``value`` around it; negative amounts crop.
 
     ``pad`` holds (before, after) of the last dimension, then of the one before it, and so on.
     """
-constant_pad.gradient(x=lambda g, pad, ops: _unpad(g, pad, ops))
+constant_pad.gradient(input=lambda g, pad, ops: _unpad(g, pad, ops))
 
 
 @function(method=False)
-def pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
-    """``x`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
+def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
+    """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
     if mode == "constant":
-        return OPS.constant_pad(x, pad, 0 if value is None else value)
+        return OPS.constant_pad(input, pad, 0 if value is None else value)
     if value is not None:
         raise ArgumentError(f"pad: mode {mode!r} takes no value.")
     from tapeloom.ops.creation import index_tensor
 
-    _, amounts, _ = _padding(OPS.constant_pad, x, pad, 0)
+    _, amounts, _ = _padding(OPS.constant_pad, input, pad, 0)
     for position in range(0, len(amounts), 2):
         before, after = amounts[position : position + 2]
-        axis = x.ndim - 1 - position // 2
-        places = _pad_places(mode, x.shape[axis], before, after)
-        x = OPS.index_select(x, axis, index_tensor(places, x))
-    return x
+        axis = input.ndim - 1 - position // 2
+        places = _pad_places(mode, input.shape[axis], before, after)
+        input = OPS.index_select(input, axis, index_tensor(places, input))
+    return input
 
 
 def _pad_places(mode: str, length: int, before: int, after: int) -> list[int]:
@@ -411,65 +397,59 @@ def _pad_places(mode: str, length: int, before: int, after: int) -> list[int]:
     raise ArgumentError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}.")
 
 
-def _axes(op: Any, x: Any, dims: Any) -> tuple[Any, ...]:
-    shape = _shape_of(op, x)
-    given = shapes.as_ints(op.name, "dims", dims)
-    return x, shapes.normalize_dims(op.name, given, len(shape)) if given else ()
-
-
-@op(dtype=KEEP, prepare=_axes)
-def flip(x: Tensor, *dims: Ints) -> Tensor:
+@op(moves=True)
+def flip(input: Tensor, *dims: Axes) -> Tensor:
     """The order along ``dims`` reversed."""
-flip.gradient(x=lambda g, dims, ops: ops.flip(g, dims))
+flip.gradient(input=lambda g, dims, ops: ops.flip(g, dims))
 
 
 @function()
-def roll(x: Any, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Any, shifts: Any, dims: Any = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
     if dims is None:
-        return OPS.reshape(roll(OPS.reshape(x, (-1,)), shifts, 0), x.shape)
+        return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
     amounts = shapes.as_ints("roll", "shifts", shifts)
-    axes = tuple(shapes.normalize_dim("roll", dim, x.ndim) for dim in shapes.as_ints("roll", "dims", dims))
+    axes = tuple(shapes.normalize_dim("roll", dim, input.ndim) for dim in shapes.as_ints("roll", "dims", dims))
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
     for amount, axis in zip(amounts, axes, strict=True):
-        length = x.shape[axis]
+        length = input.shape[axis]
         if length and amount % length:
             cut = length - amount % length
-            x = OPS.cat([OPS.narrow(x, axis, cut, length - cut), OPS.narrow(x, axis, 0, cut)], axis)
-    return x
+            input = OPS.cat([OPS.narrow(input, axis, cut, length - cut), OPS.narrow(input, axis, 0, cut)], axis)
+    return input
 
 
 @function()
-def repeat(x: Any, *sizes: Any) -> Tensor:
+def repeat(input: Any, *sizes: Any) -> Tensor:
     """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
     times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
-    if len(times) < as_tensor_of("repeat", x).ndim:
-        raise ShapeError(f"repeat: {len(times)} sizes were given for {x.ndim} dimensions. Give at least one for each.")
-    shape = (1,) * (len(times) - x.ndim) + x.shape
+    if len(times) < as_tensor_of("repeat", input).ndim:
+        raise ShapeError(f"repeat: {len(times)} sizes were given for {input.ndim} dimensions. Give at least one for each.")
+    shape = (1,) * (len(times) - input.ndim) + input.shape
     interleaved = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
-    spread = OPS.reshape(x, tuple(n for length in shape for n in (1, length)))
+    spread = OPS.reshape(input, tuple(n for length in shape for n in (1, length)))
     return OPS.reshape(OPS.expand(spread, interleaved), tuple(a * b for a, b in zip(times, shape, strict=True)))
 
 
 @function()
-def tile(x: Any, *dims: Any) -> Tensor:
+def tile(input: Any, *dims: Any) -> Tensor:
     """Like ``repeat``; missing sizes are 1."""
     times = shapes.as_size("tile", dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
-    return repeat(x, (1,) * (as_tensor_of("tile", x).ndim - len(times)) + times)
+    return repeat(input, (1,) * (as_tensor_of("tile", input).ndim - len(times)) + times)
 
 
-@op(dtype=KEEP, method=False)
-def reduce_to(x: Tensor, size: Size) -> Tensor:
-    """``x`` summed over what broadcasting from ``size`` repeated: the adjoint of ``expand``."""
-reduce_to.gradient(x=lambda g, x_shape, ops: ops.expand(g, x_shape))
+@primitive(moves=True)
+def reduce_to(input: Tensor, size: Size) -> Tensor:
+    """``input`` summed over what broadcasting from ``size`` repeated: the adjoint of ``expand``."""
+reduce_to.gradient(input=lambda g, input_shape, ops: ops.expand(g, input_shape))
 
 
-@op(dtype=KEEP, method=False)
+@primitive(moves=True)
 def zeros_of(size: Size, like: Tensor) -> Tensor:
     """Zeros of shape ``size`` in the dtype and on the device of ``like``: for gradient rules."""
 
 
-@op(dtype=KEEP, method=False)
+@primitive(moves=True)
 def full_of(like: Tensor, value: Number) -> Tensor:
     """``value`` in the shape, dtype and on the device of ``like``: for gradient rules."""

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
 from tapeloom.dtypes import finfo
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, no_more
-from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import FLOATING_ONLY
-from tapeloom.tape.tensor import Tensor, is_tensor, rebind
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.call.inplace import rebind
+from tapeloom.tensor.tensor import Tensor, is_tensor, read_array
 
 if TYPE_CHECKING:
-    from tapeloom.tape.roles import Size
+    from collections.abc import Sequence
+
+    from tapeloom.op.parameter import Size
 
 
-def _check_last(name: str, x: Any, normalized_shape: tuple[int, ...], **parameters: Any) -> None:
-    if not normalized_shape or x.shape[max(x.ndim - len(normalized_shape), 0) :] != normalized_shape:
+def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **parameters: Any) -> None:
+    if not normalized_shape or input.shape[max(input.ndim - len(normalized_shape), 0) :] != normalized_shape:
         raise ShapeError(
-            f"{name}: normalized_shape {normalized_shape} must be the last dimensions of x, which has shape {x.shape}."
+            f"{name}: normalized_shape {normalized_shape} must be the last dimensions of input, which has shape {input.shape}."
         )
     for parameter, value in parameters.items():
         if value is not None and value.shape != normalized_shape:
             raise ShapeError(f"{name}: {parameter} must have the shape {normalized_shape}, got {value.shape}.")
 
 
-def _layer_fits(op: Any, x: Any, normalized_shape: tuple[int, ...], weight: Any, bias: Any, eps: float) -> None:
-    _check_last("layer_norm", x, normalized_shape, weight=weight, bias=bias)
+def _layer_fits(op: Any, input: Tensor, normalized_shape: tuple[int, ...], weight: Any, bias: Any, eps: float) -> None:
+    _check_last("layer_norm", input, normalized_shape, weight=weight, bias=bias)
 
 
-@op(dtype=FLOATING_ONLY, composite=True, residuals=("mean", "scale"), check=_layer_fits, method=False)
+@op(takes="floating", composite=True, residuals=("mean", "scale"), check=_layer_fits, method=False)
 def layer_norm(
-    x: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """``(x - mean) / sqrt(var + eps) * weight + bias``, mean and variance (of n, not n - 1) over the last dimensions.
+    """``(input - mean) / sqrt(var + eps) * weight + bias``, mean and variance (of n, not n - 1) over the last dimensions.
 
     ``normalized_shape`` is their size, which ``weight`` and ``bias`` have too. Raises ShapeError for shapes that do
     not fit.
@@ -42,79 +45,84 @@ def layer_norm(
     Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 layer_norm.gradient(
-    lambda g, need, x, normalized_shape, weight, mean, scale, ops: ops.layer_norm_backward(
-        g, x, normalized_shape, weight, mean, scale, need
+    lambda g, need, input, normalized_shape, weight, mean, scale, ops: ops.layer_norm_backward(
+        g, input, normalized_shape, weight, mean, scale, need
     )
 )
 
 
 @function(method=False)
-def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
-    """``x / sqrt(mean(x**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
+def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
     ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
     size = shapes.as_size("rms_norm", normalized_shape)
-    _check_last("rms_norm", as_tensor_of("rms_norm", x), size, weight=weight)
-    eps = finfo(x.dtype).eps if eps is None else eps
+    _check_last("rms_norm", as_tensor_of("rms_norm", input), size, weight=weight)
+    eps = finfo(input.dtype).eps if eps is None else eps
     dims = tuple(range(-len(size), 0))
-    out = x * OPS.rsqrt(OPS.mean(OPS.square(x), dims, True) + eps)
+    out = input * OPS.rsqrt(OPS.mean(OPS.square(input), dims, True) + eps)
     return out if weight is None else out * weight
 
 
 # batch normalisation
 
 
-def _channels_fit(op: Any, x: Any, weight: Any, bias: Any, eps: float) -> None:
-    _check_channels("batch_norm", x, weight=weight, bias=bias)
+class BatchNorm(NamedTuple):
+    """The results of ``batch_norm_train``."""
+
+    out: Any
+    mean: Any
+    variance: Any
 
 
-def _check_channels(name: str, x: Any, **parameters: Any) -> None:
-    if x.ndim < 2:
-        raise ShapeError(f"{name}: expected x of shape (batch, channels, …), got {x.shape}.")
+def _channels_fit(op: Any, input: Tensor, weight: Any, bias: Any, eps: float) -> None:
+    _check_channels("batch_norm", input, weight=weight, bias=bias)
+
+
+def _check_channels(name: str, input: Tensor, **parameters: Any) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{name}: expected input of shape (batch, channels, …), got {input.shape}.")
     for parameter, value in parameters.items():
-        if value is not None and value.shape != x.shape[1:2]:
+        if value is not None and value.shape != input.shape[1:2]:
             raise ShapeError(
-                f"{name}: {parameter} must have the shape {x.shape[1:2]}, one value a channel of x of shape {x.shape}, "
+                f"{name}: {parameter} must have the shape {input.shape[1:2]}, one value a channel of input of shape {input.shape}, "
                 f"got {value.shape}."
             )
 
 
-@op(
-    dtype=FLOATING_ONLY,
+@primitive(takes="floating",
     composite=True,
-    outputs=("out", "mean", "variance"),
+    outputs=BatchNorm,
+    constants=("mean", "variance"),
     residuals=("batch_mean", "scale"),
-    check=_channels_fit,
-    method=False,
-)
+    check=_channels_fit)
 def batch_norm_train(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float = 1e-5
-) -> tuple[Tensor, Tensor, Tensor]:
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float = 1e-5
+) -> BatchNorm:
     """``batch_norm`` by the statistics of the batch, and these: mean and variance (of n) of each channel.
 
     No gradient flows back from the statistics.
     """
 batch_norm_train.gradient(
-    lambda g, need, x, weight, batch_mean, scale, ops: ops.batch_norm_backward(g[0], x, weight, batch_mean, scale, need)
+    lambda g, need, input, weight, batch_mean, scale, ops: ops.batch_norm_backward(g[0], input, weight, batch_mean, scale, need)
 )
 
 
 @function(method=False)
 def batch_norm(
-    x: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
-    **names: Any,
 ) -> Tensor:
-    """``(x - mean) / sqrt(var + eps) * weight + bias`` for x of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -124,27 +132,27 @@ def batch_norm(
     Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     covariate shift", ICML 2015, algorithms 1 and 2.
     """
-    x = _aliased("batch_norm", x, names)
-    if not x.dtype.is_floating_point:
-        raise DTypeError(f"batch_norm: expected floating tensors, got {x.dtype.name}. Cast with .float().")
+    as_tensor_of("batch_norm", input)
+    if not input.dtype.is_floating_point:
+        raise DTypeError(f"batch_norm: expected floating tensors, got {input.dtype.name}. Cast with .float().")
     statistics = {"running_mean": running_mean, "running_var": running_var}
     for name, value in statistics.items():
         if value is not None and not is_tensor(value):
             raise ArgumentTypeError(f"batch_norm: {name} must be a tensor or None, got {type(value).__name__}.")
-        if value is not None and value.device is not x.device:
-            raise DeviceError(f"batch_norm: {name} is on {value.device}, and x on {x.device}. Move one with .to(device).")
-    _check_channels("batch_norm", x, **statistics, weight=weight, bias=bias)
+        if value is not None and value.device is not input.device:
+            raise DeviceError(f"batch_norm: {name} is on {value.device}, and input on {input.device}. Move one with .to(device).")
+    _check_channels("batch_norm", input, **statistics, weight=weight, bias=bias)
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given unless training=True.")
-        return _by_running(x, running_mean, running_var, weight, bias, eps)
-    count = shapes.element_count(x.shape) // (x.shape[1] or 1)
+        return _by_running(input, running_mean, running_var, weight, bias, eps)
+    count = shapes.element_count(input.shape) // (input.shape[1] or 1)
     if count == 1:
         raise ShapeError(
-            f"batch_norm: training needs more than one value a channel, and x of shape {x.shape} has one. "
+            f"batch_norm: training needs more than one value a channel, and input of shape {input.shape} has one. "
             f"Give a larger batch, or use training=False."
         )
-    out, mean, variance = OPS.batch_norm_train(x, weight, bias, eps)
+    out, mean, variance = OPS.batch_norm_train(input, weight, bias, eps)
     if running_mean is not None:
         _move(running_mean, mean, momentum, 1.0)
     if running_var is not None:
@@ -152,51 +160,44 @@ def batch_norm(
     return out
 
 
-def _aliased(name: str, x: Any, names: dict[str, Any]) -> Any:
-    no_more(name, names)
-    as_tensor_of(name, x)
-    return x
-
-
 def _move(running: Tensor, batch: Tensor, momentum: float, factor: float) -> None:
     """Move a running statistic towards that of the batch: a new value, off the tape."""
-    array = running.array
-    moved = array * (1 - momentum) + batch.array * (momentum * factor)
-    rebind(running, running.kind.backend.cast(moved, running.dtype))  # type: ignore[attr-defined]
+    moved = read_array(running) * (1 - momentum) + read_array(batch) * (momentum * factor)
+    rebind(running, running.kind.backend.call("cast", moved, running.dtype))
 
 
-def _by_running(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """One factor and one summand a channel, so that x is passed over twice only."""
-    size = (x.shape[1],) + (1,) * (x.ndim - 2)
+def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """One factor and one summand a channel, so that input is passed over twice only."""
+    size = (input.shape[1],) + (1,) * (input.ndim - 2)
     factor = OPS.rsqrt(variance.detach() + eps)
     if weight is not None:
         factor = factor * weight
     summand = -mean.detach() * factor
     if bias is not None:
         summand = summand + bias
-    result = x * OPS.reshape(factor, size) + OPS.reshape(summand, size)
-    return result if result.dtype is x.dtype else OPS.cast(result, x.dtype)
+    result = input * OPS.reshape(factor, size) + OPS.reshape(summand, size)
+    return result if result.dtype is input.dtype else OPS.cast(result, input.dtype)
 
 
 # groups and instances
 
 
 @function(method=False)
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, **names: Any) -> Tensor:
-    """Normalise each of ``num_groups`` groups of channels of each sample of x (batch, channels, …).
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
     ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
     """
-    x = _aliased("group_norm", x, names)
-    _check_channels("group_norm", x, weight=weight, bias=bias)
-    if num_groups < 1 or x.shape[1] % num_groups:
-        raise ArgumentError(f"group_norm: num_groups={num_groups} must divide the {x.shape[1]} channels of x of shape {x.shape}.")
-    grouped = OPS.reshape(x, (x.shape[0], num_groups, shapes.element_count(x.shape[1:]) // num_groups))
-    out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), x.shape)
-    size = (x.shape[1],) + (1,) * (x.ndim - 2)
+    as_tensor_of("group_norm", input)
+    _check_channels("group_norm", input, weight=weight, bias=bias)
+    if num_groups < 1 or input.shape[1] % num_groups:
+        raise ArgumentError(f"group_norm: num_groups={num_groups} must divide the {input.shape[1]} channels of input of shape {input.shape}.")
+    grouped = OPS.reshape(input, (input.shape[0], num_groups, shapes.element_count(input.shape[1:]) // num_groups))
+    out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), input.shape)
+    size = (input.shape[1],) + (1,) * (input.ndim - 2)
     if weight is not None:
         out = out * OPS.reshape(weight, size)
     return out if bias is None else out + OPS.reshape(bias, size)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
-from tapeloom.tape.kind import Kind
-from tapeloom.tape.tensor import Tensor, make, rebind
+from tapeloom.call.inplace import rebind
+from tapeloom.tensor.kind import Kind
+from tapeloom.tensor.tensor import Tensor, make
 
 
 def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:
@@ -97,7 +98,7 @@ def sgd_step(
         held = [] if fresh or not momentum else [momenta[i].array for i in positions]  # type: ignore[union-attr]
         arrays = [params[i].array for i in positions]
         gradients = [grads[i].array for i in positions]
-        new_params, new_momenta = backend.sgd_step(
+        new_params, new_momenta = backend.kernels.sgd_step(
             arrays, gradients, held, lr, momentum, dampening, weight_decay, nesterov, maximize
         )
         _rebind(params, positions, new_params)
@@ -143,7 +144,7 @@ def adam_step(
     decoupled = decoupled or not weight_decay  # without decay both are the same, and infinity * 0 is kept out of g
     for kind, _, positions in _groups(params):
         backend: Any = kind.backend
-        results = backend.adam_step(
+        results = backend.kernels.adam_step(
             [params[i].array for i in positions],
             [grads[i].array for i in positions],
             [exp_avgs[i].array for i in positions],

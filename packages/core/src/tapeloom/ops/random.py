@@ -20,17 +20,18 @@ from tapeloom.host_random import (
     uniform_bounds,
     uniform_words,
 )
-from tapeloom.ops.arguments import as_number, as_tensor_of, no_more
-from tapeloom.tape.alias import check_writable
-from tapeloom.tape.alias import inplace as put
-from tapeloom.tape.kind import kind_of
-from tapeloom.tape.op import OPS, function, op
-from tapeloom.tape.policy import FLOATING_ONLY
-from tapeloom.tape.tensor import Tensor, is_tensor, make
+from tapeloom.op.parameter import as_number
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.call.inplace import check_writable
+from tapeloom.call.inplace import inplace as put
+from tapeloom.tensor.kind import kind_of
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
-    from tapeloom.tape.roles import Mask
+    from tapeloom.op.parameter import Mask
 
     DeviceLike = Device | str | None
 
@@ -47,10 +48,9 @@ def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, 
 
 def _words(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
     """The backend of ``device`` and the next ``words`` words there."""
-    backend: Any = kind_of(dtypes.float32, device).backend
+    backend = kind_of(dtypes.float32, device).backend
     seed, offset = _reserved(name, generator, words)
-    drawn = backend.random_words(seed, offset, words)
-    return backend, drawn if backend.device_count() == 1 else backend.to_device(drawn, device)
+    return backend, backend.random_words(seed, offset, words, device)
 
 
 def _floating(name: str, dtype: DType) -> DType:
@@ -62,7 +62,7 @@ def _floating(name: str, dtype: DType) -> DType:
 def _unit(name: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device) -> Tensor:
     _floating(name, dtype)
     backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
-    return make(backend.reshape(backend.unit_from_words(words, dtype), size), kind_of(dtype, device))
+    return make(backend.call("reshape", backend.call("unit_from_words", words, dtype), size), kind_of(dtype, device))
 
 
 def _uniform(
@@ -70,7 +70,7 @@ def _uniform(
 ) -> Tensor:
     start, scale, top = uniform_bounds(name, low, high, _floating(name, dtype))
     backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
-    return make(backend.reshape(backend.uniform_from_words(words, start, scale, top, dtype), size), kind_of(dtype, device))
+    return make(backend.call("reshape", backend.call("uniform_from_words", words, start, scale, top, dtype), size), kind_of(dtype, device))
 
 
 def _normal(
@@ -94,17 +94,14 @@ def _integers(
         raise ArgumentError(f"{name}: {low} to {high - 1} does not fit {dtype.name}, which takes {first} to {last}.")
     count = shapes.element_count(size)
     backend, words = _words(name, generator, 2 * count if wide else count, device)
-    numbers = backend.cast(backend.integers_from_words(words, low, span, wide), dtype)
-    return make(backend.reshape(numbers, size), kind_of(dtype, device))
-
-
-_SIGNIFICAND = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+    numbers = backend.call("cast", backend.call("integers_from_words", words, low, span, wide), dtype)
+    return make(backend.call("reshape", numbers, size), kind_of(dtype, device))
 
 
 def _exact_range(dtype: DType) -> tuple[int, int]:
     """The integers that ``dtype`` holds exactly, all of them in between as well."""
     if dtype.is_floating_point:
-        most = 2 ** _SIGNIFICAND[dtype.name]
+        most = 2**dtype.significand
         return -most, most
     if dtype.name == "bool":
         return 0, 1
@@ -206,45 +203,45 @@ def randperm(
     if count - 1 > _exact_range(chosen)[1]:
         raise ArgumentError(f"randperm: the numbers up to {count - 1} do not fit {chosen.name}. Give a wider dtype.")
     backend, words = _words("randperm", generator, 2 * count, where)
-    order = backend.cast(backend.permutation_from_words(words, count), chosen)
+    order = backend.call("cast", backend.call("permutation_from_words", words, count), chosen)
     return _finished(make(order, kind_of(chosen, where)), requires_grad)
 
 
-def _like(name: str, x: Any, dtype: Any, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
-    as_tensor_of(name, x)
-    return x.shape, dtypes.as_dtype(dtype or x.dtype), x.device if device is None else resolve_device(device)
+def _like(name: str, input: Any, dtype: Any, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
+    as_tensor_of(name, input)
+    return input.shape, dtypes.as_dtype(dtype or input.dtype), input.device if device is None else resolve_device(device)
 
 
 @function(method=False)
 def rand_like(
-    x: Tensor,
+    input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1) in the shape, dtype and device of ``x``."""
-    return _finished(_unit("rand_like", generator, *_like("rand_like", x, dtype, device)), requires_grad)
+    """Uniform numbers in [0, 1) in the shape, dtype and device of ``input``."""
+    return _finished(_unit("rand_like", generator, *_like("rand_like", input, dtype, device)), requires_grad)
 
 
 @function(method=False)
 def randn_like(
-    x: Tensor,
+    input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1 in the shape, dtype and device of ``x``."""
-    size, chosen, where = _like("randn_like", x, dtype, device)
+    """Normal numbers of mean 0 and standard deviation 1 in the shape, dtype and device of ``input``."""
+    size, chosen, where = _like("randn_like", input, dtype, device)
     return _finished(_normal("randn_like", generator, size, 0.0, 1.0, chosen, where), requires_grad)
 
 
 @function(method=False)
 def randint_like(
-    x: Tensor,
+    input: Tensor,
     low: int,
     high: int | None = None,
     *,
@@ -253,9 +250,9 @@ def randint_like(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """``randint_like(x, high)`` or ``(x, low, high)``: integers in the shape, dtype and device of ``x``."""
+    """``randint_like(input, high)`` or ``(input, low, high)``: integers in the shape, dtype and device of ``input``."""
     lowest, highest = (0, low) if high is None else (low, high)
-    size, chosen, where = _like("randint_like", x, dtype, device)
+    size, chosen, where = _like("randint_like", input, dtype, device)
     lowest, highest = shapes.as_int("randint_like", "low", lowest), shapes.as_int("randint_like", "high", highest)
     return _finished(_integers("randint_like", generator, size, lowest, highest, chosen, where), requires_grad)
 
@@ -276,7 +273,7 @@ def normal(
     Raises ArgumentError for a negative ``std``.
     """
     mean, std = (
-        value if is_tensor(value) else float(as_number("normal", value, parameter))
+        value if is_tensor(value) else float(as_number("normal", parameter, value))
         for parameter, value in (("mean", mean), ("std", std))
     )
     if not is_tensor(mean) and not is_tensor(std):
@@ -288,7 +285,7 @@ def normal(
     if size is not None:
         raise ArgumentTypeError("normal: size cannot be given together with tensors for mean or std.")
     if is_tensor(std):
-        if std.numel() and not bool(OPS.all(OPS.greater_equal(std, 0))):
+        if std.numel() and not bool(OPS.all(OPS.ge(std, 0))):
             raise ArgumentError("normal: std must not be negative anywhere.")
     elif not std >= 0:
         raise ArgumentError(f"normal: std must not be negative, got {std}.")
@@ -299,122 +296,110 @@ def normal(
 
 
 @function()
-def bernoulli(x: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Ones with the probabilities in ``x``, or all with probability ``p``, else zeros, in the shape and dtype of ``x``.
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Ones with the probabilities in ``input``, or all with probability ``p``, else zeros, in the shape and dtype of ``input``.
 
     Raises ArgumentError for a probability outside 0 to 1.
     """
-    as_tensor_of("bernoulli", x)
+    as_tensor_of("bernoulli", input)
     if p is not None:
-        return _coins("bernoulli", x, p, generator)
-    _floating("bernoulli", x.dtype)
-    return _coins("bernoulli", x, x.detach(), generator)
+        return _coins("bernoulli", input, p, generator)
+    _floating("bernoulli", input.dtype)
+    return _coins("bernoulli", input, input.detach(), generator)
 
 
-def _coins(name: str, x: Tensor, p: Any, generator: Generator | None) -> Tensor:
-    """Ones with probability ``p`` (a number, or a tensor that broadcasts to ``x``) like ``x``."""
-    count = x.numel()
+def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Tensor:
+    """Ones with probability ``p`` (a number, or a tensor that broadcasts to ``input``) like ``input``."""
+    count = input.numel()
     if is_tensor(p):
-        backend: Any = p.kind.backend
-        if shapes.broadcast(name, p.shape, x.shape) != x.shape:
-            raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to x of shape {x.shape}. Give one of that shape.")
+        backend = p.kind.backend
+        if shapes.broadcast(name, p.shape, input.shape) != input.shape:
+            raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to input of shape {input.shape}. Give one of that shape.")
         above_one = 1 + dtypes.finfo(p.dtype).eps if p.dtype.is_floating_point else 2
-        if p.numel() and not backend.in_range(p.array, 0, above_one):
+        if p.numel() and not backend.in_range(read_array(p), 0, above_one):
             raise ArgumentError(f"{name}: the probabilities must be from 0 to 1.")
-        threshold = backend.probability_thresholds(backend.reshape(backend.expand(p.array, x.shape), (count,)))
+        threshold = backend.call("probability_thresholds", backend.call("reshape", backend.call("expand", read_array(p), input.shape), (count,)))
     else:
-        threshold = probability_threshold(name, as_number(name, p, "p"))
-    backend, words = _words(name, generator, count, x.device)
-    ones = backend.cast(backend.bernoulli_from_words(words, threshold), x.dtype)
-    return make(backend.reshape(ones, x.shape), x.kind)
+        threshold = probability_threshold(name, as_number(name, "p", p))
+    backend, words = _words(name, generator, count, input.device)
+    ones = backend.call("cast", backend.call("bernoulli_from_words", words, threshold), input.dtype)
+    return make(backend.call("reshape", ones, input.shape), input.kind)
 
 
 # dropout
 
 
-@op(dtype=FLOATING_ONLY, method=False)
-def masked_scale(x: Tensor, mask: Mask, scale: float) -> Tensor:
-    """``x * scale`` where ``mask`` is true, 0 elsewhere."""
-masked_scale.gradient(x=lambda g, mask, scale, ops: ops.masked_scale(g, mask, scale))
+@primitive(takes="floating")
+def masked_scale(input: Tensor, mask: Mask, scale: float) -> Tensor:
+    """``input * scale`` where ``mask`` is true, 0 elsewhere."""
+masked_scale.gradient(input=lambda g, mask, scale, ops: ops.masked_scale(g, mask, scale))
 
 
 @function(method=False)
 def dropout(
-    x: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None, **names: Any
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``x`` itself.
+    """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``input`` itself.
 
     Raises ArgumentError for ``p`` outside 0 to 1.
 
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
     """
-    no_more("dropout", names)
-    as_tensor_of("dropout", x)
-    threshold = probability_threshold("dropout", as_number("dropout", p, "p"))
+    as_tensor_of("dropout", input)
+    threshold = probability_threshold("dropout", as_number("dropout", "p", p))
     if not training or not threshold:
-        return x
-    _floating("dropout", x.dtype)
-    backend, words = _words("dropout", generator, x.numel(), x.device)
-    mask = make(backend.reshape(backend.keep_from_words(words, threshold), x.shape), kind_of(dtypes.bool_, x.device))
-    out = OPS.masked_scale(x, mask, 1 / (1 - p) if p < 1 else 0.0)
-    return put("dropout", x, out) if inplace else out
+        return input
+    _floating("dropout", input.dtype)
+    backend, words = _words("dropout", generator, input.numel(), input.device)
+    mask = make(backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape), kind_of(dtypes.bool_, input.device))
+    out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
+    return put("dropout", input, out) if inplace else out
 
 
 # in place
 
 
 @function()
-def uniform_(x: Tensor, *bounds: float, generator: Generator | None = None, **names: float) -> Tensor:
-    """``uniform_(low=0, high=1)``: give every element a uniform number in [low, high), in place.
+def uniform_(
+    self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a uniform number in [low, high), in place.
 
-    ``from`` and ``to`` are other spellings. Raises ArgumentError where low is above high.
+    ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
-    low, high = _bounds("uniform_", bounds, names, 0.0, 1.0)
-    low, high = as_number("uniform_", low, "low"), as_number("uniform_", high, "high")
-    check_writable("uniform", as_tensor_of("uniform_", x))
-    return put("uniform", x, _uniform("uniform_", generator, x.shape, low, high, x.dtype, x.device))
-
-
-def _bounds(name: str, bounds: tuple[Any, ...], names: dict[str, Any], low: Any, high: Any) -> tuple[Any, Any]:
-    values = [low, high]
-    if len(bounds) > 2:
-        raise ArgumentTypeError(f"{name}: takes at most two bounds, got {len(bounds)}.")
-    values[: len(bounds)] = bounds
-    for spelling, value in names.items():
-        if spelling not in ("from", "a", "low", "to", "b", "high"):
-            raise ArgumentTypeError(f"{name}: unexpected argument {spelling!r}. Give from= and to=.")
-        values[spelling in ("to", "b", "high")] = value
-    return values[0], values[1]
+    low = as_number("uniform_", "low", low)
+    high = as_number("uniform_", "high", high)
+    check_writable("uniform", as_tensor_of("uniform_", self, "self"))
+    return put("uniform", self, _uniform("uniform_", generator, self.shape, low, high, self.dtype, self.device))
 
 
 @function()
-def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
-    mean, std = as_number("normal_", mean, "mean"), as_number("normal_", std, "std")
-    check_writable("normal", as_tensor_of("normal_", x))
-    return put("normal", x, _normal("normal_", generator, x.shape, mean, std, x.dtype, x.device))
+    mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std)
+    check_writable("normal", as_tensor_of("normal_", input))
+    return put("normal", input, _normal("normal_", generator, input.shape, mean, std, input.dtype, input.device))
 
 
 @function()
-def bernoulli_(x: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
-    check_writable("bernoulli", as_tensor_of("bernoulli_", x))
-    return put("bernoulli", x, _coins("bernoulli_", x, p.detach() if is_tensor(p) else p, generator))
+    check_writable("bernoulli", as_tensor_of("bernoulli_", input))
+    return put("bernoulli", input, _coins("bernoulli_", input, p.detach() if is_tensor(p) else p, generator))
 
 
 @function()
-def random_(x: Tensor, *bounds: int, generator: Generator | None = None, **names: int) -> Tensor:
+def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
     """``random_()``, ``random_(high)``, ``random_(low, high)``: give every element a random integer, in place.
 
-    It is from low (0) up to, not including, high (by default beyond all that the dtype holds exactly).
+    It is from low (0) up to, not including, high (by default beyond all that the dtype holds exactly). ``from`` and
+    ``to`` are other spellings.
     """
-    if len(bounds) == 1 and not names:
-        low, high = 0, bounds[0]
-    else:
-        low, high = _bounds("random_", bounds, names, 0, None)
-    as_tensor_of("random_", x)
+    as_tensor_of("random_", self, "self")
+    if high is None and low:  # one number is the upper bound
+        low, high = 0, low
     low = shapes.as_int("random_", "low", low)
-    high = _exact_range(x.dtype)[1] + 1 if high is None else shapes.as_int("random_", "high", high)
-    check_writable("random", x)
-    return put("random", x, _integers("random_", generator, x.shape, low, high, x.dtype, x.device))
+    high = _exact_range(self.dtype)[1] + 1 if high is None else shapes.as_int("random_", "high", high)
+    check_writable("random", self)
+    return put("random", self, _integers("random_", generator, self.shape, low, high, self.dtype, self.device))

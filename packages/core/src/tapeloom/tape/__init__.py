@@ -1,1 +1,1 @@
-"""The tape: Tensor, op, apply, backward. How operations are remembered and walked back."""
+"""How operations are walked back: plans, the walk, transfers, functions of the user's own."""

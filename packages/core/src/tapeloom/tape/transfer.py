@@ -6,36 +6,29 @@ from typing import Any
 
 from tapeloom.devices import Device
 from tapeloom.modes import MODES
-from tapeloom.tape.kind import Kind, kind_of
-from tapeloom.tape.node import Node, next_number
-from tapeloom.tape.tensor import Tensor, make
+from tapeloom.tape.plan import Pairs, Plan
+from tapeloom.tensor.kind import Kind, kind_of
+from tapeloom.tensor.node import Node, next_number
+from tapeloom.tensor.tensor import Tensor, make, read_array
 
 
-class _Move:
-    """What stands for op and plan on a transfer's node: it keeps the source kind and moves the gradient back."""
+class Transfer(Plan):
+    """The plan of a transfer: its gradient is moved back."""
 
+    __slots__ = ("source",)
     name = "to"
-    layout: tuple[str, ...] = ()
-    inputs = ("x",)
-    residuals: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    composite = False
-    crosses = True
     frees = False
 
-    def __init__(self, source: Kind, target: Kind) -> None:
+    def __init__(self, source: Kind) -> None:
         self.source = source
-        self.target = target
-        self.op = self
-        self.need = (True,)
 
-    def pull(self, g: Any, kept: tuple[Any, ...], ops: Any) -> list[Any]:
-        if isinstance(g, Tensor):
-            return [transferred(g, self.source.device)]
-        return [move(g, self.target, self.source)]
+    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+        edge = node.edges[0]
+        assert edge is not None
+        return [(edge, transferred(g, self.source.device) if create else moved(g, node.kind, self.source))]
 
 
-def move(array: Any, source: Kind, target: Kind) -> Any:
+def moved(array: Any, source: Kind, target: Kind) -> Any:
     """A raw array from the device of ``source`` on that of ``target``; through the host between two backends."""
     if source.backend is target.backend:
         return source.backend.to_device(array, target.device)
@@ -48,11 +41,11 @@ def transferred(x: Tensor, device: Device) -> Tensor:
     if source.device is device:
         return x
     target = kind_of(source.dtype, device)
-    array = move(x.array, source, target)
+    array = moved(read_array(x), source, target)
     node = None
     if x.node is not None and MODES.get().grad:
         node = object.__new__(Node)
-        node.plan = _Move(source, target)  # type: ignore[assignment]
+        node.plan = Transfer(source)
         node.edges = (x.node,)
         node.kept = ()
         node.kind = target

@@ -23,11 +23,13 @@ from typing import Any
 import pytest
 
 from tapeloom.backend.arrayapi import ArrayAPIBackend
+from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.plugins import _backends, get_backend, register_backend, resolve_device, unregister_backend
-from tapeloom.backend.protocol import Backend
+from tapeloom.backend.runtime import Backend
 from tapeloom.dtypes import DType
 from tapeloom.errors import TapeloomError
-from tapeloom.tape.op import REGISTRY, Op
+from tapeloom.call.op import Op
+from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import checks
 from tapeloom.testing.refusals import check_refusals
 from tapeloom.testing.table import Row, load
@@ -49,7 +51,7 @@ APPLIES: dict[str, Callable[[Row], bool]] = {
 
 def _promotes(row: Row) -> bool:
     """Whether the op takes two tensors or numbers, and nothing else."""
-    return row.op is not None and [annotation for _, annotation, _ in row.op.roles] == ["TensorLike", "TensorLike"]
+    return row.op is not None and [p.role for p in row.op.parameters] == ["TensorLike", "TensorLike"]
 
 
 class Conformance:
@@ -213,19 +215,22 @@ def _usual(row: Row) -> DType:
 
 
 def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
-    """``backend`` has a kernel for ``op``, whose parameters bear the names of the op's."""
-    kernel = getattr(backend, op.name, None)
+    """``backend`` has a kernel for ``op`` that takes its parameters in its order, settings under their names."""
+    kernel = getattr(backend.kernels, op.name, None)
+    if op.name in backend.lacking_ops:
+        assert kernel is None, f"{op.name}: the backend {backend.name!r} says that it has no such kernel, and has one."
+        return
     assert kernel is not None, f"{op.name}: the backend {backend.name!r} has no kernel of this name."
-    try:
-        parameters = inspect.signature(kernel).parameters
-    except (TypeError, ValueError):  # a function of the array library, made in C
+    if not inspect.ismethod(kernel):  # a function of the array library
         return
-    if not inspect.ismethod(kernel):
-        return
-    wanted = [name for name, _, _ in op.kernel_parameters]
+    parameters = inspect.signature(kernel).parameters
+    wanted = [p for p in op.parameters if p.passed]
     names = list(parameters)
-    assert names[: len(wanted)] == wanted, (
-        f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {wanted}."
+    if any(parameters[name].kind is inspect.Parameter.VAR_POSITIONAL for name in names):
+        return
+    fits = len(names) >= len(wanted) and all(p.input or p.name == name for p, name in zip(wanted, names, strict=False))
+    assert fits, (
+        f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {[p.name for p in wanted]}."
     )
     for name in names[len(wanted) :]:
         optional = parameters[name].default is not inspect.Parameter.empty
@@ -233,17 +238,18 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
 
 
 def check_strangers(backend: Backend) -> None:
-    """No public method of ``backend`` that core would never call: most often a kernel under a wrong name."""
-    known = {*dir(ArrayAPIBackend), *REGISTRY}
+    """No public method of ``backend`` or its kernels that core would never call: most often one under a wrong name."""
+    known = {*dir(Backend), *dir(ArrayAPIBackend), *dir(ArrayKernels), *REGISTRY}
+    ours = (*Backend.__mro__, *ArrayAPIBackend.__mro__, *ArrayKernels.__mro__)
     strangers = [
         name
-        for cls in type(backend).__mro__
-        if cls not in (object, Backend, ArrayAPIBackend) and cls not in ArrayAPIBackend.__mro__
+        for cls in (*type(backend).__mro__, *type(backend.kernels).__mro__)
+        if cls not in ours
         for name, value in vars(cls).items()
         if callable(value) and not name.startswith("_") and name not in known
     ]
     assert not strangers, (
-        f"{backend.name}: {', '.join(strangers)}: no op and no part of the protocol. "
+        f"{backend.name}: {', '.join(strangers)}: no op and no part of what core calls. "
         f"Correct the name, or begin that of a helper with an underscore."
     )
 

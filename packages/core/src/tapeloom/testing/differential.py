@@ -9,7 +9,7 @@ import numpy as np
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import report, resolve_device
-from tapeloom.tape.tensor import Tensor
+from tapeloom.tensor.tensor import Tensor
 
 
 def usable_devices() -> list[str]:

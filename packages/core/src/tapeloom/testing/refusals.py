@@ -14,9 +14,11 @@ import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.plugins import _backends
+from tapeloom.call.bind import bind, spread
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError
-from tapeloom.tape.tensor import Tensor
+from tapeloom.op.parameter import Parameter
+from tapeloom.tensor.tensor import Tensor
 from tapeloom.testing.checks import refused, tensors_of
 from tapeloom.testing.table import Row
 
@@ -54,55 +56,51 @@ def check_refusals(row: Row, device: Any) -> None:
     op = row.op
     dtype = dtypes.float32 if dtypes.float32 in row.dtypes else row.dtypes[0]
     args, kwargs = tensors_of(row.cases[0], dtype, device)
-    bound = dict(zip(op.parameters, op.bind(tuple(args), kwargs), strict=True))
-    roles = {name: (annotation, role) for name, annotation, role in op.roles}
-    for name, (annotation, role) in roles.items():
-        for wrong, raises, messages in _wrong(op, name, annotation, role, bound):
-            _one_of(op, {**bound, name: wrong}, raises, messages, f"{op.name} with {name}={_shown(wrong)} on {device}")
-    signature = op.signature()
+    bound = dict(zip(op.arguments.names, bind(op.name, op.arguments, tuple(args), kwargs), strict=True))
+    for parameter in op.parameters:
+        for wrong, raises, messages in _wrong(op, parameter, bound):
+            where = f"{op.name} with {parameter.name}={_shown(wrong)} on {device}"
+            _one_of(op, {**bound, parameter.name: wrong}, raises, messages, where)
+    signature = op.text()
     text = f"{op.name}: unexpected argument 'bogus'. Signature: {signature}"
     refused(lambda: op(*args, **kwargs, bogus=1), ArgumentTypeError, text, f"{op.name} with bogus=1")
-    missing = next((name for name in op.parameters if name not in op.defaults and name != op.variadic), None)
-    if missing is not None and op.prepare is None:
-        text = f"{op.name}: argument {missing!r} is missing. Signature: {signature}"
+    arguments = op.arguments
+    missing = next((n for n in arguments.names if n not in arguments.defaults and n != arguments.starred), None)
+    if missing is not None:
+        text = f"{op.name}: argument {missing!r} is missing. Signature: {arguments.text(op.name)}"
         refused(lambda: op(), ArgumentTypeError, text, f"{op.name} without arguments")
-    _two_devices(row, bound, roles, device)
+    _two_devices(row, bound, device)
 
 
-def _wrong(op: Any, name: str, annotation: str, role: str | None, bound: dict[str, Any]) -> Iterator[Any]:
-    """Values that parameter ``name`` must not have: (value, exception, the messages that may come)."""
+def _wrong(op: Any, parameter: Parameter, bound: dict[str, Any]) -> Iterator[Any]:
+    """Values that a parameter must not have: (value, exception, the messages that may come)."""
+    name, role = parameter.name, parameter.role
     value, prefix = bound[name], f"{op.name}: {name} must"
-    if role is not None and role not in ("values", "indices"):
-        wanted = "a tensor or a number" if annotation.startswith("TensorLike") else "a tensor"
+    if parameter.many:
+        text = f"{prefix} be a list or tuple of tensors, got"
+        yield "text", ArgumentTypeError, (f"{text} 'text'.", f"{text} str.")
+    elif parameter.input:
+        wanted = "a tensor or a number" if parameter.number else "a tensor"
         # an op that prepares its arguments looks at its tensor first, and names its type
         yield "text", ArgumentTypeError, (f"{prefix} be {wanted}, got 'text'.", f"{prefix} be a tensor, got str.")
-        if isinstance(value, Tensor) and role == "index":
+        if isinstance(value, Tensor) and parameter.input == "index":
             yield value.float(), DTypeError, (f"{prefix} hold integers, got float32. Cast it with .long().",)
-        if isinstance(value, Tensor) and role == "mask":
+        if isinstance(value, Tensor) and parameter.input == "mask":
             yield value.float(), DTypeError, (f"{prefix} be a bool tensor, got float32. Cast it with .bool().",)
-    elif role is not None:
-        yield (
-            "text",
-            ArgumentTypeError,
-            (
-                f"{prefix} be a list or tuple of tensors, got 'text'.",
-                f"{prefix} be a list or tuple of tensors, got str.",
-            ),
-        )
-    elif annotation in ("Dim", "Dims") and name in ("dim", "dims"):
-        first = next(bound[other] for other, _, kind in op.roles if kind is not None)
-        ndim = first.ndim
+    elif role in ("Dim", "Dims") and name == "dim":
+        first = next(bound[p.name] for p in op.parameters if p.input)
+        ndim = (first[0] if isinstance(first, (list, tuple)) else first).ndim
         for out in (ndim, -ndim - 1):
             text = f"{op.name}: dim {out} is out of range for a tensor of {ndim} dimensions. Give a dim from {-ndim} to {ndim - 1}."
             yield out, IndexingError, (text,)
         yield 1.5, ArgumentTypeError, (f"{op.name}: dim must be an int, got 1.5 of type float.",)
-    elif annotation == "bool":
+    elif role == "bool":
         yield "yes", ArgumentTypeError, (f"{prefix} be True or False, got 'yes'.",)
-    elif annotation in ("float", "Number"):
+    elif role in ("float", "Number"):
         yield "text", ArgumentTypeError, (f"{prefix} be a number, got 'text' of type str.",)
-    elif annotation in ("int", "Position") and op.prepare is None:
+    elif role in ("int", "Position") and op.prepare is None:
         yield 1.5, ArgumentTypeError, (f"{prefix} be an int, got 1.5 of type float.",)
-    elif annotation == "str":
+    elif role == "str":
         yield 3, ArgumentTypeError, (f"{prefix} be a string, got 3.",)
 
 
@@ -125,15 +123,19 @@ def _one_of(op: Any, bound: dict[str, Any], raises: type[Exception], messages: t
 
 
 def _called(op: Any, bound: dict[str, Any]) -> Any:
-    positional = [bound[name] for name in op.parameters[: op.positional]]
-    rest = {name: bound[name] for name in op.parameters[op.positional :] if name != op.variadic}
-    extra = bound.get(op.variadic, ())
-    return op(*positional, *(extra if isinstance(extra, (tuple, list)) else (extra,)), **rest)
+    arguments = op.arguments
+    values = [bound[name] for name in arguments.names]
+    if arguments.starred is not None:
+        place = arguments.names.index(arguments.starred)
+        extra = values[place]
+        values[place] = extra if isinstance(extra, (tuple, list)) else (extra,)
+    args, kwargs = spread(arguments, values)
+    return op(*args, **kwargs)
 
 
-def _two_devices(row: Row, bound: dict[str, Any], roles: dict[str, Any], device: Any) -> None:
+def _two_devices(row: Row, bound: dict[str, Any], device: Any) -> None:
     op = row.op
-    inputs = [name for name, (_, role) in roles.items() if role is not None and isinstance(bound[name], Tensor)]
+    inputs = [p.name for p in op.parameters if p.input and isinstance(bound[p.name], Tensor)]
     if len(inputs) < 2:
         return
     first, second = inputs[:2]

@@ -11,7 +11,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.dtypes import DType
-from tapeloom.tape.op import FUNCTIONS, REGISTRY
+from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.testing.inputs import Input, draw, inputs_in, mapped, seed_of
 
 FLOATS: tuple[DType, ...] = dtypes.FLOATS
@@ -128,15 +128,13 @@ class Row:
 
     @property
     def call(self) -> Callable[..., Any]:
-        """The public function of this name, the op, or what the row says."""
-        return self.calls or self.op or FUNCTIONS[self.name][0]
+        """The op or public function of this name, or what the row says."""
+        return self.calls or self.op or FUNCTIONS[self.name].call
 
     @property
     def op(self) -> Any:
-        """The op of this name, or None for a plain function over ops. ``op NAME`` is the op that has a function beside it."""
-        if self.name.startswith("op "):
-            return REGISTRY[self.name.removeprefix("op ")]
-        return None if self.name in FUNCTIONS or self.calls else REGISTRY[self.name]
+        """The op of this name, or None for a plain function over ops."""
+        return None if self.calls else REGISTRY.get(self.name)
 
     def cases_for(self, dtype: DType, few: bool = False) -> Iterator[Case]:
         """The cases that ``dtype`` is tested with: all for the common dtypes (``few``: for float32), else the first.

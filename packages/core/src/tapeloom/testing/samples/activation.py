@@ -52,7 +52,7 @@ activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,
 row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,
-      "prelu: weight has shape (2,), and x of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
+      "prelu: weight has shape (2,), and input of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
 activation("hardtanh", lambda x, low=-1.0, high=1.0: min(max(x, low), high), (-2.0, 0.5), at={NAN: NAN, INF: 1.0}, kinks=(-2, -1, 0.5, 1), budget="exact")
 fails("hardtanh", [T(3), 1.0, -1.0], ArgumentError, "hardtanh: min_val=1.0 is above max_val=-1.0. Swap them.")
 activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact")
@@ -150,10 +150,10 @@ row("log_softmax_backward", *PAIRS, reference=_lines(_log_softmax_slope), budget
 # functions over ops
 
 for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "mish", "softsign", "tanhshrink", "glu"):
-    fails(_name, [1.0], ArgumentTypeError, f"{_name}: x must be a tensor, got float.")
+    fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float.")
 for _name in ("logsigmoid", "mish"):
     text = "softplus: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 fails("softmin", [X, 3], IndexingError, "softmax: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: x must be a tensor, got list.")
+fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
 fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")

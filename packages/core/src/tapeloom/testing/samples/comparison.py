@@ -20,9 +20,8 @@ BITS = (dtypes.bool_, *INTEGERS)
 
 def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) -> None:
     """The row of a comparison; ``with_nan`` is what nan against itself gives."""
-    entry = "op equal" if name == "equal" else name
     row(
-        entry,
+        name,
         [T(3, 4, low=-2, high=2), T(3, 4, low=-2, high=2)],
         [T(3, 1), T(4)],
         [T(4), T()],
@@ -36,16 +35,16 @@ def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) ->
         budget="exact",
         grad=0,
     )
-    fails(entry, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
-    fails(entry, [T(3), "text"], ArgumentTypeError, f"{name}: y must be a tensor or a number, got 'text'.")
+    fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
+    fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got 'text'.")
 
 
-compared("equal", lambda x, y: x == y, False)
-compared("not_equal", lambda x, y: x != y, True)
-compared("less", lambda x, y: x < y, False)
-compared("less_equal", lambda x, y: x <= y, False)
-compared("greater", lambda x, y: x > y, False)
-compared("greater_equal", lambda x, y: x >= y, False)
+compared("eq", lambda x, y: x == y, False)
+compared("ne", lambda x, y: x != y, True)
+compared("lt", lambda x, y: x < y, False)
+compared("le", lambda x, y: x <= y, False)
+compared("gt", lambda x, y: x > y, False)
+compared("ge", lambda x, y: x >= y, False)
 
 
 def logical(name: str, function: Callable[..., bool]) -> None:
@@ -207,6 +206,6 @@ row(
 for _name in ("isclose", "allclose"):
     fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format("isclose"))
 for _name in ("isclose", "equal", "allclose"):
-    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: y must be a tensor, got float.")
-    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")
-fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "multiply: y must be a tensor or a number, got 'tight'.")
+    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "multiply: other must be a tensor or a number, got 'tight'.")

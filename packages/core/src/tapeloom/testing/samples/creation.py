@@ -28,17 +28,17 @@ for _name, _value in {"zeros": 0, "empty": 0, "ones": 1}.items():
 for _name in ("zeros", "empty", "ones"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
     fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
-    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: x must be a tensor, got int.")
+    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
 KINDS_KNOWN = ", ".join(dtype.name for dtype in ALL)
 fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
 row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
 fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
+fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'input' of type str.")
 fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=ALL, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
-fails("full_like", [3, 1], ArgumentTypeError, "full_like: x must be a tensor, got int.")
-fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
+fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int.")
+fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'input' of type str.")
 fails("full_like", [T(3), T(3)], ShapeError, "item: a tensor of shape (3,) has 3 elements; only one can be an item.")
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
@@ -65,7 +65,7 @@ fails("eye", [2, 2.5], ArgumentTypeError, "eye: size must be an int, got 2.5 of 
 row("one_hot", [P([0, 2, 1])], [I(2, 3, below=4), 5], [P(1), 3], [I(0, below=3), 3], gives="int64", grad=0, dtypes=[dtypes.int64], budget="exact",
     reference=lambda x, classes=None: built((*x.shape, classes or int(x.max()) + 1), lambda i: int(x[i[:-1]] == i[-1])))
 fails("one_hot", [P([0, 3]), 3], ShapeError, "one_hot: classes must lie in 0..2, got 0 to 3.")
-fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: x must be a tensor, got int.", dtypes.int64)
+fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: input must be a tensor, got int.", dtypes.int64)
 LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
 row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
@@ -80,8 +80,8 @@ row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lamb
 row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
 for _name in ("zeros", "ones"):
     fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
-    fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: x must be a tensor, got int.")
-fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
+    fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: input must be a tensor, got int.")
+fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'input' of type str.")
 fails("new_full", [T(3), (-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 
@@ -121,7 +121,7 @@ row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_co
 fails("fill_", [T(3, 4), T(3)], ShapeError,
       "expand: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
 fails("fill_", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-fails("fill_", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
+fails("fill_", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'input' of type str.")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)

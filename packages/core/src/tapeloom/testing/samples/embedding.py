@@ -27,7 +27,7 @@ def _gathered(upstream: Any, indices: Any, count: int, padding: Any) -> Any:
 
 TABLE = T(5, 3)
 FEW: dict[str, Any] = {"dtypes": FLOATS, "without": "0d"}
-row("op embedding", [TABLE, P([1, 4, 1]), None], case(TABLE, I(2, 3, below=5), 1, grad=False), [TABLE, P(2), None], [TABLE, I(0, below=5), None], budget="exact",
+row("embedding_rows", [TABLE, P([1, 4, 1]), None], case(TABLE, I(2, 3, below=5), 1, grad=False), [TABLE, P(2), None], [TABLE, I(0, below=5), None], budget="exact",
     reference=lambda weight, indices, padding: _rows(weight, indices), **FEW | {"without": ""})
 row("embedding_backward", [T(3, 3), P([1, 4, 1]), 5, None], [T(2, 3, 3), I(2, 3, below=5), 5, 1], [T(0, 3), I(0, below=5), 5, None],
     reference=_gathered, budget="sum", **FEW)
@@ -44,6 +44,6 @@ fails("embedding", [P([1, 5]), TABLE], IndexingError, "embedding: row 5 is out o
 fails("embedding", [P([-1]), TABLE], IndexingError, "embedding: row -1 is out of range for a table of 5 rows, which count from 0.")
 fails("embedding", [P([1]), T(5)], ShapeError, "embedding: weight must be a table of shape (rows, size), got shape (5,).")
 fails("embedding", [TABLE, TABLE], DTypeError,
-      "embedding: x must hold row numbers, got float32. Cast it with .long(); the table is the second argument.")
+      "embedding: input must hold row numbers, got float32. Cast it with .long(); the table is the second argument.")
 fails("embedding", [P([1]), TABLE, 5], ArgumentError, "embedding: padding_idx=5 is no row of a table of 5 rows.")
-fails("embedding", [1, TABLE], ArgumentTypeError, "embedding: x must be a tensor, got int.")
+fails("embedding", [1, TABLE], ArgumentTypeError, "embedding: input must be a tensor, got int.")

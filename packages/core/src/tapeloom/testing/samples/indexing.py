@@ -133,7 +133,7 @@ def _unsliced(x: Any, key: Any, size: Any) -> Any:
     return _written(np.zeros(size, x.dtype), NATIVE, x)
 
 
-row("slice", [X, KEY], reference=lambda x, key: _read(x, NATIVE), **PICKS)
+row("slice_get", [X, KEY], reference=lambda x, key: _read(x, NATIVE), **PICKS)
 row("unslice", [T(2, 1, 4), KEY, (2, 3, 4)], reference=_unsliced, **PICKS)
 row("slice_put", [X, T(2, 1, 4), KEY], [X, T(4), KEY], reference=lambda x, value, key: _written(x, NATIVE, value), **PICKS)
 row("zero_of", [T(3, 4)], [T()], [T(0, 3)], reference=lambda like: np.zeros(()), grad=0, **PICKED)
@@ -197,8 +197,8 @@ def bad_indices(name: str, arguments: list[Any]) -> None:
 row("gather", [T(3, 4), 0, I(2, 4, below=3)], [X, -1, I(2, 2, 5, below=4)], [T(3, 4), 1, I(0, 2, below=4)], [T(), 0, I(below=1)],
     [T(), 0, I(1, below=1)], reference=_gathered, **PICKED)
 bad_indices("gather", [T(3, 4), 0, "index"])
-fails("gather", [T(3, 4), 0, I(2, below=3)], ShapeError, "gather: index has shape (2,) and x has (3, 4); they need as many dimensions.")
-fails("gather", [T(3, 4), 0, I(2, 5, below=3)], ShapeError, "gather: index of shape (2, 5) is longer than x of shape (3, 4) in dim 1.")
+fails("gather", [T(3, 4), 0, I(2, below=3)], ShapeError, "gather: index has shape (2,) and input has (3, 4); they need as many dimensions.")
+fails("gather", [T(3, 4), 0, I(2, 5, below=3)], ShapeError, "gather: index of shape (2, 5) is longer than input of shape (3, 4) in dim 1.")
 row("scatter_add", [T(3, 4), 0, I(2, 4, below=3), T(2, 4)], [T(3, 4), 1, I(2, 3, below=4), T(3, 4)], [X, -1, I(2, 2, 5, below=4), T(2, 2, 5)],
     [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()], reference=_scattered, dtypes=ALL[1:], budget="sum")
 bad_indices("scatter_add", [T(3, 4), 0, "index", T(1, 2)])
@@ -231,14 +231,14 @@ row("index_add", [T(3, 4), 0, P([2, 0, 2]), T(3, 4)], [X, -1, I(2, below=4), T(2
     [T(), 0, I(1, below=1), T(1)], reference=_added, dtypes=ALL[1:], budget="sum")
 fails("index_add", [T(3, 4), 1, P([4]), T(3, 1)], IndexingError, "index_add: index 4 is out of range for dim 1 of length 4.")
 fails("index_add", [T(3, 4), 1, P([0, 1]), T(3, 3)], ShapeError,
-      "index_add: source has shape (3, 3); for 2 places along dim 1 of x of shape (3, 4) it must have (3, 2).")
+      "index_add: source has shape (3, 3); for 2 places along dim 1 of input of shape (3, 4) it must have (3, 2).")
 row("take_along_dim", [T(3, 4), I(2, 4, below=3), 0], [T(3, 4), I(1, 2, below=4), 1], [T(3, 4), I(5, below=12)], [T(3, 1), I(1, 4, below=3), 0],
     [T(3, 4), I(0, below=12)], without="0d",
     reference=lambda x, indices, dim=None: _taken(x, indices, dim), **PICKED)
 fails("take_along_dim", [T(3, 4), I(2, 4, below=3), 2], IndexingError,
       "take_along_dim: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
 fails("take_along_dim", [T(3, 4), I(4, below=3), 0], ShapeError,
-      "take_along_dim: indices has shape (4,) and x has (3, 4); along a dim they need as many dimensions, at least one.")
+      "take_along_dim: indices has shape (4,) and input has (3, 4); along a dim they need as many dimensions, at least one.")
 fails("take_along_dim", [T(3, 4), I(2, 5, below=3), 0], ShapeError,
       "take_along_dim: shapes (1, 4) and (1, 5) do not broadcast (axis -1: 4 vs 5). Reshape one operand, or give that axis the size 1.")
 fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "gather: index 3 is out of range for dim 0 of length 3.")

@@ -114,7 +114,7 @@ fails(
     "linear",
     [T(3, 4), T(2, 3)],
     ShapeError,
-    "linear: the last dimension of x of shape (3, 4) must be 3, as weight has shape (2, 3).",
+    "linear: the last dimension of input of shape (3, 4) must be 3, as weight has shape (2, 3).",
 )
 fails(
     "linear",
@@ -123,4 +123,4 @@ fails(
     "linear: bias must have shape (2,) for a weight of shape (2, 4), got (4,).",
 )
 for _name in ("mm", "bmm", "mv", "dot", "outer"):
-    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")

@@ -68,7 +68,7 @@ def _by_probabilities(x: Any, target: Any, weight: Any, reduction: str, smoothin
 CHAIN: dict[str, Any] = {"budget": "chain", "magnitude": lambda *args, **named: np.float64(4.0)}
 ROWS, LABELS, FACTORS = T(4, 3), P([0, 2, 1, 2]), T(3, low=0.5, high=2, grad=False)
 SHARES = T(4, 3, low=0, high=1)
-row("op cross_entropy", [ROWS, LABELS, None, -100, "mean", 0.0], [ROWS, LABELS, FACTORS, 1, "sum", 0.1], [ROWS, LABELS, FACTORS, 2, "none", 0.0],
+row("cross_entropy_rows", [ROWS, LABELS, None, -100, "mean", 0.0], [ROWS, LABELS, FACTORS, 1, "sum", 0.1], [ROWS, LABELS, FACTORS, 2, "none", 0.0],
     [ROWS, P([1, 1, 1, 1]), None, -100, "mean", 0.25], [T(0, 3), I(0, below=3), None, -100, "sum", 0.0],
     reference=_cross_entropy, without="0d", **CHAIN)
 row("cross_entropy", [ROWS, LABELS], [ROWS, LABELS, FACTORS], *[case(ROWS, LABELS, FACTORS, reduction=kind) for kind in ("sum", "none")],
@@ -79,9 +79,9 @@ row("cross_entropy", [ROWS, LABELS], [ROWS, LABELS, FACTORS], *[case(ROWS, LABEL
 fails("cross_entropy", [ROWS, P([0, 3, 1, 2])], IndexingError,
       "cross_entropy: target 3 is out of range for 3 classes, which count from 0 to 2; only ignore_index=-100 may lie outside.")
 fails("cross_entropy", [ROWS, P([0, 1])], ShapeError,
-      "cross_entropy: x of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (2,).")
+      "cross_entropy: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (2,).")
 fails("cross_entropy", [ROWS, T(4)], ShapeError,
-      "cross_entropy: a floating target holds class probabilities and must have the shape (4, 3) of x, got (4,). For class numbers, cast it with .long().")
+      "cross_entropy: a floating target holds class probabilities and must have the shape (4, 3) of input, got (4,). For class numbers, cast it with .long().")
 fails("cross_entropy", [ROWS, LABELS, T(4)], ShapeError, "cross_entropy: weight must have the shape (3,), one factor a class, got (4,).")
 fails("cross_entropy", case(ROWS, LABELS, reduction="max"), ArgumentError, "cross_entropy: reduction must be 'none', 'mean' or 'sum', got 'max'.")
 fails("cross_entropy", case(ROWS, LABELS, label_smoothing=1.5), ArgumentError, "cross_entropy: label_smoothing must be from 0 to 1, got 1.5.")
@@ -89,7 +89,7 @@ fails("cross_entropy", case(ROWS, SHARES, ignore_index=1), ArgumentError,
       "cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
 fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int.")
 fails("cross_entropy", [T(2, 0), P([0, 1])], IndexingError,
-      "cross_entropy: target 0 names no class, for x of shape (2, 0) has 0 classes in dim 1. Give x at least one class.")
+      "cross_entropy: target 0 names no class, for input of shape (2, 0) has 0 classes in dim 1. Give input at least one class.")
 
 
 def _nll(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -115,7 +115,7 @@ for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambd
     row(_name, [X, Y], *[[X, Y, kind] for kind in KINDS], case(X, Y, reduction="sum"), [T(), T()], case(T(0, 3), T(0, 3), grad=False),
         reference=_elementwise(_function), budget="sum")
     fails(_name, [T(3, 1), T(3)], ShapeError,
-          f"{_name}: x has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
+          f"{_name}: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
     fails(_name, [X, Y, "max"], ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
 
 
@@ -145,11 +145,11 @@ row("binary_cross_entropy_terms", [CHANCES, TRUTH], [T(low=0.1, high=0.9), T(low
 row("binary_cross_entropy", [CHANCES, TRUTH], [CHANCES, TRUTH, T(4, grad=False)], *[case(CHANCES, TRUTH, reduction=kind) for kind in KINDS[1:]],
     [T(low=0.1, high=0.9), T(low=0.1, high=0.9)], case(T(0, 3), T(0, 3), reduction="sum"), reference=_weighted(_bce), **CHAIN)
 fails("binary_cross_entropy", [V([1.5]), V([1.0])], ArgumentError,
-      "binary_cross_entropy: x must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
-fails("binary_cross_entropy", [T(3), T(2)], ShapeError, "binary_cross_entropy: x has shape (3,), and target (2,); they must be the same.")
+      "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
+fails("binary_cross_entropy", [T(3), T(2)], ShapeError, "binary_cross_entropy: input has shape (3,), and target (2,); they must be the same.")
 LOGITS = T(3, 4, low=-3, high=3)
 row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, grad=False)], case(LOGITS, TRUTH, pos_weight=T(4, low=0.5, high=2, grad=False)),
     *[case(LOGITS, TRUTH, reduction=kind) for kind in KINDS[1:]], [T(), T(low=0, high=1)], case(T(0, 3), T(0, 3), reduction="sum"),
     [V([1000.0, -1000.0]), V([1.0, 0.0])], reference=_weighted(_logistic), **CHAIN)
 fails("binary_cross_entropy_with_logits", [T(3), T(2)], ShapeError,
-      "binary_cross_entropy_with_logits: x has shape (3,), and target (2,); they must be the same.")
+      "binary_cross_entropy_with_logits: input has shape (3,), and target (2,); they must be the same.")

@@ -9,7 +9,7 @@ import numpy as np
 
 import tapeloom as tl
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
-from tapeloom.tape.op import REGISTRY
+from tapeloom.op.registry import REGISTRY
 from tapeloom.testing.inputs import M, T
 from tapeloom.testing.references import built, each
 from tapeloom.testing.table import FLOATS, case, fails, row
@@ -38,7 +38,7 @@ UNIT: dict[str, Any] = {"budget": "chain", "magnitude": lambda *args, **named: n
 X = T(2, 3, 4)
 row("layer_norm", [X, (4,), T(4), T(4)], [X, (4,)], [X, (3, 4), T(3, 4)], case(X, (4,), bias=T(4)), case(X, (4,), eps=0.1), [T(0, 4), (4,), T(4), T(4)],
     reference=_by_layer, **UNIT)
-fails("layer_norm", [X, (3,)], ShapeError, "layer_norm: normalized_shape (3,) must be the last dimensions of x, which has shape (2, 3, 4).")
+fails("layer_norm", [X, (3,)], ShapeError, "layer_norm: normalized_shape (3,) must be the last dimensions of input, which has shape (2, 3, 4).")
 fails("layer_norm", [X, (4,), T(3)], ShapeError, "layer_norm: weight must have the shape (4,), got (3,).")
 
 
@@ -54,7 +54,7 @@ def _by_square(x: Any, size: Any, weight: Any = None, eps: Any = None) -> Any:
 
 
 row("rms_norm", [X, (4,), T(4)], [X, (4,)], [X, (3, 4), T(3, 4), 0.1], [T(0, 4), (4,), T(4)], reference=_by_square, **UNIT)
-fails("rms_norm", [X, (2,)], ShapeError, "rms_norm: normalized_shape (2,) must be the last dimensions of x, which has shape (2, 3, 4).")
+fails("rms_norm", [X, (2,)], ShapeError, "rms_norm: normalized_shape (2,) must be the last dimensions of input, which has shape (2, 3, 4).")
 
 # batch normalisation
 
@@ -91,10 +91,10 @@ row("batch_norm", [IMAGE, *RUNNING, T(3), T(3)], [T(4, 3), *RUNNING], case(IMAGE
     reference=_batch_norm, **UNIT)
 fails("batch_norm", [IMAGE, None, None], ArgumentError, "batch_norm: running_mean and running_var must be given unless training=True.")
 fails("batch_norm", case(T(1, 3), None, None, training=True), ShapeError,
-      "batch_norm: training needs more than one value a channel, and x of shape (1, 3) has one. Give a larger batch, or use training=False.")
+      "batch_norm: training needs more than one value a channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
 fails("batch_norm", [IMAGE, *RUNNING, T(2)], ShapeError,
-      "batch_norm: weight must have the shape (3,), one value a channel of x of shape (2, 3, 2, 2), got (2,).")
-fails("batch_norm", [T(3), *RUNNING], ShapeError, "batch_norm: expected x of shape (batch, channels, …), got (3,).")
+      "batch_norm: weight must have the shape (3,), one value a channel of input of shape (2, 3, 2, 2), got (2,).")
+fails("batch_norm", [T(3), *RUNNING], ShapeError, "batch_norm: expected input of shape (batch, channels, …), got (3,).")
 fails("batch_norm", [IMAGE, 0.0, None], ArgumentTypeError, "batch_norm: running_mean must be a tensor or None, got float.")
 
 
@@ -129,10 +129,10 @@ def _by_group(x: Any, groups: int, weight: Any = None, bias: Any = None, eps: fl
 
 
 row("group_norm", [T(2, 4, 3), 2, T(4), T(4)], [T(2, 4, 3), 4], [T(2, 4), 1, None, T(4)], [T(0, 4, 3), 2], reference=_by_group, **UNIT)
-fails("group_norm", [T(2, 4, 3), 3], ArgumentError, "group_norm: num_groups=3 must divide the 4 channels of x of shape (2, 4, 3).")
+fails("group_norm", [T(2, 4, 3), 3], ArgumentError, "group_norm: num_groups=3 must divide the 4 channels of input of shape (2, 4, 3).")
 
 # dropout's second half; the draw itself is in random.py
 
 row("masked_scale", [T(3, 4), M(3, 4), 2.0], [T(), M(), 0.5], [T(0, 3), M(0, 3), 2.0], dtypes=FLOATS,
     reference=lambda x, mask, scale: each(lambda a, b: a * scale if b else 0.0)(x, mask))
-fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: x must be a tensor, got list.")
+fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: input must be a tensor, got list.")

@@ -14,7 +14,7 @@ from tapeloom import dtypes
 from tapeloom.dtypes import bfloat16, float16, float32, float64
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.generator import Generator
-from tapeloom.tape.op import FUNCTIONS
+from tapeloom.op.registry import FUNCTIONS
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.table import FLOATS, NUMBERS, case, fails, row
 
@@ -23,7 +23,7 @@ def _seeded(name: str, on_copy: bool = False) -> Callable[..., Any]:
     def call(*args: Any, **named: Any) -> Any:
         if on_copy:
             args = (args[0].clone(), *args[1:])
-        return FUNCTIONS[name][0](*args, generator=Generator().manual_seed(7), **named)
+        return FUNCTIONS[name].call(*args, generator=Generator().manual_seed(7), **named)
 
     return call
 
@@ -57,7 +57,7 @@ for _name in ("rand", "randn"):
     text = "only floating tensors can hold these numbers, got int64. Give a floating dtype."
     fails(_name, [3], DTypeError, f"{_name}: {text}", dtypes.int64)
     fails(f"{_name}_like", [T(3)], DTypeError, f"{_name}_like: {text}", dtypes.int64)
-    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: x must be a tensor, got int.")
+    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
 row("normal", case(T(4, low=0, high=0), T(low=1, high=1), expect=NORMAL), case(V([1, 1, 1, 1]), 2.0, expect=[1 + 2 * n for n in NORMAL]),
     case(T(low=0, high=0), 1.0, expect=NORMAL[0]), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), calls=_seeded("normal"), dtypes=FLOATS, **NORMALS | {"budget": "sum"})
 fails("normal", [0.0, 1.0], ArgumentTypeError, "normal: give a size, or tensors for mean or std.")
@@ -77,7 +77,7 @@ row("randint_like", case(T(2, 3), -5, 100, expect=_shaped((2, 3), INTEGERS)), ca
     calls=_seeded("randint_like"), dtypes=[dtypes.int16, dtypes.int64, bfloat16, float32], **EXACT)
 fails("randint_like", [T(3), 5, 3], ArgumentError, "randint_like: low must be below high, got low=5 and high=3; high itself is never drawn.")
 fails("randint_like", [T(3), 2.5], ArgumentTypeError, "randint_like: high must be an int, got 2.5 of type float.")
-fails("randint_like", [3, 5], ArgumentTypeError, "randint_like: x must be a tensor, got int.")
+fails("randint_like", [3, 5], ArgumentTypeError, "randint_like: input must be a tensor, got int.")
 row("randperm", case(7, expect=[4, 1, 6, 3, 2, 5, 0]), case(0, expect=np.zeros(0)), case(1, expect=[0]), calls=_seeded("randperm"), maker=True, dtypes=NUMBERS,
     without="0d", **EXACT)
 fails("randperm", [-1], ArgumentError, "randperm: n must not be negative, got -1.")
@@ -118,7 +118,7 @@ fails("bernoulli_", [T(3), "0.5"], ArgumentTypeError, "bernoulli_: p must be a n
 fails("bernoulli_", [T(3), T(2, low=0, high=1)], ShapeError,
       "bernoulli_: shapes (2,) and (3,) do not broadcast (axis -1: 2 vs 3). Reshape one operand, or give that axis the size 1.")
 fails("bernoulli_", [T(3), T(2, 3, low=0, high=1)], ShapeError,
-      "bernoulli_: p of shape (2, 3) does not broadcast to x of shape (3,). Give one of that shape.")
+      "bernoulli_: p of shape (2, 3) does not broadcast to input of shape (3,). Give one of that shape.")
 fails("random_", [T(3), 5, 2], ArgumentError, "random_: low must be below high, got low=5 and high=2; high itself is never drawn.")
 fails("random_", [T(3), 2.5], ArgumentTypeError, "random_: high must be an int, got 2.5 of type float.")
 fails("random_", [T(3), 1, 2, 3], ArgumentTypeError, "random_: takes at most two bounds, got 3.")

@@ -120,7 +120,7 @@ row("argmin", [X], *LINES, case(X, keepdim=True), reference=_placed(_least), giv
 for _name in ("argmax", "argmin"):
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
     fails(_name, [X, (0, 1)], ArgumentTypeError, f"{_name}: dim must be an int, got (0, 1) of type tuple.")
-    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: x must be a tensor, got list.")
+    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
     no_elements(_name)
     text = f"{_name}: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails(_name, [T(0)], ShapeError, text)
@@ -141,7 +141,7 @@ ASKED = [[X], [X, 1], case(X, dim=-1, keepdim=True), [T(3, 4), T(3, 4)], [T()], 
 row("max", *ASKED, reference=_extreme(_most), gives=("same", "int64"), **EXACT)
 row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
 for _name in ("max", "min"):
-    text = f"{_name}: unexpected argument 'dims'. Signature: {_name}(x, dim=None, keepdim=False)"
+    text = f"{_name}: unexpected argument 'dims'. Signature: {_name}(input, dim=None, keepdim=False)"
     fails(_name, case(X, dims=1), ArgumentError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}

@@ -1,0 +1,56 @@
+"""ArrayAPIBackend: a whole backend over an array module ``xp`` that follows NumPy's names, with the shared kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapeloom import dtypes
+from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.runtime import Backend
+from tapeloom.devices import Device
+from tapeloom.dtypes import DType
+
+Array = Any
+
+
+class ArrayAPIBackend(Backend):
+    """A backend whose arrays are those of ``xp``. A subclass gives ``from_host`` and ``to_host``, and what differs.
+
+    ``kernels_class`` is the class of its kernels: give a subclass of ``ArrayKernels`` to override some.
+    """
+
+    kernels_class: type[ArrayKernels] = ArrayKernels
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self.kernels = self.kernels_class(xp)
+
+    def native(self, dtype: DType) -> Any:
+        return self.kernels.native(dtype)
+
+    def dtype_of(self, array: Array) -> DType:
+        return self.kernels.dtype_of(array)  # type: ignore[no-any-return]
+
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
+        return self.xp.asarray(value, dtype=self.native(dtype))
+
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
+        return self.xp.zeros(size, dtype=self.native(dtype))
+
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
+        return self.xp.full(size, value, dtype=self.native(dtype))
+
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
+        wide = dtypes.float64 if dtype.inexact else dtypes.int64
+        places = self.xp.arange(count, dtype=self.native(wide))
+        return self.kernels.cast(places * step + start, dtype)
+
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
+        drawn = self.kernels.random_words(seed, offset, count)
+        return drawn if self.device_count() == 1 else self.to_device(drawn, device)
+
+    def copy(self, array: Array) -> Array:
+        return self.kernels.copy(array)
+
+    def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
+        return bool(((index >= low) & (index < high)).all())

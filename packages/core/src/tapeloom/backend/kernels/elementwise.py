@@ -1,0 +1,97 @@
+"""Elementwise kernels. Most are the array library's own function of the same name (``DIRECT``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tapeloom.errors import ArgumentError
+
+Array = Any
+
+#: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
+DIRECT = {
+    name: name
+    for name in (
+        "add subtract multiply divide negative abs floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
+        "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
+        "logaddexp remainder fmod floor_divide where "
+        "logical_and logical_or logical_xor logical_not "
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul"
+    ).split()
+} | {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "bitwise_not": "invert",
+    "bitwise_left_shift": "left_shift",
+    "bitwise_right_shift": "right_shift",
+}
+
+
+def _direct(kernel: str, name: str) -> Callable[..., Any]:
+    """The method that calls ``xp.name``: a real one, so that ``super().exp(x)`` works in an override."""
+
+    def run(self: Any, *arrays: Array) -> Array:
+        return getattr(self.xp, name)(*arrays)
+
+    run.__name__ = run.__qualname__ = kernel
+    return run
+
+
+class Direct:
+    """The kernels of ``DIRECT``."""
+
+
+for _kernel, _name in DIRECT.items():
+    setattr(Direct, _kernel, _direct(_kernel, _name))
+
+
+class Elementwise(Direct):
+    """Kernels that act on each element by itself."""
+
+    xp: Any
+
+    def pow(self: Any, x: Array, y: Array) -> Array:
+        if not self.dtype_of(x).is_floating_point and bool((y < 0).any()):
+            raise ArgumentError(
+                "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
+            )
+        return self.xp.power(x, y)
+
+    def sign(self: Any, x: Array) -> Array:
+        out = self.xp.sign(x)
+        return self.where(out == out, out, self.zero_like(out))  # 0 for nan, as in PyTorch
+
+    def round(self: Any, x: Array) -> Array:
+        return self.xp.round(x)
+
+    def rsqrt(self: Any, x: Array) -> Array:
+        return 1 / self.sqrt(x)
+
+    def clamp(self: Any, x: Array, min: Array | None, max: Array | None) -> Array:
+        if min is not None:
+            x = self.maximum(x, min)
+        if max is not None:
+            x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
+        return x
+
+    def clone(self: Any, x: Array) -> Array:
+        return self.copy(x)
+
+    def masked_fill(self: Any, x: Array, mask: Array, value: Array) -> Array:
+        return self.where(mask, value, x)
+
+    def trunc_divide(self: Any, x: Array, y: Array) -> Array:
+        # the quotient rounded down, plus one where that overshot: exact for integers
+        down = self.floor_divide(x, y)
+        return self.where(((x < 0) != (y < 0)) & (down * y != x), down + 1, down)
+
+    def positive(self: Any, x: Array) -> Array:
+        return x
+
+    def alias(self: Any, x: Array) -> Array:
+        return x

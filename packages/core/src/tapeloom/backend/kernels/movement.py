@@ -1,0 +1,65 @@
+"""Movement kernels: shapes, joining, splitting, padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+Ints = tuple[int, ...]
+
+
+class Movement:
+    """Kernels that rearrange elements without computing."""
+
+    xp: Any
+
+    def reshape(self: Any, x: Array, shape: Ints) -> Array:
+        return self.xp.reshape(x, shape)
+
+    def permute(self: Any, x: Array, dims: Ints) -> Array:
+        return self.xp.transpose(x, dims)
+
+    def expand(self: Any, x: Array, size: Ints) -> Array:
+        return self.xp.broadcast_to(x, size)
+
+    def squeeze(self: Any, x: Array, dim: Ints) -> Array:
+        return self.xp.squeeze(x, axis=dim)
+
+    def unsqueeze(self: Any, x: Array, dim: int) -> Array:
+        return self.xp.expand_dims(x, axis=dim)
+
+    def cat(self: Any, tensors: list[Array], dim: int) -> Array:
+        return self.xp.concatenate(tensors, axis=dim)
+
+    def narrow(self: Any, x: Array, dim: int, start: int, length: int) -> Array:
+        return x[(slice(None),) * dim + (slice(start, start + length),)]
+
+    def place(self: Any, x: Array, dim: int, start: int, total: int) -> Array:
+        amounts = [(0, 0)] * x.ndim
+        amounts[dim] = (start, total - start - x.shape[dim])
+        return self.xp.pad(x, amounts)
+
+    def constant_pad(self: Any, x: Array, pad: Ints, value: float) -> Array:
+        if not pad:
+            return x
+        amounts = [(0, 0)] * x.ndim
+        crop = [slice(None)] * x.ndim
+        for position in range(0, len(pad), 2):
+            before, after = pad[position : position + 2]
+            axis = x.ndim - 1 - position // 2
+            amounts[axis] = (max(before, 0), max(after, 0))
+            crop[axis] = slice(-before if before < 0 else 0, x.shape[axis] + after if after < 0 else None)
+        return self.xp.pad(x[tuple(crop)], amounts, constant_values=value)
+
+    def flip(self: Any, x: Array, dims: Ints) -> Array:
+        return self.xp.flip(x, axis=dims) if dims else x
+
+    def zeros_of(self: Any, size: Ints, like: Array) -> Array:
+        return self.xp.zeros(size, dtype=like.dtype)
+
+    def zero_like(self: Any, like: Array) -> Array:
+        """A 0-d zero in the dtype of ``like``."""
+        return self.xp.zeros((), dtype=like.dtype)
+
+    def full_of(self: Any, like: Array, value: float) -> Array:
+        return self.xp.full(like.shape, value, dtype=like.dtype)

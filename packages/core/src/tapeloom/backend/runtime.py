@@ -1,0 +1,269 @@
+"""What core asks of a backend: all that it calls stands here.
+
+A backend is a *runtime* (this class: devices, transfer, creation, random words, range checks, how kernels and gradient
+rules are run, what it cannot do) and *kernels* (an object with a method for each op: pure functions of arrays, see
+``kernels``). Core treats arrays as opaque handles: it uses their operators, ``.shape`` and ``.dtype``, and nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tapeloom import dtypes
+from tapeloom.devices import Device
+from tapeloom.dtypes import DType
+from tapeloom.errors import UnsupportedError
+from tapeloom.modes import MODES
+
+if TYPE_CHECKING:
+    from tapeloom.op.schema import OpSchema
+    from tapeloom.tape.plan import OpPlan
+    from tapeloom.tensor.node import Node
+
+
+class Array(Protocol):
+    """What core uses of an array: its shape and dtype, and operators."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each dimension."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """The array library's own dtype object."""
+        ...
+
+
+Kernel = Callable[..., Any]
+#: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
+RuleRunner = Callable[["OpPlan", "Node", Any], "list[tuple[Node, Any]]"]
+
+
+class Backend:
+    """Base of every backend. ``name`` is the plugin's name, ``device_type`` the device type that it serves."""
+
+    name: str
+    device_type: str
+    #: an object with a kernel for each op, under the op's name
+    kernels: Any
+    #: dtypes that this backend does not have, such as ``frozenset({tapeloom.bfloat16})``
+    lacking_dtypes: frozenset[DType] = frozenset()
+    #: ops that it has no kernel for; a kernel that is not there counts as one too
+    lacking_ops: frozenset[str] = frozenset()
+    #: kernels that compute float16 and bfloat16 exactly enough themselves: all others get float32 and are rounded once
+    half_kernels: frozenset[str] = frozenset()
+    #: the 16-bit dtypes that those kernels are meant for
+    half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
+
+    # devices
+
+    def device_count(self) -> int:
+        """How many devices of this type can be used now."""
+        return 1
+
+    def current_index(self) -> int | None:
+        """The index that a device without one, such as ``"cuda"``, stands for; None for a type with one device."""
+        return None
+
+    def synchronize(self, device: Device) -> None:
+        """Wait until the work queued on ``device`` is done."""
+
+    def versions(self) -> dict[str, str]:
+        """The libraries that this backend runs on and their versions, for reports."""
+        return {}
+
+    # dtypes and transfer
+
+    def native(self, dtype: DType) -> Any:
+        """The array library's object for ``dtype``."""
+        raise NotImplementedError
+
+    def dtype_of(self, array: Array) -> DType:
+        """The dtype of a raw array."""
+        raise NotImplementedError
+
+    def device_of(self, array: Array) -> Device:
+        """The device of a raw array."""
+        return Device(self.device_type, self.current_index())
+
+    def from_host(self, array: Any, device: Device) -> Any:
+        """Move a host (NumPy) array to ``device``."""
+        raise NotImplementedError
+
+    def to_host(self, array: Array) -> Any:
+        """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
+        raise NotImplementedError
+
+    def to_device(self, array: Array, device: Device) -> Any:
+        """Move an array between two devices of this backend."""
+        return array
+
+    # creation
+
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+        """A 0-d array holding a Python number."""
+        raise NotImplementedError
+
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Any:
+        """An array of zeros."""
+        return self.full(size, 0, dtype, device)
+
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+        """An array of one value."""
+        raise NotImplementedError
+
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Any:
+        """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
+        raise NotImplementedError
+
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Any:
+        """``count`` 32-bit words of the stream of ``seed``, from block ``offset``: see ``generator``."""
+        raise NotImplementedError
+
+    # memory
+
+    def copy(self, array: Array) -> Any:
+        """A copy that shares nothing with ``array``."""
+        raise NotImplementedError
+
+    def exclusive(self, arrays: list[Any]) -> list[bool]:
+        """For each array, whether the list and one owner hold the only references to it and its memory.
+
+        Such an array may be overwritten: nobody could tell. The owner is the Tensor whose new value it then becomes.
+        """
+        return [False] * len(arrays)
+
+    # checks of values
+
+    def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
+        """Whether all elements lie in low <= i < high."""
+        raise NotImplementedError
+
+    # how kernels are run
+
+    def call(self, kernel: str, *values: Any) -> Any:
+        """Run a kernel that is no op's, or an op's outside of any recording."""
+        return getattr(self.kernels, kernel)(*values)
+
+    def compute_dtype(self, op: OpSchema, dtype: DType) -> DType:
+        """The dtype that the kernel of ``op`` gets for inputs of ``dtype``: half types are computed in float32."""
+        if not dtype.half or op.dtype_rule.moves or (op.name in self.half_kernels and dtype in self.half_dtypes):
+            return dtype
+        return dtypes.float32
+
+    def kernel_for(self, op: OpSchema, dtype: DType) -> Kernel:
+        """The function that computes ``op`` for inputs of ``dtype``: called with every parameter that kernels get."""
+        kernel = self.kernel(op)
+        if self.compute_dtype(op, dtype) is dtype:
+            return kernel
+
+        def rounded_once(*values: Any) -> Any:
+            result = kernel(*[self.widened(value) for value in values])
+            if op.residuals:
+                return self.narrowed(result[0], dtype), result[1]
+            return self.narrowed(result, dtype)
+
+        return rounded_once
+
+    def kernel(self, op: OpSchema) -> Kernel:
+        """The kernel of ``op`` as this backend runs it."""
+        found = getattr(self.kernels, op.name, None)
+        if found is None or op.name in self.lacking_ops:
+            return self.on_host(op)
+        return found  # type: ignore[no-any-return]
+
+    def on_host(self, op: OpSchema) -> Kernel:
+        """``op`` computed on the host, where ``tapeloom.host_fallback`` allows it; else an UnsupportedError."""
+        warned: list[bool] = []
+
+        def computed(*values: Any) -> Any:
+            host = MODES.get().host_fallback
+            kernel = None if host is None else getattr(host.kernels, op.name, None)
+            if host is None or kernel is None:
+                other = "" if host is not None else ", or compute it on the host within tapeloom.host_fallback()"
+                raise UnsupportedError(
+                    f"{op.name}: the backend {self.name!r} (device type {self.device_type!r}) has no kernel of this name. "
+                    f"Move the tensors to another device, for instance with .cpu(){other}."
+                )
+            if not warned:
+                warned.append(True)
+                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
+            first = next(array for value in values for array in _arrays(value))
+            device = self.device_of(first)
+            result = kernel(*[_mapped(value, self.to_host) for value in values])
+            return _mapped(result, lambda array: self.from_host(array, device))
+
+        return computed
+
+    # how gradient rules are run
+
+    def rules_for(self, dtype: DType) -> RuleRunner | None:
+        """What runs the gradient rules of nodes whose result is ``dtype``; None: the plan calls them one by one."""
+        if dtype.half:
+            return self._rules_in_float32
+        return self._rules_conjugated if dtype.is_complex else None
+
+    def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+        """Half types: the rules get float32, and each gradient is rounded once."""
+        if plan.op.dtype_rule.moves:
+            return plan.run(g, node.kept, node.edges, self.kernels)
+        kept = tuple([self.widened(value) for value in node.kept])
+        pairs = plan.run(self.widened(g), kept, node.edges, self.kernels)
+        return [(edge, self.narrowed(gradient, edge.kind.dtype)) for edge, gradient in pairs]
+
+    def _rules_conjugated(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+        """Rules written for real numbers hold for an analytic function between two conjugations.
+
+        PyTorch's gradient is the conjugate of the derivative, so that of f is ``conj(rule(conj(g)))``.
+        """
+        if plan.op.dtype_rule.complex != "analytic":
+            return plan.run(g, node.kept, node.edges, self.kernels)
+        conj = self.kernels.conj
+        return [(edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)]
+
+    def widened(self, value: Any) -> Any:
+        """``value``, with half arrays in it as float32; lists and tuples item by item."""
+        if isinstance(value, (list, tuple)):
+            items = [self.widened(item) for item in value]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+            return value
+        return self.kernels.cast(value, dtypes.float32) if self.dtype_of(value).half else value
+
+    def narrowed(self, value: Any, dtype: DType) -> Any:
+        """``value``, with floating arrays in it rounded to ``dtype``."""
+        if isinstance(value, (list, tuple)):
+            items = [self.narrowed(item, dtype) for item in value]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        if value is None:
+            return None
+        found = self.dtype_of(value)
+        return self.kernels.cast(value, dtype) if found is not dtype and found.is_floating_point else value
+
+    # optimizers
+
+    def update(self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]) -> list[list[Any]]:
+        """Run an optimizer's formula on each parameter: ``formula(kernels, *arrays_of_one, **settings)``.
+
+        ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
+        new lists of parameters and state. A backend that compiles runs all of it as one program.
+        """
+        results = [formula(self.kernels, *each, **settings) for each in zip(*arrays, strict=True)]
+        return [list(column) for column in zip(*results, strict=True)]
+
+
+def _arrays(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [array for item in value for array in _arrays(item)]
+    return [value] if hasattr(value, "dtype") and hasattr(value, "shape") else []
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """``value`` with ``function`` applied to each array in it."""
+    if isinstance(value, (list, tuple)):
+        items = [_mapped(item, function) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return function(value) if hasattr(value, "dtype") and hasattr(value, "shape") else value

@@ -1,0 +1,1 @@
+"""How a call runs: bind, promote, execute, explain, watch."""

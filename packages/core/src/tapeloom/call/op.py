@@ -1,0 +1,232 @@
+"""Ops that can be called, and how they are declared.
+
+    @op
+    def multiply(input: TensorLike, other: TensorLike) -> Tensor:
+        '''Elementwise product; shapes broadcast.'''
+    multiply.gradient(input=lambda g, other: g * other, other=lambda g, input: g * input)
+
+The annotations say which parameters are inputs and how statics are normalised (see ``op.parameter``); the kernel is, by
+rule, the method of the same name on the backend's kernels. ``@primitive`` declares an op that only rules and other ops
+use: it lives in ``tapeloom.ops`` alone. ``@function`` marks a plain function over ops as public.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from tapeloom.call.bind import bind, not_bound, spread
+from tapeloom.call.promote import KernelTable, Key, repair
+from tapeloom.call.text import compiled
+from tapeloom.call.watch import remember
+from tapeloom.errors import TapeloomError
+from tapeloom.modes import MODES
+from tapeloom.op.parameter import Arguments
+from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
+from tapeloom.op.schema import OpSchema
+from tapeloom.tape.plan import OpPlan
+from tapeloom.tensor.kind import Kind
+
+if TYPE_CHECKING:
+    from inspect import Signature
+    from typing import ParamSpec
+
+    P = ParamSpec("P")
+else:
+    P = TypeVar("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Op(OpSchema, Generic[P, R]):
+    """An operation: its description, and what makes it run. Calling it computes and, where needed, records."""
+
+    def __init__(self, function: Callable[..., Any], settings: dict[str, Any]) -> None:
+        super().__init__(function, settings)
+        #: the compiled text, for inputs that need no repair; made on first use
+        self.fast: Callable[..., Any] | None = None
+        #: kind of the inputs -> (kernel, kind of the result), for the short path; empty while the op is closed
+        self.kernel_by_kind: dict[Key, tuple[Any, Kind]] = {}
+        self.closed = 0
+        self.plans: dict[tuple[Any, ...], OpPlan] = {}
+        #: plans by which of the inputs that a gradient can flow to need one, as bits
+        self.plan_by_need: list[OpPlan | None] = []
+        #: the kernels of ``execute``, found on first use
+        self.kernel_table = KernelTable(self)
+        self._execute: Callable[..., Any] | None = None
+        self.invalidate()
+
+    def gradient(self, joint: Callable[..., Any] | None = None, /, **rules: Callable[..., Any]) -> None:
+        """Give the gradient: a rule for each differentiable input by name, or one joint rule for all of them."""
+        super().gradient(joint, **rules)
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Drop what was made of the rules and kernels: it is made again where it is needed."""
+        self.plans.clear()
+        self.plan_by_need[:] = [None] * 2 ** sum(self.gives_gradient(name) for name in self.inputs)
+        self.kernel_by_kind.clear()
+        self.kernel_table.clear()
+        self.fast = self._execute = None
+
+    def compiled(self) -> Callable[..., Any]:
+        """The short path: a plain function of the op's signature."""
+        if self.fast is None:
+            self.fast = compiled(self, general, self.kernel_by_kind)
+        return self.fast
+
+    def execute(self, values: list[Any]) -> Any:
+        """Run the text on repaired arguments."""
+        if self._execute is None:
+            self._execute = compiled(self, _unrepaired, self.kernel_table, positional=True)
+        return self._execute(*values)
+
+    if TYPE_CHECKING:
+        __call__: Callable[P, R]
+    else:
+
+        def __call__(self, *args, **kwargs):
+            """Compute, and record where an input needs a gradient."""
+            try:
+                return (self.fast or self.compiled())(*args, **kwargs)
+            except TypeError as error:
+                if not not_bound(error):
+                    raise
+            return general(self, args, kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        from inspect import signature
+
+        return signature(self.extended or self.__wrapped__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return REGISTRY.__getitem__, (self.name,)
+
+
+def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
+    if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
+        arguments = Arguments(op.extended)
+        given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
+        return op.extended(*given, **rest)
+    values = bind(op.name, op.arguments, args, kwargs)
+    watchers = MODES.get().watchers
+    for watcher in watchers:
+        watcher.before(op, values)
+    key = repair(op, values)
+    result = op.execute(values)
+    remember(op, key, op.kernel_table[key])
+    for watcher in watchers:
+        watcher.after(op, values, result)
+    return result
+
+
+def _unrepaired(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    raise AssertionError(f"{op.name}: its arguments still do not fit after repair. This is a fault of tapeloom.")
+
+
+def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
+    """``op`` as a function that classes bind as a method, with the op's own signature for those who ask."""
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return (op.fast or op.compiled())(*args, **kwargs)
+        except TypeError as error:
+            if not not_bound(error):
+                raise
+        return general(op, args, kwargs)
+
+    return _dressed(method, op.__wrapped__, op.name)
+
+
+def _dressed(made: Callable[..., Any], like: Callable[..., Any], name: str) -> Callable[..., Any]:
+    made.__name__ = made.__qualname__ = name
+    made.__doc__, made.__module__ = like.__doc__, like.__module__
+    made.__wrapped__ = like  # type: ignore[attr-defined]
+    return made
+
+
+# declarations
+
+
+@overload
+def op(function: Callable[P, R], /) -> Op[P, R]: ...
+@overload
+def op(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
+def op(function: Any = None, /, **settings: Any) -> Any:
+    """Declare an op that users call. The settings are those of ``OpSchema``."""
+    if function is None:
+        return lambda function: op(function, **settings)
+    made: Op[Any, Any] = Op(function, settings)
+    if made.name in REGISTRY:
+        raise TypeError(
+            f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
+        )
+    REGISTRY[made.name] = made
+    return made
+
+
+@overload
+def primitive(function: Callable[P, R], /) -> Op[P, R]: ...
+@overload
+def primitive(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
+def primitive(function: Any = None, /, **settings: Any) -> Any:
+    """Declare an op that only gradient rules, composites and public functions call; it stands in ``tapeloom.ops``."""
+    return op(**settings, namespace=None) if function is None else op(namespace=None)(function)
+
+
+def function(
+    *,
+    method: bool = True,
+    aliases: Sequence[str] = (),
+    name: str | None = None,
+    namespace: str = "",
+    overloads: Sequence[str] = (),
+) -> Callable[[C], C]:
+    """Mark a plain function over ops as public: in ``tapeloom`` or a namespace of it, and as a method of Tensor.
+
+    Arguments may be spelled as in PyTorch (see ``bind.SPELLINGS``), and an error that an inner op raises is reported
+    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs.
+    """
+
+    def mark(made: C) -> C:
+        public = name or made.__name__
+        arguments = Arguments(made)
+        inner = made
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            try:
+                try:
+                    return inner(*args, **kwargs)
+                except TypeError as error:
+                    if not not_bound(error):
+                        raise
+                given, rest = spread(arguments, bind(public, arguments, args, kwargs))
+                return inner(*given, **rest)
+            except TapeloomError as error:
+                report_as(public, error)
+                raise
+
+        functools.update_wrapper(called, made)
+        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = PublicFunction(
+            public,
+            called,
+            made,
+            namespace=namespace,
+            method=method and not namespace,
+            aliases=tuple(aliases),
+            overloads=tuple(overloads),
+        )
+        return cast("C", called)
+
+    return mark
+
+
+def report_as(name: str, error: TapeloomError) -> None:
+    """Let an error that begins with the name of an op or function begin with ``name``, which the user called."""
+    text = error.args[0] if error.args else ""
+    inner, colon, rest = text.partition(": ") if isinstance(text, str) else ("", "", "")
+    if colon and inner != name and (inner in REGISTRY or inner in FUNCTIONS):
+        error.args = (f"{name}: {rest}", *error.args[1:])

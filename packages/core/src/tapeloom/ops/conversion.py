@@ -1,0 +1,89 @@
+"""Conversions: another dtype, another device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapeloom import dtypes
+from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.op import function
+from tapeloom.devices import Device
+from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentTypeError
+from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.tape.transfer import transferred
+from tapeloom.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    DeviceLike = Device | str | None
+
+
+@function(
+    overloads=(
+        "(self: Tensor, dtype: DType | str | type, non_blocking: bool = False, copy: bool = False) -> Tensor",
+        "(self: Tensor, device: Device | str | int | None = None, dtype: DType | str | type | None = None, "
+        "non_blocking: bool = False, copy: bool = False) -> Tensor",
+        "(self: Tensor, other: Tensor, non_blocking: bool = False, copy: bool = False) -> Tensor",
+    )
+)
+def to(
+    self: Tensor, *args: Any, device: Any = None, dtype: Any = None, other: Any = None, non_blocking: bool = False, copy: bool = False
+) -> Tensor:
+    """This tensor in another dtype or on another device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
+
+    The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
+    PyTorch's spelling.
+    """
+    as_tensor_of("to", self, "self")
+    for value in (*args, other):
+        if isinstance(value, Tensor):
+            device, dtype = value.device, value.dtype
+        elif isinstance(value, DType) or value in (float, int, bool, complex):
+            dtype = value
+        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes._BY_NAME):
+            device = value
+        elif isinstance(value, str):
+            dtype = value
+        elif isinstance(value, bool):
+            pass  # non_blocking
+        elif value is not None:
+            raise ArgumentTypeError(f"to: expected a device, a dtype or a tensor, got {value!r}.")
+    result = self
+    if dtype is not None and dtypes.as_dtype(dtype) is not self.dtype:
+        result = OPS.cast(result, dtypes.as_dtype(dtype))
+    if device is not None:
+        result = transferred(result, resolve_device(device))
+    return OPS.clone(result) if copy and result is self else result
+
+
+def _converter(name: str, dtype: DType) -> None:
+    def convert(self: Tensor) -> Tensor:
+        as_tensor_of(name, self, "self")
+        return self if self.dtype is dtype else OPS.cast(self, dtype)  # type: ignore[no-any-return]
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"This tensor as {dtype.name}."
+    function()(convert)
+
+
+for _dtype in dtypes.ALL:
+    _converter(_dtype.method, _dtype)
+
+
+@function()
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor in the dtype of ``other``."""
+    return OPS.cast(self, as_tensor_of("type_as", other, "other").dtype)  # type: ignore[no-any-return]
+
+
+@function()
+def cpu(self: Tensor) -> Tensor:
+    """This tensor on the CPU."""
+    return transferred(as_tensor_of("cpu", self, "self"), resolve_device("cpu"))
+
+
+@function()
+def cuda(self: Tensor, device: DeviceLike = None) -> Tensor:
+    """This tensor on a CUDA device."""
+    return transferred(as_tensor_of("cuda", self, "self"), resolve_device("cuda" if device is None else device))

@@ -1,0 +1,67 @@
+"""Handles: detached ones, and new values given to one in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapeloom.call.inplace import check_writable, inplace, overwriting
+from tapeloom.call.op import function
+from tapeloom.errors import ArgumentTypeError
+from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.creation import full_like
+from tapeloom.tape.transfer import transferred
+from tapeloom.tensor.alias import shared
+from tapeloom.tensor.tensor import Tensor
+
+
+@function()
+def detach(self: Tensor) -> Tensor:
+    """The same values without their history; in-place changes of one show in the other."""
+    return shared(Tensor, as_tensor_of("detach", self, "self"))
+
+
+@function()
+def detach_(self: Tensor) -> Tensor:
+    """Take this tensor off its tape, in place."""
+    as_tensor_of("detach_", self, "self").node = None
+    return self
+
+
+@function()
+def contiguous(self: Tensor) -> Tensor:
+    """The tensor itself: strides are the backend's business."""
+    return self
+
+
+@function()
+def is_contiguous(self: Tensor) -> bool:
+    """Always True: strides are the backend's business."""
+    return True
+
+
+@function()
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Give every element one value, in place."""
+    check_writable("fill", self)
+    if isinstance(value, Tensor):
+        value = OPS.cast(value, self.dtype) if value.dtype is not self.dtype else value
+        return inplace("fill", self, overwriting(self, OPS.expand(value, self.shape)))
+    return inplace("fill", self, full_like(self, value))
+
+
+@function()
+def zero_(self: Tensor) -> Tensor:
+    """Give every element the value 0, in place."""
+    return fill_(self, 0)
+
+
+@function()
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
+    check_writable("copy", self)
+    if not isinstance(src, Tensor):
+        raise ArgumentTypeError(f"copy_: expected a tensor, got {type(src).__name__}.")
+    value = transferred(src, self.device)
+    value = OPS.cast(value, self.dtype) if value.dtype is not self.dtype else value
+    return inplace("copy", self, overwriting(self, value if value.shape == self.shape else OPS.expand(value, self.shape)))

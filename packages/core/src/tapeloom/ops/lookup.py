@@ -1,0 +1,66 @@
+"""Embedding: rows of a table, looked up by number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.call.op import function, op, primitive
+from tapeloom.op.registry import OPS
+from tapeloom.tensor.tensor import read_array
+
+if TYPE_CHECKING:
+    from tapeloom.op.parameter import Index
+    from tapeloom.tensor.tensor import Tensor
+
+
+@primitive(moves=True)
+def embedding_rows(weight: Tensor, indices: Index, padding_idx: int | None) -> Tensor:
+    """The rows ``indices`` (any shape, from 0) of the table ``weight`` (rows, size); see the function ``embedding``."""
+embedding_rows.gradient(
+    weight=lambda g, indices, padding_idx, weight_shape, ops: ops.embedding_backward(
+        g, indices, weight_shape[0], padding_idx
+    )
+)
+
+
+def _without_padding(g: Any, indices: Any, padding_idx: int | None, ops: Any) -> Any:
+    rows = ops.embedding_rows(g, indices, None)
+    if padding_idx is None:
+        return rows
+    return ops.where(ops.unsqueeze(ops.eq(indices, padding_idx), len(indices.shape)), 0, rows)
+
+
+@primitive(moves=True)
+def embedding_backward(upstream: Tensor, indices: Index, num_embeddings: int, padding_idx: int | None) -> Tensor:
+    """A table of ``num_embeddings`` rows: the rows of ``upstream`` added up where ``indices`` says, 0 at ``padding_idx``."""
+embedding_backward.gradient(
+    upstream=lambda g, indices, padding_idx, ops: _without_padding(g, indices, padding_idx, ops)
+)
+
+
+@function(method=False)
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """The rows of the table ``weight`` (rows, size) that the integers ``input`` number: shape (*input.shape, size).
+
+    ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number
+    that is no row, DTypeError for ``input`` that holds no integers.
+    """
+    as_tensor_of("embedding", input)
+    as_tensor_of("embedding", weight, "weight")
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: weight must be a table of shape (rows, size), got shape {weight.shape}.")
+    if input.dtype.is_floating_point or input.dtype.name == "bool":
+        raise DTypeError(
+            f"embedding: input must hold row numbers, got {input.dtype.name}. Cast it with .long(); the table is the second argument."
+        )
+    rows = weight.shape[0]
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise ArgumentError(f"embedding: padding_idx={padding_idx} is no row of a table of {rows} rows.")
+        padding_idx %= rows
+    if input.numel() and not input.kind.backend.in_range(read_array(input), 0, rows):
+        worst = [number for number in input.reshape(-1).tolist() if not 0 <= number < rows][0]
+        raise IndexingError(f"embedding: row {worst} is out of range for a table of {rows} rows, which count from 0.")
+    return OPS.embedding_rows(weight, input, padding_idx)

@@ -1,0 +1,390 @@
+"""Tensor: a handle on an array value that nobody else changes, which remembers the operation that made it.
+
+Only identity lives here: slots, properties, conversion, printing. Arithmetic, methods and ``backward`` are bound by
+``methods``, which stands above ops and tape and joins them to this class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from tapeloom.backend.plugins import resolve_device
+from tapeloom.devices import Device
+from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
+from tapeloom.host import array_protocol, to_host_copy, to_numpy
+from tapeloom.printing import tensor_text
+from tapeloom.shapes import element_count, normalize_dim
+from tapeloom.tensor.kind import Kind, kind_of
+from tapeloom.tensor.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
+
+if TYPE_CHECKING:
+    from tapeloom._methods import TensorMethods
+    from tapeloom.op.schema import OpSchema
+else:
+    TensorMethods = object
+
+
+class Extra:
+    """What few tensors have: the tensor they are a view of, views of their own, a gradient without a tape.
+
+    ``base`` is the root tensor and ``path`` the (op, bound arguments) steps that lead from it to this view; ``views``
+    are weak references, so that no cycle arises.
+    """
+
+    __slots__ = ("base", "grad", "path", "views")
+
+    def __init__(self) -> None:
+        self.base: Tensor | None = None
+        self.path: tuple[tuple[OpSchema | None, tuple[Any, ...]], ...] = ()
+        self.views: list[ref[Tensor]] = []
+        self.grad: Tensor | None = None
+
+
+class Tensor(TensorMethods):
+    """An n-dimensional array on a device. Make one with ``tapeloom.tensor``, ``zeros``, ``randn`` and their family.
+
+    ``array`` is the backend's handle, ``kind`` its dtype and device, ``node`` its place on the tape (None for a
+    tensor that needs no gradient), ``extra`` what only few tensors have.
+    """
+
+    __slots__ = ("__weakref__", "array", "extra", "kind", "node")
+    __hash__ = object.__hash__
+    __array_priority__ = 1000  # host arrays leave mixed arithmetic to us, which then says what to do
+
+    array: Any
+    kind: Kind
+    node: Node | None
+    extra: Extra | None
+
+    # what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each dimension."""
+        return self.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """The data type of the elements."""
+        return self.kind.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the values are."""
+        return self.kind.device
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions it has."""
+        return len(self.array.shape)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self.node is None or type(self.node) is Leaf
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the operation that made it; None for a leaf."""
+        return None if self.is_leaf else self.node
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return self.kind.dtype.itemsize
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        if dim is None:
+            return self.shape
+        return self.shape[normalize_dim("size", dim, self.ndim)]
+
+    def dim(self) -> int:
+        """How many dimensions it has."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """How many elements it has."""
+        return element_count(self.array.shape)
+
+    def is_floating_point(self) -> bool:
+        """Whether its dtype is floating."""
+        return self.kind.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether its dtype is complex."""
+        return self.kind.dtype.is_complex
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self.kind.dtype.itemsize
+
+    # gradients
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded; can be set on leaves."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value:
+            if self.node is None:
+                if not self.kind.inexact:
+                    raise DTypeError(
+                        f"requires_grad: only floating tensors can have a gradient, this one is {self.kind.dtype.name}. "
+                        f"Cast it first with .float()."
+                    )
+                self.node = Leaf(self.kind, self.shape)
+                if self.extra is not None and self.extra.grad is not None:
+                    write_grad(self.node, self.extra.grad)
+                    self.extra.grad = None
+        elif self.node is not None:
+            if type(self.node) is not Leaf:
+                raise GradientError(
+                    f"requires_grad: this tensor was made by {self.node.name}; only a leaf can be switched off. "
+                    f"Use .detach() for a tensor without its history."
+                )
+            grad, self.node = read_grad(self.node), None
+            if grad is not None:
+                extra_of(self).grad = grad
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Mark this leaf as needing a gradient (or not), and return it."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient gathered by backward, one and the same tensor until it is replaced."""
+        if type(self.node) is Leaf:
+            return read_grad(self.node)
+        if self.node is None:
+            return None if self.extra is None else self.extra.grad
+        return None if self.node.hooks is None else self.node.hooks.retained
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise ArgumentTypeError(f"grad: expected a tensor or None, got {type(value).__name__}.")
+            if value.shape != self.shape:
+                raise ShapeError(
+                    f"grad: a gradient of shape {value.shape} was given to a tensor of shape {self.shape}."
+                )
+            if value.kind is not self.kind:
+                raise DTypeError(f"grad: a gradient of {value.kind} was given to a tensor of {self.kind}.")
+        if type(self.node) is Leaf:
+            write_grad(self.node, value)
+        elif self.node is None:
+            extra_of(self).grad = value
+        else:
+            hooks_of(self.node).retained = value
+
+    def retain_grad(self) -> None:
+        """Have backward keep the gradient of this tensor although it is no leaf."""
+        if self.node is None:
+            raise GradientError("retain_grad: this tensor does not require a gradient.")
+        if type(self.node) is not Leaf:
+            hooks_of(self.node).retains = True
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called on it."""
+        return self.node is not None and self.node.hooks is not None and self.node.hooks.retains
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(grad)`` when the gradient of this tensor is known; what it returns, if anything, replaces it."""
+        return add_hook(self._hooks("register_hook").before, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call ``hook(self)`` each time backward has added to ``.grad`` of this leaf."""
+        hooks = self._hooks("register_post_accumulate_grad_hook")
+        if type(self.node) is not Leaf:
+            raise GradientError("register_post_accumulate_grad_hook: this tensor is not a leaf. Use register_hook.")
+        weak = ref(self)  # a strong reference would make the leaf hold its own tensor
+
+        def after() -> None:
+            tensor = weak()
+            if tensor is not None:
+                hook(tensor)
+
+        return add_hook(hooks.after, after)
+
+    def _hooks(self, what: str) -> Hooks:
+        if self.node is None:
+            raise GradientError(f"{what}: this tensor does not require a gradient.")
+        return hooks_of(self.node)
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its dimensions reversed."""
+        return self.permute(tuple(range(self.ndim - 1, -1, -1)))
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two dimensions swapped."""
+        swapped: Tensor = self.transpose(-2, -1)
+        return swapped
+
+    # to Python and the host
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """A NumPy array of the values; read-only where it shares memory with this tensor (CPU).
+
+        Raises GradientError for a tensor that requires a gradient and DeviceError for one on another device, unless
+        ``force``: then it is detached and moved first.
+        """
+        return to_numpy(self, force=force)
+
+    def item(self) -> Any:
+        """The value of a one-element tensor as a Python number."""
+        if self.numel() != 1:
+            raise ShapeError(
+                f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item."
+            )
+        return self.kind.backend.to_host(read_array(self)).item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self.kind.backend.to_host(read_array(self)).tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return array_protocol(self, dtype, copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.kind.dtype.is_floating_point or self.numel() != 1:
+            raise ArgumentTypeError(
+                f"index: only integer tensors of one element can be an index, this one is {self.kind.dtype.name} "
+                f"of shape {self.shape}."
+            )
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ShapeError(f"bool: the truth of a tensor of shape {self.shape} is ambiguous. Use .any() or .all().")
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ArgumentTypeError("len: a 0-d tensor has no length.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise ArgumentTypeError("iter: a 0-d tensor cannot be iterated. Use .item().")
+        return iter([self[position] for position in range(self.shape[0])])
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
+
+    def __copy__(self) -> Tensor:
+        return make_like(self, read_array(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise GradientError(
+                "deepcopy: only leaves can be copied deeply; this tensor was made by an operation. Use .detach()."
+            )
+        found: Tensor | None = memo.get(id(self))
+        if found is None:
+            found = memo[id(self)] = make_like(self, self.kind.backend.copy(read_array(self)))
+            if self.grad is not None:
+                found.grad = self.grad.__deepcopy__(memo)
+            for name, value in getattr(self, "__dict__", {}).items():
+                import copy
+
+                setattr(found, name, copy.deepcopy(value, memo))
+        return found
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise GradientError(
+                "pickle: only leaves can be pickled; this tensor was made by an operation. Use .detach()."
+            )
+        return rebuilt, (type(self), to_host_copy(self), self.dtype, str(self.device), self.requires_grad)
+
+
+_new = object.__new__
+
+
+# Arrays and gradients are read and written through these functions wherever nothing is measured in nanoseconds: a captured
+# step watches them. The generated text of ops and the walk, which are closed while anything watches, have them inline.
+
+
+def read_array(tensor: Tensor) -> Any:
+    """The raw array of ``tensor``."""
+    return tensor.array
+
+
+def write_array(tensor: Tensor, array: Any) -> None:
+    """Give ``tensor`` another raw array of its kind."""
+    tensor.array = array
+
+
+def read_grad(leaf: Leaf) -> Tensor | None:
+    """The gradient gathered in ``leaf``."""
+    return leaf.grad
+
+
+def write_grad(leaf: Leaf, grad: Tensor | None) -> None:
+    """Set the gradient gathered in ``leaf``."""
+    leaf.grad = grad
+
+
+def make(array: Any, kind: Kind, node: Node | None = None) -> Tensor:
+    """A Tensor on a raw array."""
+    tensor = _new(Tensor)
+    tensor.array = array
+    tensor.kind = kind
+    tensor.node = node
+    tensor.extra = None
+    return tensor
+
+
+def make_like(tensor: Tensor, array: Any) -> Tensor:
+    """A leaf of the type, kind and ``requires_grad`` of ``tensor`` on another array."""
+    made = _new(type(tensor))
+    made.array = array
+    made.kind = tensor.kind
+    made.node = Leaf(tensor.kind, tensor.shape) if tensor.node is not None else None
+    made.extra = None
+    return made
+
+
+def extra_of(tensor: Tensor) -> Extra:
+    """The tensor's Extra, made on first use."""
+    if tensor.extra is None:
+        tensor.extra = Extra()
+    return tensor.extra
+
+
+def rebuilt(cls: type[Tensor], array: Any, dtype: DType, device: str, requires_grad: bool) -> Tensor:
+    """A pickled tensor on its device again."""
+    kind = kind_of(dtype, resolve_device(device))
+    made = _new(cls)
+    made.array = kind.backend.from_host(array, kind.device)
+    made.kind = kind
+    made.node = Leaf(kind, made.shape) if requires_grad else None
+    made.extra = None
+    return made
+
+
+def is_tensor(value: object) -> bool:
+    """Whether ``value`` is a Tensor."""
+    return isinstance(value, Tensor)
