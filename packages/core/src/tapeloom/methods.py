@@ -17,6 +17,7 @@ from tapeloom.errors import ArgumentTypeError
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
+    convolution,
     creation,
     elementwise,
     embedding,
@@ -25,9 +26,9 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     loss,
     movement,
     normalization,
+    pooling,
     random,
     reduction,
-    window,
 )
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.alias import check_writable, inplace, overwriting

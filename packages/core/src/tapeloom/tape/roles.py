@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentTypeError, ShapeError
 
 if TYPE_CHECKING:
     from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Dims = int | Sequence[int] | None  # dimensions, a tuple counted from 0; None is all of them
     Size = int | Sequence[int]  # the size of a tensor
     Ints = int | Sequence[int]  # any tuple of ints
-    Pair = int | Sequence[int]  # one int for both spatial axes, or two
+    Window = int | Sequence[int]  # one int for all spatial axes of (batch, channels, *spatial), or one for each
     Number = bool | int | float
     Position = int  # a place along a dimension, where a length would be a setting
     Cast = dtypes.DType | None  # the dtype to compute in: consumed by the dtype policy, not handed to the kernel
@@ -71,16 +71,20 @@ def _text(op: str, name: str, value: Any, ndim: int) -> str:
     raise ArgumentTypeError(f"{op}: {name} must be a string, got {value!r}.")
 
 
-def pair(op: str, name: str, value: Any, ndim: int = 0) -> tuple[int, int]:
-    """``value`` for both spatial axes."""
-    if type(value) is int:
-        return (value, value)
-    given = shapes.as_ints(op, name, value)
-    if len(given) == 1:
-        return (given[0], given[0])
-    if len(given) != 2:
-        raise ArgumentTypeError(f"{op}: {name} must be one int or two, got {value!r}.")
-    return (given[0], given[1])
+def window(op: str, name: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """``value`` for each spatial axis of a tensor (batch, channels, *spatial) of ``ndim`` dimensions."""
+    axes = ndim - 2
+    if not 1 <= axes <= 3:
+        raise ShapeError(
+            f"{op}: expected (batch, channels, 1 to 3 spatial dimensions), got a tensor of {ndim} dimensions."
+        )
+    given = (value,) if type(value) is int else shapes.as_ints(op, name, value)
+    if len(given) == axes:
+        return given
+    if len(given) != 1:
+        others = ("", " or two", " or three")[axes - 1]
+        raise ArgumentTypeError(f"{op}: {name} must be one int{others}, got {value!r}.")
+    return given * axes
 
 
 #: annotation -> normaliser(op name, parameter name, value, ndim of the first input)
@@ -89,8 +93,7 @@ STATICS: dict[str, Callable[[str, str, Any, int], Any]] = {
     "Dims": lambda op, name, value, ndim: shapes.normalize_dims(op, value, ndim),
     "Size": lambda op, name, value, ndim: shapes.as_size(op, value),
     "Ints": lambda op, name, value, ndim: shapes.as_ints(op, name, value),
-    "Pair": pair,
-    "Pair | None": lambda op, name, value, ndim: None if value is None else pair(op, name, value),
+    "Window": window,
     "int": lambda op, name, value, ndim: shapes.as_int(op, name, value),
     "int | None": lambda op, name, value, ndim: None if value is None else shapes.as_int(op, name, value),
     "bool": _bool,

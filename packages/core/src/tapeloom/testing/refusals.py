@@ -100,7 +100,7 @@ def _wrong(op: Any, name: str, annotation: str, role: str | None, bound: dict[st
         yield "yes", ArgumentTypeError, (f"{prefix} be True or False, got 'yes'.",)
     elif annotation in ("float", "Number"):
         yield "text", ArgumentTypeError, (f"{prefix} be a number, got 'text' of type str.",)
-    elif annotation in ("int", "Position") and op.prepare is None:
+    elif annotation in ("int", "Position", "Window") and op.prepare is None:
         yield 1.5, ArgumentTypeError, (f"{prefix} be an int, got 1.5 of type float.",)
     elif annotation == "str":
         yield 3, ArgumentTypeError, (f"{prefix} be a string, got 3.",)
