@@ -106,6 +106,16 @@ def test_gelu_of_infinity():
     assert nn.functional.gelu(tl.tensor([math.inf])).tolist() == [math.inf]
 
 
+def test_average_pooling_of_integers():
+    with pytest.raises(tl.errors.DTypeError, match="avg_pool2d: expected floating tensors"):
+        tl.avg_pool2d(tl.ones(1, 2, 2, dtype=tl.int64), 2)
+
+
+def test_a_window_in_the_padding():
+    with pytest.raises(tl.errors.ShapeError, match="a window misses the input"):
+        tl.max_pool2d(tl.ones(1, 2, 2), 2, 1, 1, 3)
+
+
 def test_arg_extremes_of_bool():
     assert tl.tensor([False, True, True]).argmax().item() == 1
 

@@ -30,7 +30,7 @@ from typing import Any
 
 TYPES = {"DeviceLike": "Device | str | None"}
 #: the roles of parameters, which the stubs import
-ROLES = "Cast Dim Dims Index Ints Key Mask Number Pair Position Size TensorLike"
+ROLES = "Cast Dim Dims Index Ints Key Mask Number Position Size TensorLike Window"
 #: names of ours that a checker must not confuse with the builtins of the same name
 SHADOWED = {"float": "builtins.float", "int": "builtins.int", "bool": "builtins.bool"}
 

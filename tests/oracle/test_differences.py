@@ -66,6 +66,15 @@ def test_gelu_of_infinity():
     assert math.isnan(torch.nn.functional.gelu(torch.tensor([math.inf] * 3))[0])
 
 
+def test_average_pooling_of_integers():
+    assert torch.nn.functional.avg_pool2d(torch.tensor([[[1, 2], [2, 2]]]), 2).tolist() == [[[1]]]
+
+
+def test_a_window_in_the_padding():
+    out, indices = torch.nn.functional.max_pool2d(torch.ones(1, 2, 2), 2, 1, 1, 3, return_indices=True)
+    assert out.item() == -math.inf and indices.item() >= 4
+
+
 def test_arg_extremes_of_bool():
     with pytest.raises(RuntimeError, match="does not support bool"):
         torch.tensor([False, True]).argmax()

@@ -7,6 +7,7 @@ CUDA text itself is tested where there is no GPU.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ class CupyBackend(ArrayAPIBackend):
     # CuPy's own support is partial; these kernels of ours take it as it is
     narrow_dtypes = frozenset({dtypes.bfloat16})
     narrow_kernels = frozenset(
-        "matmul softmax log_softmax max_pool2d_with_indices max_pool2d_backward cross_entropy "
+        "matmul softmax log_softmax max_pool_with_indices max_pool_backward cross_entropy "
         "cross_entropy_backward embedding_backward".split()
     )
 
@@ -170,15 +171,22 @@ class CupyBackend(ArrayAPIBackend):
         lse = self.xp.concatenate([top, log_sum], axis=1)
         return self.kernels.cross_entropy_backward_rows(wide, x, target, weight, lse, ignore_index, label_smoothing)
 
-    def max_pool2d_with_indices(
+    def max_pool_with_indices(
         self, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
     ) -> tuple[Array, Array]:
-        if not self._has_kernel(x):
-            return super().max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
+        if len(stride) != 2 or not self._has_kernel(x):  # the CUDA kernel is for planes
+            settings = (kernel_size, stride, padding, dilation, ceil_mode)
+            out, indices = super().max_pool_with_indices(self._widened(x), *settings)
+            return self._narrowed(out, self.dtype_of(x)), indices
         return self.kernels.max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
 
-    def max_pool2d_backward(self, upstream: Array, indices: Array, x_size: tuple[int, ...]) -> Array:
-        return self.kernels.max_pool2d_backward(upstream, indices, x_size)
+    def max_pool_backward(self, upstream: Array, indices: Array, x_size: tuple[int, ...]) -> Array:
+        # the places count through all spatial axes, so that one long axis does for them
+        def line(size: tuple[int, ...]) -> tuple[int, ...]:
+            return (*size[:2], 1, math.prod(size[2:]))
+
+        g, places = (array.reshape(line(array.shape)) for array in (upstream, indices))
+        return self.kernels.max_pool2d_backward(g, places, line(x_size)).reshape(x_size)
 
     def embedding_backward(
         self, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None

@@ -55,7 +55,7 @@ from tapeloom.printing import set_printoptions as set_printoptions
 from tapeloom.tape.tensor import Tensor as Tensor, is_tensor as is_tensor
 from tapeloom.backend.hookspecs import hookimpl as hookimpl
 from tapeloom.checkpoint import load as load, save as save
-from tapeloom.tape.roles import Cast, Dim, Dims, Index, Ints, Key, Mask, Number, Pair, Position, Size, TensorLike
+from tapeloom.tape.roles import Cast, Dim, Dims, Index, Ints, Key, Mask, Number, Position, Size, TensorLike, Window
 import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
@@ -77,7 +77,9 @@ def abs(x: Tensor) -> Tensor: ...
 def absolute(x: Tensor) -> Tensor: ...
 def acos(x: Tensor) -> Tensor: ...
 def acosh(x: Tensor) -> Tensor: ...
-def adaptive_avg_pool2d(x: Any, output_size: Any, **names: Any) -> Tensor: ...
+def adaptive_avg_pool1d(input: Tensor, output_size: Window) -> Tensor: ...
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor: ...
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor: ...
 def add(x: TensorLike, y: TensorLike, *, alpha: Any = 1) -> Tensor: ...
 def alias(x: Tensor) -> Tensor: ...
 def all(x: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor: ...
@@ -113,22 +115,47 @@ def asinh(x: Tensor) -> Tensor: ...
 def atan(x: Tensor) -> Tensor: ...
 def atan2(x: TensorLike, y: TensorLike) -> Tensor: ...
 def atanh(x: Tensor) -> Tensor: ...
+def avg_pool(
+    x: Tensor,
+    kernel_size: Window,
+    stride: Window,
+    padding: Window,
+    ceil_mode: builtins.bool,
+    count_include_pad: builtins.bool,
+    divisor_override: builtins.int | None,
+) -> Tensor: ...
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    ceil_mode: builtins.bool = False,
+    count_include_pad: builtins.bool = True,
+) -> Tensor: ...
 def avg_pool2d(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
     ceil_mode: builtins.bool = False,
     count_include_pad: builtins.bool = True,
     divisor_override: builtins.int | None = None,
-    **names: Any,
 ) -> Tensor: ...
-def avg_pool2d_backward(
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    ceil_mode: builtins.bool = False,
+    count_include_pad: builtins.bool = True,
+    divisor_override: builtins.int | None = None,
+) -> Tensor: ...
+def avg_pool_backward(
     upstream: Tensor,
     x_size: Ints,
-    kernel_size: Pair,
-    stride: Pair,
-    padding: Pair,
+    kernel_size: Window,
+    stride: Window,
+    padding: Window,
     ceil_mode: builtins.bool,
     count_include_pad: builtins.bool,
     divisor_override: builtins.int | None,
@@ -175,21 +202,89 @@ def concat(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor: ...
 def concatenate(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor: ...
 def constant_pad(x: Tensor, pad: Ints, value: Number = 0) -> Tensor: ...
 def contiguous(x: Tensor) -> Tensor: ...
-def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window | str = 0,
+    dilation: Window = 1,
     groups: builtins.int = 1,
-    **names: Any,
 ) -> Tensor: ...
-def conv2d_input_gradient(
-    upstream: Tensor, weight: Tensor, x_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: builtins.int
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window | str = 0,
+    dilation: Window = 1,
+    groups: builtins.int = 1,
 ) -> Tensor: ...
-def conv2d_weight_gradient(
-    upstream: Tensor, x: Tensor, weight_size: Ints, stride: Pair, padding: Pair, dilation: Pair, groups: builtins.int
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window | str = 0,
+    dilation: Window = 1,
+    groups: builtins.int = 1,
+) -> Tensor: ...
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window = 0,
+    output_padding: Window = 0,
+    groups: builtins.int = 1,
+    dilation: Window = 1,
+) -> Tensor: ...
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window = 0,
+    output_padding: Window = 0,
+    groups: builtins.int = 1,
+    dilation: Window = 1,
+) -> Tensor: ...
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Window = 1,
+    padding: Window = 0,
+    output_padding: Window = 0,
+    groups: builtins.int = 1,
+    dilation: Window = 1,
+) -> Tensor: ...
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Window,
+    padding: Window,
+    dilation: Window,
+    groups: builtins.int,
+) -> Tensor: ...
+def convolution_input_gradient(
+    upstream: Tensor,
+    weight: Tensor,
+    x_size: Ints,
+    stride: Window,
+    padding: Window,
+    dilation: Window,
+    groups: builtins.int,
+) -> Tensor: ...
+def convolution_weight_gradient(
+    upstream: Tensor,
+    x: Tensor,
+    weight_size: Ints,
+    stride: Window,
+    padding: Window,
+    dilation: Window,
+    groups: builtins.int,
 ) -> Tensor: ...
 def copy_(x: Tensor, source: Tensor, non_blocking: Any = False) -> Tensor: ...
 def cos(x: Tensor) -> Tensor: ...
@@ -346,19 +441,36 @@ def masked_scale(x: Tensor, mask: Mask, scale: builtins.float) -> Tensor: ...
 def masked_select(x: Any, mask: Any) -> Tensor: ...
 def matmul(x: Tensor, y: Tensor) -> Tensor: ...
 def max(x: Any, dim: Any = None, keepdim: builtins.bool = False, **aliases: Any) -> Any: ...
-def max_pool2d(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
     ceil_mode: builtins.bool = False,
     return_indices: builtins.bool = False,
-    **names: Any,
 ) -> Any: ...
-def max_pool2d_backward(upstream: Tensor, indices: Index, x_size: Ints) -> Tensor: ...
-def max_pool2d_with_indices(
-    x: Tensor, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: builtins.bool
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
+    ceil_mode: builtins.bool = False,
+    return_indices: builtins.bool = False,
+) -> Any: ...
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    dilation: Window = 1,
+    ceil_mode: builtins.bool = False,
+    return_indices: builtins.bool = False,
+) -> Any: ...
+def max_pool_backward(upstream: Tensor, indices: Index, x_size: Ints) -> Tensor: ...
+def max_pool_with_indices(
+    x: Tensor, kernel_size: Window, stride: Window, padding: Window, dilation: Window, ceil_mode: builtins.bool
 ) -> tuple[Tensor, Tensor]: ...
 def max_values(x: Tensor, dim: Dim, keepdim: builtins.bool = False) -> tuple[Tensor, Tensor]: ...
 def maximum(x: TensorLike, y: TensorLike) -> Tensor: ...
@@ -595,7 +707,9 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "add",
     "alias",
     "all",
@@ -622,8 +736,11 @@ __all__ = [
     "atan2",
     "atanh",
     "autograd",
+    "avg_pool",
+    "avg_pool1d",
     "avg_pool2d",
-    "avg_pool2d_backward",
+    "avg_pool3d",
+    "avg_pool_backward",
     "batch_norm",
     "batch_norm_train",
     "bernoulli",
@@ -653,9 +770,15 @@ __all__ = [
     "concatenate",
     "constant_pad",
     "contiguous",
+    "conv1d",
     "conv2d",
-    "conv2d_input_gradient",
-    "conv2d_weight_gradient",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolution",
+    "convolution_input_gradient",
+    "convolution_weight_gradient",
     "copy_",
     "cos",
     "cosh",
@@ -777,9 +900,11 @@ __all__ = [
     "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
     "max_pool2d",
-    "max_pool2d_backward",
-    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool_backward",
+    "max_pool_with_indices",
     "max_values",
     "maximum",
     "mean",

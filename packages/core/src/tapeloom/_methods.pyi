@@ -10,7 +10,7 @@ from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.generator import Generator
 from tapeloom.tape.tensor import Tensor
-from tapeloom.tape.roles import Cast, Dim, Dims, Index, Ints, Key, Mask, Number, Pair, Position, Size, TensorLike
+from tapeloom.tape.roles import Cast, Dim, Dims, Index, Ints, Key, Mask, Number, Position, Size, TensorLike, Window
 
 class TensorMethods:
     def __add__(self, other: Tensor | builtins.bool | builtins.int | builtins.float) -> Tensor: ...

@@ -19,6 +19,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
     conversion,
+    convolution,
     creation,
     elementwise,
     handles,
@@ -28,6 +29,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     loss,
     movement,
     normalization,
+    pooling,
     random,
     reduction,
 )

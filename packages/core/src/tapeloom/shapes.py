@@ -90,7 +90,8 @@ def per_axis(op: str, name: str, value: object, count: int) -> Shape:
     if len(given) == 1:
         return given * count
     if len(given) != count:
-        raise ArgumentTypeError(f"{op}: {name} must be one int or {count}, got {value!r}.")
+        others = ("", " or two", " or three")[count - 1] if 1 <= count <= 3 else f" or {count}"
+        raise ArgumentTypeError(f"{op}: {name} must be one int{others}, got {value!r}.")
     return given
 
 

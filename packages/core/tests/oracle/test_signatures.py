@@ -59,7 +59,7 @@ def plain(value):
         return "required"
     if value in ([], (), None):
         return None
-    return value[0] if value in ([0, 0], [1, 1]) else value
+    return value[0] if isinstance(value, list) and len(set(value)) == 1 else value  # one int for several axes
 
 
 #: parameters whose default differs from PyTorch's on purpose: (name, parameter) -> why
@@ -70,11 +70,10 @@ OTHERWISE = {
 }
 #: names under which PyTorch has something else, or several signatures at once
 APART = {
+    "convolution": "an inner name on both sides",
     "embedding_backward": "an inner name on both sides",
     "index": "an inner name on both sides",
     "index_put": "an inner name on both sides",
-    "max_pool2d_backward": "an inner name on both sides",
-    "max_pool2d_with_indices": "an inner name on both sides",
     "slice": "an inner name on both sides",
     "normal": "four signatures, all taken",
     "randint": "two signatures, both taken",

@@ -15,7 +15,7 @@ from tapeloom.testing.table import Case, Row
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
     "alias full_of zeros_of zero_of place reduce_to swap_last slice unslice slice_put select_column masked_scale relu_backward "
-    "conv2d_weight_gradient conv2d_input_gradient max_pool2d_backward avg_pool2d_backward embedding_backward "
+    "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd_step adam_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
@@ -81,8 +81,17 @@ SPELLED: dict[str, Any] = {
     ),
     "batch_norm_train[0]": lambda x, w, b, eps=1e-5: F.batch_norm(x, None, None, w, b, True, 0.1, eps),
     "running statistics": lambda x, mean, var, momentum: _moved(x, mean.clone(), var.clone(), momentum),
-    "max_pool2d_with_indices": lambda x, k, s, p, d, c: F.max_pool2d(x, k, s, p, d, c, return_indices=True),
+    "convolution": lambda x, w, b, s, p, d, groups: _of_rank("conv{}d", w)(x, w, b, s, p, d, groups),
+    "convolution_input_gradient": lambda g, w, size, *settings: _conv_backward(g, g.new_zeros(size), w, *settings)[0],
+    "convolution_weight_gradient": lambda g, x, size, *settings: _conv_backward(g, x, g.new_zeros(size), *settings)[1],
+    "max_pool_with_indices": lambda x, *settings: _of_rank("max_pool{}d", x)(x, *settings, return_indices=True),
+    "max_pool1d indices": lambda x, k: F.max_pool1d(x, k, return_indices=True),
     "max_pool2d indices": lambda x, k: F.max_pool2d(x, k, return_indices=True),
+    "max_pool3d indices": lambda x, k: F.max_pool3d(x, k, return_indices=True),
+    "avg_pool": lambda x, *settings: _of_rank("avg_pool{}d", x)(
+        x, *(settings if x.ndim > 3 else settings[:-1])
+    ),  # in 1-d without divisor_override
+    "adaptive_avg_pool1d": lambda x, size: F.adaptive_avg_pool1d(x, x.shape[-1] if size is None else size),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -127,6 +136,16 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _of_rank(name: str, x: Any) -> Any:
+    """The function of this name for the spatial dimensions of ``x``."""
+    return getattr(F, name.format(x.ndim - 2))
+
+
+def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    each = [[value] * (w.ndim - 2) if isinstance(value, int) else list(value) for value in (stride, padding, dilation)]
+    return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
 
 
 def _prod(x: Any, dim: Any, keepdim: bool, **kw: Any) -> Any:

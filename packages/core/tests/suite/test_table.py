@@ -24,7 +24,9 @@ NOTHING_TO_REFUSE = {
     "zero_": "takes its tensor alone",
     "batch_norm_train[0]": "a result of an op that has a row",
     "running statistics": "what batch_norm changes, which has a row",
+    "max_pool1d indices": "a result of max_pool1d, which has a row",
     "max_pool2d indices": "a result of max_pool2d, which has a row",
+    "max_pool3d indices": "a result of max_pool3d, which has a row",
 }
 
 

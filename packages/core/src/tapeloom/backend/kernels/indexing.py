@@ -21,7 +21,9 @@ class Indexing:
         A new array; ``x`` itself where it is ``owned``: nobody else holds it. All writes of the shared kernels come here.
         """
         result = x if owned else self.copy(x)
-        if how == "add":
+        if how == "add" and all(part is Ellipsis or isinstance(part, slice) for part in key):
+            result[key] += value  # no two of them meet
+        elif how == "add":
             self.xp.add.at(result, key, value)
         else:
             result[key] = value

@@ -1,37 +1,68 @@
-"""Window kernels over (batch, channels, height, width): convolution as one matrix product, pooling as strided slices.
+"""Window kernels over (batch, channels, *spatial): convolution as one matrix product, pooling as strided slices.
 
-All settings are pairs (height, width). Arrays are mutable here; a library without that overrides.
+There may be any number of spatial axes; all settings are tuples with one int for each. Arrays are mutable here; a
+library without that overrides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache, reduce
+from itertools import product
+from math import prod
+from operator import and_
 from typing import Any
 
 from tapeloom.dtypes import iinfo
 from tapeloom.shapes import window_length
 
 Array = Any
-Pair = tuple[int, int]
 Ints = tuple[int, ...]
 
 
-def taps(kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[int, int, Any]]:
-    """For each place in the kernel: its row and column, and the key of the inputs it meets in the padded planes."""
-    for i in range(kernel[0]):
-        rows = slice(i * dilation[0], i * dilation[0] + stride[0] * (out[0] - 1) + 1, stride[0])
-        for j in range(kernel[1]):
-            columns = slice(j * dilation[1], j * dilation[1] + stride[1] * (out[1] - 1) + 1, stride[1])
-            yield i, j, (Ellipsis, rows, columns)
+# Sizes repeat from step to step, and working them out costs as much as a small kernel: so they are remembered.
 
 
-def out_size(x_size: Ints, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False) -> Pair:
-    """How many windows fit, down and across."""
-    height, width = (
-        window_length(x_size[2 + axis], kernel[axis], stride[axis], padding[axis], dilation[axis], ceil_mode)
-        for axis in (0, 1)
+@lru_cache(maxsize=1024)
+def taps(kernel: Ints, stride: Ints, dilation: Ints, out: Ints) -> tuple[tuple[Ints, tuple[Any, ...]], ...]:
+    """Each place in the kernel, and the key of the inputs that it meets in the padded planes, one in each window."""
+    return tuple((place, (Ellipsis, *reached(place, stride, dilation, out))) for place in product(*map(range, kernel)))
+
+
+def reached(place: Ints, stride: Ints, dilation: Ints, out: Ints) -> tuple[slice, ...]:
+    """For each axis of ``place``, an element of the kernel: the inputs that it meets, one in each of the ``out`` windows."""
+    return tuple(
+        slice(i * spread, i * spread + step * (count - 1) + 1, step)
+        for i, step, spread, count in zip(place, stride, dilation, out, strict=False)
     )
-    return height, width
+
+
+@lru_cache(maxsize=1024)
+def out_size(x_size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool = False) -> Ints:
+    """How many windows fit along each spatial axis."""
+    settings = zip(x_size[2:], kernel, stride, padding, dilation, strict=True)
+    return tuple(window_length(*own, ceil_mode) for own in settings)
+
+
+@lru_cache(maxsize=1024)
+def frame(x_size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints) -> Any:
+    """What to pad before and after each axis so that all windows lie inside (with ceil_mode beyond the padding), or None."""
+    amounts = [(0, 0), (0, 0)]
+    for length, size, step, around, spread, count in zip(
+        x_size[2:], kernel, stride, padding, dilation, out, strict=True
+    ):
+        reach = (count - 1) * step + (size - 1) * spread + 1
+        amounts.append((around, max(0, reach - around - length)))
+    return tuple(amounts) if any(map(any, amounts)) else None
+
+
+@lru_cache(maxsize=1024)
+def divisors(x_size: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Ints, include_pad: bool) -> Any:
+    """How many places each window counts: one number where all are equal, else all of them in a list."""
+    settings = zip(x_size[2:], out, kernel, stride, padding, strict=True)
+    counts = [averages(*own, include_pad) for own in settings]
+    if all(len({*along}) == 1 for along in counts):
+        return prod(along[0] for along in counts)
+    return [prod(own) for own in product(*counts)]
 
 
 def averages(length: int, out: int, kernel: int, stride: int, padding: int, include_pad: bool) -> list[int]:
@@ -44,6 +75,12 @@ def averages(length: int, out: int, kernel: int, stride: int, padding: int, incl
     return counts
 
 
+def unframed(framed: Array, padding: Ints, x_size: Ints) -> Array:
+    """The part of ``framed`` that is not padding."""
+    inside = (slice(around, around + length) for around, length in zip(padding, x_size[2:], strict=True))
+    return framed[(slice(None), slice(None), *inside)]
+
+
 class Window:
     """Convolution and pooling."""
 
@@ -51,123 +88,124 @@ class Window:
 
     # convolution
 
-    def _columns(self: Any, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
-        """The windows of ``x`` as rows: (groups, batch * out height * out width, channels / groups * kh * kw)."""
+    def _columns(self: Any, x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+        """The windows of ``x`` as rows: (groups, batch * windows, channels / groups * elements of the kernel)."""
         xp = self.xp
         out = out_size(x.shape, kernel, stride, padding, dilation)
         padded = self._padded(x, padding)
-        parts = xp.stack([padded[key] for _, _, key in taps(kernel, stride, dilation, out)], axis=2)
+        parts = xp.stack([padded[key] for _, key in taps(kernel, stride, dilation, out)], axis=2)
         batch, channels = x.shape[:2]
-        area = kernel[0] * kernel[1]
-        parts = xp.reshape(parts, (batch, groups, channels // groups, area, out[0] * out[1]))
+        parts = xp.reshape(parts, (batch, groups, channels // groups, prod(kernel), prod(out)))
         parts = xp.transpose(parts, (1, 0, 4, 2, 3))
-        return xp.reshape(parts, (groups, batch * out[0] * out[1], channels // groups * area))
+        return xp.reshape(parts, (groups, batch * prod(out), channels // groups * prod(kernel)))
 
-    def _padded(self: Any, x: Array, padding: Pair) -> Array:
-        if padding == (0, 0):
+    def _padded(self: Any, x: Array, padding: Ints) -> Array:
+        if not any(padding):
             return x
-        return self.xp.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+        return self.xp.pad(x, ((0, 0), (0, 0), *((around, around) for around in padding)))
 
-    def conv2d(
+    def convolution(
         self: Any,
         x: Array,
         weight: Array,
         bias: Array | None,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
         groups: int,
     ) -> Array:
         xp = self.xp
         kernel = weight.shape[2:]
         out = out_size(x.shape, kernel, stride, padding, dilation)
         columns = self._columns(x, kernel, stride, padding, dilation, groups)
-        filters = xp.reshape(weight, (groups, weight.shape[0] // groups, weight.shape[1] * kernel[0] * kernel[1]))
-        product = self.matmul(columns, self.swap_last(filters))  # (groups, rows, out channels / groups)
-        product = xp.reshape(product, (groups, x.shape[0], *out, weight.shape[0] // groups))
-        result = xp.reshape(xp.transpose(product, (1, 0, 4, 2, 3)), (x.shape[0], weight.shape[0], *out))
-        return result if bias is None else result + xp.reshape(bias, (1, -1, 1, 1))
+        filters = xp.reshape(weight, (groups, weight.shape[0] // groups, weight.shape[1] * prod(kernel)))
+        result = self.matmul(columns, self.swap_last(filters))  # (groups, rows, out channels / groups)
+        result = xp.reshape(result, (groups, x.shape[0], prod(out), weight.shape[0] // groups))
+        result = xp.reshape(xp.transpose(result, (1, 0, 3, 2)), (x.shape[0], weight.shape[0], *out))
+        return result if bias is None else result + xp.reshape(bias, (-1, *(1 for _ in out)))
 
-    def conv2d_input_gradient(
+    def convolution_input_gradient(
         self: Any,
         upstream: Array,
         weight: Array,
         x_size: Ints,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
         groups: int,
     ) -> Array:
         xp = self.xp
         kernel = weight.shape[2:]
         batch, out_channels, *out = upstream.shape
         inner = weight.shape[1]
-        rows = xp.reshape(upstream, (batch, groups, out_channels // groups, out[0] * out[1]))
-        filters = xp.reshape(weight, (groups, out_channels // groups, inner * kernel[0] * kernel[1]))
-        spread = self.matmul(self.swap_last(filters), rows)  # (batch, groups, inner * kh * kw, out height * out width)
-        spread = xp.reshape(spread, (batch, groups * inner, kernel[0] * kernel[1], *out))
-        height, width = x_size[2:]
-        padded = xp.zeros(
-            (batch, groups * inner, height + 2 * padding[0], width + 2 * padding[1]), dtype=upstream.dtype
-        )
-        for i, j, key in taps(kernel, stride, dilation, (out[0], out[1])):
-            padded[key] += spread[:, :, i * kernel[1] + j]
-        return padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+        rows = xp.reshape(upstream, (batch, groups, out_channels // groups, prod(out)))
+        filters = xp.reshape(weight, (groups, out_channels // groups, inner * prod(kernel)))
+        spread = self.matmul(self.swap_last(filters), rows)  # (batch, groups, inner * kernel elements, windows)
+        spread = xp.reshape(spread, (batch, groups * inner, prod(kernel), *out))
+        around = (length + 2 * amount for length, amount in zip(x_size[2:], padding, strict=True))
+        padded = xp.zeros((batch, groups * inner, *around), dtype=upstream.dtype)
+        for number, (_, key) in enumerate(taps(kernel, stride, dilation, tuple(out))):
+            padded = self.at(padded, key, spread[:, :, number], "add", owned=True)
+        return unframed(padded, padding, x_size)
 
-    def conv2d_weight_gradient(
+    def convolution_weight_gradient(
         self: Any,
         upstream: Array,
         x: Array,
         weight_size: Ints,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
         groups: int,
     ) -> Array:
         xp = self.xp
         batch, out_channels, *out = upstream.shape
         columns = self._columns(x, weight_size[2:], stride, padding, dilation, groups)
-        rows = xp.reshape(upstream, (batch, groups, out_channels // groups, out[0] * out[1]))
-        size = (groups, out_channels // groups, batch * out[0] * out[1])
-        rows = xp.reshape(xp.transpose(rows, (1, 2, 0, 3)), size)
+        rows = xp.reshape(upstream, (batch, groups, out_channels // groups, prod(out)))
+        rows = xp.transpose(rows, (1, 2, 0, 3))
+        rows = xp.reshape(rows, (groups, out_channels // groups, batch * prod(out)))
         return xp.reshape(self.matmul(rows, columns), weight_size)
 
     # pooling
 
     def _framed(
-        self: Any, x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out: Pair, value: Any
+        self: Any, x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints, value: Any
     ) -> Array:
-        """``x`` with ``value`` around it, as far as the windows reach (with ceil_mode beyond the padding)."""
-        amounts = [(0, 0), (0, 0)]
-        for axis in (0, 1):
-            reach = (out[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-            amounts.append((padding[axis], max(0, reach - padding[axis] - x.shape[2 + axis])))
-        if amounts[2] == amounts[3] == (0, 0):
-            return x
-        return self.xp.pad(x, amounts, constant_values=value)
+        """``x`` with ``value`` around it, as far as the windows reach."""
+        amounts = frame(x.shape, kernel, stride, padding, dilation, out)
+        return x if amounts is None else self.xp.pad(x, amounts, constant_values=value)
 
     def lowest(self: Any, x: Array) -> Any:
         """The value that every other of this dtype beats."""
         dtype = self.dtype_of(x)
         return float("-inf") if dtype.is_floating_point else iinfo(dtype).min
 
-    def max_pool2d_with_indices(
-        self: Any, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+    def max_pool_with_indices(
+        self: Any, x: Array, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
     ) -> tuple[Array, Array]:
         xp = self.xp
         out = out_size(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
         framed = self._framed(x, kernel_size, stride, padding, dilation, out, self.lowest(x))
         whole = framed is x  # no window reaches outside
-        height, width = x.shape[2:]
+        first: Any = 0  # the place of each window's first element; every other is a number further on
+        inside: Any = None
+        axes: list[Any] = []  # for each axis and element of the kernel: which windows have it inside the input
+        for axis, (length, count) in enumerate(zip(x.shape[2:], out, strict=True)):
+            start = xp.reshape(xp.arange(count), (-1, *(1 for _ in out[axis + 1 :]))) * stride[axis] - padding[axis]
+            first = first * length + start
+            reach = () if whole else range(0, kernel_size[axis] * dilation[axis], dilation[axis])
+            axes.append([(start >= -i) & (start < length - i) for i in reach])
         best: Any = None
         indices: Any = None
         seen: Any = None
-        for i, j, key in taps(kernel_size, stride, dilation, out):
+        for tap, key in taps(kernel_size, stride, dilation, out):
             value = framed[key]
-            rows = xp.reshape(xp.arange(out[0]), (-1, 1)) * stride[0] + (i * dilation[0] - padding[0])
-            columns = xp.arange(out[1]) * stride[1] + (j * dilation[1] - padding[1])
-            place = rows * width + columns
-            inside = None if whole else (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+            further = 0
+            for i, spread, length in zip(tap, dilation, x.shape[2:], strict=True):
+                further = further * length + i * spread
+            place = first + further
+            if not whole:
+                inside = reduce(and_, (fits[i] for fits, i in zip(axes, tap, strict=True)))
             if best is None:
                 best, indices, seen = value, xp.broadcast_to(place, value.shape), inside
                 continue
@@ -180,73 +218,61 @@ class Window:
             indices = xp.where(better, place, indices)
         return best, self.as_int64(indices)
 
-    def max_pool2d_backward(self: Any, upstream: Array, indices: Array, x_size: Ints) -> Array:
+    def max_pool_backward(self: Any, upstream: Array, indices: Array, x_size: Ints) -> Array:
         xp = self.xp
-        planes = x_size[0] * x_size[1]
-        area = x_size[2] * x_size[3]
-        windows = indices.shape[2] * indices.shape[3]
-        places = xp.reshape(indices, (planes, windows)) + xp.reshape(xp.arange(planes) * area, (planes, 1))
+        planes, area = prod(x_size[:2]), prod(x_size[2:])
+        places = xp.reshape(indices, (planes, prod(indices.shape[2:]))) + xp.reshape(xp.arange(planes) * area, (-1, 1))
         flat = xp.zeros((planes * area,), dtype=upstream.dtype)
         flat = self.at(flat, xp.reshape(places, (-1,)), xp.reshape(upstream, (-1,)), "add", owned=True)
         return xp.reshape(flat, x_size)
 
-    def _divisor(
-        self: Any,
-        x_size: Ints,
-        out: Pair,
-        kernel: Pair,
-        stride: Pair,
-        padding: Pair,
-        include_pad: bool,
-        override: int | None,
-        like: Array,
-    ) -> Any:
-        """What each window is divided by: a number where all are equal, else an array (out height, out width)."""
+    def _shared(self: Any, total: Array, override: int | None, *settings: Any) -> Array:
+        """``total`` of each window divided by how many places it counts."""
         if override is not None:
-            return override
-        rows, columns = (
-            averages(x_size[2 + axis], out[axis], kernel[axis], stride[axis], padding[axis], include_pad)
-            for axis in (0, 1)
-        )
-        if len({*rows}) == 1 and len({*columns}) == 1:
-            return rows[0] * columns[0]
-        table = [[row * column for column in columns] for row in rows]
-        return self.xp.asarray(table, dtype=like.dtype)
+            return total / override
+        counts = divisors(*settings)
+        if type(counts) is list:
+            counts = self.xp.reshape(self.xp.asarray(counts, dtype=total.dtype), total.shape[2:])
+        return total / counts
 
-    def avg_pool2d(
+    def _window_sums(self: Any, framed: Array, kernel: Ints, stride: Ints, out: Ints) -> Array:
+        total = None
+        for _, key in taps(kernel, stride, (1,) * len(out), out):
+            total = framed[key] if total is None else total + framed[key]
+        return total
+
+    def avg_pool(
         self: Any,
         x: Array,
-        kernel_size: Pair,
-        stride: Pair,
-        padding: Pair,
+        kernel_size: Ints,
+        stride: Ints,
+        padding: Ints,
         ceil_mode: bool,
         count_include_pad: bool,
         divisor_override: int | None,
     ) -> Array:
-        out = out_size(x.shape, kernel_size, stride, padding, (1, 1), ceil_mode)
-        framed = self._framed(x, kernel_size, stride, padding, (1, 1), out, 0)
-        total = None
-        for _, _, key in taps(kernel_size, stride, (1, 1), out):
-            total = framed[key] if total is None else total + framed[key]
-        return total / self._divisor(x.shape, out, kernel_size, stride, padding, count_include_pad, divisor_override, x)
+        dense = (1,) * len(kernel_size)
+        out = out_size(x.shape, kernel_size, stride, padding, dense, ceil_mode)
+        total = self._window_sums(
+            self._framed(x, kernel_size, stride, padding, dense, out, 0), kernel_size, stride, out
+        )
+        return self._shared(total, divisor_override, x.shape, out, kernel_size, stride, padding, count_include_pad)
 
-    def avg_pool2d_backward(
+    def avg_pool_backward(
         self: Any,
         upstream: Array,
         x_size: Ints,
-        kernel_size: Pair,
-        stride: Pair,
-        padding: Pair,
+        kernel_size: Ints,
+        stride: Ints,
+        padding: Ints,
         ceil_mode: bool,
         count_include_pad: bool,
         divisor_override: int | None,
     ) -> Array:
-        out = (upstream.shape[2], upstream.shape[3])
-        share = upstream / self._divisor(
-            x_size, out, kernel_size, stride, padding, count_include_pad, divisor_override, upstream
-        )
+        dense, out = (1,) * len(kernel_size), upstream.shape[2:]
+        share = self._shared(upstream, divisor_override, x_size, out, kernel_size, stride, padding, count_include_pad)
         empty = self.xp.zeros(x_size, dtype=upstream.dtype)
-        framed = self._framed(empty, kernel_size, stride, padding, (1, 1), out, 0)
-        for _, _, key in taps(kernel_size, stride, (1, 1), out):
-            framed[key] += share
-        return framed[:, :, padding[0] : padding[0] + x_size[2], padding[1] : padding[1] + x_size[3]]
+        framed = self._framed(empty, kernel_size, stride, padding, dense, out, 0)
+        for _, key in taps(kernel_size, stride, dense, out):
+            framed = self.at(framed, key, share, "add", owned=True)
+        return unframed(framed, padding, x_size)
