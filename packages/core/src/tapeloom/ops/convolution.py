@@ -113,7 +113,6 @@ def _tensors(name: str, rank: int, input: Any, weight: Any, bias: Any) -> Any:
     as_tensor_of(name, weight, "weight")
     if bias is not None:
         as_tensor_of(name, bias, "bias")
-    if x.dtype is weight.dtype:
     return x
 
 
