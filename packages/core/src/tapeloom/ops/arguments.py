@@ -15,6 +15,11 @@ def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
     return value
 
 
+def shape_of(value: Any) -> tuple[int, ...]:
+    """The shape of a tensor, or of a number that stands for one."""
+    return getattr(value, "shape", ())
+
+
 def as_tensors_of(name: str, values: Any) -> list[Any]:
     """``values`` as a list, which must be one of tensors."""
     if isinstance(values, str) or not hasattr(values, "__iter__"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.errors import ShapeError
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.call.op import function, op
 from tapeloom.op.registry import OPS
 
@@ -101,7 +101,7 @@ def isfinite(input: Tensor) -> Tensor:
 
 
 def _broadcasting(op: Any, *values: Any) -> None:
-    shapes.broadcast(op.name, *(value.shape for value in values))
+    shapes.broadcast(op.name, *map(shape_of, values))
 
 
 @op(method=False, check=_broadcasting)
@@ -114,7 +114,7 @@ where.gradient(
 
 
 def _mask_fits(op: Any, input: Any, mask: Any, value: Any) -> None:
-    if value.ndim:
+    if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}. Use tapeloom.where.")
     shapes.broadcast(op.name, input.shape, mask.shape)
 

@@ -8,6 +8,7 @@ from tapeloom import shapes
 from tapeloom.errors import ArgumentError
 from tapeloom.call.op import op, primitive
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import shape_of
 from tapeloom.tensor.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -380,7 +381,7 @@ def _bounds(op: Any, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
 
 
 def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
-    shapes.broadcast(op.name, *(value.shape for value in (input, min, max) if value is not None))
+    shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
 
 
 @op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)

@@ -43,7 +43,7 @@ slice_put.gradient(
 )
 
 
-@primitive(moves=True)
+@primitive(moves=True, constants=("out",))
 def zero_of(like: Tensor) -> Tensor:
     """A 0-d zero in the dtype and on the device of ``like``: for gradient rules."""
 

@@ -445,11 +445,11 @@ def reduce_to(input: Tensor, size: Size) -> Tensor:
 reduce_to.gradient(input=lambda g, input_shape, ops: ops.expand(g, input_shape))
 
 
-@primitive(moves=True)
+@primitive(moves=True, constants=("out",))
 def zeros_of(size: Size, like: Tensor) -> Tensor:
     """Zeros of shape ``size`` in the dtype and on the device of ``like``: for gradient rules."""
 
 
-@primitive(moves=True)
+@primitive(moves=True, constants=("out",))
 def full_of(like: Tensor, value: Number) -> Tensor:
     """``value`` in the shape, dtype and on the device of ``like``: for gradient rules."""

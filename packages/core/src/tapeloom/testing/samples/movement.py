@@ -33,8 +33,8 @@ def _in_order(x: Any, shape: tuple[int, ...]) -> Any:
     return result
 
 
-row("reshape", [X, 6, 4], [X, (2, -1)], case(X, size=(4, 3, 2)), [X, -1], [T(), 1, 1], [T(1), ()], [T(0, 3), 3, 0], [T(0, 3), 0],
-    reference=lambda x, *size, **named: _in_order(x, _ints((named["size"],) if named else size)), **MOVED)
+row("reshape", [X, 6, 4], [X, (2, -1)], case(X, shape=(4, 3, 2)), [X, -1], [T(), 1, 1], [T(1), ()], [T(0, 3), 3, 0], [T(0, 3), 0],
+    reference=lambda x, *size, **named: _in_order(x, _ints((named["shape"],) if named else size)), **MOVED)
 fails("reshape", [X, 5, 5], ShapeError,
       "reshape: a tensor of shape (2, 3, 4) has 24 elements and cannot take the size (5, 5). Give a size with 24 elements.")
 fails("reshape", [X, -1, -1], ShapeError, "reshape: size (-1, -1) has more than one -1. Only one length can be inferred.")
