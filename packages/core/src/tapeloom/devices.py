@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Token
+from typing import TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DeviceError
 from tapeloom.modes import MODES, Modes
@@ -81,3 +82,5 @@ class Device:
 
 
 CPU = Device("cpu")
+#: what stands for a device; None is the default one
+DeviceLike: TypeAlias = Device | str | None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DTypeError
 
@@ -157,6 +158,9 @@ INTEGERS = (uint8, int8, int16, int32, int64)
 FLOATS = (float16, bfloat16, float32, float64)
 COMPLEXES = (complex64, complex128)
 ALL = (bool_, *INTEGERS, *FLOATS, *COMPLEXES)
+
+#: what stands for a dtype; None is the one that fits
+DTypeLike: TypeAlias = DType | str | type | None
 
 #: every name and alias -> dtype
 BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype in ALL if dtype.alias}

@@ -99,7 +99,11 @@ class Op(OpSchema, Generic[P, R]):
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.extended or self.__wrapped__)
+        return signature(self.declaration)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Op[P, R]:
+        """The op itself, in classes too; what has a ``__get__`` is shown by ``help`` as the function that it is."""
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return REGISTRY.__getitem__, (self.name,)
@@ -138,13 +142,14 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
                 raise
         return general(op, args, kwargs)
 
-    return _dressed(method, op.__wrapped__, op.name)
+    return documented(method, op, op.name, op.__doc__)
 
 
-def _dressed(made: Callable[..., Any], like: Callable[..., Any], name: str) -> Callable[..., Any]:
+def documented(made: Callable[..., Any], op: OpSchema, name: str, doc: str | None) -> Callable[..., Any]:
+    """``made`` with what ``help`` shows: a name, a text, and the signature of ``op``, which is read when asked for."""
     made.__name__ = made.__qualname__ = name
-    made.__doc__, made.__module__ = like.__doc__, like.__module__
-    made.__wrapped__ = like  # type: ignore[attr-defined]
+    made.__doc__, made.__module__ = doc, op.__module__
+    made.__wrapped__ = op.declaration  # type: ignore[attr-defined]
     return made
 
 

@@ -10,7 +10,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Cast, Dim, DType
+    from tapeloom.op.parameter import Cast, Dim
     from tapeloom.tensor.tensor import Tensor
 
 # piecewise linear
@@ -285,6 +285,6 @@ log_softmax_backward.gradient(
 
 
 @function(method=False)
-def softmin(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+def softmin(input: Tensor, dim: int, *, dtype: Cast = None) -> Tensor:
     """``softmax(-input, dim)``."""
     return OPS.softmax(-as_tensor_of("softmin", input), dim, dtype=dtype)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import function
-from tapeloom.devices import Device
+from tapeloom.devices import Device, DeviceLike
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensor.tensor import Tensor
-
-if TYPE_CHECKING:
-    DeviceLike = Device | str | None
 
 
 @function(
@@ -41,7 +38,7 @@ def to(
             device, dtype = value.device, value.dtype
         elif isinstance(value, DType) or value in (float, int, bool, complex):
             dtype = value
-        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes._BY_NAME):
+        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes.BY_NAME):
             device = value
         elif isinstance(value, str):
             dtype = value
@@ -60,7 +57,7 @@ def to(
 def _converter(name: str, dtype: DType) -> None:
     def convert(self: Tensor) -> Tensor:
         as_tensor_of(name, self, "self")
-        return self if self.dtype is dtype else OPS.cast(self, dtype)  # type: ignore[no-any-return]
+        return self if self.dtype is dtype else OPS.cast(self, dtype)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"This tensor as {dtype.name}."
@@ -74,7 +71,7 @@ for _dtype in dtypes.ALL:
 @function()
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor in the dtype of ``other``."""
-    return OPS.cast(self, as_tensor_of("type_as", other, "other").dtype)  # type: ignore[no-any-return]
+    return OPS.cast(self, as_tensor_of("type_as", other, "other").dtype)
 
 
 @function()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
@@ -13,6 +13,9 @@ from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensor.alias import shared
 from tapeloom.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tapeloom.op.parameter import TensorLike
 
 
 @function()
@@ -41,7 +44,7 @@ def is_contiguous(self: Tensor) -> bool:
 
 
 @function()
-def fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
     check_writable("fill", self)
     if isinstance(value, Tensor):

@@ -129,7 +129,7 @@ def check_range(what: str, index: Any, length: int, dim: int) -> None:
         raise IndexingError(f"{what}: index {worst} is out of range for dim {dim} of length {length}.")
 
 
-def getitem(input: Tensor, key: Any) -> Any:
+def getitem(input: Tensor, key: Any) -> Tensor:
     """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.

@@ -73,9 +73,9 @@ def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tenso
 class BatchNorm(NamedTuple):
     """The results of ``batch_norm_train``."""
 
-    out: Any
-    mean: Any
-    variance: Any
+    out: Tensor
+    mean: Tensor
+    variance: Tensor
 
 
 def _channels_fit(op: Any, input: Tensor, weight: Any, bias: Any, eps: float) -> None:

@@ -13,7 +13,9 @@ from tapeloom.call.op import function, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Index, Amounts, Window
+    from collections.abc import Sequence
+
+    from tapeloom.op.parameter import Amounts, Index, Window
     from tapeloom.tensor.tensor import Tensor
 
 
@@ -46,8 +48,8 @@ def _max_pool_fits(op: Any, x: Any, kernel_size: Any, stride: Any, padding: Any,
 class OutAndIndices(NamedTuple):
     """The results of max-pooling: the largest values, and where they are."""
 
-    out: Any
-    indices: Any
+    out: Tensor
+    indices: Tensor
 
 
 @primitive(takes="no bool", outputs=OutAndIndices, check=_max_pool_fits)
@@ -98,7 +100,15 @@ def _windows(name: str, rank: int, kernel_size: Any, stride: Any) -> tuple[tuple
     return kernel, kernel if stride is None or stride == () else setting(name, rank, "stride", stride)
 
 
-@function(method=False)
+_WINDOWS = "input: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, dilation: Window = 1, ceil_mode: bool = False"
+_MAX_POOL = (
+    f"({_WINDOWS}, return_indices: Literal[False] = False) -> Tensor",
+    f"({_WINDOWS}, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]",
+    f"({_WINDOWS}, return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]",
+)
+
+
+@function(method=False, overloads=_MAX_POOL)
 def max_pool1d(
     input: Tensor,
     kernel_size: Window,
@@ -107,7 +117,7 @@ def max_pool1d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, length).
 
     As ``max_pool2d``, over one spatial dimension.
@@ -115,7 +125,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@function(method=False)
+@function(method=False, overloads=_MAX_POOL)
 def max_pool2d(
     input: Tensor,
     kernel_size: Window,
@@ -124,7 +134,7 @@ def max_pool2d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     Of equal values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial
@@ -134,7 +144,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@function(method=False)
+@function(method=False, overloads=_MAX_POOL)
 def max_pool3d(
     input: Tensor,
     kernel_size: Window,
@@ -143,7 +153,7 @@ def max_pool3d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, depth, height, width).
 
     As ``max_pool2d``, over three spatial dimensions.
@@ -325,7 +335,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Window) -> Tensor:
 
 
 @function(method=False)
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The mean of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
 
     One int stands for all dimensions, and None keeps a length. Region i of n reaches from floor(i * length / n) to
@@ -339,7 +349,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 @function(method=False)
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The mean of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
 
     As ``adaptive_avg_pool2d``, over three spatial dimensions.
