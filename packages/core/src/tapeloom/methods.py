@@ -11,8 +11,9 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
-from tapeloom.call.op import Op, documented, method_of, report_as
+from tapeloom.call.op import Op, documented, method_of
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY

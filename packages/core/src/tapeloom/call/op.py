@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from tapeloom.call.bind import bind, not_bound, spread
+from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
 from tapeloom.call.watch import remember
-from tapeloom.errors import TapeloomError
 from tapeloom.modes import MODES
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
@@ -114,7 +114,11 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
         arguments = Arguments(op.extended)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
-        return op.extended(*given, **rest)
+        try:
+            return op.extended(*given, **rest)
+        except EXPLAINED as error:
+            explain_function(op.name, op.extended, given, rest, error)
+            raise
     values = bind(op.name, op.arguments, args, kwargs)
     watchers = MODES.get().watchers
     for watcher in watchers:
@@ -208,10 +212,10 @@ def function(
                 except TypeError as error:
                     if not not_bound(error):
                         raise
-                given, rest = spread(arguments, bind(public, arguments, args, kwargs))
-                return inner(*given, **rest)
-            except TapeloomError as error:
-                report_as(public, error)
+                args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
+                return inner(*args, **kwargs)
+            except EXPLAINED as error:
+                explain_function(public, inner, args, kwargs, error)
                 raise
 
         functools.update_wrapper(called, made)
@@ -227,11 +231,3 @@ def function(
         return cast("C", called)
 
     return mark
-
-
-def report_as(name: str, error: TapeloomError) -> None:
-    """Let an error that begins with the name of an op or function begin with ``name``, which the user called."""
-    text = error.args[0] if error.args else ""
-    inner, colon, rest = text.partition(": ") if isinstance(text, str) else ("", "", "")
-    if colon and inner != name and (inner in REGISTRY or inner in FUNCTIONS):
-        error.args = (f"{name}: {rest}", *error.args[1:])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom.errors import ArgumentError
+from tapeloom import shapes
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
@@ -231,7 +232,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
     """
-    length = as_tensor_of("glu", input).size(dim)
+    axis = shapes.normalize_dim("glu", dim, as_tensor_of("glu", input).ndim)
+    if not input.ndim:
+        raise ShapeError("glu: a 0-d tensor has no two halves.")
+    length = input.shape[axis]
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {input.shape} has the odd length {length}. It must have two equal halves.")
     left, right = input.chunk(2, dim)

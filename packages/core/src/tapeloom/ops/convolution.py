@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 def _conv_fits(
     op: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> None:
+    if x.ndim - 2 not in AXES:
+        raise ShapeError(
+            f"{op.name}: expected (batch, channels, 1 to 3 spatial dimensions), got a tensor of {x.ndim} dimensions."
+        )
     _conv_sizes(x.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation, groups)
 
 

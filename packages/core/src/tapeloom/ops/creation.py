@@ -18,7 +18,7 @@ from tapeloom.tensor.tensor import Tensor, make, read_array
 if TYPE_CHECKING:
     from tapeloom.devices import Device, DeviceLike
     from tapeloom.dtypes import DType, DTypeLike
-    from tapeloom.op.parameter import Size, TensorLike
+    from tapeloom.op.parameter import Number, Size
 
 
 def _finished(array: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
@@ -111,7 +111,7 @@ def empty(*size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requi
 
 
 @function(method=False)
-def full(size: Size, fill_value: TensorLike, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def full(size: Size, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
     value = as_number("full", "fill_value", fill_value)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
@@ -137,7 +137,7 @@ def empty_like(input: Tensor, *, dtype: DTypeLike = None, device: DeviceLike = N
 
 @function(method=False)
 def full_like(
-    input: Tensor, fill_value: TensorLike, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
     return _like("full_like", input, as_number("full_like", "fill_value", fill_value), dtype, device, requires_grad)
@@ -150,7 +150,7 @@ def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLik
 
 @function(method=False)
 def arange(
-    start: TensorLike, end: TensorLike | None = None, step: TensorLike = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+    start: Number, end: Number | None = None, step: Number = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
     bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))
@@ -171,7 +171,7 @@ def _ceil(value: float) -> int:
 
 @function(method=False)
 def linspace(
-    start: TensorLike, end: TensorLike, steps: int, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+    start: Number, end: Number, steps: int, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``steps`` values from ``start`` to ``end``, both included."""
     count = shapes.as_int("linspace", "steps", steps)
@@ -227,7 +227,7 @@ def new_ones(input: Tensor, *size: Size, dtype: DTypeLike = None, device: Device
 
 @function()
 def new_full(
-    input: Tensor, size: Size, fill_value: TensorLike, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, size: Size, fill_value: Number, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in another size, in the dtype and on the device of ``input``."""
     as_tensor_of("new_full", input)

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.ops.window import at_least, batched, setting, unbatched
 from tapeloom.call.op import function, primitive
 from tapeloom.op.registry import OPS
@@ -289,6 +289,10 @@ def avg_pool3d(
 
 def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Tensor:
     x = batched(name, rank, input)
+    if not x.dtype.is_floating_point:
+        raise DTypeError(
+            f"{name}: expected floating tensors, got {x.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
+        )
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * rank
     if len(wanted) != rank:
         others = ("", " or two", " or three")[rank - 1]
