@@ -153,9 +153,9 @@ def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tens
     """Whether any element over ``dim`` is true (not zero)."""
 
 def arange(
-    start: TensorLike,
-    end: TensorLike | None = None,
-    step: TensorLike = 1,
+    start: Number,
+    end: Number | None = None,
+    step: Number = 1,
     *,
     dtype: DTypeLike = None,
     device: DeviceLike = None,
@@ -630,7 +630,7 @@ def frombuffer(
 
 def full(
     size: Size,
-    fill_value: TensorLike,
+    fill_value: Number,
     *,
     dtype: DTypeLike = None,
     device: DeviceLike = None,
@@ -640,7 +640,7 @@ def full(
 
 def full_like(
     input: Tensor,
-    fill_value: TensorLike,
+    fill_value: Number,
     *,
     dtype: DTypeLike = None,
     device: DeviceLike = None,
@@ -778,8 +778,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
 
 def linspace(
-    start: TensorLike,
-    end: TensorLike,
+    start: Number,
+    end: Number,
     steps: builtins.int,
     *,
     dtype: DTypeLike = None,
@@ -1067,7 +1067,7 @@ neg = negative
 def new_full(
     input: Tensor,
     size: Size,
-    fill_value: TensorLike,
+    fill_value: Number,
     dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,

@@ -457,7 +457,7 @@ class TensorMethods:
     def new_full(
         self,
         size: Size,
-        fill_value: TensorLike,
+        fill_value: Number,
         dtype: DTypeLike = None,
         device: DeviceLike = None,
         requires_grad: builtins.bool = False,

@@ -2,13 +2,37 @@
 
 # mypy: disable-error-code="misc"
 
-from tapeloom.op.parameter import Cast, Dims
+from tapeloom.op.parameter import Axes, Cast, Dims
 from tapeloom.tensor.tensor import Tensor
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; see ``tapeloom.matmul``."""
 
+def matrix_norm(
+    A: Tensor, ord: float | str = "fro", dim: Axes = (-2, -1), keepdim: bool = False, *, dtype: Cast = None
+) -> Tensor:
+    """The norm of matrices, whose rows and columns lie along the two ``dim``; ``dtype`` casts first.
+
+    ``ord`` is ``"fro"`` (the square root of the sum of squares), ``1`` or ``-1`` (the largest or smallest sum of
+    absolute values of a column) or ``inf`` or ``-inf`` (of a row). Raises UnsupportedError for ``"nuc"``, ``2`` and
+    ``-2``, which need singular values.
+
+    Source: G. Golub, C. Van Loan, "Matrix computations", 4th edition, Johns Hopkins 2013, section 2.3.
+    """
+
+def norm(
+    A: Tensor, ord: float | str | None = None, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None
+) -> Tensor:
+    """The norm of vectors or matrices: of vectors over one ``dim``, of matrices over two.
+
+    Without ``ord`` it is the square root of the sum of squares over ``dim`` (all unless given). With ``ord`` and without
+    ``dim``, ``A`` has one dimension or two. ``ord`` is that of ``vector_norm`` or ``matrix_norm``; ``dtype`` casts first.
+    """
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
+
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
 
-__all__ = ["matmul", "vector_norm"]
+__all__ = ["matmul", "matrix_norm", "norm", "vecdot", "vector_norm"]

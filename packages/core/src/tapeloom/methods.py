@@ -20,8 +20,8 @@ from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
+    conv,
     conversion,
-    convolution,
     creation,
     elementwise,
     handles,

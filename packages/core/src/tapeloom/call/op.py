@@ -219,6 +219,7 @@ def function(
                 raise
 
         functools.update_wrapper(called, made)
+        called.__name__ = called.__qualname__ = public
         FUNCTIONS[f"{namespace}.{public}" if namespace else public] = PublicFunction(
             public,
             called,

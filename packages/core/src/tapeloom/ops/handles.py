@@ -34,12 +34,13 @@ def detach_(self: Tensor) -> Tensor:
 @function()
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
-    return self
+    return as_tensor_of("contiguous", self, "self")
 
 
 @function()
 def is_contiguous(self: Tensor) -> bool:
     """Always True: strides are the backend's business."""
+    as_tensor_of("is_contiguous", self, "self")
     return True
 
 

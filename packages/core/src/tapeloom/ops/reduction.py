@@ -318,7 +318,7 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     return _norm("norm", input, p, dim, keepdim, dtype)
 
 
-@function(namespace="linalg", name="vector_norm")
+@function(namespace="linalg")
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
     return _norm("vector_norm", x, ord, dim, keepdim, dtype)
