@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.errors import UnsupportedError
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
     from tapeloom.tensor.node import Node
-
-
-class Array(Protocol):
-    """What core uses of an array: its shape and dtype, and operators."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """The array library's own dtype object."""
-        ...
-
 
 Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
@@ -89,7 +75,7 @@ class Backend:
         """The device of a raw array."""
         return Device(self.device_type, self.current_index())
 
-    def from_host(self, array: Any, device: Device) -> Any:
+    def from_host(self, array: Any, device: Device) -> Array:
         """Move a host (NumPy) array to ``device``."""
         raise NotImplementedError
 
@@ -97,35 +83,35 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
-    def to_device(self, array: Array, device: Device) -> Any:
+    def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
 
     # creation
 
-    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """A 0-d array holding a Python number."""
         raise NotImplementedError
 
-    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Any:
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
         """An array of zeros."""
         return self.full(size, 0, dtype, device)
 
-    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """An array of one value."""
         raise NotImplementedError
 
-    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Any:
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
         """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
         raise NotImplementedError
 
-    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Any:
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
         """``count`` 32-bit words of the stream of ``seed``, from block ``offset``: see ``generator``."""
         raise NotImplementedError
 
     # memory
 
-    def copy(self, array: Array) -> Any:
+    def copy(self, array: Array) -> Array:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
@@ -190,7 +176,9 @@ class Backend:
                 )
             if not warned:
                 warned.append(True)
-                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
+                warnings.warn(
+                    f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4
+                )
             first = next(array for value in values for array in _arrays(value))
             device = self.device_of(first)
             result = kernel(*[_mapped(value, self.to_host) for value in values])
@@ -222,7 +210,9 @@ class Backend:
         if plan.op.dtype_rule.complex != "analytic":
             return plan.run(g, node.kept, node.edges, self.kernels)
         conj = self.kernels.conj
-        return [(edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)]
+        return [
+            (edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)
+        ]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""

@@ -12,6 +12,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 # piecewise linear
@@ -59,7 +60,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return OPS.where(OPS.gt(input, 0), input, OPS.multiply(weight, input))
 
 
-def _range_fits(op: Any, input: Any, min_val: float, max_val: float) -> None:
+def _range_fits(op: OpSchema, input: Tensor, min_val: float, max_val: float) -> None:
     if min_val > max_val:
         raise ArgumentError(f"hardtanh: min_val={min_val} is above max_val={max_val}. Swap them.")
 
@@ -205,7 +206,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return as_tensor_of("tanhshrink", input) - OPS.tanh(input)
 
 
-def _known_form(op: Any, input: Any, approximate: str) -> None:
+def _known_form(op: OpSchema, input: Tensor, approximate: str) -> None:
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}.")
 

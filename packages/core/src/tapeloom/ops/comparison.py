@@ -12,6 +12,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Mask, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 
@@ -100,7 +101,7 @@ def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
 
 
-def _broadcasting(op: Any, *values: Any) -> None:
+def _broadcasting(op: OpSchema, *values: Any) -> None:
     shapes.broadcast(op.name, *map(shape_of, values))
 
 
@@ -113,7 +114,7 @@ where.gradient(
 )
 
 
-def _mask_fits(op: Any, input: Any, mask: Any, value: Any) -> None:
+def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}. Use tapeloom.where.")
     shapes.broadcast(op.name, input.shape, mask.shape)

@@ -18,11 +18,12 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 
 def _conv_fits(
-    op: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    op: OpSchema, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> None:
     if x.ndim - 2 not in AXES:
         raise ShapeError(

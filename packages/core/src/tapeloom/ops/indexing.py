@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
 
@@ -185,7 +186,7 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 # gather and scatter
 
 
-def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
+def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -196,7 +197,7 @@ def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
     _check_places(op, input, dim, index)
 
 
-def _check_places(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     length = input.shape[dim] if input.ndim else 1
     if index.numel() and not index.kind.backend.in_range(read_array(index), 0, length):
         worst = [value for value in index.reshape(-1).tolist() if not 0 <= value < length][0]
@@ -226,13 +227,13 @@ def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
     return g
 
 
-def _check_select(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     _check_places(op, input, dim, index)
 
 
-def _check_add(op: Any, input: Any, dim: int, index: Any, source: Any) -> None:
+def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
     _check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):

@@ -13,6 +13,7 @@ from tapeloom.ops.reduction import vector_norm
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Axes, Cast, Dims
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 
@@ -22,7 +23,7 @@ def swap_last(input: Tensor) -> Tensor:
 swap_last.gradient(input=lambda g, ops: ops.swap_last(g))
 
 
-def _matmul_shapes(op: Any, input: Any, other: Any) -> None:
+def _matmul_shapes(op: OpSchema, input: Tensor, other: Tensor) -> None:
     if not input.ndim or not other.ndim:
         raise ShapeError(
             f"matmul: shapes {input.shape} and {other.shape}: both need at least one dimension. Use * for products with a 0-d tensor."
@@ -191,7 +192,7 @@ def matrix_norm(
     return extreme if keepdim else OPS.squeeze(extreme, axes)
 
 
-def _linear_shapes(op: Any, input: Any, weight: Any, bias: Any) -> None:
+def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     shape = weight.shape
     if len(shape) != 2:
         raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")

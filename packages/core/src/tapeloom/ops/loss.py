@@ -13,6 +13,7 @@ from tapeloom.tensor.tensor import read_array
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -182,7 +183,7 @@ def nll_loss(
 # regression
 
 
-def _same_shape(op: Any, input: Any, target: Any, reduction: str) -> None:
+def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str) -> None:
     check_reduction(op.name, reduction)
     if input.shape != target.shape:
         raise ShapeError(

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
     
 
-def _shape_of(op: Any, input: Any) -> tuple[int, ...]:
+def _shape_of(op: OpSchema, input: Any) -> tuple[int, ...]:
     return as_tensor_of(op.name, input).shape
 
 
-def _inferred(op: Any, input: Any, shape: Any) -> tuple[Any, ...]:
+def _inferred(op: OpSchema, input: Any, shape: Any) -> tuple[Any, ...]:
     return input, shapes.infer_reshape(op.name, _shape_of(op, input), shapes.as_ints(op.name, "shape", shape))
 
 
@@ -121,7 +122,7 @@ def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     return OPS.permute(input, tuple(order))
 
 
-def _expandable(op: Any, input: Any, size: Any) -> tuple[Any, ...]:
+def _expandable(op: OpSchema, input: Any, size: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     size = shapes.as_ints(op.name, "size", size)
     lead = len(size) - len(shape)
@@ -160,7 +161,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(OPS.expand(tensor, shape) for tensor in tensors)
 
 
-def _squeezable(op: Any, input: Any, dim: Any) -> tuple[Any, ...]:
+def _squeezable(op: OpSchema, input: Any, dim: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     given = tuple(range(len(shape))) if not dim else shapes.normalize_dims(op.name, dim, len(shape))
     return input, tuple(axis for axis in given if shape[axis] == 1)
@@ -183,7 +184,7 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 # joining
 
 
-def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
+def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
     if is_tensor(tensors):
         raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = as_tensors_of(op.name, tensors)
@@ -249,7 +250,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 # splitting
 
 
-def _narrow_range(op: Any, input: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
+def _narrow_range(op: OpSchema, input: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     axis = shapes.normalize_dim(op.name, dim, len(shape))
     if not shape:
@@ -336,7 +337,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 # padding, turning and repeating
 
 
-def _padding(op: Any, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
+def _padding(op: OpSchema, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     flat = shapes.as_ints(op.name, "pad", pad)
     if len(flat) % 2 or len(flat) > 2 * len(shape):

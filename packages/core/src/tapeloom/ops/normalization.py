@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Size
+    from tapeloom.op.schema import OpSchema
 
 
 def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **parameters: Any) -> None:
@@ -29,7 +30,7 @@ def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **p
             raise ShapeError(f"{name}: {parameter} must have the shape {normalized_shape}, got {value.shape}.")
 
 
-def _layer_fits(op: Any, input: Tensor, normalized_shape: tuple[int, ...], weight: Any, bias: Any, eps: float) -> None:
+def _layer_fits(op: OpSchema, input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
     _check_last("layer_norm", input, normalized_shape, weight=weight, bias=bias)
 
 
@@ -78,7 +79,7 @@ class BatchNorm(NamedTuple):
     variance: Tensor
 
 
-def _channels_fit(op: Any, input: Tensor, weight: Any, bias: Any, eps: float) -> None:
+def _channels_fit(op: OpSchema, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
     _check_channels("batch_norm", input, weight=weight, bias=bias)
 
 

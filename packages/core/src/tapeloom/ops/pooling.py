@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Amounts, Index, Window
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensor.tensor import Tensor
 
 
@@ -41,7 +42,7 @@ def _pool_fits(name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilati
 # the largest
 
 
-def _max_pool_fits(op: Any, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
+def _max_pool_fits(op: OpSchema, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
     _pool_fits(f"max_pool{len(stride)}d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -164,7 +165,7 @@ def max_pool3d(
 # the mean
 
 
-def _avg_pool_fits(op: Any, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, *rest: Any) -> None:
+def _avg_pool_fits(op: OpSchema, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, *rest: Any) -> None:
     name = f"avg_pool{len(stride)}d"
     _pool_fits(name, x.shape, kernel_size, stride, padding, (1,) * len(stride), ceil_mode)
     if rest[1] == 0:

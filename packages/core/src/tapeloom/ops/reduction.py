@@ -13,6 +13,7 @@ from tapeloom.tensor.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, Dims
+    from tapeloom.op.schema import OpSchema
 
 
 def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
@@ -75,7 +76,7 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast 
 prod.gradient(input=_prod_gradient)
 
 
-def _not_empty(op: Any, input: Any, dim: Any, *rest: Any) -> None:
+def _not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
     _refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.backend.kernels.marks import composed
 
-Array = Any
 
 ROOT_HALF = 0.7071067811865476  # sqrt(1 / 2)
 ROOT_TWO_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
