@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 
-class Array(Protocol):
+class Array(Protocol):  # noqa: PLW1641 - arrays have no hash
     """A value of a backend: its shape and dtype, operators, and indexing. Core itself reads no element of it.
 
     The dtype is the array library's own object. The methods at the end serve the shared kernels alone.

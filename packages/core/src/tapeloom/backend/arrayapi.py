@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom.backend.array import Array
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device

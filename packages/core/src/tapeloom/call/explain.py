@@ -77,10 +77,11 @@ def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:
     """Raise ArgumentTypeError, or what the role says, for a value that does not fit the role of a parameter."""
     if parameter.normalise is not None:
         parameter.normalise(name, parameter.name, value, ndim)
-    elif parameter.input and not parameter.many and not (value is None and parameter.optional):
-        if not isinstance(value, (Tensor, *NUMBERS) if parameter.number else Tensor):
-            wanted = "a tensor or a number" if parameter.number else "a tensor"
-            raise ArgumentTypeError(f"{name}: {parameter.name} must be {wanted}, got {type(value).__name__}.")
+        return
+    wanted, taken = ("a tensor or a number", (Tensor, *NUMBERS)) if parameter.number else ("a tensor", (Tensor,))
+    absent = value is None and parameter.optional
+    if parameter.input and not parameter.many and not absent and not isinstance(value, taken):
+        raise ArgumentTypeError(f"{name}: {parameter.name} must be {wanted}, got {type(value).__name__}.")
 
 
 def inner_name(error: TapeloomError) -> str:

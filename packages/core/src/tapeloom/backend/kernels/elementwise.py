@@ -8,7 +8,6 @@ from typing import Any
 from tapeloom.backend.array import Array
 from tapeloom.errors import ArgumentError
 
-
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
 DIRECT = {
     name: name
