@@ -160,9 +160,7 @@ def cast(tensor: Tensor, target: Kind) -> Tensor:
 def checked_number(op: str, value: Any, dtype: DType) -> Any:
     """A Python number that ``dtype`` can hold."""
     if isinstance(value, complex) and not dtype.is_complex:
-        raise DTypeError(
-            f"{op}: the complex number {value} does not fit {dtype.name}. Cast the tensor to a complex dtype first."
-        )
+        raise DTypeError(f"{op}: the complex number {value} does not fit {dtype.name}. Cast the tensor to a complex dtype first.")
     if dtype.category == dtypes.INTEGER and not isinstance(value, bool):
         limits = dtypes.iinfo(dtype)
         if not limits.min <= value <= limits.max:
