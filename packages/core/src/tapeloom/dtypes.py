@@ -1,32 +1,128 @@
-"""Data types and the one promotion table, the same on every backend.
+"""Data types, all that is known about each, and the one promotion table: the same on every backend.
 
-A dtype is a singleton: compare with ``is``. Promotion follows PyTorch: the *category* (bool, integer, floating)
-decides first, so int64 with float32 gives float32; within a category the wider type wins; Python numbers and 0-d
-tensors are weak, they matter only when their category is higher.
+A dtype is a singleton: compare with ``is``. What other code asks about a dtype is an attribute of it, so that no module
+keeps a table by dtype of its own. Promotion follows PyTorch: the *category* (bool, integer, floating, complex) decides
+first, so int64 with float32 gives float32; within a category the wider type wins, and complex numbers are as wide as
+the floating ones that they meet; Python numbers and 0-d tensors are weak, they matter only when their category is higher.
 """
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 from tapeloom.errors import ArgumentTypeError, DTypeError
 
-BOOL, INTEGER, FLOATING = 0, 1, 2
+BOOL, INTEGER, FLOATING, COMPLEX = 0, 1, 2, 3
+
+#: the types of Python numbers that take part in arithmetic with tensors
+NUMBERS = (bool, int, float, complex)
+#: those that are real: what a setting such as a learning rate or a bound can be
+REAL_NUMBERS = (bool, int, float)
 
 
 class DType:
-    """One data type. ``name`` is NumPy's name, ``category`` one of BOOL, INTEGER, FLOATING, ``itemsize`` in bytes."""
+    """One data type.
 
-    __slots__ = ("category", "itemsize", "name", "signed")
+    ``name`` is NumPy's name, ``alias`` PyTorch's other one ("" where there is none), ``method`` the Tensor method that
+    converts to it, ``stored`` the name in safetensors files ("" for what is stored as pairs of ``real``). ``category``
+    is one of BOOL, INTEGER, FLOATING, COMPLEX, ``itemsize`` in bytes. ``inexact`` dtypes, floating and complex, can
+    have a gradient; ``half`` ones are floating with 16 bits. ``real`` is the dtype of the parts of a complex dtype,
+    and any other dtype itself.
 
-    def __init__(self, name: str, category: int, itemsize: int, signed: bool = True) -> None:
+    ``max`` and ``min`` are the largest and the smallest finite value. Only inexact dtypes have ``complex``, the complex
+    dtype that holds them, ``significand``, its bits including the hidden one, ``eps``, the spacing at 1,
+    ``smallest_normal``, and ``resolution``, the decimal form of ``eps``. Of a complex dtype they are those of its parts.
+    """
+
+    __slots__ = (
+        "alias",
+        "category",
+        "complex",
+        "eps",
+        "half",
+        "inexact",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "max",
+        "method",
+        "min",
+        "name",
+        "real",
+        "resolution",
+        "significand",
+        "smallest_normal",
+        "stored",
+    )
+
+    complex: DType
+    eps: float
+    max: float
+    min: float
+    resolution: float
+    significand: int
+    smallest_normal: float
+
+    def __init__(
+        self,
+        name: str,
+        category: int,
+        itemsize: int,
+        stored: str,
+        *,
+        alias: str = "",
+        method: str = "",
+        signed: bool = True,
+        significand: int = 0,
+        parts: DType | None = None,
+    ) -> None:
         self.name = name
         self.category = category
         self.itemsize = itemsize
-        self.signed = signed
+        self.stored = stored
+        self.alias = alias
+        self.method = method or alias or name
+        self.is_signed = signed
+        self.is_floating_point = category == FLOATING
+        self.is_complex = category == COMPLEX
+        self.inexact = category >= FLOATING
+        self.half = category == FLOATING and itemsize == 2
+        self.real = parts or self
+        if category < FLOATING:
+            bits = 1 if category == BOOL else 8 * itemsize
+            self.max = 2 ** (bits - signed) - 1
+            self.min = -(2 ** (bits - 1)) if signed else 0
+        else:
+            self._limit(significand or self.real.significand)
+
+    def _limit(self, significand: int) -> None:
+        """The limits of an IEEE format whose significand has so many bits; the exponent has the other ones."""
+        last = 2 ** (8 * self.real.itemsize - significand - 1) - 1
+        self.significand = significand
+        self.eps = 2.0 ** (1 - significand)
+        self.max = (2 - self.eps) * 2.0**last
+        self.min = -self.max
+        self.smallest_normal = 2.0 ** (1 - last)
+        self.resolution = float(f"1e-{int((significand - 1) * 0.30103)}")  # decimal digits that every value keeps
 
     @property
-    def is_floating_point(self) -> bool:
-        """Whether its values are floating numbers."""
-        return self.category == FLOATING
+    def signed(self) -> bool:
+        """``is_signed`` by another name."""
+        return self.is_signed
+
+    def to_real(self) -> DType:
+        """``real``: the dtype of the parts."""
+        return self.real
+
+    def to_complex(self) -> DType:
+        """``complex``: the complex dtype that holds this one. Raises DTypeError for integers and bool."""
+        if not self.inexact:
+            raise DTypeError(
+                f"to_complex: {self.name} has no complex counterpart. Start from a floating dtype, such as float32."
+            )
+        return self.complex
 
     def __repr__(self) -> str:
         return f"tapeloom.{self.name}"
@@ -41,40 +137,42 @@ class DType:
         return self
 
 
-bool_ = DType("bool", BOOL, 1, signed=False)
-uint8 = DType("uint8", INTEGER, 1, signed=False)
-int8 = DType("int8", INTEGER, 1)
-int16 = DType("int16", INTEGER, 2)
-int32 = DType("int32", INTEGER, 4)
-int64 = DType("int64", INTEGER, 8)
-float16 = DType("float16", FLOATING, 2)
-bfloat16 = DType("bfloat16", FLOATING, 2)
-float32 = DType("float32", FLOATING, 4)
-float64 = DType("float64", FLOATING, 8)
+bool_ = DType("bool", BOOL, 1, "BOOL", signed=False)
+uint8 = DType("uint8", INTEGER, 1, "U8", method="byte", signed=False)
+int8 = DType("int8", INTEGER, 1, "I8", method="char")
+int16 = DType("int16", INTEGER, 2, "I16", alias="short")
+int32 = DType("int32", INTEGER, 4, "I32", alias="int")
+int64 = DType("int64", INTEGER, 8, "I64", alias="long")
+float16 = DType("float16", FLOATING, 2, "F16", alias="half", significand=11)
+bfloat16 = DType("bfloat16", FLOATING, 2, "BF16", significand=8)
+float32 = DType("float32", FLOATING, 4, "F32", alias="float", significand=24)
+float64 = DType("float64", FLOATING, 8, "F64", alias="double", significand=53)
+complex64 = DType("complex64", COMPLEX, 8, "C64", alias="cfloat", parts=float32)
+complex128 = DType("complex128", COMPLEX, 16, "", alias="cdouble", parts=float64)
+# PyTorch has complex32 for float16, whose use it calls experimental; here the next wider one stands for it
+float16.complex = bfloat16.complex = float32.complex = complex64.complex = complex64
+float64.complex = complex128.complex = complex128
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 INTEGERS = (uint8, int8, int16, int32, int64)
 FLOATS = (float16, bfloat16, float32, float64)
+COMPLEXES = (complex64, complex128)
+ALL = (bool_, *INTEGERS, *FLOATS, *COMPLEXES)
 
-_BY_NAME = {dtype.name: dtype for dtype in ALL} | {
-    "half": float16,
-    "float": float32,
-    "double": float64,
-    "short": int16,
-    "int": int32,
-    "long": int64,
-}
-_BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64, float: float32}
+#: every name and alias -> dtype
+BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype in ALL if dtype.alias}
+_BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64}
 _default = [float32]
 
 
 def as_dtype(value: object) -> DType:
-    """The dtype that ``value`` (a DType, a name such as ``"float32"``, or bool, int, float) stands for."""
+    """The dtype that ``value`` (a DType, a name such as ``"float32"``, or bool, int, float, complex) stands for."""
     if type(value) is DType:
         return value
     if value is float:
         return _default[0]
-    found = _BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value)
+    if value is complex:
+        return _default[0].complex
+    found = BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value)
     if found is None:
         names = ", ".join(dtype.name for dtype in ALL)
         raise DTypeError(
@@ -102,12 +200,14 @@ def set_default_dtype(dtype: DType) -> None:
 
 
 def _promote_pair(a: DType, b: DType) -> DType:
+    if a.is_complex or b.is_complex:
+        return complex128 if float64 in (a.real, b.real) else complex64
     if a.category != b.category:
         return a if a.category > b.category else b
     if a.category == FLOATING and a.itemsize == b.itemsize and a is not b:
         return float32  # float16 with bfloat16: neither holds the other
-    if a.category == INTEGER and a.signed != b.signed:
-        signed, unsigned = (a, b) if a.signed else (b, a)
+    if a.category == INTEGER and a.is_signed != b.is_signed:
+        signed, unsigned = (a, b) if a.is_signed else (b, a)
         return int16 if signed.itemsize <= unsigned.itemsize else signed
     return a if a.itemsize >= b.itemsize else b
 
@@ -121,7 +221,7 @@ def promote_types(a: DType, b: DType) -> DType:
 
 
 def of_number(value: object) -> DType:
-    """The dtype of a Python number: bool, int64 or the default floating dtype."""
+    """The dtype of a Python number: bool, int64, the default floating dtype, or the complex dtype that holds that."""
     kind = type(value)
     if kind is float:
         return _default[0]
@@ -133,6 +233,8 @@ def of_number(value: object) -> DType:
         return _default[0]
     if isinstance(value, int):
         return int64
+    if isinstance(value, complex):
+        return _default[0].complex
     raise ArgumentTypeError(f"expected a tensor or a number, got {value!r} of type {type(value).__name__}.")
 
 
@@ -146,30 +248,68 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
         result = _PROMOTION[result, dtype]
     if strong is None:
         return result
+    if result.is_complex and strong.is_floating_point:
+        return strong.complex  # a weak complex number makes a tensor complex in the precision that the tensor has
     return result if result.category > strong.category else strong
 
 
-#: dtype -> (largest finite value, smallest positive normal value, spacing at 1)
-_FINFO = {
-    float16: (65504.0, 2.0**-14, 2.0**-10),
-    bfloat16: (float.fromhex("0x1.fep+127"), 2.0**-126, 2.0**-7),
-    float32: (float.fromhex("0x1.fffffep+127"), 2.0**-126, 2.0**-23),
-    float64: (float.fromhex("0x1.fffffffffffffp+1023"), 2.0**-1022, 2.0**-52),
-}
+# numbers and conversions
+
+
+def fitting(what: str, value: object, dtype: DType) -> object:
+    """A Python number as ``dtype`` can hold it: a complex number without imaginary part is real for a real dtype.
+
+    Raises DTypeError for an integer dtype that it exceeds, and for a complex number that is not real.
+    """
+    if isinstance(value, complex):
+        if dtype.is_complex:
+            return value
+        if dtype is bool_:
+            return bool(value)
+        if value.imag:
+            raise DTypeError(
+                f"{what}: the complex number {value} does not fit {dtype.name}. "
+                f"Give a real number, or cast the tensor to a complex dtype first."
+            )
+        value = value.real
+    if dtype.category == INTEGER and not isinstance(value, bool):
+        number: float = value  # type: ignore[assignment]
+        if not dtype.min <= number <= dtype.max:
+            raise DTypeError(
+                f"{what}: the number {value} does not fit {dtype.name} ({dtype.min} to {dtype.max}). "
+                f"Cast the tensor to a wider dtype first."
+            )
+    return value
+
+
+_warned: list[bool] = []
+
+
+def warn_of_discarding(source: DType, target: DType) -> None:
+    """Warn, the first time, of a conversion of complex values to real ones; to bool nothing is lost."""
+    if not source.is_complex or target.is_complex or target is bool_ or _warned:
+        return
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("tapeloom."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=level)
+    _warned.append(True)
 
 
 class finfo:
-    """Limits of a floating dtype: ``max``, ``min``, ``tiny``, ``smallest_normal``, ``eps``, ``bits``."""
+    """Limits of a floating dtype, or of the parts of a complex one.
+
+    They are ``max``, ``min``, ``tiny``, ``smallest_normal``, ``eps``, ``resolution``, ``bits``.
+    """
 
     def __init__(self, dtype: DType) -> None:
-        dtype = as_dtype(dtype)
-        if dtype.category != FLOATING:
+        dtype = as_dtype(dtype).real
+        if not dtype.is_floating_point:
             raise DTypeError(f"finfo: {dtype} is not a floating dtype. Use tapeloom.iinfo for integers.")
         self.dtype = dtype
-        self.max, self.tiny, self.eps = _FINFO[dtype]
-        self.min = -self.max
-        self.smallest_normal = self.tiny
         self.bits = 8 * dtype.itemsize
+        self.max, self.min, self.eps, self.resolution = dtype.max, dtype.min, dtype.eps, dtype.resolution
+        self.tiny = self.smallest_normal = dtype.smallest_normal
 
 
 class iinfo:
@@ -181,5 +321,4 @@ class iinfo:
             raise DTypeError(f"iinfo: {dtype} is not an integer dtype. Use tapeloom.finfo for floating dtypes.")
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize
-        self.max = 2 ** (self.bits - dtype.signed) - 1
-        self.min = -(2 ** (self.bits - 1)) if dtype.signed else 0
+        self.max, self.min = int(dtype.max), int(dtype.min)

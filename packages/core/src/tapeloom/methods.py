@@ -69,7 +69,7 @@ UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_
 
 
 def _operand(value: Any) -> bool:
-    return isinstance(value, (Tensor, bool, int, float)) or hasattr(value, "__array__")
+    return isinstance(value, (Tensor, *dtypes.NUMBERS)) or hasattr(value, "__array__")
 
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -171,9 +171,9 @@ def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     for value in args:
         if isinstance(value, Tensor):
             device, dtype = value.device, value.dtype
-        elif isinstance(value, dtypes.DType) or value in (float, int, bool):
+        elif isinstance(value, dtypes.DType) or value in dtypes.NUMBERS:
             dtype = value
-        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes._BY_NAME):
+        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes.BY_NAME):
             device = value
         elif isinstance(value, str):
             dtype = value
@@ -183,13 +183,20 @@ def to(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             raise ArgumentTypeError(f"to: expected a device, a dtype or a tensor, got {value!r}.")
     result = x
     if dtype is not None and dtypes.as_dtype(dtype) is not x.dtype:
-        result = OPS.cast(result, dtypes.as_dtype(dtype))
+        result = _converted(result, dtypes.as_dtype(dtype))
     if device is not None:
         result = transferred(result, resolve_device(device))
     return OPS.clone(result) if copy and result is x else result
 
 
-def _to_dtype(name: str, dtype: Any) -> None:
+def _converted(x: Tensor, dtype: dtypes.DType) -> Tensor:
+    if x.dtype is dtype:
+        return x
+    dtypes.warn_of_discarding(x.dtype, dtype)
+    return OPS.cast(x, dtype)  # type: ignore[no-any-return]
+
+
+def _to_dtype(name: str, dtype: dtypes.DType) -> None:
     def convert(x: Tensor) -> Tensor:
         return to(x, dtype)
 
@@ -198,24 +205,15 @@ def _to_dtype(name: str, dtype: Any) -> None:
         if rest or named:
             given = repr(rest[0]) if rest else f"{next(iter(named))}="
             raise ArgumentTypeError(f"{name}: takes no arguments, got {given}. Use .to(dtype) or .to(device).")
-        return to(x, dtype)
+        return _converted(x, dtype)
 
     checked.__name__ = name
     checked.__doc__ = f"``x`` as {dtype.name}."
     function()(checked)
 
 
-for _name, _dtype in (
-    ("float", dtypes.float32),
-    ("double", dtypes.float64),
-    ("half", dtypes.float16),
-    ("bfloat16", dtypes.bfloat16),
-    ("long", dtypes.int64),
-    ("int", dtypes.int32),
-    ("short", dtypes.int16),
-    ("bool", dtypes.bool_),
-):
-    _to_dtype(_name, _dtype)
+for _dtype in dtypes.ALL:
+    _to_dtype(_dtype.method, _dtype)
 
 
 @function()
@@ -282,7 +280,7 @@ def copy_(x: Tensor, source: Tensor, non_blocking: Any = False) -> Tensor:
     if not isinstance(source, Tensor):
         raise ArgumentTypeError(f"copy_: expected a tensor, got {type(source).__name__}.")
     value = transferred(source, x.device)
-    value = OPS.cast(value, x.dtype) if value.dtype is not x.dtype else value
+    value = _converted(value, x.dtype)
     return inplace("copy", x, overwriting(x, value if value.shape == x.shape else OPS.expand(value, x.shape)))
 
 

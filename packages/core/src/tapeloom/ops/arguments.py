@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentTypeError
-from tapeloom.tape.roles import STATICS
+from tapeloom.tape.roles import number
 from tapeloom.tape.tensor import is_tensor
 
 
@@ -29,13 +30,13 @@ def as_tensors_of(name: str, values: Any) -> list[Any]:
     return given
 
 
-def as_number(name: str, value: Any, parameter: str) -> Any:
-    """``value`` as a Python number; a tensor or host array of one element stands for it."""
+def as_number(name: str, value: Any, parameter: str, types: tuple[type, ...] = REAL_NUMBERS) -> Any:
+    """``value`` as a Python number of ``types``; a tensor or host array of one element stands for it."""
     if getattr(value, "shape", ()) != () and not is_tensor(value):
         raise ArgumentTypeError(
             f"{name}: {parameter} must be a number, got {type(value).__name__} of shape {value.shape}."
         )
-    return STATICS["Number"](name, parameter, value, 0)
+    return number(name, parameter, value, types)
 
 
 def no_more(name: str, names: dict[str, Any]) -> None:

@@ -36,7 +36,8 @@ def from_host(array: Any, dtype: DType, device: Device, requires_grad: bool = Fa
 def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
 
-    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats; arrays and tensors keep theirs.
+    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
+    complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
@@ -113,7 +114,7 @@ def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_gra
 @function(method=False)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
-    value = as_number("full", fill_value, "fill_value")
+    value = as_number("full", fill_value, "fill_value", dtypes.NUMBERS)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
@@ -140,7 +141,7 @@ def full_like(
     x: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``x``."""
-    return _like("full_like", x, as_number("full_like", fill_value, "fill_value"), dtype, device, requires_grad)
+    return _like("full_like", x, as_number("full_like", fill_value, "fill_value", dtypes.NUMBERS), dtype, device, requires_grad)
 
 
 def _like(name: str, x: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:

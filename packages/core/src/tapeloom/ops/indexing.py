@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
 from tapeloom.keys import parse
 from tapeloom.ops.arguments import as_tensor_of
@@ -100,7 +100,7 @@ def _plan(what: str, x: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, 
                 indices.append(OPS.select_column(found, offset))
                 dims.append(dim + offset)
             continue
-        if item.dtype.is_floating_point:
+        if item.dtype.inexact:
             raise ArgumentTypeError(f"{what}: a {item.dtype.name} tensor cannot be an index. Cast it with .long().")
         indices.append(item.long())
         dims.append(dim)
@@ -154,6 +154,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if value.dtype is not x.dtype:
         if value.dtype.category > x.dtype.category and value.node is not None:
             raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {x.dtype.name}.")
+        dtypes.warn_of_discarding(value.dtype, x.dtype)
         value = OPS.cast(value, x.dtype)
     probe = make(x.array, x.kind)  # reading the key's shape must leave no trace on x's tape
     base, basic, indices, dims = _plan("index_put", probe, key)
@@ -179,7 +180,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 def _constant(x: Tensor, value: Any) -> Tensor:
     from tapeloom.ops.creation import tensor
 
-    return tensor(value, device=x.device) if not isinstance(value, (bool, int, float)) else tensor(value, dtype=x.dtype, device=x.device)
+    return tensor(value, device=x.device) if not isinstance(value, dtypes.NUMBERS) else tensor(value, dtype=x.dtype, device=x.device)
 
 
 # gather and scatter

@@ -98,18 +98,12 @@ def _integers(
     return make(backend.reshape(numbers, size), kind_of(dtype, device))
 
 
-_SIGNIFICAND = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
-
-
 def _exact_range(dtype: DType) -> tuple[int, int]:
     """The integers that ``dtype`` holds exactly, all of them in between as well."""
     if dtype.is_floating_point:
-        most = 2 ** _SIGNIFICAND[dtype.name]
+        most = 2**dtype.significand
         return -most, most
-    if dtype.name == "bool":
-        return 0, 1
-    limits = dtypes.iinfo(dtype)
-    return limits.min, limits.max
+    return int(dtype.min), int(dtype.max)
 
 
 def _finished(made: Tensor, requires_grad: bool) -> Tensor:
@@ -318,7 +312,7 @@ def _coins(name: str, x: Tensor, p: Any, generator: Generator | None) -> Tensor:
         backend: Any = p.kind.backend
         if shapes.broadcast(name, p.shape, x.shape) != x.shape:
             raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to x of shape {x.shape}. Give one of that shape.")
-        above_one = 1 + dtypes.finfo(p.dtype).eps if p.dtype.is_floating_point else 2
+        above_one = 1 + p.dtype.eps if p.dtype.is_floating_point else 2
         if p.numel() and not backend.in_range(p.array, 0, above_one):
             raise ArgumentError(f"{name}: the probabilities must be from 0 to 1.")
         threshold = backend.probability_thresholds(backend.reshape(backend.expand(p.array, x.shape), (count,)))

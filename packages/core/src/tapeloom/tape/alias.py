@@ -53,8 +53,10 @@ def replace_data(tensor: Tensor, value: Tensor) -> None:
     """``tensor.data = value``: the handle takes over the value, and leaves the relations it had."""
     if not isinstance(value, Tensor):
         raise ArgumentTypeError(f"data: expected a tensor, got {type(value).__name__}.")
-    if tensor.node is not None and not value.dtype.is_floating_point:
-        raise DTypeError(f"data: a tensor that requires a gradient must stay floating, got {value.dtype.name}.")
+    if tensor.node is not None and not value.dtype.inexact:
+        raise DTypeError(
+            f"data: a tensor that requires a gradient must stay floating or complex, got {value.dtype.name}."
+        )
     unlink(tensor)
     tensor.array, tensor.kind = value.array, value.kind
     if type(tensor.node) is Leaf:

@@ -174,7 +174,7 @@ def _promote(op: Op[Any, Any], values: list[Any]) -> Kind:
             value = values[position] = _tensors(op, name, value)
         for tensor in value if several else (value,):
             if not isinstance(tensor, Tensor):
-                if annotation.startswith("TensorLike") and isinstance(tensor, (bool, int, float)):
+                if annotation.startswith("TensorLike") and isinstance(tensor, dtypes.NUMBERS):
                     numbers.append(dtypes.of_number(tensor))
                     castable.append(position)
                     continue
@@ -253,14 +253,7 @@ def cast(tensor: Tensor, target: Kind) -> Tensor:
 
 def checked_number(op: str, value: Any, dtype: DType) -> Any:
     """A Python number that ``dtype`` can hold."""
-    if dtype.category == dtypes.INTEGER and not isinstance(value, bool):
-        limits = dtypes.iinfo(dtype)
-        if not limits.min <= value <= limits.max:
-            raise DTypeError(
-                f"{op}: the number {value} does not fit {dtype.name} ({limits.min} to {limits.max}). "
-                f"Cast the tensor to a wider dtype first."
-            )
-    return value
+    return dtypes.fitting(op, value, dtype)
 
 
 def _tensors(op: Op[Any, Any], name: str, value: Any) -> list[Any]:
@@ -272,15 +265,15 @@ def _tensors(op: Op[Any, Any], name: str, value: Any) -> list[Any]:
 def _not_a_tensor(op: Op[Any, Any], name: str, annotation: str, value: Any) -> str:
     wanted = "a tensor or a number" if annotation.startswith("TensorLike") else "a tensor"
     hint = ""
-    if hasattr(value, "__array__") or isinstance(value, (list, tuple, bool, int, float)):
-        hint = f" Make it one with tapeloom.tensor({'...' if not isinstance(value, (bool, int, float)) else value})."
+    if hasattr(value, "__array__") or isinstance(value, (list, tuple, *dtypes.NUMBERS)):
+        hint = f" Make it one with tapeloom.tensor({'...' if not isinstance(value, dtypes.NUMBERS) else value})."
     return f"{op.name}: {name} must be {wanted}, got {_describe(value)}.{hint}"
 
 
 def _describe(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype.name}{list(value.shape)}"
-    if isinstance(value, (bool, int, float, str, tuple)) or value is None:
+    if isinstance(value, (*dtypes.NUMBERS, str, tuple)) or value is None:
         return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_describe(item) for item in value[:4]) + (", …]" if len(value) > 4 else "]")

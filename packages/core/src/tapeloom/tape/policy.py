@@ -33,7 +33,7 @@ def NUMERIC(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
 def FLOAT(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
     """Integers and booleans are computed in the default floating dtype."""
     dtype = cast or dtype
-    if dtype.category != FLOATING:
+    if dtype.category < FLOATING:
         dtype = dtypes.get_default_dtype()
     return dtype, dtype
 
@@ -60,14 +60,14 @@ def LOGICAL(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
 
 def BITWISE(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
     """Integers and booleans only."""
-    if dtype.category == FLOATING:
+    if dtype.category >= FLOATING:
         raise DTypeError(f"{op}: expected integer or bool tensors, got {dtype.name}. Cast with .to(tapeloom.int64).")
     return dtype, dtype
 
 
 def ACCUMULATE(op: str, dtype: DType, cast: DType | None) -> tuple[DType, DType]:
     """Sums and products of integers and booleans are int64, as in PyTorch, unless a dtype is asked for."""
-    if cast is None and dtype.category != FLOATING:
+    if cast is None and dtype.category < FLOATING:
         return dtypes.int64, dtypes.int64
     return cast or dtype, cast or dtype
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tapeloom.tape.tensor import Tensor
 
     # inputs
-    TensorLike = Tensor | bool | int | float  # a tensor or a number; numbers promote weakly
+    TensorLike = Tensor | bool | int | float | complex  # a tensor or a number; numbers promote weakly
     Index = Tensor  # integers: takes no part in promotion, gets no gradient
     Mask = Tensor  # booleans: likewise
     # statics
@@ -52,13 +52,20 @@ def _bool(op: str, name: str, value: Any, ndim: int) -> bool:
     raise ArgumentTypeError(f"{op}: {name} must be True or False, got {value!r}.")
 
 
-def _number(op: str, name: str, value: Any, ndim: int) -> Any:
-    if isinstance(value, (bool, int, float)):
+def number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.NUMBERS) -> Any:
+    """``value`` as a Python number of ``types``; a 0-d tensor or host scalar stands for its number."""
+    if not isinstance(value, dtypes.NUMBERS):
+        item = getattr(value, "item", None)
+        if item is None:
+            raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
+        value = item()
+    if isinstance(value, types):
         return value
-    item = getattr(value, "item", None)  # a 0-d tensor or host scalar stands for its number
-    if item is not None:
-        return item()
-    raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
+    raise ArgumentTypeError(f"{op}: {name} must be a real number, got {value!r}.")
+
+
+def _number(op: str, name: str, value: Any, ndim: int) -> Any:
+    return value if isinstance(value, dtypes.REAL_NUMBERS) else number(op, name, value, dtypes.REAL_NUMBERS)
 
 
 def _float(op: str, name: str, value: Any, ndim: int) -> float:

@@ -118,6 +118,10 @@ class Tensor(TensorMethods):
         """Whether its dtype is floating."""
         return self.kind.dtype.is_floating_point
 
+    def is_complex(self) -> bool:
+        """Whether its dtype is complex."""
+        return self.kind.dtype.is_complex
+
     def element_size(self) -> int:
         """Bytes an element."""
         return self.kind.dtype.itemsize
@@ -133,9 +137,9 @@ class Tensor(TensorMethods):
     def requires_grad(self, value: bool) -> None:
         if value:
             if self.node is None:
-                if not self.kind.dtype.is_floating_point:
+                if not self.kind.dtype.inexact:
                     raise DTypeError(
-                        f"requires_grad: only floating tensors can have a gradient, this one is {self.kind.dtype.name}. "
+                        f"requires_grad: only floating and complex tensors can have a gradient, this one is {self.kind.dtype.name}. "
                         f"Cast it first with .float()."
                     )
                 self.node = Leaf(self.kind, self.shape)
@@ -297,13 +301,24 @@ class Tensor(TensorMethods):
         return array_protocol(self, dtype, copy)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real_item("float"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real_item("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def _real_item(self, what: str) -> Any:
+        value = self.item()
+        if not self.kind.dtype.is_complex:
+            return value
+        if value.imag:
+            raise DTypeError(f"{what}: {value} is not real. Use .item() or complex(x).")
+        return value.real
 
     def __index__(self) -> int:
-        if self.kind.dtype.is_floating_point or self.numel() != 1:
+        if self.kind.dtype.inexact or self.numel() != 1:
             raise ArgumentTypeError(
                 f"index: only integer tensors of one element can be an index, this one is {self.kind.dtype.name} "
                 f"of shape {self.shape}."
