@@ -68,8 +68,11 @@ COMPARISONS = {
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
+_OPERANDS = (Tensor, *dtypes.NUMBERS)
+
+
 def _operand(value: Any) -> bool:
-    return isinstance(value, (Tensor, *dtypes.NUMBERS)) or hasattr(value, "__array__")
+    return isinstance(value, _OPERANDS) or hasattr(value, "__array__")
 
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

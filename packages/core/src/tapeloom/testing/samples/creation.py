@@ -89,7 +89,7 @@ fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "tensor: the nested lists
 
 
 def _converted(kind: Any) -> Callable[..., Any]:
-    convert = complex if kind.is_complex else float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
     return lambda x, *rest, **named: each(convert)(x)
 
 
@@ -97,7 +97,8 @@ KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16":
     "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128"}
 for _name, _kind in KINDS.items():
     _dtype = dtypes.as_dtype(_kind)
-    row(_name, [V([[0, 1], [1, 0]]) if _dtype.is_complex else T(3, 4, low=0, high=4)], [T()], [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
+    _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T(low=0, high=4) if _name == "byte" else T()]]
+    row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
         grad=2 if _name == "double" else 0)
     fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes no arguments, got 3. Use .to(dtype) or .to(device).")
     fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: takes no arguments, got dtype=. Use .to(dtype) or .to(device).")

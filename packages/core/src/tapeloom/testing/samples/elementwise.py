@@ -239,7 +239,7 @@ unary("alias", lambda x: x, gives="same", budget="exact")
 
 def _converted(x: Any, dtype: Any) -> Any:
     kind = as_dtype(dtype)
-    convert = complex if kind.is_complex else float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
     return each(convert)(x)
 
 
