@@ -54,6 +54,9 @@ COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
+_OPERANDS = (Tensor, *dtypes.NUMBERS)
+
+
 def _operand(value: Any) -> bool:
     return isinstance(value, (Tensor, *dtypes.NUMBERS)) or hasattr(value, "__array__")
 

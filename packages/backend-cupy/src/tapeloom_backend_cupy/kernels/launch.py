@@ -14,12 +14,13 @@ import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tapeloom.dtypes import FLOATS
 from tapeloom.errors import DTypeError
 
 OPTIONS = ("-std=c++17",)
 
 # How each dtype is spelled in the sources.
-C_TYPES = {"float32": "float", "float64": "double", "float16": "float16", "bfloat16": "bfloat16"}
+C_TYPES = {dtype.name: dtype.name if dtype.half else dtype.alias for dtype in FLOATS}
 
 THREADS = 256
 MOST_BLOCKS = 1 << 20

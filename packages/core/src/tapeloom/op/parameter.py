@@ -74,20 +74,26 @@ def _bool(op: str, name: str, value: Any, ndim: int) -> bool:
     raise ArgumentTypeError(f"{op}: {name} must be True or False, got {value!r}.")
 
 
-def as_number(op: str, name: str, value: Any, ndim: int = 0) -> Any:
-    """``value`` as a Python number; a 0-d tensor or host scalar stands for its number."""
-    if isinstance(value, (bool, int, float)):
+def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.REAL_NUMBERS) -> Any:
+    """``value`` as a Python number of ``types``; a 0-d tensor or host scalar stands for its number."""
+    if not isinstance(value, dtypes.NUMBERS):
+        item = getattr(value, "item", None)
+        if item is None:
+            raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
+        if getattr(value, "shape", ()) != () and not hasattr(value, "kind"):
+            raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
+        value = item()
+    if isinstance(value, types):
         return value
-    item = getattr(value, "item", None)
-    if item is None:
-        raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
-    if getattr(value, "shape", ()) != ():
-        raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
-    return item()
+    raise ArgumentTypeError(f"{op}: {name} must be a real number, got {value!r}.")
+
+
+def _number(op: str, name: str, value: Any, ndim: int) -> Any:
+    return value if isinstance(value, dtypes.REAL_NUMBERS) else as_number(op, name, value)
 
 
 def _float(op: str, name: str, value: Any, ndim: int) -> float:
-    return float(as_number(op, name, value))
+    return value if type(value) is float else float(as_number(op, name, value))
 
 
 def _text(op: str, name: str, value: Any, ndim: int) -> str:
@@ -113,7 +119,7 @@ ROLES: dict[str, Role] = {
     "Window": Role(normalise=lambda op, name, value, ndim: shapes.per_axis(op, name, value, ndim - 2)),
     "int": Role(normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
     "Position": Role(traced=True, normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
-    "Number": Role(traced=True, normalise=as_number),
+    "Number": Role(traced=True, normalise=_number),
     "float": Role(traced=True, normalise=_float),
     "bool": Role(normalise=_bool),
     "str": Role(normalise=_text),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tensor.tensor import is_tensor
 

@@ -100,7 +100,7 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
                 indices.append(OPS.select_column(found, offset))
                 dims.append(dim + offset)
             continue
-        if item.dtype.is_floating_point:
+        if item.dtype.inexact:
             raise ArgumentTypeError(f"{what}: a {item.dtype.name} tensor cannot be an index. Cast it with .long().")
         indices.append(item.long())
         dims.append(dim)
@@ -154,6 +154,7 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if value.dtype is not input.dtype:
         if value.dtype.category > input.dtype.category and value.node is not None:
             raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
+        dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
     probe = make(read_array(input), input.kind)  # reading the key's shape must leave no trace on input's tape
     base, basic, indices, dims = _plan("index_put", probe, key)

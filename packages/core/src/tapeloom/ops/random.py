@@ -103,10 +103,7 @@ def _exact_range(dtype: DType) -> tuple[int, int]:
     if dtype.is_floating_point:
         most = 2**dtype.significand
         return -most, most
-    if dtype.name == "bool":
-        return 0, 1
-    limits = dtypes.iinfo(dtype)
-    return limits.min, limits.max
+    return int(dtype.min), int(dtype.max)
 
 
 def _finished(made: Tensor, requires_grad: bool) -> Tensor:

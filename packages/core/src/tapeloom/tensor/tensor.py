@@ -135,7 +135,7 @@ class Tensor(TensorMethods):
             if self.node is None:
                 if not self.kind.inexact:
                     raise DTypeError(
-                        f"requires_grad: only floating tensors can have a gradient, this one is {self.kind.dtype.name}. "
+                        f"requires_grad: only floating and complex tensors can have a gradient, this one is {self.kind.dtype.name}. "
                         f"Cast it first with .float()."
                     )
                 self.node = Leaf(self.kind, self.shape)
@@ -256,13 +256,24 @@ class Tensor(TensorMethods):
         return array_protocol(self, dtype, copy)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._real_item("float"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._real_item("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def _real_item(self, what: str) -> Any:
+        value = self.item()
+        if not self.kind.dtype.is_complex:
+            return value
+        if value.imag:
+            raise DTypeError(f"{what}: {value} is not real. Use .item() or complex(x).")
+        return value.real
 
     def __index__(self) -> int:
-        if self.kind.dtype.is_floating_point or self.numel() != 1:
+        if self.kind.dtype.inexact or self.numel() != 1:
             raise ArgumentTypeError(
                 f"index: only integer tensors of one element can be an index, this one is {self.kind.dtype.name} "
                 f"of shape {self.shape}."

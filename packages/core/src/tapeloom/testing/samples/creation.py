@@ -29,7 +29,7 @@ for _name in ("zeros", "empty", "ones"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
     fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
     fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
-KINDS_KNOWN = ", ".join(dtype.name for dtype in ALL)
+KINDS_KNOWN = ", ".join(dtype.name for dtype in dtypes.ALL)
 fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
 row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
@@ -89,14 +89,16 @@ fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "tensor: the nested lists
 
 
 def _converted(kind: Any) -> Callable[..., Any]:
-    convert = float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
     return lambda x, *rest, **named: each(convert)(x)
 
 
-KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "bool": "bool"}
+KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "char": "int8",
+    "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128"}
 for _name, _kind in KINDS.items():
     _dtype = dtypes.as_dtype(_kind)
-    row(_name, [T(3, 4, low=0, high=4)], [T()], [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
+    _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T(low=0, high=4) if _name == "byte" else T()]]
+    row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
         grad=2 if _name == "double" else 0)
     fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes no arguments, got 3. Use .to(dtype) or .to(device).")
     fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: takes no arguments, got dtype=. Use .to(dtype) or .to(device).")
