@@ -128,4 +128,6 @@ row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lam
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
 fails("copy_", [T(3), 1], ArgumentTypeError, "copy_: expected a tensor, got int.")
+row("detach", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED | {"grad": 0})
+fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float.")
 row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})

@@ -210,7 +210,7 @@ for _name in ("var", "std"):  # the op that computes both speaks
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-    fails(_name, case(X, 0, correction="n"), ArgumentTypeError, "variance: correction must be a number, got 'n' of type str.")
+    fails(_name, case(X, 0, correction="n"), ArgumentTypeError, f"{_name}: correction must be a number, got 'n' of type str.")
 
 
 def _logsumexp(values: list[Any]) -> float:
@@ -255,4 +255,7 @@ row(
     budget="chain",
     kinks=(0,),
 )
+row("linalg.vector_norm", *[[X, p] for p in (2, 1, 3, 0, INF, -INF)], [X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False),
+    reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim), budget="chain", kinks=(0,))
+fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
 fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
