@@ -20,7 +20,7 @@ from tapeloom.modes import MODES
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 
 class Array(Protocol):

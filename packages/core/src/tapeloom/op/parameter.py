@@ -15,7 +15,7 @@ from tapeloom.errors import ArgumentTypeError, ShapeError
 
 if TYPE_CHECKING:
     from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
     # inputs
     TensorLike = Tensor | bool | int | float | complex  # a tensor or a number; numbers promote weakly

@@ -11,7 +11,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, DType
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # piecewise linear
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentTypeError
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor
 
 
 def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:

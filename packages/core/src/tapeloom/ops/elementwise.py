@@ -9,11 +9,11 @@ from tapeloom.errors import ArgumentError
 from tapeloom.call.op import op, primitive
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import shape_of
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # arithmetic
 

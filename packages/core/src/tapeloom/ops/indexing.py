@@ -8,10 +8,11 @@ from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
 from tapeloom.keys import parse
 from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, is_tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,6 @@ index_put.gradient(
 
 def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, ...]]:
     """``input`` after the basic part of ``key``, that part, and the advanced part as integer tensors and their dims."""
-    from tapeloom.ops.creation import index_tensor
-
     basic, advanced = parse(what, key, input.shape, is_tensor)
     base = input if basic is None else OPS.slice_get(input, basic)
     indices: list[Any] = []
@@ -116,8 +115,6 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
 
 
 def _as_index(what: str, input: Any, item: Any) -> Any:
-    from tapeloom.ops.creation import tensor
-
     made = tensor(item if not isinstance(item, range) else list(item), device=input.device)
     return made.long() if not made.numel() else made
 
@@ -178,8 +175,6 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    from tapeloom.ops.creation import tensor
-
     return tensor(value, device=input.device) if not isinstance(value, dtypes.NUMBERS) else tensor(value, dtype=input.dtype, device=input.device)
 
 

@@ -8,11 +8,11 @@ from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import read_array
+from tapeloom.tensors.tensor import read_array
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @primitive(moves=True)

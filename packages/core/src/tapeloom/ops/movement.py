@@ -8,15 +8,16 @@ from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
+from tapeloom.ops.creation import index_tensor
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
     
 
 def _shape_of(op: Any, input: Any) -> tuple[int, ...]:
@@ -371,8 +372,6 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tens
         return OPS.constant_pad(input, pad, 0 if value is None else value)
     if value is not None:
         raise ArgumentError(f"pad: mode {mode!r} takes no value.")
-    from tapeloom.ops.creation import index_tensor
-
     _, amounts, _ = _padding(OPS.constant_pad, input, pad, 0)
     for position in range(0, len(amounts), 2):
         before, after = amounts[position : position + 2]

@@ -11,7 +11,7 @@ from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 from tapeloom.call.inplace import rebind
-from tapeloom.tensor.tensor import Tensor, is_tensor, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index, Amounts, Window
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @lru_cache(maxsize=1024)  # sizes repeat from step to step

@@ -24,10 +24,10 @@ from tapeloom.op.parameter import as_number
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
-from tapeloom.tensor.kind import kind_of
+from tapeloom.tensors.kind import kind_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, is_tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
