@@ -261,7 +261,7 @@ def softmax_backward(upstream: Tensor, result: Tensor, dim: Dim) -> Tensor:
     """``upstream`` pulled back through the softmax ``result``."""
 softmax_backward.gradient(
     upstream=lambda g, result, dim, ops: ops.softmax_backward(g, result, dim),
-    result=lambda g, upstream, result, dim, ops: _softmax_slope(g, upstream, result, dim, ops),
+    result=_softmax_slope,
 )
 
 

@@ -362,7 +362,7 @@ def constant_pad(input: Tensor, pad: Amounts, value: Number = 0) -> Tensor:
 
     ``pad`` holds (before, after) of the last dimension, then of the one before it, and so on.
     """
-constant_pad.gradient(input=lambda g, pad, ops: _unpad(g, pad, ops))
+constant_pad.gradient(input=_unpad)
 
 
 @function(method=False)
