@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tapeloom.errors import ShapeError
-from tapeloom_backend_cupy.kernels import gemm
-from tapeloom_backend_cupy.kernels.gemm import AS_IT_LIES, BROADCAST_COPY, COPY
+from tapeloom_backend_cupy.cuda import gemm
+from tapeloom_backend_cupy.cuda.gemm import AS_IT_LIES, BROADCAST_COPY, COPY
 
 
 def plan(a: Any, b: Any) -> gemm.Plan:
