@@ -45,7 +45,7 @@ class CupyBackend(ArrayAPIBackend):
         "matmul linear convolution sum softmax log_softmax cross_entropy_rows "
         "max_pool_with_indices max_pool_backward".split()
     )
-    #: ops whose gradient rules are such kernels again: matrix products, which tensor cores speed up, and single kernels
+    # matrix products, which tensor cores speed up, and single kernels
     half_rules = frozenset({"matmul", "linear", "cross_entropy_rows", "max_pool_with_indices"})
 
     def __init__(self, xp: Any) -> None:
@@ -166,12 +166,12 @@ class CupyBackend(ArrayAPIBackend):
 
     def rules_for(self, dtype: DType) -> RuleRunner | None:
         usual = super().rules_for(dtype)
-        if not dtype.half and not self._several:
+        if not self._several:
             return usual
 
         def run(plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
             with self._on(node.kind.device):
-                if usual is None or (dtype.half and plan.op.name in self.half_rules):
+                if usual is None:
                     return plan.run(g, node.kept, node.edges, self.kernels)
                 return usual(plan, node, g)
 

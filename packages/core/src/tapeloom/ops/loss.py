@@ -170,15 +170,13 @@ def nll_loss(
     if target.dtype.is_floating_point:
         raise DTypeError(f"nll_loss: target must hold class numbers, got {target.dtype.name}. Cast it with .long().")
     rows, labels = _as_rows("nll_loss", input, target, weight, ignore_index)
-    counts = OPS.ne(labels, ignore_index)
-    safe = OPS.where(counts, labels, 0)
-    picked = OPS.squeeze(OPS.gather(rows, 1, OPS.unsqueeze(safe, 1)), 1) if rows.shape[1] else OPS.sum(rows, 1)
-    factors = OPS.full_of(picked, 1) if weight is None else OPS.index_select(weight, 0, safe)
-    factors = OPS.where(counts, factors, 0)
-    losses = OPS.where(counts, -picked * factors, 0)
-    if reduction == "mean":
-        return OPS.sum(losses) / OPS.sum(factors)
-    return OPS.sum(losses) if reduction == "sum" else OPS.reshape(losses, target.shape)
+    loss = OPS.nll_loss_rows(rows, labels, weight, ignore_index, reduction)
+    return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
+
+
+@primitive(takes="floating", composite=True)
+def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+    """``-input[target]`` of each row of log-probabilities ``input`` (rows, classes), reduced."""
 
 
 # regression
@@ -237,11 +235,14 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
-    softened = OPS.softplus(-input, 1.0, float("inf"))  # -log(sigmoid(input))
-    if pos_weight is not None:
-        softened = softened * (target * (pos_weight - 1) + 1)
-    losses = (1 - target) * input + softened
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return OPS.logits_loss(input, target, weight, pos_weight, reduction)  # type: ignore[no-any-return]
+
+
+@primitive(takes="floating", composite=True)
+def logits_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+) -> Tensor:
+    """The loss of ``binary_cross_entropy_with_logits``."""
 
 
 @primitive(takes="floating")

@@ -219,19 +219,27 @@ def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
 cat.gradient(tensors=_split_gradient)
 
 
-@function(method=False)
-def stack(tensors: Any, dim: int = 0) -> Tensor:
-    """The tensors, all of one shape, joined along a new dimension."""
-    tensors = as_tensors_of("stack", tensors)
+def _stackable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
+    tensors = as_tensors_of(op.name, tensors)
     if not tensors:
-        raise ArgumentError("stack: expected at least one tensor, got none.")
+        raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
+    first = tensors[0].shape
     for position, tensor in enumerate(tensors):
-        if tensor.shape != tensors[0].shape:
+        if tensor.shape != first:
             raise ShapeError(
-                f"stack: tensor {position} has shape {tensor.shape} and tensor 0 has {tensors[0].shape}; all must agree."
+                f"{op.name}: tensor {position} has shape {tensor.shape} and tensor 0 has {first}; all must agree."
             )
-    axis = shapes.normalize_dim("stack", dim, tensors[0].ndim + 1)
-    return OPS.cat([OPS.unsqueeze(tensor, axis) for tensor in tensors], axis)
+    return tensors, dim
+
+
+def _unstacked(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
+    return [ops.squeeze(ops.narrow(g, dim, place, 1), (dim,)) for place in range(len(tensors_shape))]
+
+
+@op(prepare=_stackable, method=False)
+def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
+    """The tensors, all of one shape, joined along a new dimension."""
+stack.gradient(tensors=_unstacked)
 
 
 @function(method=False)
