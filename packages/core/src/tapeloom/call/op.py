@@ -99,7 +99,7 @@ class Op(OpSchema, Generic[P, R]):
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.extended or self.__wrapped__)
+        return signature(self.extension or self.__wrapped__)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return REGISTRY.__getitem__, (self.name,)
@@ -107,10 +107,10 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
-        arguments = Arguments(op.extended)
+    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+        arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
-        return op.extended(*given, **rest)
+        return op.extension(*given, **rest)
     values = bind(op.name, op.arguments, args, kwargs)
     watchers = MODES.get().watchers
     for watcher in watchers:

@@ -80,7 +80,7 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
         item = getattr(value, "item", None)
         if item is None:
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
-        if getattr(value, "shape", ()) != () and not hasattr(value, "kind"):
+        if any(length != 1 for length in getattr(value, "shape", ())):
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
         value = item()
     if isinstance(value, types):

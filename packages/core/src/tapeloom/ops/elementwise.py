@@ -24,7 +24,7 @@ def add(input: TensorLike, other: TensorLike) -> Tensor:
 add.gradient(input=lambda g: g, other=lambda g: g)
 
 
-@add.options
+@add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.add(input, _times(other, alpha))
 
@@ -35,7 +35,7 @@ def subtract(input: TensorLike, other: TensorLike) -> Tensor:
 subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 
-@subtract.options
+@subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.subtract(input, _times(other, alpha))
 
@@ -56,7 +56,7 @@ def divide(input: TensorLike, other: TensorLike) -> Tensor:
 divide.gradient(input=lambda g, other: g / other, other=lambda g, other, out: -g * (out / other))
 
 
-@divide.options
+@divide.extend
 def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
         return OPS.divide(input, other)
@@ -354,7 +354,7 @@ def round(input: Tensor) -> Tensor:
 round.gradient(input=lambda g: g * 0)
 
 
-@round.options
+@round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
     scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:

@@ -39,7 +39,7 @@ fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length 
 row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=ALL, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
 fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int.")
 fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
-fails("full_like", [T(3), T(3)], ShapeError, "item: a tensor of shape (3,) has 3 elements; only one can be an item.")
+fails("full_like", [T(3), T(3)], ArgumentTypeError, "full_like: fill_value must be a number, got Tensor of shape (3,).")
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
