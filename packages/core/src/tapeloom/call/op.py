@@ -116,8 +116,8 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     for watcher in watchers:
         watcher.before(op, values)
     key = repair(op, values)
-    result = op.execute(values)
     remember(op, key, op.kernel_table[key])
+    result = op.execute(values)
     for watcher in watchers:
         watcher.after(op, values, result)
     return result
