@@ -41,7 +41,7 @@ VOCABULARY = dict.fromkeys((role for role in ROLES if role.isidentifier()), "tap
     "Generator": "tapeloom.generator",
     "Literal": "typing",
     "Sequence": "collections.abc",
-    "Tensor": "tapeloom.tensor.tensor",
+    "Tensor": "tapeloom.tensors.tensor",
 }
 
 
@@ -201,7 +201,7 @@ def methods_stub() -> str:
         body += [f"def __{spelling}__(self, other: TensorLike) -> Tensor: ..." for spelling in spellings]
     body += [f"def __{dunder}__(self, other: object) -> Tensor: ..." for dunder in methods.COMPARISONS]
     body += [f"def __{dunder}__(self) -> Tensor: ..." for dunder in methods.UNARY]
-    stub.imports |= {("tapeloom.op.parameter", "TensorLike"), ("tapeloom.tensor.tensor", "Tensor")}
+    stub.imports |= {("tapeloom.op.parameter", "TensorLike"), ("tapeloom.tensors.tensor", "Tensor")}
     for name, value in methods.JOINED.items():
         if isinstance(value, property):
             body += ["@property", f"def {name}(self) -> Tensor:", f'    """{value.__doc__}"""']

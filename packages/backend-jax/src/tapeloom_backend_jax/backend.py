@@ -137,7 +137,7 @@ class JaxBackend(Backend):
     # creation: small arrays on the host, so that a new size compiles nothing, large ones on the device
 
     def scalar(self, value: Number, dtype: DType, device: Device) -> Array:
-        if value == 0:  # 0.0 and -0.0 are equal, and one may not stand for the other
+        if value == 0 or type(value) is complex:  # 0.0 and -0.0 are equal, and one may not stand for the other
             return self._new_scalar(type(value), value, dtype, device)
         return self._kept_scalar(type(value), value, dtype, device)
 

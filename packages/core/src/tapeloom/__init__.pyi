@@ -34,21 +34,23 @@ from tapeloom.backend.plugins import (
 from tapeloom.devices import Device as Device
 from tapeloom.dtypes import (
     DType as DType,
-    bfloat16 as bfloat16,
     bool_ as bool_,
     finfo as finfo,
-    float16 as float16,
-    float32 as float32,
-    float64 as float64,
     get_default_dtype as get_default_dtype,
     iinfo as iinfo,
+    promote_types as promote_types,
+    set_default_dtype as set_default_dtype,
+    uint8 as uint8,
     int8 as int8,
     int16 as int16,
     int32 as int32,
     int64 as int64,
-    promote_types as promote_types,
-    set_default_dtype as set_default_dtype,
-    uint8 as uint8,
+    float16 as float16,
+    bfloat16 as bfloat16,
+    float32 as float32,
+    float64 as float64,
+    complex64 as complex64,
+    complex128 as complex128,
 )
 from tapeloom.generator import (
     Generator as Generator,
@@ -69,7 +71,7 @@ from tapeloom.modes import (
     set_grad_enabled as set_grad_enabled,
 )
 from tapeloom.printing import set_printoptions as set_printoptions
-from tapeloom.tensor.tensor import Tensor as Tensor, is_tensor as is_tensor
+from tapeloom.tensors.tensor import Tensor as Tensor, is_tensor as is_tensor
 from tapeloom.backend.hookspecs import hookimpl as hookimpl
 from tapeloom.checkpoint import load as load, save as save
 import pkgutil
@@ -83,12 +85,14 @@ __version__: str
 
 bool = bool_
 device = Device
-double = float64
-float = float32
-half = float16
+short = int16
 int = int32
 long = int64
-short = int16
+half = float16
+float = float32
+double = float64
+cfloat = complex64
+cdouble = complex128
 
 def abs(input: Tensor) -> Tensor:
     """The absolute value; its gradient at 0 is 0."""
@@ -324,9 +328,6 @@ def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
 concat = cat
 concatenate = cat
 
-def cdouble(self: Tensor) -> Tensor:
-    """This tensor as complex128."""
-
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
 
@@ -336,9 +337,6 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     Raises ArgumentError where ``alpha`` is 0.
     Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
     """
-
-def cfloat(self: Tensor) -> Tensor:
-    """This tensor as complex64."""
 
 def char(self: Tensor) -> Tensor:
     """This tensor as int8."""
@@ -1344,10 +1342,7 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
 
 def rms_norm(
-    input: Tensor,
-    normalized_shape: builtins.int | Sequence[builtins.int],
-    weight: Tensor | None = None,
-    eps: builtins.float | None = None,
+    input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
 ) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
@@ -1432,7 +1427,7 @@ def square(input: Tensor) -> Tensor:
 def squeeze(input: Tensor, *dim: Axes) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
 
-def stack(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
 
 @overload
@@ -1486,7 +1481,8 @@ def tensor(
 ) -> Tensor:
     """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
 
-    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats; arrays and tensors keep theirs.
+    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
+    complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
     """
 
@@ -1671,6 +1667,8 @@ __all__ = [
     "clamp",
     "clip",
     "clone",
+    "complex128",
+    "complex64",
     "concat",
     "concatenate",
     "contiguous",

@@ -23,7 +23,7 @@ from tapeloom.op.parameter import (
     TensorLike,
 )
 from tapeloom.ops.reduction import ValuesAndIndices
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 from typing import Any, overload
 
 class TensorMethods:

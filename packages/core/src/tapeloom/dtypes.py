@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DTypeError
 
@@ -260,7 +260,7 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
 # numbers and conversions
 
 
-def fitting(what: str, value: object, dtype: DType) -> object:
+def fitting(what: str, value: object, dtype: DType) -> Any:
     """A Python number as ``dtype`` can hold it: a complex number without imaginary part is real for a real dtype.
 
     Raises DTypeError for an integer dtype that it exceeds, and for a complex number that is not real.

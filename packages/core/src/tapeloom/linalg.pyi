@@ -3,7 +3,7 @@
 # mypy: disable-error-code="misc"
 
 from tapeloom.op.parameter import Axes, Cast, Dims
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; see ``tapeloom.matmul``."""

@@ -36,7 +36,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
 )
 from tapeloom.tape.walk import tensor_backward
-from tapeloom.tensor.tensor import Tensor, make
+from tapeloom.tensors.tensor import Tensor, make
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
@@ -63,6 +63,9 @@ JOINED: dict[str, Any] = {
         handles.detach, replace_data, doc="The same values outside the tape; changes of one show in the other."
     ),
 }
+
+
+_OPERANDS = (Tensor, *dtypes.NUMBERS)
 
 
 def _operand(value: Any) -> bool:

@@ -12,7 +12,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, TapeloomError
 from tapeloom.op.parameter import ROLES, Arguments, Parameter
 from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.op.schema import OpSchema
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 #: what kernels raise for arguments that they cannot take; anything else passes as it is
 REFUSED = (ValueError, TypeError, IndexError)

@@ -13,7 +13,7 @@ from tapeloom.op.registry import OPS
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Mask, TensorLike
     from tapeloom.op.schema import OpSchema
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @op(gives="bool")

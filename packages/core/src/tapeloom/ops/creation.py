@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
-from tapeloom.call.promote import checked_number
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tensor.kind import kind_of
+from tapeloom.tensors.kind import kind_of
 from tapeloom.call.op import function
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device, DeviceLike
@@ -38,7 +37,8 @@ def from_host(array: Any, dtype: DType, device: Device, requires_grad: bool = Fa
 def tensor(data: Any, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
 
-    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats; arrays and tensors keep theirs.
+    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
+    complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
@@ -88,7 +88,7 @@ def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
     backend = kind_of(dtype, device).backend
-    array = backend.full(size, checked_number(name, value, dtype), dtype, device)
+    array = backend.full(size, dtypes.fitting(name, value, dtype), dtype, device)
     return _finished(array, dtype, device, requires_grad)
 
 
@@ -113,7 +113,7 @@ def empty(*size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requi
 @function(method=False)
 def full(size: Size, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
-    value = as_number("full", "fill_value", fill_value)
+    value = as_number("full", "fill_value", fill_value, dtypes.NUMBERS)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
@@ -140,7 +140,7 @@ def full_like(
     input: Tensor, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
-    return _like("full_like", input, as_number("full_like", "fill_value", fill_value), dtype, device, requires_grad)
+    return _like("full_like", input, as_number("full_like", "fill_value", fill_value, dtypes.NUMBERS), dtype, device, requires_grad)
 
 
 def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLike, requires_grad: bool) -> Tensor:

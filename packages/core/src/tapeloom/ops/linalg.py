@@ -14,7 +14,7 @@ from tapeloom.ops.reduction import vector_norm
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Axes, Cast, Dims
     from tapeloom.op.schema import OpSchema
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @primitive(moves=True)

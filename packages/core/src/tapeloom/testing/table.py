@@ -17,7 +17,8 @@ from tapeloom.testing.inputs import Input, draw, inputs_in, mapped, seed_of
 FLOATS: tuple[DType, ...] = dtypes.FLOATS
 INTEGERS: tuple[DType, ...] = dtypes.INTEGERS
 NUMBERS: tuple[DType, ...] = (*INTEGERS, *FLOATS)
-ALL: tuple[DType, ...] = tuple(dtype for dtype in dtypes.ALL if not dtype.is_complex)
+ALL: tuple[DType, ...] = (dtypes.bool_, *INTEGERS, *FLOATS)
+COMPLEX: tuple[DType, ...] = dtypes.COMPLEXES
 FLOAT64: tuple[DType, ...] = (dtypes.float64,)
 
 #: allowed error by class of op, in units of the dtype's spacing at the magnitude of the result.

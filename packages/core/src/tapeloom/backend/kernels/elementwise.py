@@ -55,10 +55,6 @@ class Elementwise(Direct):
     xp: Any
 
     def pow(self: Any, x: Array, y: Array) -> Array:
-        if not self.dtype_of(x).is_floating_point and bool((y < 0).any()):
-            raise ArgumentError(
-                "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
-            )
         return self.xp.power(x, y)
 
     def sign(self: Any, x: Array) -> Array:

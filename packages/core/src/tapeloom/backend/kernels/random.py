@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tapeloom.host_random import UNIFORM_BITS
-
 if TYPE_CHECKING:
     from tapeloom.dtypes import DType
 
@@ -73,8 +71,8 @@ class Random:
     def unit_from_words(self, words: Any, dtype: DType) -> Any:
         """Uniform numbers in [0, 1): k * 2**-bits, exact in ``dtype``. float64 takes two words a number."""
         xp = self.xp
-        bits = UNIFORM_BITS[dtype.name]
-        if dtype.name == "float64":
+        bits = dtype.significand
+        if bits > 32:
             return xp.astype(self.join_words(words) >> (64 - bits), xp.float64) * 2.0**-bits
         return self.cast(xp.astype(words >> (32 - bits), xp.float32) * 2.0**-bits, dtype)
 
@@ -85,8 +83,8 @@ class Random:
         scale * 2**-53 where that is subnormal.
         """
         xp = self.xp
-        bits = UNIFORM_BITS[dtype.name]
-        if dtype.name == "float64":
+        bits = dtype.significand
+        if bits > 32:
             product = self.unit_from_words(words, dtype) * scale
             # No product is above scale. The minimum is there because XLA would contract a bare product and sum into
             # one operation with one rounding.

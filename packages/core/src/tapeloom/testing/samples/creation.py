@@ -29,7 +29,7 @@ for _name in ("zeros", "empty", "ones"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
     fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
     fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
-KINDS_KNOWN = ", ".join(dtype.name for dtype in ALL)
+KINDS_KNOWN = ", ".join(dtype.name for dtype in dtypes.ALL)
 fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
 row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
@@ -89,14 +89,16 @@ fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "new_tensor: the nested l
 
 
 def _converted(kind: Any) -> Callable[..., Any]:
-    convert = float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
     return lambda x, *rest, **named: each(convert)(x)
 
 
-KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "bool": "bool"}
+KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "char": "int8",
+    "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128"}
 for _name, _kind in KINDS.items():
     _dtype = dtypes.as_dtype(_kind)
-    row(_name, [T(3, 4, low=0, high=4)], [T()], [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
+    _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T(low=0, high=4) if _name == "byte" else T()]]
+    row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
         grad=2 if _name == "double" else 0)
     fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes 1 positional argument, got 2. Signature: {_name}(self)")
     fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: unexpected argument 'dtype'. Signature: {_name}(self)")
@@ -106,8 +108,7 @@ fails("type_as", [T(3), 3], ArgumentTypeError, "type_as: other must be a tensor,
 row("to", [T(3, 4), dtypes.float32], [T(3, low=0, high=4), dtypes.int64], case(T(3), dtypes.float64, copy=True), [T(), dtypes.float32], [T(0, 3), dtypes.float32],
     reference=lambda x, kind, copy=False: _converted(kind)(x), gives="cast", dtypes=ALL, budget="rounded", grad=0)
 fails("to", [T(3), 5], ArgumentTypeError, "to: expected a device, a dtype or a tensor, got 5.")
-fails("to", case(T(3), shape=1), ArgumentTypeError, 
-      "to: unexpected argument 'shape'. Signature: to(self, *args, device=None, dtype=None, other=None, non_blocking=False, copy=False)")
+fails("to", case(T(3), shape=1), ArgumentTypeError, "to: unexpected argument 'shape'. Signature: to(self, *args, device=None, dtype=None, other=None, non_blocking=False, copy=False)")
 row("contiguous", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED)
 row("is_contiguous", case(T(3, 4), expect=True), case(T(), expect=True), case(T(0, 3), expect=True), grad=0)
 
@@ -127,4 +128,6 @@ row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lam
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
 fails("copy_", [T(3), 1], ArgumentTypeError, "copy_: expected a tensor, got int.")
+row("detach", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED | {"grad": 0})
+fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float.")
 row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})

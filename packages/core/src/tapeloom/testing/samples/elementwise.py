@@ -11,7 +11,7 @@ from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each
-from tapeloom.testing.table import ALL, FLOATS, INTEGERS, NUMBERS, Row, case, fails, row
+from tapeloom.testing.table import ALL, COMPLEX, FLOATS, INTEGERS, NUMBERS, Row, case, fails, row
 
 Numbers = dict[Any, Any]
 SIGNED = NUMBERS[1:]
@@ -239,7 +239,7 @@ unary("alias", lambda x: x, gives="same", budget="exact")
 
 def _converted(x: Any, dtype: Any) -> Any:
     kind = as_dtype(dtype)
-    convert = float if kind.is_floating_point else bool if kind is dtypes.bool_ else int
+    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
     return each(convert)(x)
 
 
@@ -247,7 +247,8 @@ row(
     "cast",
     [T(3, 4), dtypes.float32],
     case(T(3, 4), dtypes.float64, only=FLOATS),
-    *[[T(3, low=0, high=4), kind] for kind in dtypes.ALL],
+    *[[T(3, low=0, high=4), kind] for kind in ALL],
+    *[[V([[0, 1], [1, 0]]), kind] for kind in COMPLEX],
     [T(), dtypes.float32],
     [T(0, 3), dtypes.float32],
     reference=_converted,
@@ -261,5 +262,5 @@ fails(
     [T(3), "float99"],
     DTypeError,
     "dtype: 'float99' is not a tapeloom dtype. Give one of bool, uint8, int8, int16, int32, int64, float16, bfloat16, "
-    "float32, float64, as tapeloom.float32 or by name.",
+    "float32, float64, complex64, complex128, as tapeloom.float32 or by name.",
 )

@@ -141,8 +141,8 @@ ASKED = [[X], [X, 1], case(X, dim=-1, keepdim=True), [T(3, 4), T(3, 4)], [T()], 
 row("max", *ASKED, reference=_extreme(_most), gives=("same", "int64"), **EXACT)
 row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
 for _name in ("max", "min"):
-    text = f"{_name}: unexpected argument 'dims'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
-    fails(_name, case(X, dims=1), ArgumentTypeError, text)
+    text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
+    fails(_name, case(X, bogus=1), ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -255,4 +255,7 @@ row(
     budget="chain",
     kinks=(0,),
 )
+row("linalg.vector_norm", *[[X, p] for p in (2, 1, 3, 0, INF, -INF)], [X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False),
+    reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim), budget="chain", kinks=(0,))
+fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
 fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
