@@ -212,7 +212,7 @@ def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]
     return parts
 
 
-@op(prepare=_joinable, method=False, aliases=("concat", "concatenate"))
+@op(complex="as written", prepare=_joinable, method=False, aliases=("concat", "concatenate"))
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
 cat.gradient(tensors=_split_gradient)
