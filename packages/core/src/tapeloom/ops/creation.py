@@ -174,14 +174,17 @@ def _ceil(value: float) -> int:
 
 @function(method=False)
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    start: complex, end: complex, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``steps`` values from ``start`` to ``end``, both included."""
+    """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
-    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
-    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    start, end = (as_number("linspace", name, value, dtypes.NUMBERS) for name, value in (("start", start), ("end", end)))
+    default = dtypes.get_default_dtype()
+    complex_ends = isinstance(start, complex) or isinstance(end, complex)
+    chosen, where = _options(dtype, device, default.complex if complex_ends else default)
+    start, end = dtypes.fitting("linspace", start, chosen), dtypes.fitting("linspace", end, chosen)
     return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
 
 
