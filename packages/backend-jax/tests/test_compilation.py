@@ -12,7 +12,7 @@ import pytest
 
 import tapeloom as tl
 from tapeloom.ops.optimizer import adam_step, sgd_step
-from tapeloom.tape.op import OPS, REGISTRY
+from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom_backend_jax.program import compiled, typed
 
 Count = Callable[[Callable[[], Any]], int]

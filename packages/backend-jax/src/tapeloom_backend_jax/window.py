@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tapeloom.backend.arrayapi.window import out_size
+from tapeloom.backend.kernels.window import out_size
 
 Array = Any
 _Shape: Any = jax.ShapeDtypeStruct
@@ -53,7 +53,7 @@ def _laid(x: Array, axes: str, wanted: str) -> Array:
 
 
 class Window:
-    """Overrides of the shared window kernels; stands before ArrayAPIBackend among the bases of the kernels."""
+    """Overrides of the shared window kernels; stands before ArrayKernels among the bases of the kernels."""
 
     platform: str
 
@@ -77,7 +77,7 @@ class Window:
             rhs_dilation=dilation,
             dimension_numbers=(inputs, filters, inputs),
             feature_group_count=groups,
-            precision=self.precision(),
+            precision=self._precision(),
         )
         out = _laid(out, inputs, "NC" + axes)
         return out if bias is None else out + bias.reshape(-1, *(1 for _ in stride))
@@ -130,13 +130,6 @@ class Window:
                 x, places, 2 + axis, kernel_size[axis], stride[axis], padding[axis], dilation[axis], out[axis]
             )
         return x, places.astype(jnp.int64)
-
-    def max_pool_backward(self, upstream: Array, indices: Array, x_size: Ints) -> Array:
-        planes, area = prod(x_size[:2]), prod(x_size[2:])
-        first = jnp.arange(planes, dtype=indices.dtype) * area
-        place = indices.reshape(planes, prod(indices.shape[2:])) + first[:, None]
-        flat = jnp.zeros((planes * area,), upstream.dtype)
-        return flat.at[place.reshape(-1)].add(upstream.reshape(-1), mode="promise_in_bounds").reshape(x_size)
 
     def _window_sums(self, framed: Array, kernel: Ints, stride: Ints, out: Ints) -> Array:
         # one axis after the other, for the same reason

@@ -265,7 +265,7 @@ index_add.gradient(
 # bool masks
 
 
-@op(gives="int64")
+@op(gives="int64", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 
