@@ -251,9 +251,12 @@ def _devices() -> list[Any]:
 
 
 def _kept(make: Callable[..., Array]) -> Callable[..., Array]:
-    """``make``, at once also where JAX is tracing: no tracer may be kept."""
+    """``make``, whose results are kept: where JAX is tracing they are computed at once, for no tracer may be kept."""
 
     def made(*arguments: Any) -> Array:
+        array = make(*arguments)
+        if not isinstance(array, jax.core.Tracer):
+            return array
         with jax.ensure_compile_time_eval():
             return make(*arguments)
 
