@@ -11,8 +11,8 @@ import pytest
 
 import tapeloom as tl
 from tapeloom.errors import StateError
-from tapeloom.tensor.kind import kind_of
-from tapeloom.tensor.tensor import make
+from tapeloom.tensors.kind import kind_of
+from tapeloom.tensors.tensor import make
 
 XLA = tl.device("xla:0")
 FLOAT32 = "float32"

@@ -12,8 +12,8 @@ import tapeloom as tl
 from tapeloom.call.op import Op
 from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom.tape.plan import OpPlan
-from tapeloom.tensor.kind import kind_of
-from tapeloom.tensor.node import Leaf, Node
+from tapeloom.tensors.kind import kind_of
+from tapeloom.tensors.node import Leaf, Node
 
 XLA = tl.device("xla:0")
 

@@ -8,7 +8,6 @@ few microseconds; the same through jax.numpy two to ten times as much.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,11 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from tapeloom.backend.kernels.elementwise import NEGATIVE_POWER
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, BackendError, StateError
+from tapeloom.errors import BackendError, StateError
 from tapeloom.host_random import native_words
 from tapeloom.op.parameter import parameters_of
 from tapeloom.op.registry import REGISTRY
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from tapeloom.backend.runtime import Kernel, RuleRunner
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 Array = Any
 Number = bool | int | float | complex
@@ -205,19 +203,7 @@ class JaxBackend(Backend):
             if hasattr(self.kernels, op.name):
                 program = compiled(op.name, program, sorts(op.parameters))
             program = self._op_programs[key] = self._hosted.kernel(op, dtype, program)
-        if op.name == "pow" and not dtype.inexact:
-            return self._integer_pow(program)
         return program
-
-    def _integer_pow(self, program: Kernel) -> Kernel:
-        """``pow`` of integers, whose exponents are checked first: a program cannot refuse values."""
-
-        def checked(x: Array, y: Array) -> Array:
-            if not self.in_range(y, 0, math.inf):
-                raise ArgumentError(NEGATIVE_POWER)
-            return program(x, y)
-
-        return checked
 
     def rules_for(self, dtype: DType) -> RuleRunner:
         programs: dict[OpPlan, Callable[[Node, Array], list[tuple[Node, Array]]]] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tapeloom.backend.runtime import Backend
     from tapeloom.dtypes import DType
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 Array = Any
 

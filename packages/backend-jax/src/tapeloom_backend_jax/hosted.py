@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tapeloom.dtypes import DType
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 #: ops that follow positions found by ``nonzero``
 FOLLOWING = frozenset({"select_column", "index", "index_put"})

@@ -21,9 +21,6 @@ class Numeric:
     def erf(self, x: Array) -> Array:
         return lax.erf(x)
 
-    def pow(self, x: Array, y: Array) -> Array:
-        return jnp.power(x, y)  # the backend has looked at integer exponents
-
     def gelu(self, x: Array, approximate: str) -> Array:
         # erf + 1 and tanh + 1 lose digits for negative x, and XLA's erf and tanh are less exact than others to begin with
         if approximate == "tanh":

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tapeloom.backend.kernels.window import out_size
+from tapeloom.backend.kernels.window import out_size, reached
 
 Array = Any
 _Shape: Any = jax.ShapeDtypeStruct
@@ -67,6 +67,11 @@ class Window:
         dilation: Ints,
         groups: int,
     ) -> Array:
+        slid = self._planes_slid if len(stride) == 3 and self.platform == "cpu" else self._slid
+        out = slid(x, weight, stride, padding, dilation, groups)
+        return out if bias is None else out + bias.reshape(-1, *(1 for _ in stride))
+
+    def _slid(self: Any, x: Array, weight: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
         axes = "DHW"[-len(stride) :]
         inputs, filters = (f"N{axes}C", f"{axes}IO") if self.platform == "cpu" else (f"NC{axes}", f"OI{axes}")
         out = lax.conv_general_dilated(
@@ -79,8 +84,24 @@ class Window:
             feature_group_count=groups,
             precision=self._precision(),
         )
-        out = _laid(out, inputs, "NC" + axes)
-        return out if bias is None else out + bias.reshape(-1, *(1 for _ in stride))
+        return _laid(out, inputs, "NC" + axes)
+
+    def _planes_slid(
+        self: Any, x: Array, weight: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int
+    ) -> Array:
+        """Convolution over three axes as a sum of such over two, one for each plane of the kernel.
+
+        XLA's own takes five times as long on the CPU, and its gradients eight times.
+        """
+        batch, channels, _, height, width = x.shape
+        depth = out_size(x.shape, weight.shape[2:], stride, padding, dilation)[0]
+        planes = jnp.swapaxes(jnp.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (0, 0), (0, 0))), 1, 2)
+        total: Any = 0
+        for number in range(weight.shape[2]):
+            (met,) = reached((number,), stride, dilation, (depth,))
+            part = planes[:, met].reshape(batch * depth, channels, height, width)
+            total = total + self._slid(part, weight[:, :, number], stride[1:], padding[1:], dilation[1:], groups)
+        return jnp.swapaxes(total.reshape(batch, depth, *total.shape[1:]), 1, 2)
 
     # The convolution is linear in each of its two arrays: its gradients are its transposes, which JAX knows.
 

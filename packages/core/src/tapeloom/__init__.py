@@ -47,7 +47,7 @@ _EXPORTS = {
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
-    "tapeloom.tensor.tensor": "Tensor is_tensor",
+    "tapeloom.tensors.tensor": "Tensor is_tensor",
 }
 #: PyTorch's other names for them
 _ALIASES = {

@@ -12,6 +12,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
 from tapeloom.modes import MODES
@@ -19,7 +20,6 @@ from tapeloom.modes import MODES
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from tapeloom.backend.runtime import Backend
 
 GROUP = "tapeloom.backends"
 API = (1, 0)
@@ -103,7 +103,6 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     import pluggy
 
     from tapeloom.backend import hookspecs
-    from tapeloom.backend.runtime import Backend
 
     distribution = _distribution(entry)
     where = f"backend {device_type!r} (distribution {distribution} {_version(entry)})"

@@ -20,7 +20,7 @@ from tapeloom.modes import MODES
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 
 class Array(Protocol):
@@ -57,6 +57,8 @@ class Backend:
     half_kernels: frozenset[str] = frozenset()
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
+    #: ops whose gradient rules take half arrays as they are, for they are such kernels again
+    half_rules: frozenset[str] = frozenset()
 
     # devices
 
@@ -212,7 +214,7 @@ class Backend:
 
     def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
         """Half types: the rules get float32, and each gradient is rounded once."""
-        if plan.op.dtype_rule.moves:
+        if plan.op.dtype_rule.moves or plan.op.name in self.half_rules:
             return plan.run(g, node.kept, node.edges, self.kernels)
         kept = tuple([self.widened(value) for value in node.kept])
         pairs = plan.run(self.widened(g), kept, node.edges, self.kernels)

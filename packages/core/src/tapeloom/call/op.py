@@ -26,7 +26,7 @@ from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import OpPlan
-from tapeloom.tensor.kind import Kind
+from tapeloom.tensors.kind import Kind
 
 if TYPE_CHECKING:
     from inspect import Signature

@@ -18,9 +18,9 @@ from tapeloom.modes import MODES
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import plan_of
-from tapeloom.tensor.alias import link
-from tapeloom.tensor.node import Node, Output, next_number
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.alias import link
+from tapeloom.tensors.node import Node, Output, next_number
+from tapeloom.tensors.tensor import Tensor
 
 #: the category of dtypes that an input of a role must have
 _CATEGORY = {"index": dtypes.INTEGER, "mask": dtypes.BOOL}

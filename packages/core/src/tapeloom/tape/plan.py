@@ -16,9 +16,9 @@ from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom.op.rule import Rule
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.walk import walk
-from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.node import Leaf, Node, Output
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.node import Leaf, Node, Output
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 #: edges and their gradients: raw arrays, or Tensors under ``create_graph``
 Pairs = list[tuple[Node, Any]]

@@ -14,8 +14,8 @@ from typing import Any
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.node import FREED, Leaf, Node, Output, hooks_of
-from tapeloom.tensor.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
+from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
+from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
 
 
 def backward(

@@ -10,7 +10,7 @@ import numpy as np
 import tapeloom as tl
 from tapeloom import dtypes, host
 from tapeloom.dtypes import DType
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 from tapeloom.testing.gradients import gradcheck, gradgradcheck
 from tapeloom.testing.table import Case, Row, expected_dtype
 

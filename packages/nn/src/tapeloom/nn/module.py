@@ -9,7 +9,7 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, UnsupportedError
-from tapeloom.tensor.node import RemovableHandle
+from tapeloom.tensors.node import RemovableHandle
 
 from .hooks import ModuleHooks
 from .parameter import settle

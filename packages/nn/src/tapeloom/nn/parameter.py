@@ -7,7 +7,7 @@ from typing import TypeVar
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError
-from tapeloom.tensor.alias import shared, unlink
+from tapeloom.tensors.alias import shared, unlink
 
 __all__ = ["Buffer", "Parameter"]
 

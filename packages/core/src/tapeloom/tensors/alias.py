@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from weakref import ref
 
-from tapeloom.tensor.tensor import Tensor, extra_of, make
+from tapeloom.tensors.tensor import Tensor, extra_of, make, make_of, read_array
 
 T = TypeVar("T", bound=Tensor)
 
@@ -33,8 +33,7 @@ def link(view: Tensor, base: Tensor, op: Any, statics: tuple[Any, ...]) -> None:
 
 def shared(cls: type[T], tensor: Tensor) -> T:
     """A handle of class ``cls`` on the same value, without history."""
-    result = object.__new__(cls)
-    result.array, result.kind, result.node, result.extra = tensor.array, tensor.kind, None, None
+    result = make_of(cls, read_array(tensor), tensor.kind)
     link(result, tensor, DETACH, ())
     return result
 
@@ -57,7 +56,7 @@ def unlink(tensor: Tensor) -> None:
         alive = [view for weak in extra.views if (view := weak()) is not None]
         extra.views = []
         if alive:
-            stand_in = make(tensor.array, tensor.kind)
+            stand_in = make(read_array(tensor), tensor.kind)
             for view in alive:
                 its = extra_of(view)
                 its.base = stand_in
