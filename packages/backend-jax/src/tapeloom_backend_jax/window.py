@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tapeloom.backend.arrayapi.window import out_size, reached
+from tapeloom.backend.kernels.window import out_size, reached
 
 Array = Any
 _Shape: Any = jax.ShapeDtypeStruct
@@ -53,7 +53,7 @@ def _laid(x: Array, axes: str, wanted: str) -> Array:
 
 
 class Window:
-    """Overrides of the shared window kernels; stands before ArrayAPIBackend among the bases of the kernels."""
+    """Overrides of the shared window kernels; stands before ArrayKernels among the bases of the kernels."""
 
     platform: str
 
@@ -82,7 +82,7 @@ class Window:
             rhs_dilation=dilation,
             dimension_numbers=(inputs, filters, inputs),
             feature_group_count=groups,
-            precision=self.precision(),
+            precision=self._precision(),
         )
         return _laid(out, inputs, "NC" + axes)
 
@@ -94,9 +94,6 @@ class Window:
         XLA's own takes five times as long on the CPU, and its gradients eight times.
         """
         batch, channels, _, height, width = x.shape
-        narrow = x.dtype
-        if narrow.itemsize < 4:  # the sum is rounded once
-            x, weight = x.astype(jnp.float32), weight.astype(jnp.float32)
         depth = out_size(x.shape, weight.shape[2:], stride, padding, dilation)[0]
         planes = jnp.swapaxes(jnp.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (0, 0), (0, 0))), 1, 2)
         total: Any = 0
@@ -104,7 +101,7 @@ class Window:
             (met,) = reached((number,), stride, dilation, (depth,))
             part = planes[:, met].reshape(batch * depth, channels, height, width)
             total = total + self._slid(part, weight[:, :, number], stride[1:], padding[1:], dilation[1:], groups)
-        return jnp.swapaxes(total.reshape(batch, depth, *total.shape[1:]), 1, 2).astype(narrow)
+        return jnp.swapaxes(total.reshape(batch, depth, *total.shape[1:]), 1, 2)
 
     # The convolution is linear in each of its two arrays: its gradients are its transposes, which JAX knows.
 
@@ -154,13 +151,6 @@ class Window:
                 x, places, 2 + axis, kernel_size[axis], stride[axis], padding[axis], dilation[axis], out[axis]
             )
         return x, places.astype(jnp.int64)
-
-    def max_pool_backward(self, upstream: Array, indices: Array, x_size: Ints) -> Array:
-        planes, area = prod(x_size[:2]), prod(x_size[2:])
-        first = jnp.arange(planes, dtype=indices.dtype) * area
-        place = indices.reshape(planes, prod(indices.shape[2:])) + first[:, None]
-        flat = jnp.zeros((planes * area,), upstream.dtype)
-        return flat.at[place.reshape(-1)].add(upstream.reshape(-1), mode="promise_in_bounds").reshape(x_size)
 
     def _window_sums(self, framed: Array, kernel: Ints, stride: Ints, out: Ints) -> Array:
         # one axis after the other, for the same reason

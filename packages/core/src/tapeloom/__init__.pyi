@@ -95,7 +95,7 @@ cfloat = complex64
 cdouble = complex128
 
 def abs(input: Tensor) -> Tensor:
-    """The absolute value; its gradient at 0 is 0."""
+    """The absolute value, real; its gradient at 0 is 0."""
 
 absolute = abs
 
@@ -135,6 +135,9 @@ def adaptive_avg_pool3d(input: Tensor, output_size: builtins.int | Sequence[buil
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions swapped and conjugated."""
+
 def all(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether all elements over ``dim`` are true (not zero)."""
 
@@ -152,6 +155,9 @@ def amax(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Ten
 
 def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
+
+def angle(input: Tensor) -> Tensor:
+    """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
 
 def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether any element over ``dim`` is true (not zero)."""
@@ -351,6 +357,15 @@ clip = clamp
 
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
+
+def complex(real: Tensor, imag: Tensor) -> Tensor:
+    """``real + i * imag``; float16, bfloat16 and float32 give complex64, float64 gives complex128. Shapes broadcast."""
+
+def conj(input: Tensor) -> Tensor:
+    """The conjugate, a view; a real tensor is its own."""
+
+def conj_physical(input: Tensor) -> Tensor:
+    """The conjugate as a tensor of its own; a real tensor is its own."""
 
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
@@ -713,11 +728,17 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
 
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, a view. Raises DTypeError for a real tensor."""
+
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
     """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
 
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
+
+def is_complex(input: Tensor) -> builtins.bool:
+    """Whether the dtype of ``input`` is complex."""
 
 def is_contiguous(self: Tensor) -> builtins.bool:
     """Always True: strides are the backend's business."""
@@ -739,6 +760,9 @@ def isinf(input: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """Whether it is nan."""
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
@@ -784,7 +808,7 @@ def linspace(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """``steps`` values from ``start`` to ``end``, both included."""
+    """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
 
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
@@ -1183,6 +1207,9 @@ def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | Non
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
 
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
+    """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
+
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
 
@@ -1315,6 +1342,9 @@ def randperm(
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
 
+def real(input: Tensor) -> Tensor:
+    """The real part, a view; a real tensor is its own."""
+
 def reciprocal(input: Tensor) -> Tensor:
     """``1 / input``."""
 
@@ -1340,6 +1370,9 @@ view = reshape
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: when a conjugate is computed is the backend's business."""
 
 def rms_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
@@ -1372,11 +1405,14 @@ def selu(input: Tensor) -> Tensor:
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
 
+def sgn(input: Tensor) -> Tensor:
+    """The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
+
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
 
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1 by the sign; its gradient is 0."""
+    """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
 
 def silu(input: Tensor) -> Tensor:
     """``input * sigmoid(input)``, also called swish.
@@ -1584,6 +1620,12 @@ def var(input: Tensor, unbiased: builtins.bool) -> Tensor:
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
 
+def view_as_complex(input: Tensor) -> Tensor:
+    """Complex numbers from their real and imaginary parts, which lie side by side in the last dimension."""
+
+def view_as_real(input: Tensor) -> Tensor:
+    """The real and imaginary parts side by side, in a last dimension of length 2."""
+
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by rows."""
 
@@ -1616,10 +1658,12 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "add",
+    "adjoint",
     "all",
     "allclose",
     "amax",
     "amin",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -1667,10 +1711,13 @@ __all__ = [
     "clamp",
     "clip",
     "clone",
+    "complex",
     "complex128",
     "complex64",
     "concat",
     "concatenate",
+    "conj",
+    "conj_physical",
     "contiguous",
     "conv1d",
     "conv2d",
@@ -1749,6 +1796,7 @@ __all__ = [
     "hstack",
     "hypot",
     "iinfo",
+    "imag",
     "index_add",
     "index_select",
     "inference_mode",
@@ -1758,6 +1806,7 @@ __all__ = [
     "int32",
     "int64",
     "int8",
+    "is_complex",
     "is_contiguous",
     "is_grad_enabled",
     "is_inference_mode_enabled",
@@ -1766,6 +1815,7 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "isreal",
     "l1_loss",
     "layer_norm",
     "le",
@@ -1834,6 +1884,7 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "polar",
     "positive",
     "pow",
     "prelu",
@@ -1848,6 +1899,7 @@ __all__ = [
     "random_",
     "randperm",
     "ravel",
+    "real",
     "reciprocal",
     "register_backend",
     "relu",
@@ -1856,6 +1908,7 @@ __all__ = [
     "repeat",
     "reshape",
     "reshape_as",
+    "resolve_conj",
     "rms_norm",
     "roll",
     "round",
@@ -1870,6 +1923,7 @@ __all__ = [
     "set_grad_enabled",
     "set_printoptions",
     "set_rng_state",
+    "sgn",
     "short",
     "sigmoid",
     "sign",
@@ -1914,6 +1968,8 @@ __all__ = [
     "var",
     "view",
     "view_as",
+    "view_as_complex",
+    "view_as_real",
     "vstack",
     "where",
     "zero_",

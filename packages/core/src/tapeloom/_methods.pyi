@@ -71,6 +71,16 @@ class TensorMethods:
     def __abs__(self) -> Tensor: ...
     def __invert__(self) -> Tensor: ...
     @property
+    def real(self) -> Tensor:
+        """The real part, a view; a real tensor is its own."""
+    @real.setter
+    def real(self, value: Tensor) -> None: ...
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part, a view. Raises DTypeError for a real tensor."""
+    @imag.setter
+    def imag(self, value: Tensor) -> None: ...
+    @property
     def data(self) -> Tensor:
         """The same values outside the tape; changes of one show in the other."""
     @data.setter
@@ -87,10 +97,10 @@ class TensorMethods:
         gradient while recording.
         """
     def abs(self) -> Tensor:
-        """The absolute value; its gradient at 0 is 0."""
+        """The absolute value, real; its gradient at 0 is 0."""
     absolute = abs
     def abs_(self) -> Tensor:
-        """In place: The absolute value; its gradient at 0 is 0."""
+        """In place: The absolute value, real; its gradient at 0 is 0."""
     absolute_ = abs_
     def acos(self) -> Tensor:
         """The angle in radians whose cosine is ``input``; nan outside -1..1."""
@@ -108,6 +118,8 @@ class TensorMethods:
         """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
     def add_(self, other: TensorLike, *, alpha: Number = 1) -> Tensor:
         """In place: ``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+    def adjoint(self) -> Tensor:
+        """The last two dimensions swapped and conjugated."""
     def all(self, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether all elements over ``dim`` are true (not zero)."""
     def allclose(
@@ -122,6 +134,8 @@ class TensorMethods:
         """The largest value over ``dim``; equal ones share the gradient evenly."""
     def amin(self, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """The smallest value over ``dim``; equal ones share the gradient evenly."""
+    def angle(self) -> Tensor:
+        """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
     def any(self, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
         """Whether any element over ``dim`` is true (not zero)."""
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -223,6 +237,10 @@ class TensorMethods:
     clip_ = clamp_
     def clone(self) -> Tensor:
         """A copy that shares nothing with ``input``; the gradient flows through it."""
+    def conj(self) -> Tensor:
+        """The conjugate, a view; a real tensor is its own."""
+    def conj_physical(self) -> Tensor:
+        """The conjugate as a tensor of its own; a real tensor is its own."""
     def contiguous(self) -> Tensor:
         """The tensor itself: strides are the backend's business."""
     def copy_(self, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
@@ -349,6 +367,8 @@ class TensorMethods:
         """Whether it is an infinity of either sign."""
     def isnan(self) -> Tensor:
         """Whether it is nan."""
+    def isreal(self) -> Tensor:
+        """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
     def le(self, other: TensorLike) -> Tensor:
         """``input <= other``, element by element."""
     less_equal = le
@@ -533,6 +553,8 @@ class TensorMethods:
     view = reshape
     def reshape_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
+    def resolve_conj(self) -> Tensor:
+        """The tensor itself: when a conjugate is computed is the backend's business."""
     def roll(self, shifts: Amounts, dims: Axes | None = None) -> Tensor:
         """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
     def round(self, *, decimals: builtins.int = 0) -> Tensor:
@@ -549,6 +571,10 @@ class TensorMethods:
         """In place: ``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """One place along ``dim``, and that dimension taken away."""
+    def sgn(self) -> Tensor:
+        """The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
+    def sgn_(self) -> Tensor:
+        """In place: The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
     def short(self) -> Tensor:
         """This tensor as int16."""
     def sigmoid(self) -> Tensor:
@@ -556,9 +582,9 @@ class TensorMethods:
     def sigmoid_(self) -> Tensor:
         """In place: ``1 / (1 + exp(-input))``."""
     def sign(self) -> Tensor:
-        """-1, 0 or 1 by the sign; its gradient is 0."""
+        """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
     def sign_(self) -> Tensor:
-        """In place: -1, 0 or 1 by the sign; its gradient is 0."""
+        """In place: -1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
     def sin(self) -> Tensor:
         """The sine; ``input`` in radians."""
     def sin_(self) -> Tensor:

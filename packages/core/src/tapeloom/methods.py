@@ -20,6 +20,7 @@ from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
+    complex_numbers,
     conv,
     conversion,
     creation,
@@ -59,6 +60,8 @@ JOINED: dict[str, Any] = {
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
+    "real": property(complex_numbers.real_part, complex_numbers.set_real),
+    "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(
         handles.detach, replace_data, doc="The same values outside the tape; changes of one show in the other."
     ),

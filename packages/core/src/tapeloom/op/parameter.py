@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Size: TypeAlias = int | Sequence[int]  # the size of a tensor
     Amounts: TypeAlias = int | Sequence[int]  # any ints, such as those of a padding
     Window: TypeAlias = int | Sequence[int]  # one int for all spatial dimensions, or one for each
-    Position: TypeAlias = int  # a place along a dimension, where a length would be a setting
+    Position: TypeAlias = int  # an int that is a value, such as a place along a dimension; a length is a setting
     Number: TypeAlias = bool | int | float | complex
     Cast: TypeAlias = DTypeLike  # the dtype to compute in: consumed by the dtype rule, not handed to the kernel
     DType: TypeAlias = dtypes.DType | str | type

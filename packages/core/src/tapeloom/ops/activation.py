@@ -108,7 +108,7 @@ def hardswish(input: Tensor) -> Tensor:
 # smooth
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
 sigmoid.gradient(input=lambda g, out: g * (out * (1 - out)))

@@ -66,7 +66,7 @@ def _is_bias(name: str, bias: Any, channels: int) -> None:
         raise ShapeError(f"{name}: bias must have shape {(channels,)}, got {bias}.")
 
 
-@primitive(takes="no bool", check=_conv_fits)
+@primitive(takes="no bool", complex="analytic", check=_conv_fits)
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -82,7 +82,7 @@ convolution.gradient(
 )
 
 
-@primitive(takes="no bool")
+@primitive(takes="no bool", complex="analytic")
 def convolution_input_gradient(
     upstream: Tensor, weight: Tensor, x_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -97,7 +97,7 @@ convolution_input_gradient.gradient(
 )
 
 
-@primitive
+@primitive(complex="analytic")
 def convolution_weight_gradient(
     upstream: Tensor, x: Tensor, weight_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:

@@ -173,12 +173,16 @@ def _ceil(value: float) -> int:
 def linspace(
     start: Number, end: Number, steps: int, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``steps`` values from ``start`` to ``end``, both included."""
+    """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
-    first, last = as_number("linspace", "start", start), as_number("linspace", "end", end)
-    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    given = (("start", start), ("end", end))
+    first, last = (as_number("linspace", name, value, dtypes.NUMBERS) for name, value in given)
+    default = dtypes.get_default_dtype()
+    complex_ends = isinstance(first, complex) or isinstance(last, complex)
+    chosen, where = _options(dtype, device, default.complex if complex_ends else default)
+    first, last = dtypes.fitting("linspace", first, chosen), dtypes.fitting("linspace", last, chosen)
     return from_host(host.linspace(first, last, count, chosen), chosen, where, requires_grad)
 
 

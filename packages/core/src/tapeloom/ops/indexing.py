@@ -262,7 +262,7 @@ index_add.gradient(
 # bool masks
 
 
-@op(gives="int64")
+@op(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 

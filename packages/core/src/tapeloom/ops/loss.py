@@ -206,12 +206,12 @@ mse_loss.gradient(
 )
 
 
-@op(takes="floating", check=_same_shape, method=False)
+@op(takes="inexact", gives="real", complex="as written", check=_same_shape, method=False)
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 l1_loss.gradient(
-    input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(input - target),
-    target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(target - input),
+    input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(input - target),
+    target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(target - input),
 )
 
 

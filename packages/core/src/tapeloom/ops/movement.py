@@ -214,7 +214,7 @@ def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]
     return parts
 
 
-@op(prepare=_joinable, method=False, aliases=("concat", "concatenate"))
+@op(complex="as written", prepare=_joinable, method=False, aliases=("concat", "concatenate"))
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
 cat.gradient(tensors=_split_gradient)
@@ -237,7 +237,7 @@ def _unstacked(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
     return [ops.squeeze(ops.narrow(g, dim, place, 1), (dim,)) for place in range(len(tensors_shape))]
 
 
-@op(prepare=_stackable, method=False)
+@op(complex="as written", prepare=_stackable, method=False)
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
 stack.gradient(tensors=_unstacked)

@@ -110,6 +110,11 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
                     f"Reduce it, for instance with .sum(), or give the gradient."
                 )
             kind = tensor.kind
+            if kind.dtype.is_complex:
+                raise GradientError(
+                    f"{what}: only a real tensor has an implied gradient, this one is {kind.dtype.name}. "
+                    f"Take .real or .abs(), or give the gradient."
+                )
             ones = kind.backend.scalar(1, kind.dtype, kind.device)
             if tensor.ndim:
                 ones = kind.backend.full(tensor.shape, 1, kind.dtype, kind.device)

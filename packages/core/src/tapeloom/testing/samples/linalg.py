@@ -10,15 +10,15 @@ import numpy as np
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError, UnsupportedError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import INF, built, dims_of, folded, matrix_product
-from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, EVERY, INEXACT, NUMBERS, case, fails, row
 
 
 def _product(x: Any, y: Any) -> Any:
     result = matrix_product(x, y)
-    return result if x.dtype == np.float64 else result.astype(np.int64)
+    return result.astype(np.int64) if x.dtype == np.int64 else result
 
 
-SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": NUMBERS, "reference": _product, "magnitude": _product}
+SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": (*NUMBERS, *COMPLEX), "reference": _product, "magnitude": _product}
 SMALL = {"low": -3, "high": 3}
 row(
     "swap_last",
@@ -26,7 +26,7 @@ row(
     [T(2, 3, 4)],
     [T(0, 3)],
     reference=lambda x: built((*x.shape[:-2], x.shape[-1], x.shape[-2]), lambda i: x[(*i[:-2], i[-1], i[-2])], x),
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
     without="0d",
 )
@@ -87,7 +87,7 @@ row(
     [T(3), T(4)],
     [T(0), T(4)],
     reference=lambda x, y: built((len(x), len(y)), lambda i: x[i[0]] * y[i[1]]),
-    dtypes=NUMBERS,
+    dtypes=(*NUMBERS, *COMPLEX),
     without="0d",
 )
 fails("outer", [T(2, 2), T(2)], ShapeError, "outer: expected 1-d tensors, got shapes (2, 2) and (2,).")
@@ -109,7 +109,7 @@ row(
     reference=_affine,
     magnitude=_affine,
     budget="sum",
-    dtypes=FLOATS,
+    dtypes=INEXACT,
     without="0d",
 )
 fails("linear", [T(3, 4), T(4)], ShapeError, "linear: weight must have shape (out, in), got (4,).")
