@@ -80,7 +80,9 @@ class InplaceError(TapeloomError, RuntimeError):
 
 
 class UnsupportedError(TapeloomError, NotImplementedError):
-    """An operation that this backend does not have."""
+    """An operation or a dtype that this backend does not have; ``lacking`` is its name."""
+
+    lacking: str | None = None
 
 
 class CheckpointError(TapeloomError, RuntimeError):
