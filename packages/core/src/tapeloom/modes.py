@@ -80,10 +80,15 @@ def leave(block: object) -> None:
             return
 
 
-def tell_watchers(event: str, *args: Any) -> None:
-    """Call the method ``event`` of each watcher of this context (see ``call.watch``), which meanwhile does not watch."""
+def tell_watchers(event: str, *args: Any, op: object = None) -> None:
+    """Call the method ``event`` of each watcher of this context (see ``call.watch``), which meanwhile does not watch.
+
+    Of a call of ``op`` those are told that watch it.
+    """
     modes = MODES.get()
     for watcher in modes.watchers:
+        if op is not None and watcher.ops is not None and op not in watcher.ops:
+            continue
         token = MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
         try:
             getattr(watcher, event)(*args)

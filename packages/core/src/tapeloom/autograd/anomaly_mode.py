@@ -42,6 +42,7 @@ class Anomaly(Watcher):
         self.check_forward = check_forward
 
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
+        """Note where the call was made, and look for nan in its result."""
         outputs = [part for part in (result if isinstance(result, tuple) else (result,)) if isinstance(part, Tensor)]
         origin = Origin()
         for part in outputs:
@@ -56,9 +57,11 @@ class Anomaly(Watcher):
             )
 
     def after_recording(self, node: Node) -> None:
+        """Note where the call was made."""
         hooks_of(node).origin = Origin()
 
     def after_backward(self, node: Node, g: Any, pairs: list[tuple[Node, Any]]) -> None:
+        """Look for nan in the gradients."""
         if not self.check_nan:
             return
         for edge, gradient in pairs:
@@ -72,6 +75,7 @@ class Anomaly(Watcher):
                 )
 
     def backward_failed(self, node: Node, error: Exception) -> None:
+        """Add to the error which operation it was in the gradient of."""
         if not isinstance(error, AnomalyError):
             error.add_note(f"in the gradient of {node.plan.name}. {_called(node)}")
 

@@ -35,7 +35,9 @@ def on_host(backend: Backend, name: str) -> Callable[..., Any]:
         device = next((backend.device_of(array) for value in values for array in arrays_in(value)), None)
         there = [mapped(value, lambda array: host.from_host(backend.to_host(array), CPU)) for value in values]
         result = getattr(host.completed, name)(*there)
-        return result if device is None else mapped(result, lambda array: backend.from_host(host.to_host(array), device))
+        return (
+            result if device is None else mapped(result, lambda array: backend.from_host(host.to_host(array), device))
+        )
 
     return computed
 

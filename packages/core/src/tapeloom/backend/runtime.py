@@ -204,7 +204,10 @@ class Backend:
         if plan.op.dtype_rule.complex != "analytic":
             return plan.run(g, node.kept, node.edges, self.completed)
         conj = self.completed.conj
-        return [(edge, conj(gradient)) for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.completed)]
+        return [
+            (edge, conj(gradient))
+            for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.completed)
+        ]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""

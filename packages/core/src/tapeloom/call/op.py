@@ -114,12 +114,12 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     values = bind(op.name, op.arguments, args, kwargs)
     watched = MODES.get().watchers
     if watched:
-        tell_watchers("before", op, values)
+        tell_watchers("before", op, values, op=op)
     key = repair(op, values)
     result = op.execute(values)
     remember(op, key, op.kernel_table[key])
     if watched:
-        tell_watchers("after", op, values, result)
+        tell_watchers("after", op, values, result, op=op)
     return result
 
 

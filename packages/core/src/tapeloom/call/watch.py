@@ -7,7 +7,7 @@ of the closed ops meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -31,10 +31,12 @@ CALLER: ContextVar[object] = ContextVar("tapeloom_caller", default=None)
 
 
 class Watcher:
-    """Base of the watchers: override what is of interest.
+    """Base of the watchers: override what is of interest. ``ops`` are those whose calls it sees; None: all.
 
     While a method of a watcher runs, that watcher does not watch: it may call ops itself.
     """
+
+    ops: Collection[Op[Any, Any]] | None = None
 
     def before(self, op: Op[Any, Any], values: list[Any]) -> None:
         """Called with the bound arguments of a call; may replace them in the list."""
@@ -86,17 +88,16 @@ def remember(op: Op[Any, Any], key: Key, entry: tuple[Any, Kind]) -> None:
 
 
 class watching:
-    """``with watching(watcher):`` lets it see every call of ``ops`` (all unless given), and every walk."""
+    """``with watching(watcher):`` lets it see every call of its ops, and every walk."""
 
-    def __init__(self, watcher: Watcher, ops: Iterable[Op[Any, Any]] | None = None) -> None:
+    def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
-        self.ops = None if ops is None else tuple(ops)
 
     def __enter__(self) -> watching:
-        close(self.ops)
+        close(self.watcher.ops)
         enter(self, watchers=(*MODES.get().watchers, self.watcher))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         leave(self)
-        reopen(self.ops)
+        reopen(self.watcher.ops)

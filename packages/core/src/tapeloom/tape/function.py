@@ -12,14 +12,22 @@ from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from tapeloom.errors import ArgumentError, ArgumentTypeError, FreedTapeError, GradientError, ShapeError, UnsupportedError
+from tapeloom.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FreedTapeError,
+    GradientError,
+    InplaceError,
+    ShapeError,
+    UnsupportedError,
+)
 from tapeloom.modes import MODES, no_grad, tell_watchers
 from tapeloom.op.registry import OPS
 from tapeloom.shapes import broadcast
 from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensor.alias import related, shared
 from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.node import FREED, Node, Output, new_node
+from tapeloom.tensor.node import FREED, Leaf, Node, Output, new_node
 from tapeloom.tensor.tensor import Tensor, make, read_array
 
 #: a saved tensor: its array, its kind, and its node, or for an output of the call itself the output's position
@@ -112,7 +120,8 @@ class Call(Plan):
         self.frees = any(tensor is not None for tensor in context._to_save)
 
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
-        found = self.function.backward(self.context, *self.arriving(g))
+        """Call backward, and check and fit what it returns."""
+        found = _defined(self.function, "backward")(self.context, *self.arriving(g))
         gradients = found if isinstance(found, tuple) else (found,)
         while len(gradients) > len(node.edges) and gradients[-1] is None:
             gradients = gradients[:-1]
@@ -176,8 +185,8 @@ class Call(Plan):
                     f"{self.name}: backward returned a gradient of shape {gradient.shape} for argument {position}, which has "
                     f"shape {edge.shape}. Return one of that shape, or of one that it broadcasts to."
                 )
-            gradient = OPS.reduce_to(gradient, edge.shape)
-        return gradient if kind is edge.kind else OPS.cast(gradient, edge.kind.dtype)
+        gradient = gradient if kind is edge.kind else OPS.cast(gradient, edge.kind.dtype)
+        return gradient if gradient.shape == edge.shape else OPS.reduce_to(gradient, edge.shape)
 
 
 class Function:
@@ -213,20 +222,17 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs: ``forward(ctx, *args)``, or ``forward(*args)`` where there is a ``setup_context``."""
-        raise UnsupportedError("Function: forward is not defined. Define it as a static method of the class.")
+        raise NotImplementedError
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Fill the context after a ``forward`` that takes none; ``inputs`` are all its arguments."""
-        raise UnsupportedError("Function: setup_context is not defined. Define it as a static method of the class.")
+        raise NotImplementedError
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradient of each argument of forward, from those of its outputs."""
-        raise UnsupportedError(
-            "Function: backward is not defined. Define it as a static method of the class, or run forward under "
-            "tapeloom.no_grad() if no gradient is wanted."
-        )
+        raise NotImplementedError
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -239,10 +245,10 @@ class Function:
         context = FunctionCtx(cls.__name__, tuple([edge is not None for edge in edges]))
         with no_grad():
             if separate:
-                result = cls.forward(*args, **kwargs)
+                result = _defined(cls, "forward")(*args, **kwargs)
                 cls.setup_context(context, arguments, result)
             else:
-                result = cls.forward(context, *args, **kwargs)
+                result = _defined(cls, "forward")(context, *args, **kwargs)
         if isinstance(result, list) and any(isinstance(item, Tensor) for item in result):
             raise ArgumentTypeError(f"{cls.__name__}: forward returned a list of tensors. Return a tuple.")
         parts = result if isinstance(result, tuple) else (result,)
@@ -255,6 +261,14 @@ class Function:
         made = [_handed_out(part, source, context, arguments) for part, source in zip(parts, sources, strict=True)]
         context._to_save = context._dirty = context._constants = ()
         return tuple(made) if isinstance(result, tuple) else made[0]
+
+
+def _defined(function: type[Function], name: str) -> Callable[..., Any]:
+    """The method ``name`` of a Function, which the user must have written."""
+    found: Callable[..., Any] = getattr(function, name)
+    if found is getattr(Function, name):
+        raise UnsupportedError(f"{function.__name__}: {name} is not defined. Write it as a static method of the class.")
+    return found
 
 
 def _bound(
@@ -276,6 +290,11 @@ def _check_dirty(context: FunctionCtx, parts: tuple[Any, ...]) -> None:
             raise ArgumentError(
                 f"{context._name}: a tensor of shape {tensor.shape} was marked dirty, and is not among the outputs. Return "
                 f"every argument that forward changes in place."
+            )
+        if MODES.get().grad and type(tensor.node) is Leaf:
+            raise InplaceError(
+                f"{context._name}: a leaf that requires a gradient was marked dirty; it cannot be changed in place while "
+                f"operations are recorded. Give a copy (x.clone()), or call it under tapeloom.no_grad()."
             )
 
 
@@ -341,6 +360,7 @@ class _Once(Plan):
         self.name = name
 
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+        """Raise."""
         raise GradientError(
             f"{self.name}: its backward is marked once_differentiable, so its gradients cannot be differentiated again. "
             f"Write backward over recorded operations and take the mark off, or .detach() the gradient."

@@ -271,9 +271,7 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     if any(parameters[name].kind is inspect.Parameter.VAR_POSITIONAL for name in names):
         return
     fits = len(names) >= len(wanted) and all(p.input or p.name == name for p, name in zip(wanted, names, strict=False))
-    assert fits, (
-        f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {[p.name for p in wanted]}."
-    )
+    assert fits, f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {[p.name for p in wanted]}."
     for name in names[len(wanted) :]:
         optional = parameters[name].default is not inspect.Parameter.empty
         assert optional, f"{op.name}: the kernel of {backend.name!r} asks for {name!r}, which the op does not have."
