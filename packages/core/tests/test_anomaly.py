@@ -287,7 +287,7 @@ def test_it_holds_in_its_own_thread():
 
 @pytest.mark.parametrize("arguments", [(1,), (None,), (True, 1)])
 def test_wrong_settings(arguments):
-    with pytest.raises(ArgumentTypeError, match="^set_detect_anomaly: "):
+    with pytest.raises(ArgumentTypeError, match=r"^set_detect_anomaly: "):
         set_detect_anomaly(*arguments)
 
 

@@ -41,7 +41,7 @@ def to(
             device, dtype = value.device, value.dtype
         elif isinstance(value, DType) or value in (float, int, bool, complex):
             dtype = value
-        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes._BY_NAME):
+        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes.BY_NAME):
             device = value
         elif isinstance(value, str):
             dtype = value
