@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from tapeloom.call.bind import bind, not_bound, spread
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
-from tapeloom.call.watch import remember
+from tapeloom.call.watch import register, remember
 from tapeloom.errors import TapeloomError
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
@@ -112,14 +112,14 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
         return op.extension(*given, **rest)
     values = bind(op.name, op.arguments, args, kwargs)
-    watchers = MODES.get().watchers
-    for watcher in watchers:
-        watcher.before(op, values)
+    watched = MODES.get().watchers
+    if watched:
+        tell_watchers("before", op, values, op=op)
     key = repair(op, values)
     remember(op, key, op.kernel_table[key])
     result = op.execute(values)
-    for watcher in watchers:
-        watcher.after(op, values, result)
+    if watched:
+        tell_watchers("after", op, values, result, op=op)
     return result
 
 
@@ -164,7 +164,7 @@ def op(function: Any = None, /, **settings: Any) -> Any:
         raise TypeError(
             f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
         )
-    REGISTRY[made.name] = made
+    register(made)
     return made
 
 
