@@ -24,9 +24,14 @@ from tapeloom.op.parameter import (
 )
 from tapeloom.ops.reduction import ValuesAndIndices
 from typing import Any, Literal, overload
+from tapeloom.autograd.anomaly_mode import (
+    is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
+    is_anomaly_enabled as is_anomaly_enabled,
+)
 from tapeloom.backend.plugins import (
     get_backend as get_backend,
     get_default_device as get_default_device,
+    host_fallback as host_fallback,
     register_backend as register_backend,
     set_default_device as set_default_device,
     unregister_backend as unregister_backend,
@@ -1793,6 +1798,7 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "hookimpl",
+    "host_fallback",
     "hstack",
     "hypot",
     "iinfo",
@@ -1806,6 +1812,8 @@ __all__ = [
     "int32",
     "int64",
     "int8",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_complex",
     "is_contiguous",
     "is_grad_enabled",

@@ -20,8 +20,8 @@ from tapeloom.call.bind import bind, not_bound, spread
 from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
-from tapeloom.call.watch import remember
-from tapeloom.modes import MODES
+from tapeloom.call.watch import register, remember
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
@@ -120,14 +120,14 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             explain_function(op.name, op.extension, given, rest, error)
             raise
     values = bind(op.name, op.arguments, args, kwargs)
-    watchers = MODES.get().watchers
-    for watcher in watchers:
-        watcher.before(op, values)
+    watched = MODES.get().watchers
+    if watched:
+        tell_watchers("before", op, values, op=op)
     key = repair(op, values)
     remember(op, key, op.kernel_table[key])
     result = op.execute(values)
-    for watcher in watchers:
-        watcher.after(op, values, result)
+    if watched:
+        tell_watchers("after", op, values, result, op=op)
     return result
 
 
@@ -173,7 +173,7 @@ def op(function: Any = None, /, **settings: Any) -> Any:
         raise TypeError(
             f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
         )
-    REGISTRY[made.name] = made
+    register(made)
     return made
 
 
