@@ -62,7 +62,7 @@ def test_it_trains_as_the_cpu_does(toy: Any) -> None:
     found = losses("toy")
     assert found == pytest.approx(losses("cpu"), rel=1e-5)
     assert found[-1] < found[0]
-    assert toy.calls["linear"] == 10 and toy.calls["cross_entropy"] == 5
+    assert toy.calls["linear"] == 10 and toy.calls["cross_entropy_rows"] == 5
 
 
 def test_its_override_is_the_kernel_that_runs(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,24 +7,31 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.hookspecs import hookimpl
-from tapeloom.backend.protocol import Backend
+from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.tape.op import Op
+from tapeloom.op.schema import OpSchema
 
 TAPELOOM_API = (1, 0)
 
 
+class ToyKernels(ArrayKernels):
+    """The shared kernels. All are inherited; one is here to show an override."""
+
+    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
+        out = self.xp.einsum("...i,oi->...o", x, weight)  # no transposed copy of the weight
+        return out if bias is None else out + bias
+
+
 class ToyBackend(ArrayAPIBackend):
-    """The shared kernels over NumPy. ``calls`` says how often each op was computed here."""
+    """The runtime of these kernels over NumPy. ``calls`` says how often each op was computed here."""
 
     name = "toy"
     device_type = "toy"
-    # NumPy computes these two poorly: core widens to float32, calls the kernel and rounds the result once.
-    narrow_dtypes = frozenset({dtypes.float16, dtypes.bfloat16})
+    kernels_class = ToyKernels
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
@@ -41,15 +48,9 @@ class ToyBackend(ArrayAPIBackend):
     def to_host(self, array: Any) -> Any:
         return self.xp.asarray(array)
 
-    # kernels: all are inherited; this one is here to show an override
-
-    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
-        out = self.xp.einsum("...i,oi->...o", x, weight)  # no transposed copy of the weight
-        return out if bias is None else out + bias
-
     # how kernels are run: core asks once for each op and dtype, and then calls what it was given
 
-    def kernel_for(self, op: Op[Any, Any], dtype: DType) -> Callable[..., Any]:
+    def kernel_for(self, op: OpSchema, dtype: DType) -> Callable[..., Any]:
         run = super().kernel_for(op, dtype)
 
         def counted(*values: Any) -> Any:
