@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
 from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
     from tapeloom.tensors.node import Node
-
-
-class Array(Protocol):
-    """What core uses of an array: its shape and dtype, and operators."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """The array library's own dtype object."""
-        ...
-
 
 Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
@@ -90,7 +76,7 @@ class Backend:
         """The device of a raw array."""
         return Device(self.device_type, self.current_index())
 
-    def from_host(self, array: Any, device: Device) -> Any:
+    def from_host(self, array: Any, device: Device) -> Array:
         """Move a host (NumPy) array to ``device``."""
         raise NotImplementedError
 
@@ -98,35 +84,35 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
-    def to_device(self, array: Array, device: Device) -> Any:
+    def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
 
     # creation
 
-    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """A 0-d array holding a Python number."""
         raise NotImplementedError
 
-    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Any:
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
         """An array of zeros."""
         return self.full(size, 0, dtype, device)
 
-    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """An array of one value."""
         raise NotImplementedError
 
-    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Any:
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
         """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
         raise NotImplementedError
 
-    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Any:
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
         """``count`` 32-bit words of the stream of ``seed``, from block ``offset``: see ``generator``."""
         raise NotImplementedError
 
     # memory
 
-    def copy(self, array: Array) -> Any:
+    def copy(self, array: Array) -> Array:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 

@@ -13,6 +13,7 @@ from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 # arithmetic
@@ -390,13 +391,13 @@ minimum.gradient(
 )
 
 
-def _bounds(op: Any, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
+def _bounds(op: OpSchema, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given.")
     return input, min, max
 
 
-def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
+def _bounds_fit(op: OpSchema, input: Any, min: Any, max: Any) -> None:
     shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
 
 

@@ -375,7 +375,8 @@ def check_spellings(row: Row, device: Any) -> None:
         if op.namespace == "":
             assert getattr(tl, name) is op, f"{op.name}: tapeloom.{name} is something else."
         elif op.namespace is None:
-            assert getattr(tl, name, None) is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
+            public: Any = getattr(tl, name, None)
+            assert public is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
     if op.method and not row.maker:
         args, kwargs = case.arguments(dtype)
         want = called(row, args, kwargs, device, dtype)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.errors import ArgumentError
-
-Array = Any
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
 DIRECT = {

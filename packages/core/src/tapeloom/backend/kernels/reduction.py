@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Array = Any
+from tapeloom.backend.array import Array
+
 Dims = tuple[int, ...]
 
 
@@ -34,11 +35,11 @@ class Reduction:
 
     def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmax_along(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
+        return self._picked(x, indices, dim, keepdim)
 
     def min_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmin_along(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
+        return self._picked(x, indices, dim, keepdim)
 
     def _picked(self: Any, x: Array, indices: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         values = self.gather(x, dim, indices)
