@@ -84,7 +84,9 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
         if item is None:
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
         if any(length != 1 for length in getattr(value, "shape", ())):
-            raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
+            raise ArgumentTypeError(
+                f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}."
+            )
         value = item()
     if isinstance(value, types):
         return value

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.call.inplace import rebind
+from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.tensors.kind import Kind
 from tapeloom.tensors.tensor import Tensor, make
 

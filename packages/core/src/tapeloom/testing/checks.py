@@ -470,7 +470,7 @@ def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
     """``call()`` raises just ``raises`` with just the message ``says``."""
     try:
         result = call()
-    except Exception as error:  # noqa: BLE001 - which one it is, is the question
+    except Exception as error:
         if isinstance(error, UnsupportedError) and error.lacking:
             raise  # the caller knows what the device may lack
         came = error

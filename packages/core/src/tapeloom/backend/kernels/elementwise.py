@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tapeloom.backend.array import Array
-from tapeloom.errors import ArgumentError
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
 DIRECT = {
