@@ -134,6 +134,7 @@ ROLES: dict[str, Role] = {
     "Position": Role(traced=True, normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
     "Number": Role(traced=True, normalise=_number),
     "float": Role(traced=True, normalise=_float),
+    "Word": Role(traced=True),
     "bool": Role(normalise=_bool),
     "str": Role(normalise=_text),
     "Key": Role(traced=True),

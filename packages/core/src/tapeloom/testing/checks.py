@@ -161,7 +161,7 @@ def compare_values(
     if not kind.inexact:
         assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
         return
-    wide = _WIDE[kind.category]
+    wide: Any = _WIDE[kind.category]
     exact, got = np.asarray(want, wide), got.astype(wide)
     with np.errstate(all="ignore"):
         rounded = exact.astype(host.native(kind)).astype(wide)  # overflows where the dtype does
