@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tapeloom import dtypes
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import UnsupportedError
+from tapeloom.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeloom.modes import MODES
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ class Backend:
                 )
             if not warned:
                 warned.append(True)
-                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
+                warnings.warn(
+                    f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4
+                )
             first = next(array for value in values for array in _arrays(value))
             device = self.device_of(first)
             result = kernel(*[_mapped(value, self.to_host) for value in values])
@@ -222,7 +224,9 @@ class Backend:
         if plan.op.dtype_rule.complex != "analytic":
             return plan.run(g, node.kept, node.edges, self.kernels)
         conj = self.kernels.conj
-        return [(edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)]
+        return [
+            (edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)
+        ]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""
@@ -245,19 +249,54 @@ class Backend:
 
     # optimizers
 
-    def update(self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]) -> list[list[Any]]:
-        """Run an optimizer's formula on each parameter: ``formula(kernels, *arrays_of_one, **settings)``.
+    def update(
+        self, name: str, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """One step of an optimizer for parameters of one dtype: lists of new parameters and of each new state.
 
-        ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
-        new lists of parameters and state. A backend that compiles runs all of it as one program.
+        ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
+        of parameters, one of gradients, and one for each state; an entry of a state may be None, and where None comes back
+        the state stays as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. A kernel
+        ``fused_<name>(*arrays, **settings)`` stands for the formula where no setting is an array, but not for half types:
+        these are computed in float32 and rounded once. A backend that compiles runs all of it as one program.
         """
-        results = [formula(self.kernels, *each, **settings) for each in zip(*arrays, strict=True)]
-        return [list(column) for column in zip(*results, strict=True)]
+        dtype = self.dtype_of(arrays[0][0])
+        fused = None if dtype.half else getattr(self.kernels, f"fused_{name}", None)
+        if fused is not None and not _arrays(tuple(settings.values())):
+            return fused(*arrays, **settings)  # type: ignore[no-any-return]
+        wide = dtypes.float32 if dtype.half else dtype
+        settings = {key: _mapped(value, lambda rate: self.kernels.cast(rate, wide)) for key, value in settings.items()}
+        rows = []
+        for each in zip(*arrays, strict=True):
+            result = formula(self.kernels, *self.widened(each), **settings)
+            new = self.narrowed(result if isinstance(result, tuple) else (result,), dtype)
+            _check_update(formula, (each[0], *each[2:]), new)
+            rows.append(new)
+        return list(zip(*rows, strict=True))
+
+
+def _check_update(formula: Kernel, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
+    """Raise ArgumentError unless ``formula`` gave a value for the parameter and each state, in the shape that it had."""
+    if len(new) != len(old):
+        raise ArgumentError(
+            f"{formula.__qualname__}: it must return {len(old)} arrays, the new parameter and each state in turn, and "
+            f"returned {len(new)}."
+        )
+    for position, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before is not None and after is not None and before.shape != after.shape:
+            what = f"state {position - 1}" if position else "the parameter"
+            raise ShapeError(
+                f"{formula.__qualname__}: it returned shape {tuple(after.shape)} for {what}, which has {tuple(before.shape)}. "
+                f"Reduce or expand it to the shape that it had."
+            )
+
+
+_NUMBERS = (float, bool, int)
 
 
 def _arrays(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
-        return [array for item in value for array in _arrays(item)]
+        return [array for item in value if type(item) not in _NUMBERS for array in _arrays(item)]
     return [value] if hasattr(value, "dtype") and hasattr(value, "shape") else []
 
 
