@@ -91,6 +91,16 @@ def test_a_number_that_does_not_fit_is_an_error():
         tl.tensor([1], dtype=tl.uint8) + 300
 
 
+def test_there_is_no_complex32():
+    assert tl.float16.to_complex() is tl.complex64
+    assert (tl.ones(2, dtype=tl.float16) * 1j).dtype is tl.complex64
+
+
+def test_python_types_stand_for_the_default_dtype():
+    assert tl.zeros(2, dtype=float).dtype is tl.float32
+    assert tl.zeros(2, dtype=complex).dtype is tl.complex64
+
+
 def test_all_and_any_give_bool_always():
     x = tl.tensor([0, 2], dtype=tl.uint8)
     assert x.all().dtype is tl.bool_ and x.any().dtype is tl.bool_

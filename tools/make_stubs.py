@@ -32,7 +32,7 @@ TYPES = {"DeviceLike": "Device | str | None"}
 #: the roles of parameters, which the stubs import
 ROLES = "Cast Dim Dims Index Ints Key Mask Number Position Size TensorLike Window"
 #: names of ours that a checker must not confuse with the builtins of the same name
-SHADOWED = {"float": "builtins.float", "int": "builtins.int", "bool": "builtins.bool"}
+SHADOWED = {name: f"builtins.{name}" for name in ("bool", "int", "float", "complex")}
 
 
 def _type(annotation: Any) -> str:
@@ -110,7 +110,7 @@ def methods_stub() -> str:
         "",
         "class TensorMethods:",
     ]
-    operand = "Tensor | builtins.bool | builtins.int | builtins.float"
+    operand = "Tensor | builtins.bool | builtins.int | builtins.float | builtins.complex"
     for dunder, name in methods.OPERATORS.items():
         lines.append(f"    def __{dunder}__(self, other: {operand}) -> Tensor: ...")
         lines.append(f"    def __r{dunder}__(self, other: {operand}) -> Tensor: ...")

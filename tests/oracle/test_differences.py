@@ -52,6 +52,17 @@ def test_a_number_that_does_not_fit_is_an_error():
         pytest.skip(f"PyTorch refuses it now, too: {error}")
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support:UserWarning")
+def test_there_is_no_complex32():
+    assert torch.float16.to_complex() is torch.complex32
+    assert (torch.ones(2, dtype=torch.float16) * 1j).dtype is torch.complex32
+
+
+def test_python_types_stand_for_the_default_dtype():
+    assert torch.zeros(2, dtype=float).dtype is torch.float64
+    assert torch.zeros(2, dtype=complex).dtype is torch.complex128
+
+
 def test_all_and_any_give_bool_always():
     assert torch.tensor([0, 2], dtype=torch.uint8).any().dtype is torch.uint8
 

@@ -12,11 +12,15 @@ import textwrap
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tapeloom as tl
+from tapeloom import host
 from tapeloom.errors import ArgumentTypeError, CheckpointError, MissingCheckpointError
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
+COMPLEX = ["complex64", "complex128"]
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_a_single_tensor(path):
     same(tl.load(str(path)), tl.arange(3))
 
 
-@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("name", DTYPES + COMPLEX)
 def test_every_dtype(path, name):
     value = tl.tensor([[0.0, 1.0, 3.0]]).to(getattr(tl, "bool_" if name == "bool" else name))
     tl.save({"x": value, "scalar": value[0, 2]}, path)
@@ -166,6 +170,159 @@ def test_model_optimizer_scheduler_and_generator_go_on_where_they_stood(path):
     train(*resumed, 3)
     for one, other in zip(unbroken, resumed, strict=True):
         same(other.state_dict(), one.state_dict())
+
+
+# complex numbers
+
+
+@pytest.fixture(params=[False, True], ids=["this safetensors", "safetensors before 0.7"])
+def safetensors(request, monkeypatch):
+    """Also as if the installed safetensors did not know complex64, in which case it is stored as complex128 is."""
+    if request.param:
+        monkeypatch.setattr(host, "stored_as_pairs", lambda dtype: dtype.is_complex)
+
+
+@pytest.mark.usefixtures("safetensors")
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_tensors_come_back_to_the_last_bit(path, name):
+    import numpy as np
+
+    array = np.array([[1 + 2j, complex(-0.0, 0.0), complex("nan+infj")], [1e30 + 1j, 1e-40j, -0j]]).astype(name)
+    x = tl.tensor(array)
+    shapes = {
+        "empty": x[:0],
+        "thin": tl.zeros(2, 0, 3, dtype=name),
+        "scalar": x[0, 0],
+        "turned": x.T,
+        "real": x[:, :1].bool(),
+    }
+    tl.save({"x": x, "again": x, **shapes}, path)
+    found = tl.load(path)
+    assert found["x"].numpy().tobytes() == found["again"].numpy().tobytes() == array.tobytes()
+    assert found["turned"].numpy().tobytes() == array.T.tobytes()
+    same(
+        {name: found[name] for name in shapes if name != "turned"},
+        {name: shapes[name] for name in shapes if name != "turned"},
+    )
+
+
+@pytest.mark.usefixtures("safetensors")
+def test_equal_complex_data_gives_equal_files(path, tmp_path):
+    tl.save({"z": tl.tensor([1j]), "w": tl.tensor([1j], dtype=tl.complex128), "n": [1j]}, path)
+    tl.save(tl.load(path), tmp_path / "again")
+    assert path.read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_python_complex_numbers(path):
+    data = {"n": [1j, complex(-0.0, 2.5), 1e308 - 5e-324j], 2j: "key", (1, 1j): "keys"}
+    tl.save(data, path)
+    found = tl.load(path)
+    same(found, data)
+    assert repr(found["n"]) == repr(data["n"])
+    tl.save(complex("nan-infj"), path)
+    assert repr(tl.load(path)) == "(nan-infj)"
+
+
+def test_what_other_programs_see_of_complex_tensors(path):
+    from safetensors.numpy import load_file
+
+    tl.save({"w": tl.tensor([1 + 2j, 3j], dtype=tl.complex128), "z": tl.tensor([1 + 2j])}, path)
+    found = load_file(path)
+    assert found["w"].dtype.name == "float64" and found["w"].tolist() == [[1, 2], [0, 3]]
+    if host.stored_as_pairs(tl.complex64):
+        assert found["z"].dtype.name == "float32" and found["z"].tolist() == [[1, 2]]
+    else:
+        assert found["z"].dtype.name == "complex64" and found["z"].tolist() == [1 + 2j]
+
+
+def test_a_file_says_format_2_only_where_complex_numbers_need_it(path):
+    formats = []
+    for data in ([tl.ones(2), 1.5], [tl.ones(2, dtype=tl.complex128)], [1j]):
+        tl.save(data, path)
+        rewrite(path, lambda content: formats.append(content["format"]) or json.dumps(content))
+    assert formats == [1, 2, 2]
+
+
+def test_files_of_before_load(path):
+    """A file as format 1 was written before there were complex numbers, byte for byte."""
+    structure = (
+        '{"format":1,"structure":{"dict":{"x":{"tensor":"x","device":"cpu"},"n":{"tuple":[1,{"float":"inf"}]}}}}'
+    )
+    head = json.dumps(
+        {"__metadata__": {"tapeloom": structure}, "x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}},
+        separators=(",", ":"),
+    ).encode()
+    head += b" " * (-len(head) % 8)
+    content = len(head).to_bytes(8, "little") + head + b"\0\0\x80?\0\0\0@"
+    path.write_bytes(content)
+    data = {"x": tl.tensor([1.0, 2.0]), "n": (1, math.inf)}
+    same(tl.load(path), data)
+    tl.save(data, path)
+    assert path.read_bytes() == content
+
+
+def test_complex_files_of_other_programs(path):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    if host.stored_as_pairs(tl.complex64):
+        pytest.skip("this safetensors does not know complex64")
+    save_file({"w": np.array([1j, 2], np.complex64)}, path)
+    same(tl.load(path), {"w": tl.tensor([1j, 2])})
+
+
+def test_a_complex64_file_where_safetensors_is_too_old(path, monkeypatch):
+    import safetensors
+
+    def refuses(*arguments, **named):
+        raise safetensors.SafetensorError("unknown variant `C64`")
+
+    head = b'{"z":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}  '
+    path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(8))
+    monkeypatch.setattr(safetensors, "safe_open", refuses)
+    monkeypatch.setattr(host, "stored_as_pairs", lambda dtype: dtype.is_complex)
+    with pytest.raises(CheckpointError) as caught:
+        tl.load(path)
+    assert str(caught.value) == (
+        f"load: {path} holds complex64 tensors, which only safetensors 0.7 or newer reads. Upgrade safetensors."
+    )
+
+
+PARTS = st.floats(width=32)
+NUMBERS = st.builds(complex, PARTS, PARTS)
+TENSORS = st.builds(
+    lambda values, dtype, rows: tl.tensor(values * rows, dtype=dtype).reshape(rows, len(values)),
+    st.lists(NUMBERS, max_size=4),
+    st.sampled_from([tl.complex64, tl.complex128]),
+    st.integers(1, 3),
+)
+DATA = st.recursive(
+    st.one_of(NUMBERS, TENSORS, st.integers(), st.none()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def bits(data):
+    """``data`` with each tensor and complex number as all of its bits."""
+    if isinstance(data, tl.Tensor):
+        return data.dtype.name, data.shape, data.numpy().tobytes()
+    if isinstance(data, complex):
+        return repr(data)
+    if isinstance(data, dict):
+        return {key: bits(value) for key, value in data.items()}
+    return [bits(value) for value in data] if isinstance(data, list) else data
+
+
+@settings(max_examples=60, deadline=None)
+@given(DATA, st.booleans())
+def test_any_complex_data_comes_back(tmp_path_factory, data, old):
+    path = tmp_path_factory.mktemp("any") / "x"
+    with pytest.MonkeyPatch.context() as patch:
+        if old:
+            patch.setattr(host, "stored_as_pairs", lambda dtype: dtype.is_complex)
+        tl.save(data, path)
+    assert bits(tl.load(path)) == bits(data)
 
 
 # other programs
@@ -394,11 +551,11 @@ def test_a_pickle_is_never_run(path, tmp_path):
 
 def test_a_newer_format(path):
     tl.save({"x": tl.ones(2)}, path)
-    rewrite(path, lambda content: json.dumps(content | {"format": 2}))
+    rewrite(path, lambda content: json.dumps(content | {"format": 3}))
     with pytest.raises(CheckpointError) as caught:
         tl.load(path)
     assert str(caught.value) == (
-        f"load: {path} has checkpoint format 2, this tapeloom reads format 1. Upgrade tapeloom, or save the file again with "
+        f"load: {path} has checkpoint format 3, this tapeloom reads formats 1 to 2. Upgrade tapeloom, or save the file again with "
         f"the version that reads it."
     )
 
@@ -418,13 +575,21 @@ DAMAGED = ['{"format":1', "[]", "{}", "3", "null"] + [
         {"tensor": "x"},
         {"tensor": "gone", "device": "cpu"},
         {"tensor": ["x"], "device": "cpu"},
+        {"tensor": "x", "device": "cpu", "dtype": "complex64"},
+        {"tensor": "pairs", "device": "cpu", "dtype": "complex128"},
+        {"tensor": "pairs", "device": "cpu", "dtype": "float32"},
+        {"tensor": "pairs", "device": "cpu", "dtype": "complex1"},
+        {"tensor": "pairs", "device": "cpu", "dtype": 3},
+        {"complex": [1]},
+        {"complex": [1, "x"]},
+        {"complex": 1},
     )
 ]
 
 
 @pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_description(path, text):
-    tl.save({"x": tl.ones(2)}, path)
+    tl.save({"x": tl.ones(3), "pairs": tl.ones(3, 2)}, path)
     rewrite(path, lambda _: text)
     with pytest.raises(
         CheckpointError, match=r"^load: the description of the data in .* is damaged \(.*Take an earlier checkpoint\.$"

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeloom import dtypes, generator, host_random
-from tapeloom.backend.arrayapi.random import Random
+from tapeloom.backend.kernels.random import Random
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 from tapeloom.generator import Generator
 
@@ -202,7 +202,7 @@ def test_unit_draws_lie_below_one_on_the_grid_of_the_dtype(kernels: Any, dtype: 
     assert len(values) == len(words) // (2 if dtype is dtypes.float64 else 1)
     exact = values.astype(np.float64)
     assert exact.min() == 0
-    assert exact.max() == 1 - 2.0 ** -host_random.UNIFORM_BITS[dtype.name]
+    assert exact.max() == 1 - 2.0**-dtype.significand
     assert same_bits(values, OnNumpy().unit_from_words(words, dtype))
 
 
@@ -218,7 +218,7 @@ def test_unit_draws_are_recorded(kernels: Any) -> None:
 def test_unit_draws_are_uniform(on_numpy: OnNumpy, dtype: dtypes.DType) -> None:
     values = on_numpy.unit_from_words(words_of(11, 2**17), dtype).astype(np.float64)
     n = len(values)
-    centre = (1 - 2.0 ** -host_random.UNIFORM_BITS[dtype.name]) / 2
+    centre = (1 - 2.0**-dtype.significand) / 2
     assert abs(values.mean() - centre) < 4 / math.sqrt(12 * n)
     assert abs(values.var() - 1 / 12) < 4 / math.sqrt(180 * n)
     assert abs(chi_squared(np.histogram(values, 64, (0, 1))[0], n / 64)) < 4
@@ -341,7 +341,7 @@ def test_below_is_numpys_next_number(dtype: dtypes.DType, data: st.DataObject) -
     with np.errstate(over="ignore"):
         expected = np.nextafter(np.array(value, dtype.name), np.array(-np.inf, dtype.name))
     if np.isfinite(expected):
-        assert host_random._below(value, dtype.name) == float(expected)
+        assert host_random._below(value, dtype) == float(expected)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ class Reader:
         start, self.place = self.place, self.place + math.prod(shape)
         return self.flat[start : self.place].reshape(shape).astype(np.float64)
 
+    def pairs(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Complex numbers, whose parts stand side by side."""
+        return self.take((*shape, 2)).view(np.complex128)[..., 0]
+
 
 def weights(shape: tuple[int, ...], number: int) -> np.ndarray:
     """As in oracle/torch_side.py."""
@@ -55,7 +59,7 @@ def test_row(name):
         leaves, results = call(case, kind, reader)
         where = f"{case} beside the recording"
         for number, result in enumerate(results):
-            want = reader.take(result.shape)
+            want = reader.pairs(result.shape) if result.is_complex() else reader.take(result.shape)
             args, kwargs = case.arguments(kind)
             checks.compare_values(where, result.dtype, result.detach(), want, row, args, kwargs, number, 2)
         if not gradients:

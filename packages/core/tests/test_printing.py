@@ -38,6 +38,45 @@ def test_text(make, text):
     assert repr(make()) == text and str(make()) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (1j, "tensor(0.+1.j)"),
+        ([1 + 2j], "tensor([1.+2.j])"),
+        ([0j, complex(0.0, -0.0)], "tensor([0.+0.j, 0.-0.j])"),
+        ([1 + 2j, 3.5 - 4.25j], "tensor([1.0000+2.0000j, 3.5000-4.2500j])"),
+        ([[1 + 1j, 2], [3j, -4 - 4j]], "tensor([[ 1.+1.j,  2.+0.j],\n        [ 0.+3.j, -4.-4.j]])"),
+        ([1 / 3 + 1j / 3, 100 - 2j], "tensor([  0.3333+0.3333j, 100.0000-2.0000j])"),
+        ([10 + 1j, 1 + 10j], "tensor([10.+1.j,  1.+10.j])"),
+        ([1e-3j, 1], "tensor([0.+0.0010j, 1.+0.0000j])"),
+        ([1e10 + 1j, 1], "tensor([1.0000e+10+1.j, 1.0000e+00+0.j])"),
+        ([complex("nan+1j"), complex("1+nanj")], "tensor([nan+1.j, 1.+nanj])"),
+        ([complex("inf-infj"), 1], "tensor([inf-infj, 1.+0.j])"),
+    ],
+)
+def test_complex_numbers_are_pytorchs_text(values, text):
+    assert repr(tl.tensor(values)) == text
+
+
+def test_what_is_said_of_complex_tensors():
+    assert repr(tl.tensor([1j], dtype=tl.complex128)) == "tensor([0.+1.j], dtype=tapeloom.complex128)"
+    assert repr(tl.zeros(0, 3, dtype=tl.cfloat)) == "tensor([], size=(0, 3), dtype=tapeloom.complex64)"
+    assert repr(tl.tensor([1j], requires_grad=True)) == "tensor([0.+1.j], requires_grad=True)"
+    tl.set_default_dtype(tl.float64)
+    try:
+        assert repr(tl.tensor([1j])) == "tensor([0.+1.j])"
+        assert repr(tl.tensor([1j], dtype=tl.cfloat)) == "tensor([0.+1.j], dtype=tapeloom.complex64)"
+    finally:
+        tl.set_default_dtype(tl.float32)
+
+
+def test_options_hold_for_complex_numbers():
+    tl.set_printoptions(precision=2, threshold=5, edgeitems=1)
+    assert repr(tl.tensor([1 / 3, 2j / 3])) == "tensor([0.33+0.00j, 0.00+0.67j])"
+    # what does not show has no say in the form
+    assert repr(tl.tensor([1, 1e9j, 0.5, 0.5, 0.5, 2])) == "tensor([1.+0.j, ..., 2.+0.j])"
+
+
 def test_large_tensors_are_truncated():
     assert repr(tl.arange(2000)) == "tensor([   0,    1,    2, ..., 1997, 1998, 1999])"
     assert len(repr(tl.zeros(300, 400)).splitlines()) == 7

@@ -6,50 +6,57 @@ import pytest
 
 import tapeloom as tl
 
-NAMES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+NAMES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
 
-#: two tensors with dimensions (as printed by torch.promote_types)
+#: two tensors with dimensions (as printed by torch.promote_types); c64 and c128 are the complex dtypes
 TENSORS = """
-bool      bool     uint8    int8     int16    int32    int64    float16  bfloat16 float32  float64
-uint8     uint8    uint8    int16    int16    int32    int64    float16  bfloat16 float32  float64
-int8      int8     int16    int8     int16    int32    int64    float16  bfloat16 float32  float64
-int16     int16    int16    int16    int16    int32    int64    float16  bfloat16 float32  float64
-int32     int32    int32    int32    int32    int32    int64    float16  bfloat16 float32  float64
-int64     int64    int64    int64    int64    int64    int64    float16  bfloat16 float32  float64
-float16   float16  float16  float16  float16  float16  float16  float16  float32  float32  float64
-bfloat16  bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 float32  bfloat16 float32  float64
-float32   float32  float32  float32  float32  float32  float32  float32  float32  float32  float64
-float64   float64  float64  float64  float64  float64  float64  float64  float64  float64  float64
+bool     bool     uint8    int8     int16    int32    int64    float16  bfloat16 float32  float64 c64  c128
+uint8    uint8    uint8    int16    int16    int32    int64    float16  bfloat16 float32  float64 c64  c128
+int8     int8     int16    int8     int16    int32    int64    float16  bfloat16 float32  float64 c64  c128
+int16    int16    int16    int16    int16    int32    int64    float16  bfloat16 float32  float64 c64  c128
+int32    int32    int32    int32    int32    int32    int64    float16  bfloat16 float32  float64 c64  c128
+int64    int64    int64    int64    int64    int64    int64    float16  bfloat16 float32  float64 c64  c128
+float16  float16  float16  float16  float16  float16  float16  float16  float32  float32  float64 c64  c128
+bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 float32  bfloat16 float32  float64 c64  c128
+float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float64 c64  c128
+float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64 c128 c128
+c64      c64      c64      c64      c64      c64      c64      c64      c64      c64      c128 c64  c128
+c128     c128     c128     c128     c128     c128     c128     c128     c128     c128     c128 c128 c128
 """
 #: a tensor with dimensions (the row) and a 0-d tensor (the column)
 WITH_SCALAR = """
-bool      bool     uint8    int8     int16    int32    int64    float16  bfloat16 float32  float64
-uint8     uint8    uint8    uint8    uint8    uint8    uint8    float16  bfloat16 float32  float64
-int8      int8     int8     int8     int8     int8     int8     float16  bfloat16 float32  float64
-int16     int16    int16    int16    int16    int16    int16    float16  bfloat16 float32  float64
-int32     int32    int32    int32    int32    int32    int32    float16  bfloat16 float32  float64
-int64     int64    int64    int64    int64    int64    int64    float16  bfloat16 float32  float64
-float16   float16  float16  float16  float16  float16  float16  float16  float16  float16  float16
-bfloat16  bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16
-float32   float32  float32  float32  float32  float32  float32  float32  float32  float32  float32
-float64   float64  float64  float64  float64  float64  float64  float64  float64  float64  float64
+bool     bool     uint8    int8     int16    int32    int64    float16  bfloat16 float32  float64 c64  c128
+uint8    uint8    uint8    uint8    uint8    uint8    uint8    float16  bfloat16 float32  float64 c64  c128
+int8     int8     int8     int8     int8     int8     int8     float16  bfloat16 float32  float64 c64  c128
+int16    int16    int16    int16    int16    int16    int16    float16  bfloat16 float32  float64 c64  c128
+int32    int32    int32    int32    int32    int32    int32    float16  bfloat16 float32  float64 c64  c128
+int64    int64    int64    int64    int64    int64    int64    float16  bfloat16 float32  float64 c64  c128
+float16  float16  float16  float16  float16  float16  float16  float16  float16  float16  float16 c64  c64
+bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 bfloat16 c64  c64
+float32  float32  float32  float32  float32  float32  float32  float32  float32  float32  float32 c64  c64
+float64  float64  float64  float64  float64  float64  float64  float64  float64  float64  float64 c128 c128
+c64      c64      c64      c64      c64      c64      c64      c64      c64      c64      c64 c64  c64
+c128     c128     c128     c128     c128     c128     c128     c128     c128     c128     c128 c128 c128
 """
-#: a tensor (the row) and a Python number: True, 2, 2.5
+#: a tensor (the row) and a Python number: True, 2, 2.5, 1j. For float16 PyTorch gives complex32, which is not here
 WITH_NUMBER = """
-bool      bool     int64    float32
-uint8     uint8    uint8    float32
-int8      int8     int8     float32
-int16     int16    int16    float32
-int32     int32    int32    float32
-int64     int64    int64    float32
-float16   float16  float16  float16
-bfloat16  bfloat16 bfloat16 bfloat16
-float32   float32  float32  float32
-float64   float64  float64  float64
+bool     bool     int64    float32  c64
+uint8    uint8    uint8    float32  c64
+int8     int8     int8     float32  c64
+int16    int16    int16    float32  c64
+int32    int32    int32    float32  c64
+int64    int64    int64    float32  c64
+float16  float16  float16  float16  c64
+bfloat16 bfloat16 bfloat16 bfloat16 c64
+float32  float32  float32  float32  c64
+float64  float64  float64  float64  c128
+c64      c64      c64      c64      c64
+c128     c128     c128     c128     c128
 """
 
 
 def entries(table: str, columns: list[object]) -> list[tuple[str, object, str]]:
+    table = table.replace("c128", "complex128").replace("c64", "complex64")
     rows = [line.split() for line in table.strip().splitlines()]
     assert [row[0] for row in rows] == NAMES
     return [(row[0], column, cell) for row in rows for column, cell in zip(columns, row[1:], strict=True)]
@@ -78,7 +85,7 @@ def test_a_tensor_and_a_scalar_tensor(device):
 
 
 def test_a_tensor_and_a_number(device):
-    for left, number, wanted in entries(WITH_NUMBER, [True, 2, 2.5]):
+    for left, number, wanted in entries(WITH_NUMBER, [True, 2, 2.5, 1j]):
         for shape in ((2,), ()):
             assert result(tl.ones(shape, dtype=left, device=device), number) == wanted, (left, number)
 
@@ -92,6 +99,9 @@ def test_the_default_dtype_is_what_floats_promote_integers_to():
         assert tl.tensor([1.0]).dtype is tl.float64
         assert tl.zeros(2).dtype is tl.float64
         assert (tl.ones(2, dtype=tl.float32) * 2.5).dtype is tl.float32
+        assert (tl.tensor([1]) * 1j).dtype is tl.complex128
+        assert tl.tensor([1j]).dtype is tl.complex128
+        assert (tl.ones(2, dtype=tl.float32) * 1j).dtype is tl.complex64
     finally:
         tl.set_default_dtype(tl.float32)
 

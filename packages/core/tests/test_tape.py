@@ -304,7 +304,7 @@ def test_integers_cannot_require_a_gradient():
     with pytest.raises(DTypeError) as caught:
         tl.tensor([1, 2], requires_grad=True)
     assert str(caught.value) == (
-        "requires_grad: only floating tensors can have a gradient, this one is int64. Cast it first with .float()."
+        "requires_grad: only floating and complex tensors can have a gradient, this one is int64. Cast it first with .float()."
     )
 
 

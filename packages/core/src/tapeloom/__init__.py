@@ -11,6 +11,8 @@ import pkgutil
 import sys as _sys
 from importlib import import_module as _import_module
 
+from tapeloom.dtypes import ALL as _DTYPES
+
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
@@ -39,24 +41,19 @@ _EXPORTS = {
     "tapeloom.backend.plugins": "get_backend get_default_device register_backend set_default_device unregister_backend",
     "tapeloom.devices": "Device",
     "tapeloom.dtypes": (
-        "DType bfloat16 bool_ finfo float16 float32 float64 get_default_dtype iinfo int8 int16 int32 int64 "
-        "promote_types set_default_dtype uint8"
+        "DType bool_ finfo get_default_dtype iinfo promote_types set_default_dtype "
+        + " ".join(dtype.name for dtype in _DTYPES if dtype.name != "bool")
     ),
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
-    "tapeloom.tensor.tensor": "Tensor is_tensor",
+    "tapeloom.tensors.tensor": "Tensor is_tensor",
 }
 #: PyTorch's other names for them
 _ALIASES = {
     "bool": "bool_",
     "device": "Device",
-    "double": "float64",
-    "float": "float32",
-    "half": "float16",
-    "int": "int32",
-    "long": "int64",
-    "short": "int16",
+    **{dtype.alias: dtype.name for dtype in _DTYPES if dtype.alias},
 }
 #: loaded on first use: name -> (module, name there)
 _LAZY = {

@@ -17,21 +17,23 @@ from tapeloom.backend.plugins import (
 from tapeloom.devices import Device as Device
 from tapeloom.dtypes import (
     DType as DType,
-    bfloat16 as bfloat16,
     bool_ as bool_,
     finfo as finfo,
-    float16 as float16,
-    float32 as float32,
-    float64 as float64,
     get_default_dtype as get_default_dtype,
     iinfo as iinfo,
+    promote_types as promote_types,
+    set_default_dtype as set_default_dtype,
+    uint8 as uint8,
     int8 as int8,
     int16 as int16,
     int32 as int32,
     int64 as int64,
-    promote_types as promote_types,
-    set_default_dtype as set_default_dtype,
-    uint8 as uint8,
+    float16 as float16,
+    bfloat16 as bfloat16,
+    float32 as float32,
+    float64 as float64,
+    complex64 as complex64,
+    complex128 as complex128,
 )
 from tapeloom.generator import (
     Generator as Generator,
@@ -66,12 +68,14 @@ __version__: str
 
 bool = bool_
 device = Device
-double = float64
-float = float32
-half = float16
+short = int16
 int = int32
 long = int64
-short = int16
+half = float16
+float = float32
+double = float64
+cfloat = complex64
+cdouble = complex128
 
 def abs(x: Tensor) -> Tensor: ...
 def absolute(x: Tensor) -> Tensor: ...
@@ -190,10 +194,12 @@ def bitwise_xor(x: TensorLike, y: TensorLike) -> Tensor: ...
 def bmm(x: Any, y: Any) -> Tensor: ...
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]: ...
 def broadcast_to(x: Tensor, *size: Size) -> Tensor: ...
+def byte(x: Tensor) -> Tensor: ...
 def cast(x: Tensor, dtype: DType) -> Tensor: ...
 def cat(tensors: Sequence[Tensor], dim: builtins.int = 0) -> Tensor: ...
 def ceil(x: Tensor) -> Tensor: ...
 def celu(x: Any, alpha: builtins.float = 1.0) -> Tensor: ...
+def char(x: Tensor) -> Tensor: ...
 def chunk(x: Any, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Any, ...]: ...
 def clamp(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor: ...
 def clip(x: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor: ...
@@ -758,14 +764,20 @@ __all__ = [
     "bool_",
     "broadcast_tensors",
     "broadcast_to",
+    "byte",
     "cast",
     "cat",
+    "cdouble",
     "ceil",
     "celu",
+    "cfloat",
+    "char",
     "chunk",
     "clamp",
     "clip",
     "clone",
+    "complex128",
+    "complex64",
     "concat",
     "concatenate",
     "constant_pad",

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tapeloom import host
+from tapeloom import dtypes, host
 from tapeloom.backend.plugins import default_device, resolve_device
 from tapeloom.devices import Device
 from tapeloom.errors import (
@@ -29,11 +29,11 @@ from tapeloom.errors import (
     MissingCheckpointError,
 )
 from tapeloom.ops.creation import from_host
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor, host_array, read_array
 
 __all__ = ["load", "save"]
 
-FORMAT = 1  # the version of the structure in the metadata
+FORMAT = 2  # the version of the structure in the metadata: 2 where complex numbers stand in it, else 1
 
 _KEY = "tapeloom"  # the metadata entry
 _RESERVED = "__metadata__"  # the one name that safetensors keeps for itself
@@ -59,8 +59,9 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     target = _as_path("save", path)
     writer = _Writer()
     structure = writer.encode(obj, ())
-    text = json.dumps({"format": FORMAT, "structure": structure}, separators=(",", ":"), allow_nan=False)
-    arrays = {name: host.to_host(tensor) for name, tensor in writer.tensors.items()}
+    text = json.dumps({"format": writer.format, "structure": structure}, separators=(",", ":"), allow_nan=False)
+    arrays = {name: host.contiguous(host_array(tensor)) for name, tensor in writer.tensors.items()}
+    arrays |= {name: host.as_pairs(arrays[name]) for name in writer.pairs}
     _write_atomically(target, arrays, {_KEY: text})
 
 
@@ -88,9 +89,9 @@ def load(path: str | os.PathLike[str], map_location: MapLocation = None) -> Any:
     try:
         content = json.loads(metadata[_KEY])
         version = content["format"]
-        if version != FORMAT:
+        if version not in range(1, FORMAT + 1):
             raise CheckpointError(
-                f"load: {source} has checkpoint format {version}, this tapeloom reads format {FORMAT}. "
+                f"load: {source} has checkpoint format {version}, this tapeloom reads formats 1 to {FORMAT}. "
                 f"Upgrade tapeloom, or save the file again with the version that reads it."
             )
         return reader.decode(content["structure"])
@@ -108,7 +109,9 @@ class _Writer:
     """Turns data into what JSON can say, and gathers the tensors by name."""
 
     def __init__(self) -> None:
+        self.format = 1
         self.tensors: dict[str, Tensor] = {}
+        self.pairs: set[str] = set()  # names of complex tensors that are stored as pairs of real numbers
         self._names: dict[int, str] = {}  # id of a backend's array -> name: what several tensors share is written once
         self._open: set[int] = set()  # the containers around the current value
 
@@ -123,8 +126,16 @@ class _Writer:
             return int(value)
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": str(float(value))}
+        if isinstance(value, complex):
+            self.format = 2
+            return {"complex": [self.encode(value.real, way), self.encode(value.imag, way)]}
         if isinstance(value, Tensor):
-            return {"tensor": self._name(value, way), "device": str(value.device)}
+            entry = {"tensor": self._name(value, way), "device": str(value.device)}
+            if host.stored_as_pairs(value.dtype):
+                self.format = 2
+                self.pairs.add(entry["tensor"])
+                entry["dtype"] = value.dtype.name
+            return entry
         if isinstance(value, (dict, list, tuple)) and not hasattr(value, "_fields"):
             return self._container(value, way)
         raise CheckpointError(
@@ -159,7 +170,7 @@ class _Writer:
         return {"items": pairs}
 
     def _name(self, tensor: Tensor, way: tuple[Any, ...]) -> str:
-        found = self._names.get(id(tensor.array))
+        found = self._names.get(id(read_array(tensor)))
         if found is not None and self.tensors[found].kind is tensor.kind:
             return found
         wanted = ".".join(str(step) for step in way) or "tensor"
@@ -169,7 +180,7 @@ class _Writer:
             count += 1
             name = f"{wanted}#{count}"
         self.tensors[name] = tensor
-        self._names[id(tensor.array)] = name
+        self._names[id(read_array(tensor))] = name
         return name
 
 
@@ -193,7 +204,7 @@ class _Reader:
         if not isinstance(value, dict):
             return value
         if "tensor" in value:
-            return self.tensor(value["tensor"], value["device"])
+            return self.tensor(value["tensor"], value["device"], value.get("dtype"))
         ((what, content),) = value.items()
         if what == "dict":
             return {key: self.decode(item) for key, item in content.items()}
@@ -203,10 +214,15 @@ class _Reader:
             return tuple(self.decode(item) for item in content)
         if what == "float":
             return float(content)
+        if what == "complex":
+            real, imag = content
+            return complex(self.decode(real), self.decode(imag))
         raise ValueError(f"unknown entry {what!r}")
 
-    def tensor(self, name: str, saved_on: str | None) -> Tensor:
+    def tensor(self, name: str, saved_on: str | None, pairs_of: str | None = None) -> Tensor:
         array = self.arrays[name]
+        if pairs_of is not None:
+            array = host.from_pairs(array, dtypes.as_dtype(pairs_of))
         try:
             dtype = host.dtype_of(array)
         except DTypeError:
@@ -236,7 +252,7 @@ class _Reader:
 def _is_key(key: Any) -> bool:
     if isinstance(key, tuple):
         return not hasattr(key, "_fields") and all(_is_key(part) for part in key)
-    return key is None or isinstance(key, (str, bool, int, float))
+    return key is None or isinstance(key, (str, *dtypes.NUMBERS))
 
 
 def _place(way: tuple[Any, ...]) -> str:
@@ -354,5 +370,8 @@ def _diagnosis(path: Path) -> str:
             return (
                 f"is truncated: its header alone takes {needed} bytes, the file has {size}. Take an earlier checkpoint."
             )
+        with path.open("rb") as file:
+            if b'"C64"' in file.read(needed) and host.stored_as_pairs(dtypes.complex64):
+                return "holds complex64 tensors, which only safetensors 0.7 or newer reads. Upgrade safetensors."
         return f"is truncated or damaged: its header does not fit its {size} bytes. Take an earlier checkpoint."
     return "is not a safetensors file. Give a file that tapeloom.save or another safetensors program wrote."

@@ -52,14 +52,14 @@ class DeviceError(TapeloomError, RuntimeError):
 
 
 class BackendError(TapeloomError, ImportError):
-    """A backend plugin that is missing, broken, too new or clashing; ``mend`` is the command that helps, if one does.
+    """A backend plugin that is missing, broken, too new or clashing; ``fix`` is the command that helps, if one does.
 
     A message that ends with ``Run: command`` gives it too.
     """
 
-    def __init__(self, message: str, *, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
         super().__init__(message)
-        self.mend = mend or message.partition(" Run: ")[2] or None
+        self.fix = fix or message.partition(" Run: ")[2] or None
 
 
 class GradientError(TapeloomError, RuntimeError):

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from functools import cache
+from typing import Any, BinaryIO
 
-from tapeloom import dtypes
+from tapeloom import dtypes, host_random
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
-
-if TYPE_CHECKING:
-    from tapeloom.tensor.tensor import Tensor
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 
 
 def native(dtype: DType) -> Any:
@@ -31,14 +29,16 @@ def native(dtype: DType) -> Any:
 def dtype_of(array: Any) -> DType:
     """The dtype of a NumPy array, or a DTypeError saying what to do with it."""
     name = array.dtype.name
-    for dtype in dtypes.ALL:
-        if dtype.name == name:
-            return dtype
+    found = dtypes.BY_NAME.get(name)
+    if found is not None:
+        return found
     if name in ("uint16", "uint32", "uint64"):
         raise DTypeError(
             f"tensor: NumPy arrays of {name} have no dtype here. Cast first, for instance with .astype('int64')."
         )
-    raise DTypeError(f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer or floating data.")
+    raise DTypeError(
+        f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer, floating or complex data."
+    )
 
 
 def is_array(value: object) -> bool:
@@ -53,6 +53,9 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
 
     if is_array(data):
         found = dtype_of(data)
+        if dtype is not None and dtype is not found:
+            dtypes.warn_of_discarding(found, dtype)
+            data = data.real if found.is_complex and dtype.category in (dtypes.INTEGER, dtypes.FLOATING) else data
         return np.array(data, dtype=native(dtype or found), copy=True, order="C"), dtype or found
     data = _plain(data)
     try:
@@ -65,6 +68,10 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
         raise DTypeError("tensor: a number is too large for 64 bits.") from None
     if array.dtype.kind == "f" or (not array.size and array.dtype.kind != "b"):
         found = dtypes.get_default_dtype()
+    elif array.dtype.kind == "c":
+        found = dtypes.get_default_dtype().complex
+        if dtype is not None and not dtype.is_complex:
+            array = _real(array, dtype)
     elif array.dtype.kind == "b":
         found = dtypes.bool_
     elif array.dtype.kind == "i":
@@ -76,12 +83,11 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
             f"tensor: expected numbers, nested lists of numbers, arrays or tensors, got {type(data).__name__} {_short(data)}."
         )
     found = dtype or found
-    if found.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size:
-        limits = dtypes.iinfo(found)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise DTypeError(
-                f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype."
-            )
+    checked = found.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size
+    if checked and (array.min() < found.min or array.max() > found.max):
+        raise DTypeError(
+            f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype."
+        )
     return array.astype(native(found)), found
 
 
@@ -94,6 +100,17 @@ def _plain(data: Any) -> Any:
     if isinstance(data, range):
         return list(data)
     return data
+
+
+def _real(array: Any, dtype: DType) -> Any:
+    """An array of Python's complex numbers for a real dtype: their real parts, or for bool whether each is not 0."""
+    if dtype is dtypes.bool_:
+        return array != 0
+    if array.imag.any():
+        raise DTypeError(
+            f"tensor: complex numbers do not fit {dtype.name}. Give a complex dtype, such as {dtypes.get_default_dtype().complex}."
+        )
+    return array.real
 
 
 def _short(data: Any) -> str:
@@ -140,7 +157,7 @@ def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any
     return np.frombuffer(buffer, dtype=native(dtype), count=count, offset=offset).copy()
 
 
-def linspace(start: float, end: float, count: int, dtype: DType) -> Any:
+def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
     """``count`` values from ``start`` to ``end``."""
     import numpy as np
 
@@ -151,21 +168,10 @@ def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: floa
     """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
     import numpy as np
 
-    from tapeloom import host_random
-
     count = math.prod(size)
     words = host_random.native_words(np, seed, offset, host_random.normal_words(count))
     numbers = host_random.normal_from_words(np, words, mean, std)[:count]
     return numbers.astype(native(dtype), copy=False).reshape(size)
-
-
-def to_numpy(tensor: Tensor, *, force: bool) -> Any:
-    """See ``Tensor.numpy``."""
-    if tensor.requires_grad and not force:
-        raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy().")
-    if tensor.device.type != "cpu" and not force:
-        raise DeviceError(f"numpy: this tensor is on {tensor.device}. Use .cpu().numpy() to copy it to the host first.")
-    return read_only(tensor.kind.backend.to_host(tensor.array))
 
 
 def read_only(array: Any) -> Any:
@@ -175,41 +181,46 @@ def read_only(array: Any) -> Any:
     return view
 
 
-def array_protocol(tensor: Tensor, dtype: Any, copy: bool | None) -> Any:
-    """See ``Tensor.__array__``."""
-    array = to_numpy(tensor, force=False)
-    if dtype is not None and array.dtype != dtype:
-        return array.astype(dtype)
-    return array.copy() if copy else array
-
-
-def to_host_copy(tensor: Tensor) -> Any:
-    """A NumPy copy of any tensor's values."""
+def contiguous(array: Any) -> Any:
+    """``array`` in C order; it may be the same one."""
     import numpy as np
 
-    return np.array(tensor.kind.backend.to_host(tensor.array))
+    return np.asarray(array, order="C")
 
 
-def to_host(tensor: Tensor) -> Any:
-    """The values of any tensor as a NumPy array in C order, which may share its memory."""
+# files
+
+
+@cache
+def stored_as_pairs(dtype: DType) -> bool:
+    """Whether a file holds tensors of ``dtype`` as pairs of real numbers.
+
+    complex128 it always does, since the format has no name for it. complex64 it does where the installed safetensors
+    does not know the format's name yet, which came with version 0.7.
+    """
+    if not dtype.is_complex:
+        return False
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        deserialize(_head({"x": {"dtype": dtype.stored, "shape": [0], "data_offsets": [0, 0]}}))  # type: ignore[no-untyped-call]
+    except SafetensorError:
+        return True
+    return False
+
+
+def as_pairs(array: Any) -> Any:
+    """A complex array in C order as real numbers: a last dimension of 2 holds real and imaginary part."""
+    return array.reshape(-1).view(native(dtype_of(array).real)).reshape(*array.shape, 2)
+
+
+def from_pairs(array: Any, dtype: DType) -> Any:
+    """What ``as_pairs`` was given. Raises ValueError for an array that is no result of it."""
     import numpy as np
 
-    return np.asarray(tensor.kind.backend.to_host(tensor.array), order="C")
-
-
-#: dtype name -> safetensors' name
-_STORED = {
-    "bool": "BOOL",
-    "uint8": "U8",
-    "int8": "I8",
-    "int16": "I16",
-    "int32": "I32",
-    "int64": "I64",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "float32": "F32",
-    "float64": "F64",
-}
+    if not dtype.is_complex or array.dtype != native(dtype.real) or array.shape[-1:] != (2,):
+        raise ValueError(f"{array.dtype.name} of shape {array.shape} is no array of pairs for {dtype.name}")
+    return np.ascontiguousarray(array).reshape(-1).view(native(dtype)).reshape(array.shape[:-1])
 
 
 def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
@@ -218,8 +229,6 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
     Written here, array by array, since safetensors' own writer either holds the whole file in memory or opens a
     temporary file of its own, which a kill would leave behind. Wide dtypes come first, so that all data is aligned.
     """
-    import json
-
     import numpy as np
 
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
@@ -228,13 +237,20 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
     for name in order:
         array = arrays[name]
         ends = [offset, offset := offset + array.nbytes]
-        header[name] = {"dtype": _STORED[array.dtype.name], "shape": array.shape, "data_offsets": ends}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
+        header[name] = {"dtype": dtype_of(array).stored, "shape": array.shape, "data_offsets": ends}
+    file.write(_head(header))
     for name in order:
         array = arrays[name] if sys.byteorder == "little" else arrays[name].byteswap()
         file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _head(header: dict[str, Any]) -> bytes:
+    """The bytes of a file before its data: the length of the rest, and the header padded to whole words."""
+    import json
+
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_safetensors(path: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -6,23 +6,11 @@ Nothing here imports an array library; the functions that need NumPy are given i
 from __future__ import annotations
 
 import math
-import struct
 from threading import local
 from typing import Any
 
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError
-
-#: Random bits in one uniform number of a dtype: as many as its significand holds, so that k * 2**-bits is exact.
-UNIFORM_BITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
-
-# dtype name -> (struct codes of a float and of its bits, low bits that the dtype does not have)
-_LAYOUT = {
-    "float16": ("<e", "<H", 0),
-    "bfloat16": ("<f", "<I", 16),
-    "float32": ("<f", "<I", 0),
-    "float64": ("<d", "<Q", 0),
-}
 
 _NORMAL_BLOCK = 2**15  # words; a multiple of four
 _cache = local()
@@ -33,7 +21,7 @@ _cache = local()
 
 def uniform_words(n: int, dtype: DType) -> int:
     """How many words ``n`` uniform numbers of ``dtype`` take."""
-    return 2 * n if dtype.name == "float64" else n
+    return 2 * n if dtype.significand > 32 else n
 
 
 def uniform_bounds(op: str, low: float, high: float, dtype: DType) -> tuple[float, float, float]:
@@ -44,7 +32,7 @@ def uniform_bounds(op: str, low: float, high: float, dtype: DType) -> tuple[floa
     or where high - low overflows float64.
     """
     try:
-        start, stop = _rounded(low, dtype.name), _rounded(high, dtype.name)
+        start, stop = _rounded(low, dtype), _rounded(high, dtype)
     except OverflowError:
         start = stop = math.inf
     scale = stop - start
@@ -56,12 +44,12 @@ def uniform_bounds(op: str, low: float, high: float, dtype: DType) -> tuple[floa
         raise ArgumentError(f"{op}: low={low} is above high={high}. Give low <= high.")
     if start == stop:
         return start, 0.0, start
-    if dtype.name != "float64":
+    if dtype.significand <= 24:
         # 29 bits times the 24 of a draw are exact in float64: a compiler that contracts the product and the sum
         # after it into one operation, as XLA does, cannot change the result.
         fraction, exponent = math.frexp(scale)
         scale = math.ldexp(round(fraction * 2**29), exponent - 29)
-    return start, scale, _below(stop, dtype.name)
+    return start, scale, _below(stop, dtype)
 
 
 def probability_threshold(op: str, p: float) -> int:
@@ -84,31 +72,31 @@ def integer_range(op: str, low: int, high: int) -> tuple[int, bool]:
     return span, span > 2**16  # with one word some numbers are more likely than others, here by at most 2**-16
 
 
-def _rounded(value: float, name: str) -> float:
-    return _from_bits(_to_bits(value, name), name)
+def _spacing(value: float, dtype: DType) -> float:
+    """The distance of the numbers of ``dtype`` in the binade of ``value``."""
+    least = math.frexp(dtype.smallest_normal)[1]
+    exponent = max(math.frexp(value)[1], least) if value else least
+    return math.ldexp(1.0, exponent - dtype.significand)
 
 
-def _below(value: float, name: str) -> float:
-    """The largest number below ``value``, which is a finite number of the dtype."""
-    bits = _to_bits(value, name)
-    if value > 0:
-        return _from_bits(bits - 1, name)
-    if value < 0:
-        return _from_bits(bits + 1, name)
-    return -_from_bits(1, name)
+def _rounded(value: float, dtype: DType) -> float:
+    """The nearest number of ``dtype``, ties to even. Raises OverflowError where that would be infinite."""
+    value = float(value)
+    if not math.isfinite(value):
+        return value
+    step = _spacing(value, dtype)
+    value = math.copysign(round(value / step) * step, value)
+    if abs(value) > dtype.max:
+        raise OverflowError
+    return value
 
 
-def _to_bits(value: float, name: str) -> int:
-    code, unsigned, spare = _LAYOUT[name]
-    bits = int(struct.unpack(unsigned, struct.pack(code, value))[0])
-    if spare:
-        bits += (1 << (spare - 1)) - 1 + ((bits >> spare) & 1)  # to nearest, ties to even
-    return bits >> spare
-
-
-def _from_bits(bits: int, name: str) -> float:
-    code, unsigned, spare = _LAYOUT[name]
-    return float(struct.unpack(code, struct.pack(unsigned, bits << spare))[0])
+def _below(value: float, dtype: DType) -> float:
+    """The largest number below ``value``, which is a finite number of ``dtype``."""
+    step = _spacing(value, dtype)
+    if value > dtype.smallest_normal and math.frexp(value)[0] == 0.5:  # below a power of two they lie closer
+        step /= 2
+    return value - step
 
 
 # --- numbers

@@ -117,7 +117,7 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
                 and item.dtype.name not in ("bool", "uint8")
                 and not item.requires_grad
             ):
-                if item.dtype.is_floating_point:
+                if item.dtype.inexact:
                     raise ArgumentTypeError(
                         f"{op}: a {item.dtype.name} tensor cannot be an index. Cast it with .long()."
                     )

@@ -18,6 +18,7 @@ from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
+    complex_numbers,
     conversion,
     convolution,
     creation,
@@ -34,7 +35,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
 )
 from tapeloom.tape.walk import tensor_backward
-from tapeloom.tensor.tensor import Tensor, make
+from tapeloom.tensors.tensor import Tensor, make
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
@@ -52,6 +53,9 @@ OPERATORS = {
 }
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+
+
+_OPERANDS = (Tensor, *dtypes.NUMBERS)
 
 
 def _operand(value: Any) -> bool:
@@ -118,6 +122,8 @@ def bind() -> None:
         "__getitem__": indexing.getitem,
         "__setitem__": indexing.setitem,
         "backward": tensor_backward,
+        "real": property(complex_numbers.real_part, complex_numbers.set_real),
+        "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
         "data": property(handles.detach, replace_data, doc="The same values outside the tape; changes of one show in the other."),
     }
     for name, value in joined.items():

@@ -34,6 +34,12 @@ def cases(row: Row, kind: tl.DType) -> list[Case]:
     return [case for case in row.cases_for(kind) if case.expect is None and str(case) not in torch_side.TAKEN][:CASES]
 
 
+def flat(array: np.ndarray) -> np.ndarray:
+    """The numbers in an array; of complex ones both parts."""
+    array = np.ravel(array)
+    return array.view(array.real.dtype) if array.dtype.kind == "c" else array
+
+
 def recorded(row: Row) -> np.ndarray | None:
     """Inputs, results and gradients of the row's first cases, end to end as float64; None for what PyTorch lacks."""
     if row.name in torch_side.OURS:
@@ -47,7 +53,7 @@ def recorded(row: Row) -> np.ndarray | None:
         arrays = list(torch_side.inputs_of(case, kind))
         arrays += [torch_side.host(out) for out in run.results if isinstance(out, torch.Tensor)]
         arrays += [gradient for gradient in run.gradients() if gradient is not None and gradient.any()]
-        parts += [np.ravel(array).astype(np.float32 if kind is tl.float32 else np.float64) for array in arrays]
+        parts += [flat(array).astype(np.float32 if kind is tl.float32 else np.float64) for array in arrays]
     return np.concatenate(parts) if parts and sum(part.size for part in parts) else None
 
 

@@ -20,7 +20,7 @@ from tapeloom.modes import MODES
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 
 class Array(Protocol):
@@ -57,6 +57,8 @@ class Backend:
     half_kernels: frozenset[str] = frozenset()
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
+    #: ops whose gradient rules take half arrays as they are, for they are such kernels again
+    half_rules: frozenset[str] = frozenset()
 
     # devices
 
@@ -190,15 +192,17 @@ class Backend:
                 )
             if not warned:
                 warned.append(True)
-                warnings.warn(
-                    f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4
-                )
-            first = next(array for value in values for array in _arrays(value))
-            device = self.device_of(first)
-            result = kernel(*[_mapped(value, self.to_host) for value in values])
-            return _mapped(result, lambda array: self.from_host(array, device))
+                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
+            return self.through_host(kernel, *values)
 
         return computed
+
+    def through_host(self, kernel: Kernel, *values: Any) -> Any:
+        """The result of a kernel of host arrays, for arrays of this backend."""
+        first = next(array for value in values for array in _arrays(value))
+        device = self.device_of(first)
+        result = kernel(*[mapped(value, self.to_host) for value in values])
+        return mapped(result, lambda array: self.from_host(array, device))
 
     # how gradient rules are run
 
@@ -210,7 +214,7 @@ class Backend:
 
     def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
         """Half types: the rules get float32, and each gradient is rounded once."""
-        if plan.op.dtype_rule.moves:
+        if plan.op.dtype_rule.moves or plan.op.name in self.half_rules:
             return plan.run(g, node.kept, node.edges, self.kernels)
         kept = tuple([self.widened(value) for value in node.kept])
         pairs = plan.run(self.widened(g), kept, node.edges, self.kernels)
@@ -224,9 +228,7 @@ class Backend:
         if plan.op.dtype_rule.complex != "analytic":
             return plan.run(g, node.kept, node.edges, self.kernels)
         conj = self.kernels.conj
-        return [
-            (edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)
-        ]
+        return [(edge, conj(gradient)) for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.kernels)]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""
@@ -300,9 +302,9 @@ def _arrays(value: Any) -> list[Any]:
     return [value] if hasattr(value, "dtype") and hasattr(value, "shape") else []
 
 
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """``value`` with ``function`` applied to each array in it."""
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, function) for item in value]
+        items = [mapped(item, function) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return function(value) if hasattr(value, "dtype") and hasattr(value, "shape") else value

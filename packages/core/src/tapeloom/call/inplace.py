@@ -12,9 +12,9 @@ from typing import Any
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.alias import DETACH, leaves_tape, link, related, unlink
-from tapeloom.tensor.node import Leaf, Node, hooks_of
-from tapeloom.tensor.tensor import Tensor, extra_of, make, read_array, write_array
+from tapeloom.tensors.alias import DETACH, leaves_tape, link, related, unlink
+from tapeloom.tensors.node import Leaf, Node, hooks_of
+from tapeloom.tensors.tensor import Tensor, extra_of, make, read_array, write_array
 
 
 def replace_data(tensor: Tensor, value: Tensor) -> None:
@@ -22,7 +22,7 @@ def replace_data(tensor: Tensor, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise ArgumentTypeError(f"data: expected a tensor, got {type(value).__name__}.")
     if tensor.node is not None and not value.dtype.inexact:
-        raise DTypeError(f"data: a tensor that requires a gradient must stay floating, got {value.dtype.name}.")
+        raise DTypeError(f"data: a tensor that requires a gradient must stay floating or complex, got {value.dtype.name}.")
     unlink(tensor)
     write_array(tensor, read_array(value))
     tensor.kind = value.kind
@@ -63,7 +63,7 @@ def overwriting(target: Tensor, value: Tensor) -> Tensor:
     """``value``, connected to the ``target`` that it overwrites, which still requires a gradient and gets zeros."""
     if target.node is None or not MODES.get().grad:
         return value
-    everywhere = OPS.gt(OPS.full_of(make(read_array(target), target.kind), 1), 0)
+    everywhere = OPS.ne(OPS.full_of(make(read_array(target), target.kind), 1), 0)
     return OPS.where(everywhere, value, target)  # type: ignore[no-any-return]
 
 

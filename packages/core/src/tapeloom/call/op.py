@@ -26,7 +26,7 @@ from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import OpPlan
-from tapeloom.tensor.kind import Kind
+from tapeloom.tensors.kind import Kind
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -99,7 +99,7 @@ class Op(OpSchema, Generic[P, R]):
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.extended or self.__wrapped__)
+        return signature(self.extension or self.__wrapped__)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return REGISTRY.__getitem__, (self.name,)
@@ -107,17 +107,17 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
-        arguments = Arguments(op.extended)
+    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+        arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
-        return op.extended(*given, **rest)
+        return op.extension(*given, **rest)
     values = bind(op.name, op.arguments, args, kwargs)
     watchers = MODES.get().watchers
     for watcher in watchers:
         watcher.before(op, values)
     key = repair(op, values)
-    result = op.execute(values)
     remember(op, key, op.kernel_table[key])
+    result = op.execute(values)
     for watcher in watchers:
         watcher.after(op, values, result)
     return result

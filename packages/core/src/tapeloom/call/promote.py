@@ -14,8 +14,8 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DType
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.registry import OPS
 from tapeloom.op.schema import OpSchema
-from tapeloom.tensor.kind import Kind, kind_of
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind, kind_of
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 #: what finds the kernel of an op: the kind of its inputs, and the dtype that the call asks for, if it does
 Key = Kind | tuple[Kind, DType]
@@ -110,7 +110,7 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
         elif isinstance(value, Tensor):
             values[position] = cast(value, target)
         elif value is not None:
-            number = checked_number(op.name, value, compute)
+            number = dtypes.fitting(op.name, value, compute)
             values[position] = make(target.backend.scalar(number, compute, target.device), target)
     return target if asked is None else (target, asked)
 
@@ -136,7 +136,7 @@ def _same_dtype(op: OpSchema, values: list[Any], positions: list[int], kind: Kin
     for position in positions:
         value, parameter = values[position], op.parameters[position]
         if isinstance(value, dtypes.NUMBERS):
-            number = checked_number(op.name, value, kind.dtype)
+            number = dtypes.fitting(op.name, value, kind.dtype)
             values[position] = make(kind.backend.scalar(number, kind.dtype, kind.device), kind)
             continue
         for tensor in value if isinstance(value, list) else (value,):
@@ -155,20 +155,6 @@ def cast(tensor: Tensor, target: Kind) -> Tensor:
     if tensor.node is None:
         return make(target.backend.call("cast", read_array(tensor), target.dtype), target)
     return OPS.cast(tensor, target.dtype)  # type: ignore[no-any-return]
-
-
-def checked_number(op: str, value: Any, dtype: DType) -> Any:
-    """A Python number that ``dtype`` can hold."""
-    if isinstance(value, complex) and not dtype.is_complex:
-        raise DTypeError(f"{op}: the complex number {value} does not fit {dtype.name}. Cast the tensor to a complex dtype first.")
-    if dtype.category == dtypes.INTEGER and not isinstance(value, bool):
-        limits = dtypes.iinfo(dtype)
-        if not limits.min <= value <= limits.max:
-            raise DTypeError(
-                f"{op}: the number {value} does not fit {dtype.name} ({limits.min} to {limits.max}). "
-                f"Cast the tensor to a wider dtype first."
-            )
-    return value
 
 
 def entry_of(op: OpSchema, key: Key) -> tuple[Any, Kind]:

@@ -18,8 +18,8 @@ from tapeloom.op.registry import REGISTRY
 if TYPE_CHECKING:
     from tapeloom.call.op import Op
     from tapeloom.call.promote import Key
-    from tapeloom.tensor.kind import Kind
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.kind import Kind
+    from tapeloom.tensors.node import Node
 
 _lock = Lock()
 

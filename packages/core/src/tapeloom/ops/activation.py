@@ -11,7 +11,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, DType
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # piecewise linear
 
@@ -106,7 +106,7 @@ def hardswish(input: Tensor) -> Tensor:
 # smooth
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
 sigmoid.gradient(input=lambda g, out: g * (out * (1 - out)))
@@ -261,7 +261,7 @@ def softmax_backward(upstream: Tensor, result: Tensor, dim: Dim) -> Tensor:
     """``upstream`` pulled back through the softmax ``result``."""
 softmax_backward.gradient(
     upstream=lambda g, result, dim, ops: ops.softmax_backward(g, result, dim),
-    result=lambda g, upstream, result, dim, ops: _softmax_slope(g, upstream, result, dim, ops),
+    result=_softmax_slope,
 )
 
 

@@ -13,7 +13,7 @@ from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
     DeviceLike = Device | str | None
@@ -39,9 +39,9 @@ def to(
     for value in (*args, other):
         if isinstance(value, Tensor):
             device, dtype = value.device, value.dtype
-        elif isinstance(value, DType) or value in (float, int, bool, complex):
+        elif isinstance(value, DType) or value in dtypes.NUMBERS:
             dtype = value
-        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes._BY_NAME):
+        elif isinstance(value, Device) or (isinstance(value, str) and value not in dtypes.BY_NAME):
             device = value
         elif isinstance(value, str):
             dtype = value
@@ -51,16 +51,24 @@ def to(
             raise ArgumentTypeError(f"to: expected a device, a dtype or a tensor, got {value!r}.")
     result = self
     if dtype is not None and dtypes.as_dtype(dtype) is not self.dtype:
-        result = OPS.cast(result, dtypes.as_dtype(dtype))
+        result = converted(result, dtypes.as_dtype(dtype))
     if device is not None:
         result = transferred(result, resolve_device(device))
     return OPS.clone(result) if copy and result is self else result
 
 
+def converted(x: Tensor, dtype: DType) -> Tensor:
+    """``x`` in another dtype, for a user who asked for it: warns, once, where imaginary parts are discarded."""
+    if x.dtype is dtype:
+        return x
+    dtypes.warn_of_discarding(x.dtype, dtype)
+    return OPS.cast(x, dtype)  # type: ignore[no-any-return]
+
+
 def _converter(name: str, dtype: DType) -> None:
     def convert(self: Tensor) -> Tensor:
         as_tensor_of(name, self, "self")
-        return self if self.dtype is dtype else OPS.cast(self, dtype)  # type: ignore[no-any-return]
+        return converted(self, dtype)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"This tensor as {dtype.name}."
@@ -74,7 +82,7 @@ for _dtype in dtypes.ALL:
 @function()
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor in the dtype of ``other``."""
-    return OPS.cast(self, as_tensor_of("type_as", other, "other").dtype)  # type: ignore[no-any-return]
+    return converted(as_tensor_of("type_as", self, "self"), as_tensor_of("type_as", other, "other").dtype)
 
 
 @function()

@@ -18,7 +18,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 def _conv_fits(
@@ -61,7 +61,7 @@ def _is_bias(name: str, bias: Any, channels: int) -> None:
         raise ShapeError(f"{name}: bias must have shape {(channels,)}, got {bias}.")
 
 
-@primitive(takes="no bool", check=_conv_fits)
+@primitive(takes="no bool", complex="analytic", check=_conv_fits)
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -77,7 +77,7 @@ convolution.gradient(
 )
 
 
-@primitive(takes="no bool")
+@primitive(takes="no bool", complex="analytic")
 def convolution_input_gradient(
     upstream: Tensor, weight: Tensor, x_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -92,7 +92,7 @@ convolution_input_gradient.gradient(
 )
 
 
-@primitive
+@primitive(complex="analytic")
 def convolution_weight_gradient(
     upstream: Tensor, x: Tensor, weight_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:

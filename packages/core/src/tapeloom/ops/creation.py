@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
-from tapeloom.call.promote import checked_number
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tensor.kind import kind_of
+from tapeloom.tensors.kind import kind_of
 from tapeloom.call.op import function
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
@@ -39,7 +38,8 @@ def from_host(array: Any, dtype: DType, device: Device, requires_grad: bool = Fa
 def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
 
-    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats; arrays and tensors keep theirs.
+    Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
+    complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
@@ -89,7 +89,7 @@ def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
     backend = kind_of(dtype, device).backend
-    array = backend.full(size, checked_number(name, value, dtype), dtype, device)
+    array = backend.full(size, dtypes.fitting(name, value, dtype), dtype, device)
     return _finished(array, dtype, device, requires_grad)
 
 
@@ -114,7 +114,7 @@ def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_gra
 @function(method=False)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
-    value = as_number("full", "fill_value", fill_value)
+    value = as_number("full", "fill_value", fill_value, dtypes.NUMBERS)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
@@ -141,7 +141,7 @@ def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
-    return _like("full_like", input, as_number("full_like", "fill_value", fill_value), dtype, device, requires_grad)
+    return _like("full_like", input, as_number("full_like", "fill_value", fill_value, dtypes.NUMBERS), dtype, device, requires_grad)
 
 
 def _like(name: str, input: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
@@ -174,14 +174,17 @@ def _ceil(value: float) -> int:
 
 @function(method=False)
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    start: complex, end: complex, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``steps`` values from ``start`` to ``end``, both included."""
+    """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
-    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
-    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    start, end = (as_number("linspace", name, value, dtypes.NUMBERS) for name, value in (("start", start), ("end", end)))
+    default = dtypes.get_default_dtype()
+    complex_ends = isinstance(start, complex) or isinstance(end, complex)
+    chosen, where = _options(dtype, device, default.complex if complex_ends else default)
+    start, end = dtypes.fitting("linspace", start, chosen), dtypes.fitting("linspace", end, chosen)
     return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
 
 

@@ -8,11 +8,12 @@ from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.conversion import converted
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensor.alias import shared
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.alias import shared
+from tapeloom.tensors.tensor import Tensor
 
 
 @function()
@@ -45,7 +46,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Give every element one value, in place."""
     check_writable("fill", self)
     if isinstance(value, Tensor):
-        value = OPS.cast(value, self.dtype) if value.dtype is not self.dtype else value
+        value = converted(value, self.dtype)
         return inplace("fill", self, overwriting(self, OPS.expand(value, self.shape)))
     return inplace("fill", self, full_like(self, value))
 
@@ -63,5 +64,5 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         raise ArgumentTypeError(f"copy_: expected a tensor, got {type(src).__name__}.")
     value = transferred(src, self.device)
-    value = OPS.cast(value, self.dtype) if value.dtype is not self.dtype else value
+    value = converted(value, self.dtype)
     return inplace("copy", self, overwriting(self, value if value.shape == self.shape else OPS.expand(value, self.shape)))

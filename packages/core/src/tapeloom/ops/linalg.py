@@ -11,7 +11,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @primitive(moves=True)
@@ -66,7 +66,7 @@ def _sum_leading(input: Any, keep: int, ops: Any) -> Any:
     return ops.sum(input, lead) if lead else input
 
 
-@op(check=_matmul_shapes)
+@op(complex="analytic", check=_matmul_shapes)
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch.
 
@@ -144,7 +144,7 @@ def _rows(input: Any, ops: Any) -> Any:
     return ops.reshape(input, (rows, input.shape[-1]))
 
 
-@op(check=_linear_shapes, method=False)
+@op(complex="analytic", check=_linear_shapes, method=False)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
 

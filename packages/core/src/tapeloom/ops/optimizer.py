@@ -10,9 +10,9 @@ from typing import Any
 
 from tapeloom.call.inplace import rebind
 from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
-from tapeloom.tensor.alias import related
-from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.alias import related
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 Column = list[Tensor | None]
 #: what one call updates: its kind, the number of its step, and the positions of its parameters, None for all

@@ -9,7 +9,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tensor.tensor import Tensor, is_tensor
+from tapeloom.tensors.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, Dims, DType
@@ -30,13 +30,13 @@ def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
     return shapes.element_count(shape[axis] for axis in dim)
 
 
-@op(gives="sum", complex="analytic")
+@op(gives="sum", complex="as written")
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 sum.gradient(input=_spread)
 
 
-@op(takes="inexact", complex="analytic")
+@op(takes="inexact", complex="as written")
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
 mean.gradient(
@@ -209,7 +209,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
 
-@op(gives="sum", complex="analytic")
+@op(gives="sum", complex="as written")
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 cumsum.gradient(
@@ -242,9 +242,9 @@ def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 cumprod.gradient(input=_cumprod_gradient)
 
 
-@primitive(takes="floating")
+@primitive(takes="inexact", gives="real", complex="as written")
 def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: bool = False) -> Tensor:
-    """The mean squared distance from the mean over ``dim``, divided by n - ``correction``; see ``var``."""
+    """The mean squared distance from the mean over ``dim``, divided by n - ``correction``; real. See ``var``."""
 
 
 def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool, ops: Any) -> Any:
@@ -295,7 +295,7 @@ def _root(total: Any, p: float) -> Any:
     return OPS.where(zero, 0, OPS.sqrt(positive) if p == 2 else OPS.pow(positive, 1 / p))
 
 
-@op(gives="float")
+@op(gives="float", complex="analytic")
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
 

@@ -16,9 +16,9 @@ from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom.op.rule import Rule
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.walk import walk
-from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.node import Leaf, Node, Output
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.node import Leaf, Node, Output
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 #: edges and their gradients: raw arrays, or Tensors under ``create_graph``
 Pairs = list[tuple[Node, Any]]
@@ -75,20 +75,13 @@ class OpPlan(Plan):
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
         if create:
             return self.recorded(node, g)
-        kind = node.kind
+        kind, kept, edges = node.kind, node.kept, node.edges
         if kind.run_rules is not None:
             return kind.run_rules(self, node, g)
-        return self.run(g, node.kept, node.edges, kind.kernels)
-
-    def run(self, g: Any, kept: tuple[Any, ...], edges: Any, kernels: Any) -> Pairs:
-        """Run the rules on raw arrays, and sum back over broadcast axes."""
-        pairs: Pairs = []
+        kernels = kind.kernels
         if self.calls is None:
-            gradients = self.derived(g, kept, edges) if self.op.derived else self.pull(g, kept, kernels)
-            for gradient, edge in zip(gradients, edges, strict=True):
-                if edge is not None and gradient is not None:
-                    pairs.append((edge, gradient if gradient.shape == edge.shape else kernels.reduce_to(gradient, edge.shape)))
-            return pairs
+            return self.run(g, kept, edges, kernels)
+        pairs: Pairs = []
         for slot, function, positions, count, wants_ops in self.calls:  # the hot loop: plain rules, one step each
             if count == 1:
                 first = kept[positions[0]]
@@ -99,11 +92,20 @@ class OpPlan(Plan):
                 gradient = function(g, *[kept[position] for position in positions], kernels)
             else:
                 gradient = function(g, *[kept[position] for position in positions])
-            edge = edges[slot]
+            edge: Any = edges[slot]
             if gradient.shape != edge.shape:
                 gradient = kernels.reduce_to(gradient, edge.shape)
             pairs.append((edge, gradient))
         return pairs
+
+    def run(self, g: Any, kept: tuple[Any, ...], edges: Any, kernels: Any) -> Pairs:
+        """Run rules of any form on raw arrays, and sum back over broadcast axes."""
+        gradients = self.derived(g, kept, edges) if self.op.derived else self.pull(g, kept, kernels)
+        return [
+            (edge, gradient if gradient.shape == edge.shape else kernels.reduce_to(gradient, edge.shape))
+            for edge, gradient in zip(edges, gradients, strict=True)
+            if edge is not None and gradient is not None
+        ]
 
     def pull(self, g: Any, kept: tuple[Any, ...], ops: Any) -> list[Any]:
         """Run the rules: the gradients of the inputs, one an edge, not yet summed back over broadcast axes."""

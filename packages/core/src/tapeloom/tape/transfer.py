@@ -7,9 +7,9 @@ from typing import Any
 from tapeloom.devices import Device
 from tapeloom.modes import MODES
 from tapeloom.tape.plan import Pairs, Plan
-from tapeloom.tensor.kind import Kind, kind_of
-from tapeloom.tensor.node import Node, next_number
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind, kind_of
+from tapeloom.tensors.node import Node, next_number
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 
 class Transfer(Plan):

@@ -14,8 +14,8 @@ from typing import Any
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.node import FREED, Leaf, Node, Output, hooks_of
-from tapeloom.tensor.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
+from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
+from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
 
 
 def backward(
@@ -110,6 +110,11 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
                     f"Reduce it, for instance with .sum(), or give the gradient."
                 )
             kind = tensor.kind
+            if kind.dtype.is_complex:
+                raise GradientError(
+                    f"{what}: only a real tensor has an implied gradient, this one is {kind.dtype.name}. "
+                    f"Take .real or .abs(), or give the gradient."
+                )
             ones = kind.backend.scalar(1, kind.dtype, kind.device)
             if tensor.ndim:
                 ones = kind.backend.full(tensor.shape, 1, kind.dtype, kind.device)

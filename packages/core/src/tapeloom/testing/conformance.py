@@ -238,7 +238,10 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
 
 
 def check_strangers(backend: Backend) -> None:
-    """No public method of ``backend`` or its kernels that core would never call: most often one under a wrong name."""
+    """No public method of ``backend`` or its kernels that core would never call: most often one under a wrong name.
+
+    ``fused_`` begins the name of an optimizer's whole step (see ``Backend.update``).
+    """
     known = {*dir(Backend), *dir(ArrayAPIBackend), *dir(ArrayKernels), *REGISTRY}
     ours = (*Backend.__mro__, *ArrayAPIBackend.__mro__, *ArrayKernels.__mro__)
     strangers = [
@@ -246,7 +249,7 @@ def check_strangers(backend: Backend) -> None:
         for cls in (*type(backend).__mro__, *type(backend.kernels).__mro__)
         if cls not in ours
         for name, value in vars(cls).items()
-        if callable(value) and not name.startswith("_") and name not in known
+        if callable(value) and not name.startswith(("_", "fused_")) and name not in known
     ]
     assert not strangers, (
         f"{backend.name}: {', '.join(strangers)}: no op and no part of what core calls. "

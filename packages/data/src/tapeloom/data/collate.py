@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import tapeloom as tl
 from tapeloom import Tensor, host
-from tapeloom.dtypes import DType
+from tapeloom.dtypes import REAL_NUMBERS, DType
 from tapeloom.errors import DataError, DTypeError, ShapeError
 
 __all__ = ["default_collate", "default_convert"]
@@ -94,8 +94,8 @@ def collate(batch: list[Any], maker: Maker, path: str = "") -> Any:
             f"default_collate: {_at(path)}host arrays of dtype {first.dtype} cannot become Tensors. "
             f"Turn them into numbers in the dataset, or pass a collate_fn."
         )
-    if isinstance(first, (bool, int, float)):
-        _same_type(batch, (bool, int, float), path)
+    if isinstance(first, REAL_NUMBERS):
+        _same_type(batch, REAL_NUMBERS, path)
         return maker.numbers(batch, _number_dtype(batch))
     if isinstance(first, (str, bytes)):
         return batch

@@ -9,10 +9,10 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, UnsupportedError
-from tapeloom.tensor.node import RemovableHandle
+from tapeloom.tensors.node import RemovableHandle
 
 from .hooks import ModuleHooks
-from .parameter import settle
+from .parameter import drop_aliases
 from .state import IncompatibleKeys, load_state, slots
 from .tree import Tree
 
@@ -133,7 +133,7 @@ class Module(Tree):
             parameter.grad = None
             if value is not parameter.data:
                 parameter.data = value
-                settle(parameter)
+                drop_aliases(parameter)
             parameter.grad = grad
         for module in self.modules():
             for name, buffer in module._entries("buffer", "transient"):

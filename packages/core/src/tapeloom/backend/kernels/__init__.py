@@ -12,6 +12,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
@@ -30,6 +31,7 @@ __all__ = ["ArrayKernels", "composed", "is_composed"]
 
 class ArrayKernels(
     Elementwise,
+    ComplexNumbers,
     Reduction,
     Movement,
     Indexing,
@@ -70,7 +72,11 @@ class ArrayKernels(
     def cast(self, x: Any, dtype: DType) -> Any:
         """``x`` in another dtype; of complex numbers made real the real part."""
         native = self._native[dtype]
-        return x if x.dtype == native else x.astype(native)
+        if x.dtype == native:
+            return x
+        if x.dtype.kind == "c" and not dtype.is_complex:  # libraries would warn; who converts for a user has done so
+            return x != 0 if dtype is dtypes.bool_ else x.real.astype(native)
+        return x.astype(native)
 
     def as_int64(self, x: Any) -> Any:
         """``x`` as int64."""

@@ -9,15 +9,15 @@ import numpy as np
 from tapeloom.errors import ArgumentTypeError, ShapeError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import built, matrix_product
-from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, EVERY, INEXACT, NUMBERS, case, fails, row
 
 
 def _product(x: Any, y: Any) -> Any:
     result = matrix_product(x, y)
-    return result if x.dtype == np.float64 else result.astype(np.int64)
+    return result.astype(np.int64) if x.dtype == np.int64 else result
 
 
-SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": NUMBERS, "reference": _product, "magnitude": _product}
+SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": (*NUMBERS, *COMPLEX), "reference": _product, "magnitude": _product}
 SMALL = {"low": -3, "high": 3}
 row(
     "swap_last",
@@ -25,7 +25,7 @@ row(
     [T(2, 3, 4)],
     [T(0, 3)],
     reference=lambda x: built((*x.shape[:-2], x.shape[-1], x.shape[-2]), lambda i: x[(*i[:-2], i[-1], i[-2])], x),
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
     without="0d",
 )
@@ -71,6 +71,8 @@ fails(
     ShapeError,
     "matmul: shapes (2,) and (3,) do not broadcast (axis -1: 2 vs 3). Reshape one operand, or give that axis the size 1.",
 )
+row("linalg.matmul", [T(3, 4, **SMALL), T(4, 2, **SMALL)], [T(4), T(4)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
+fails("linalg.matmul", [T(3), 2.0], ArgumentTypeError, "matmul: other must be a tensor, got 2.0. Make it one with tapeloom.tensor(2.0).")
 row("mm", [T(3, 4), T(4, 2)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
 fails("mm", [T(3), T(3)], ShapeError, "mm: expected 2-d and 2-d tensors, got shapes (3,) and (3,). Use matmul.")
 row("bmm", [T(2, 3, 4), T(2, 4, 2)], [T(0, 3, 4), T(0, 4, 2)], without="0d", **SUMMED)
@@ -84,7 +86,7 @@ row(
     [T(3), T(4)],
     [T(0), T(4)],
     reference=lambda x, y: built((len(x), len(y)), lambda i: x[i[0]] * y[i[1]]),
-    dtypes=NUMBERS,
+    dtypes=(*NUMBERS, *COMPLEX),
     without="0d",
 )
 fails("outer", [T(2, 2), T(2)], ShapeError, "outer: expected 1-d tensors, got shapes (2, 2) and (2,).")
@@ -106,7 +108,7 @@ row(
     reference=_affine,
     magnitude=_affine,
     budget="sum",
-    dtypes=FLOATS,
+    dtypes=INEXACT,
     without="0d",
 )
 fails("linear", [T(3, 4), T(4)], ShapeError, "linear: weight must have shape (out, in), got (4,).")

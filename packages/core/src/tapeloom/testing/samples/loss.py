@@ -11,7 +11,7 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
 from tapeloom.testing.references import each
-from tapeloom.testing.table import case, fails, row
+from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
 
 
 def _reduced(terms: Any, reduction: str, divisor: Any = None) -> Any:
@@ -97,6 +97,8 @@ def _nll(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, redu
     return _reduced(terms, reduction, total)
 
 
+row("nll_loss_rows", [ROWS, LABELS, None, -100, "mean"], [ROWS, LABELS, FACTORS, 1, "sum"], [ROWS, LABELS, FACTORS, 2, "none"],
+    [T(0, 3), I(0, below=3), None, -100, "sum"], reference=_nll, without="0d", **CHAIN)
 row("nll_loss", [ROWS, LABELS], [ROWS, LABELS, FACTORS], case(ROWS, LABELS, FACTORS, ignore_index=2, reduction="sum"), [T(2, 3, 2), P([[0, 1], [2, 2]])],
     case(ROWS, LABELS, reduction="none"), [T(3), P(1)], case(T(0, 3), I(0, below=3), reduction="sum"), reference=_nll, without="0d", **CHAIN)
 fails("nll_loss", [ROWS, T(4)], DTypeError, "nll_loss: target must hold class numbers, got float32. Cast it with .long().")
@@ -113,7 +115,7 @@ def _elementwise(function: Any) -> Any:
 
 for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambda a, b: abs(a - b)}.items():
     row(_name, [X, Y], *[[X, Y, kind] for kind in KINDS], case(X, Y, reduction="sum"), [T(), T()], case(T(0, 3), T(0, 3), grad=False),
-        reference=_elementwise(_function), budget="sum")
+        reference=_elementwise(_function), budget="sum", gives="real", dtypes=INEXACT if _name == "l1_loss" else FLOATS)
     fails(_name, [T(3, 1), T(3)], ShapeError,
           f"{_name}: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
     fails(_name, [X, Y, "max"], ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
@@ -148,6 +150,9 @@ fails("binary_cross_entropy", [V([1.5]), V([1.0])], ArgumentError,
       "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
 fails("binary_cross_entropy", [T(3), T(2)], ShapeError, "binary_cross_entropy: input has shape (3,), and target (2,); they must be the same.")
 LOGITS = T(3, 4, low=-3, high=3)
+row("logits_loss", [LOGITS, TRUTH, None, None, "mean"], [LOGITS, TRUTH, T(4, grad=False), None, "none"],
+    [LOGITS, TRUTH, None, T(4, low=0.5, high=2, grad=False), "sum"], [T(), T(low=0, high=1), None, None, "mean"], [T(0, 3), T(0, 3), None, None, "sum"],
+    reference=lambda x, target, weight, pos_weight, reduction: _weighted(_logistic)(x, target, weight, reduction, pos_weight), **CHAIN)
 row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, grad=False)], case(LOGITS, TRUTH, pos_weight=T(4, low=0.5, high=2, grad=False)),
     *[case(LOGITS, TRUTH, reduction=kind) for kind in KINDS[1:]], [T(), T(low=0, high=1)], case(T(0, 3), T(0, 3), reduction="sum"),
     [V([1000.0, -1000.0]), V([1.0, 0.0])], reference=_weighted(_logistic), **CHAIN)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeloom.tape.plan import Plan
-    from tapeloom.tensor.kind import Kind
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.kind import Kind
+    from tapeloom.tensors.tensor import Tensor
 
 #: what ``kept`` becomes when a backward pass has used it up
 FREED: Any = None
