@@ -218,11 +218,14 @@ class JaxBackend(Backend):
 
     def update(
         self, name: str, formula: Callable[..., Any], arrays: Columns, settings: dict[str, Any]
-    ) -> list[list[Any]]:
+    ) -> Sequence[Sequence[Any]]:
         found = self._updates.get(formula)
         if found is None:
             found = self._updates[formula] = Update(name, formula, self)
         return found(arrays, settings)
+
+    def rate(self, array: Array, dtype: DType) -> Array:
+        return array if array.weak_type else self.kernels.cast(array, dtype)  # weak: a number, handed over to a program
 
 
 def _devices() -> list[Any]:

@@ -257,40 +257,55 @@ class Backend:
         """One step of an optimizer for parameters of one dtype: lists of new parameters and of each new state.
 
         ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
-        of parameters, one of gradients, and one for each state; an entry of a state may be None, and where None comes back
-        the state stays as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. A kernel
-        ``fused_<name>(*arrays, **settings)`` stands for the formula where no setting is an array, but not for half types:
-        these are computed in float32 and rounded once. A backend that compiles runs all of it as one program.
+        of parameters, one of gradients, and one for each state. An entry of a state may be None; None that comes back leaves
+        the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where all are Python's and the
+        dtype is no half type, a kernel ``fused_<name>(*arrays, **settings)`` stands for the formula. A backend that compiles
+        makes one program of all of it.
         """
+        if not self.dtype_of(arrays[0][0]).half:
+            fused = getattr(self.kernels, f"fused_{name}", None)
+            if fused is not None and not _arrays(tuple(settings.values())):
+                return fused(*arrays, **settings)  # type: ignore[no-any-return]
+        return self.run_formula(formula, arrays, settings)
+
+    def run_formula(
+        self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """``update`` by the formula, one parameter after the other; half types are computed in float32, rounded once."""
         dtype = self.dtype_of(arrays[0][0])
-        fused = None if dtype.half else getattr(self.kernels, f"fused_{name}", None)
-        if fused is not None and not _arrays(tuple(settings.values())):
-            return fused(*arrays, **settings)  # type: ignore[no-any-return]
         wide = dtypes.float32 if dtype.half else dtype
-        settings = {key: _mapped(value, lambda rate: self.kernels.cast(rate, wide)) for key, value in settings.items()}
+        rates = {key: mapped(value, lambda rate: self.rate(rate, wide)) for key, value in settings.items()}
         rows = []
-        for each in zip(*arrays, strict=True):
-            result = formula(self.kernels, *self.widened(each), **settings)
-            new = self.narrowed(result if isinstance(result, tuple) else (result,), dtype)
-            _check_update(formula, (each[0], *each[2:]), new)
-            rows.append(new)
+        for param, gradient, *states in zip(*arrays, strict=True):
+            try:
+                result = formula(self.kernels, *self.widened((param, gradient, *states)), **rates)
+            except Exception as error:
+                error.add_note(f"in {formula.__qualname__}, for a parameter of shape {tuple(param.shape)}")
+                raise
+            rows.append(self._updated(formula, (param, *states), result if isinstance(result, tuple) else (result,)))
         return list(zip(*rows, strict=True))
 
+    def rate(self, array: Array, dtype: DType) -> Any:
+        """A rate given as a 0-d array, for a formula that computes in ``dtype``."""
+        return self.kernels.cast(array, dtype)
 
-def _check_update(formula: Kernel, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:
-    """Raise ArgumentError unless ``formula`` gave a value for the parameter and each state, in the shape that it had."""
-    if len(new) != len(old):
-        raise ArgumentError(
-            f"{formula.__qualname__}: it must return {len(old)} arrays, the new parameter and each state in turn, and "
-            f"returned {len(new)}."
-        )
-    for position, (before, after) in enumerate(zip(old, new, strict=True)):
-        if before is not None and after is not None and before.shape != after.shape:
-            what = f"state {position - 1}" if position else "the parameter"
-            raise ShapeError(
-                f"{formula.__qualname__}: it returned shape {tuple(after.shape)} for {what}, which has {tuple(before.shape)}. "
-                f"Reduce or expand it to the shape that it had."
+    def _updated(self, formula: Kernel, old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+        """What ``formula`` gave, each in the dtype of what it replaces. Raises an error where something else came."""
+        if len(new) != len(old):
+            raise ArgumentError(
+                f"{formula.__qualname__}: it returned {len(new)} arrays, and must return {len(old)}: the new parameter and "
+                f"each new state."
             )
+        result = []
+        for position, (before, after) in enumerate(zip(old, new, strict=True)):
+            if before is not None and after is not None and before.shape != after.shape:
+                what = f"state {position - 1}" if position else "the parameter"
+                raise ShapeError(
+                    f"{formula.__qualname__}: it returned {what} in shape {tuple(after.shape)}, and it has shape "
+                    f"{tuple(before.shape)}. Sum over what was broadcast, or expand what was reduced."
+                )
+            result.append(self.narrowed(after, self.dtype_of(old[0] if before is None else before)))
+        return result
 
 
 _NUMBERS = (float, bool, int)

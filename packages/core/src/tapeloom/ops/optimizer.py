@@ -54,6 +54,7 @@ def update_parameters(
         if type(value) not in _NUMBERS:
             values[key] = _raw(name, key, value, params)
     columns = list(states.values())
+    kernel = fused or f"{formula.__module__}.{formula.__qualname__}"  # with a dot: no backend has a fused kernel of it
     groups: list[Group] = [(params[0].kind, steps[0] if steps else None, None)]
     if not _is_one_group(params, grads, columns, steps, bool(fused)):
         _check(name, params, grads, states, bool(fused))
@@ -63,7 +64,7 @@ def update_parameters(
         if positions is not None:
             lists = [[tensors[i] for i in positions] for tensors in lists]
         given = values if step is None else {**values, "step": step}
-        new = kind.backend.update(fused, formula, [_arrays(tensors) for tensors in lists], given)
+        new = kind.backend.update(kernel, formula, [_arrays(tensors) for tensors in lists], given)
         for tensors, arrays in zip((lists[0], *lists[2:]), new, strict=True):
             _assign(tensors, arrays, kind)
         if positions is not None:
