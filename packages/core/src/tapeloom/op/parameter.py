@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Amounts: TypeAlias = int | Sequence[int]  # any ints, such as those of a padding
     Window: TypeAlias = int | Sequence[int]  # one int for all spatial dimensions, or one for each
     Position: TypeAlias = int  # a place along a dimension, where a length would be a setting
+    Word: TypeAlias = int  # a seed or an offset of the generator, or a number that is combined with its words
     Number: TypeAlias = bool | int | float | complex
     Cast: TypeAlias = DTypeLike  # the dtype to compute in: consumed by the dtype rule, not handed to the kernel
     DType: TypeAlias = dtypes.DType | str | type
