@@ -72,7 +72,7 @@ _OPERANDS = (Tensor, *dtypes.NUMBERS)
 
 
 def _operand(value: Any) -> bool:
-    return isinstance(value, (Tensor, *dtypes.NUMBERS)) or hasattr(value, "__array__")
+    return isinstance(value, _OPERANDS) or hasattr(value, "__array__")
 
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
