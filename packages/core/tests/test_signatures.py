@@ -183,6 +183,7 @@ def test_other_spellings_of_pytorch():
     assert same(tl.maximum(x, x2=2.0), tl.maximum(x, 2.0))
     assert same(x.clip(a_min=1, a_max=2), x.clamp(1, 2))
     assert same(x.permute(axes=(1, 0)), x.permute(1, 0))
+    assert same(tl.swapaxes(x, axis0=0, axis1=1), x.T)
     assert same(tl.linalg.vector_norm(x, axis=1, keepdims=True), tl.linalg.vector_norm(x, dim=1, keepdim=True))
     drawn = tl.zeros(1000).uniform_(**{"from": 2.0, "to": 3.0})
     assert 2 <= drawn.min().item() <= drawn.max().item() < 3

@@ -337,7 +337,7 @@ def test_losses_refuse_what_does_not_fit():
     with pytest.raises(ShapeError) as error:
         nn.MSELoss()(tl.ones(3, 1), tl.ones(3))
     assert str(error.value) == (
-        "mse_loss: x has shape (3, 1), and target (3,); they must be the same. "
+        "mse_loss: input has shape (3, 1), and target (3,); they must be the same. "
         "Reshape one of them, for instance with .squeeze(-1) or .view_as(other)."
     )
     with pytest.raises(ArgumentError) as error:

@@ -1365,8 +1365,8 @@ def relu6(input: Tensor) -> Tensor:
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 
-def repeat(input: Tensor, *sizes: Size) -> Tensor:
-    """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
+def repeat(input: Tensor, *repeats: Size) -> Tensor:
+    """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
 
 def reshape(input: Tensor, *shape: Amounts) -> Tensor:
     """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""

@@ -546,8 +546,8 @@ class TensorMethods:
         """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
     def remainder_(self, other: TensorLike) -> Tensor:
         """In place: ``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
-    def repeat(self, *sizes: Size) -> Tensor:
-        """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
+    def repeat(self, *repeats: Size) -> Tensor:
+        """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
     def reshape(self, *shape: Amounts) -> Tensor:
         """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
     view = reshape

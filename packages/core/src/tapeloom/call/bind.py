@@ -14,6 +14,8 @@ from tapeloom.op.parameter import REQUIRED, Arguments
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "axis": ("dim", "dims"),
     "axes": ("dim", "dims"),
+    "axis0": ("dim0",),
+    "axis1": ("dim1",),
     "keepdims": ("keepdim",),
     "x": ("input", "self"),
     "x1": ("input",),

@@ -429,9 +429,9 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
 
 
 @function()
-def repeat(input: Tensor, *sizes: Size) -> Tensor:
-    """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
-    times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
+def repeat(input: Tensor, *repeats: Size) -> Tensor:
+    """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
+    times = shapes.as_size("repeat", repeats[0] if len(repeats) == 1 and not isinstance(repeats[0], int) else repeats)
     if len(times) < as_tensor_of("repeat", input).ndim:
         raise ShapeError(f"repeat: {len(times)} sizes were given for {input.ndim} dimensions. Give at least one for each.")
     shape = (1,) * (len(times) - input.ndim) + input.shape
