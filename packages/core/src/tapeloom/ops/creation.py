@@ -184,8 +184,8 @@ def linspace(
     default = dtypes.get_default_dtype()
     complex_ends = isinstance(start, complex) or isinstance(end, complex)
     chosen, where = _options(dtype, device, default.complex if complex_ends else default)
-    start, end = dtypes.fitting("linspace", start, chosen), dtypes.fitting("linspace", end, chosen)
-    return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
+    ends: Any = [dtypes.fitting("linspace", value, chosen) for value in (start, end)]
+    return from_host(host.linspace(*ends, count, chosen), chosen, where, requires_grad)
 
 
 @function(method=False)
