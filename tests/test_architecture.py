@@ -12,18 +12,36 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
 
-#: the layers of core from the bottom up; a file may import, at its head, only from its own layer and those below
+#: the layers of core from the bottom up; a file may import only from its own layer and those below, function bodies included
 LAYERS = [
-    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random"],
-    ["host"],
+    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random", "host", "printing", "call_site"],
+    ["op"],
     ["backend"],
+    ["tensors"],
     ["tape"],
+    ["call"],
     ["ops"],
-    ["methods", "printing", "autograd", "checkpoint", "doctor", "__main__"],
-    ["testing", "__init__"],
+    ["methods", "autograd", "linalg", "checkpoint"],
+    ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
+#: imports inside functions, of our own modules: what is better not loaded before its use, and why
+LATE = {
+    ("backend.plugins", "backend.hookspecs"): "imports pluggy, 16 ms",
+    ("__main__", "doctor"): "only the command that asks for it",
+}
+#: the files that read and write `Tensor.array` and `Leaf.grad` themselves; all others go through read_array, write_array,
+#: read_grad and write_grad, which a captured step can watch
+DIRECT_ACCESS = {
+    "tensors/tensor.py": "defines these functions",
+    "tensors/node.py": "defines Leaf",
+    "call/text.py": "the generated text, closed while anything watches",
+}
 ARRAY_LIBRARIES = {"numpy", "scipy", "jax", "jaxlib", "cupy", "cupyx", "numba", "torch", "ml_dtypes", "safetensors"}
 SOURCES = list(ROOT.glob("packages/*/src/**/*.py"))
+MODULES = {
+    ".".join(("tapeloom", *path.relative_to(CORE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in CORE.rglob("*.py")
+}
 
 
 def level(module: str) -> int:
@@ -34,14 +52,9 @@ def level(module: str) -> int:
     raise AssertionError(f"{module} has no layer: add it to LAYERS")
 
 
-def module_of(path: Path) -> str:
-    parts = path.relative_to(path.parents[len(path.parts) - path.parts.index("src") - 2]).with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
-
-
-def imports(path: Path, inside_functions: bool) -> list[tuple[int, str]]:
-    """(line, module) of the imports in a file: those at the head, or all of them; never those for type checkers."""
-    found = []
+def imports(path: Path, where: str = "all") -> list[tuple[int, str]]:
+    """(line, module) of the imports in a file: all, at the "head", or "inside" functions; never those for type checkers."""
+    found: list[tuple[int, str]] = []
 
     def visit(node: ast.AST, nested: bool) -> None:
         for child in ast.iter_child_nodes(node):
@@ -49,38 +62,84 @@ def imports(path: Path, inside_functions: bool) -> list[tuple[int, str]]:
                 for other in child.orelse:
                     visit(other, nested)
                 continue
-            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-            if isinstance(child, ast.Import) and (inside_functions or not nested):
-                found.extend((child.lineno, alias.name) for alias in child.names)
-            elif (
-                isinstance(child, ast.ImportFrom)
-                and child.module
-                and not child.level
-                and (inside_functions or not nested)
-            ):
-                found.append((child.lineno, child.module))
-                found.extend(
-                    (child.lineno, f"{child.module}.{alias.name}")
-                    for alias in child.names
-                    if child.module == "tapeloom"
-                )
-            visit(child, nested or function)
+            if where == "all" or nested == (where == "inside"):
+                if isinstance(child, ast.Import):
+                    found.extend((child.lineno, alias.name) for alias in child.names)
+                elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
+                    names = {f"{child.module}.{alias.name}" for alias in child.names}
+                    found.extend((child.lineno, name if name in MODULES else child.module) for name in names)
+            visit(child, nested or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
 
     visit(ast.parse(path.read_text("utf-8")), nested=False)
     return found
 
 
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The shortest circle through each node that is on one."""
+    found = []
+    for start in edges:
+        ways = {target: [start, target] for target in edges[start]}
+        queue = list(ways)
+        while queue and start not in ways:
+            node = queue.pop(0)
+            for target in edges.get(node, ()):
+                if target not in ways:
+                    ways[target] = [*ways[node], target]
+                    queue.append(target)
+        if start in ways:
+            found.append(ways[start])
+    return found
+
+
 def test_core_imports_point_one_way():
     wrong = []
-    for path in CORE.rglob("*.py"):
-        own = module_of(path)
+    for own, path in MODULES.items():
         if own == "tapeloom":
             continue
-        for line, module in imports(path, inside_functions=False):
-            if module.startswith("tapeloom.") and level(module) > level(own):
-                wrong.append(
-                    f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})"
-                )
+        for line, module in imports(path):
+            if module.startswith("tapeloom") and level(module) > level(own):
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_in_a_circle():
+    """Neither files nor folders, function bodies included."""
+    files: dict[str, set[str]] = {}
+    folders: dict[str, set[str]] = {}
+    for own, path in MODULES.items():
+        targets = {module for _, module in imports(path) if module in MODULES and module != own}
+        files[own] = targets
+        for target in targets:
+            here, there = own.split(".")[1:2], target.split(".")[1:2]
+            if here and there and here != there:
+                folders.setdefault(here[0], set()).add(there[0])
+    assert not circles(files)
+    assert not circles(folders)
+
+
+def test_only_what_must_is_imported_late():
+    late = {
+        (own.removeprefix("tapeloom."), module.removeprefix("tapeloom."))
+        for own, path in MODULES.items()
+        if own != "tapeloom" and not own.startswith("tapeloom.testing")
+        for _, module in imports(path, "inside")
+        if module.startswith("tapeloom.")
+    }
+    assert late == set(LATE)
+
+
+def test_arrays_and_gradients_are_read_and_written_through_functions():
+    """So that a captured step sees every access: the exceptions are listed, and closed while anything watches."""
+    wrong = []
+    for own, path in MODULES.items():
+        place = path.relative_to(CORE).as_posix()
+        if place in DIRECT_ACCESS or own.startswith("tapeloom.testing"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "array" and ast.unparse(node.value) not in ("np", "numpy", "self.xp"):
+                wrong.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
+            if isinstance(node, ast.Attribute) and node.attr == "grad" and ast.unparse(node.value) in ("leaf", "node", "self.node"):
+                wrong.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -90,9 +149,9 @@ def test_only_the_host_door_imports_array_libraries_in_core_and_only_inside_func
     for path in [*CORE.rglob("*.py"), *ROOT.glob("packages/nn/src/**/*.py"), *ROOT.glob("packages/data/src/**/*.py")]:
         if "testing" in path.relative_to(ROOT).parts:
             continue  # the suite compares with NumPy; nothing of it is loaded by import tapeloom
-        for line, module in imports(path, inside_functions=True):
+        for line, module in imports(path):
             if module.split(".")[0] in ARRAY_LIBRARIES:
-                head = any(entry == (line, module) for entry in imports(path, inside_functions=False))
+                head = (line, module) in imports(path, "head")
                 if head or path.name not in doors:
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {module}")
     allowed = {"printing.py": "numpy", "__init__.py": "ml_dtypes"}  # text of arrays; bfloat16 for libraries without it
@@ -108,7 +167,7 @@ def test_backends_know_core_and_their_own_library_alone():
     wrong = []
     for package, allowed in own.items():
         for path in (ROOT / "packages" / package / "src").rglob("*.py"):
-            for line, module in imports(path, inside_functions=True):
+            for line, module in imports(path):
                 top = module.split(".")[0]
                 if top in ARRAY_LIBRARIES - allowed or module.startswith(
                     ("tapeloom.nn", "tapeloom.optim", "tapeloom.data")

@@ -21,7 +21,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy import kernels
+from tapeloom_backend_cupy import cuda
 
 HERE = Path(__file__).parent
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -38,7 +38,7 @@ def _load_host_cupy() -> Any:
 class Machine:
     """Kernels and the arrays they take: ``k`` the functions, ``put`` and ``get`` the way in and out."""
 
-    def __init__(self, name: str, functions: kernels.Kernels, put: Any, get: Any) -> None:
+    def __init__(self, name: str, functions: cuda.Functions, put: Any, get: Any) -> None:
         self.name, self.k, self.put, self.get = name, functions, put, get
         self.cupy: Any = None
         self.cublas: Any = None
@@ -60,7 +60,7 @@ def machine(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:
     if request.param == "twin":
-        yield Machine("twin", kernels.TWINS, np.asarray, np.asarray)
+        yield Machine("twin", cuda.TWINS, np.asarray, np.asarray)
         return
     if request.param == "gpu":
         reason = missing_gpu()
@@ -69,7 +69,7 @@ def machine(
         if reason:
             pytest.skip(reason)
         cupy = importlib.import_module("cupy")
-        yield Machine("gpu", kernels.LAUNCHERS, cupy.asarray, cupy.asnumpy)
+        yield Machine("gpu", cuda.LAUNCHERS, cupy.asarray, cupy.asnumpy)
         return
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed: the kernels' text cannot be run on the host")
@@ -93,7 +93,7 @@ def machine(
         module = types.ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
-    here = Machine("host", kernels.LAUNCHERS, lambda array: np.asarray(array).view(host.HostArray), np.asarray)
+    here = Machine("host", cuda.LAUNCHERS, lambda array: np.asarray(array).view(host.HostArray), np.asarray)
     here.cupy, here.cublas = cupy, cublas
     yield here
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tapeloom_backend_cupy import kernels
-from tapeloom_backend_cupy.kernels.launch import (
+from tapeloom_backend_cupy import cuda
+from tapeloom_backend_cupy.cuda.launch import (
     C_TYPES,
     INT32_PLACES,
     MOST_BLOCKS,
@@ -23,7 +23,7 @@ from tapeloom_backend_cupy.kernels.launch import (
     index_type,
 )
 
-INSTANCES = [(family, dtype) for family in kernels.FAMILIES for dtype in (C_TYPES if family.typed else ("",))]
+INSTANCES = [(family, dtype) for family in cuda.FAMILIES for dtype in (C_TYPES if family.typed else ("",))]
 
 
 def nvrtc() -> Any:
@@ -68,7 +68,7 @@ def test_compiles(family: Family, dtype: str, arch: str) -> None:
 
 
 def test_loading_the_kernels_loads_no_cupy() -> None:
-    code = "import sys, tapeloom_backend_cupy.kernels; sys.exit('cupy' in sys.modules)"
+    code = "import sys, tapeloom_backend_cupy.cuda; sys.exit('cupy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
@@ -79,7 +79,7 @@ def test_32_bit_places_never_wrap() -> None:
 
 
 def test_launchers_and_twins_have_one_signature() -> None:
-    pairs: Any = zip(kernels.LAUNCHERS, kernels.TWINS, strict=True)
+    pairs: Any = zip(cuda.LAUNCHERS, cuda.TWINS, strict=True)
     for launcher, twin in pairs:
         assert twin.__name__ == launcher.__name__ + "_twin"
         assert inspect.signature(twin) == inspect.signature(launcher)

@@ -8,7 +8,7 @@ import os
 import numpy
 import pytest
 
-from tapeloom.backend.protocol import Backend
+from tapeloom.backend.runtime import Backend
 from tapeloom.testing import Conformance
 from tapeloom_backend_cupy.backend import CupyBackend
 

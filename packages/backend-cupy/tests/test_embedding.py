@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy.kernels import embedding
+from tapeloom_backend_cupy.cuda import embedding
 
 
 def naive(g: Any, indices: Any, rows: int, padding_idx: int | None) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tapeloom.errors import ShapeError
-from tapeloom_backend_cupy.kernels import gemm
-from tapeloom_backend_cupy.kernels.gemm import AS_IT_LIES, BROADCAST_COPY, COPY
+from tapeloom_backend_cupy.cuda import gemm
+from tapeloom_backend_cupy.cuda.gemm import AS_IT_LIES, BROADCAST_COPY, COPY
 
 
 def plan(a: Any, b: Any) -> gemm.Plan:
@@ -128,7 +128,7 @@ def test_copies_are_as_small_as_they_can_be() -> None:
 def test_sizes_past_32_bits_have_no_plan() -> None:
     assert gemm.plan_matmul((2, 1), (1, 1), (1, 2**31), (2**31, 1)) is None
     assert gemm.plan_matmul((2**20, 2**12, 4), (2**14, 4, 1), (4, 4), (4, 1)) is not None  # not folded then
-    # A leading dimension past 32 bits is mended by a copy.
+    # A leading dimension past 32 bits needs a copy.
     made = gemm.plan_matmul((3, 4), (2**32, 1), (4, 5), (5, 1))
     assert made is not None and made.a == COPY
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tapeloom.errors import DTypeError
-from tapeloom_backend_cupy.kernels import optimizer
+from tapeloom_backend_cupy.cuda import optimizer
 
 SHAPES = [(3, 5), (0, 4), (2000,), (), (7, 300)]
 
@@ -30,6 +30,25 @@ def close(machine: Any, got: list[Any], wanted: list[Any], dtype: Any, tolerance
         np.testing.assert_allclose(machine.get(one).astype(np.float64), other, **tolerance)
 
 
+SGD: dict[str, Any] = {
+    "lr": 0.1,
+    "momentum": 0.9,
+    "dampening": 0.0,
+    "weight_decay": 0.0,
+    "nesterov": False,
+    "maximize": False,
+}
+ADAM: dict[str, Any] = {
+    "step": 1.0,
+    "lr": 0.1,
+    "betas": (0.9, 0.999),
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "amsgrad": False,
+    "maximize": False,
+    "decoupled_weight_decay": False,
+}
+
 SGD_CASES = list(itertools.product((0.0, 0.9), (0.0, 0.3), (0.0, 0.1), (False, True), (False, True)))
 
 
@@ -41,8 +60,10 @@ def test_sgd(
 ) -> None:  # fmt: skip
     params, grads, momenta = (draw(rng, np.float64) for _ in range(3))
     held = [] if first or not momentum else momenta
-    given = [put(machine, arrays) for arrays in (params, grads, held)]
-    got = machine.k.sgd_step(*given, 0.05, momentum, dampening, weight_decay, nesterov, maximize)
+    state = [None] * len(params) if first and momentum else put(machine, held)
+    given = [put(machine, params), put(machine, grads), state]
+    settings = {"lr": 0.05, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+    got = machine.k.fused_sgd(*given, **settings, nesterov=nesterov, maximize=maximize)
 
     new_params, new_momenta = [], []
     for number, (p, g) in enumerate(zip(params, grads, strict=True)):
@@ -59,11 +80,12 @@ def test_sgd(
 
 
 def textbook_adam(
-    p: Any, g: Any, m: Any, v: Any, top: Any, step: float, lr: float, beta1: float, beta2: float, eps: float,
-    weight_decay: float, decoupled: bool, amsgrad: bool, maximize: bool,
+    p: Any, g: Any, m: Any, v: Any, top: Any, *, step: float, lr: float, betas: tuple[float, float], eps: float,
+    weight_decay: float, decoupled_weight_decay: bool, amsgrad: bool, maximize: bool,
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
+    beta1, beta2 = betas
     g = -g if maximize else g
-    if decoupled:
+    if decoupled_weight_decay:
         p = p - lr * weight_decay * p
     else:
         g = g + weight_decay * p
@@ -91,13 +113,17 @@ def test_adam(
 ) -> None:
     params, grads, avgs = (draw(rng, np.float64) for _ in range(3))
     squares, tops = (draw(rng, np.float64, positive=True) for _ in range(2))
-    given = [put(machine, arrays) for arrays in (params, grads, avgs, squares, tops if amsgrad else [])]
-    settings: Any = (step, 0.01, beta1, 0.99, 1e-8, weight_decay, decoupled, amsgrad, maximize)
-    got = machine.k.adam_step(*given, *settings)
+    given = [put(machine, arrays) for arrays in (params, grads, avgs, squares)]
+    held = put(machine, tops) if amsgrad else [None] * len(params)
+    settings = ADAM | {"step": step, "lr": 0.01, "betas": (beta1, 0.99), "weight_decay": weight_decay}
+    settings |= {"decoupled_weight_decay": decoupled, "amsgrad": amsgrad, "maximize": maximize}
+    got = machine.k.fused_adam(*given, held, **settings)
     each_tensor = zip(params, grads, avgs, squares, tops, strict=True)
-    wanted = [list(column) for column in zip(*(textbook_adam(*one, *settings) for one in each_tensor), strict=True)]
-    for result, expected in zip(got, wanted if amsgrad else [*wanted[:3], []], strict=True):
+    wanted = [list(column) for column in zip(*(textbook_adam(*one, **settings) for one in each_tensor), strict=True)]
+    assert len(got) == 4
+    for result, expected in zip(got, wanted if amsgrad else wanted[:3], strict=False):
         close(machine, result, expected, np.float64, {"rtol": 1e-12, "atol": 1e-13})
+    assert amsgrad or got[3] == [None] * len(params)
 
 
 def test_every_dtype(machine: Any, dtype: Any, rng: Any, tolerance: Any) -> None:
@@ -106,15 +132,17 @@ def test_every_dtype(machine: Any, dtype: Any, rng: Any, tolerance: Any) -> None
     exact = [[array.astype(np.float64) for array in arrays] for arrays in (params, grads, avgs, squares)]
     given = [put(machine, arrays) for arrays in (params, grads, avgs)]
 
-    got = machine.k.sgd_step(*given, 0.5, 0.75, 0.25, 0.125, True, False)
+    settings = {"lr": 0.5, "momentum": 0.75, "dampening": 0.25, "weight_decay": 0.125, "nesterov": True}
+    got = machine.k.fused_sgd(*given, **SGD | settings)
     buffers = [0.75 * m + 0.75 * (g + 0.125 * p) for p, g, m in zip(*exact[:3], strict=True)]
     steps = [g + 0.125 * p + 0.75 * b for p, g, b in zip(*exact[:2], buffers, strict=True)]
     close(machine, got[0], [p - 0.5 * d for p, d in zip(exact[0], steps, strict=True)], dtype, tolerance)
     close(machine, got[1], buffers, dtype, tolerance)
 
-    settings: Any = (3.0, 0.1, 0.75, 0.5, 1e-4, 0.125, True, False, False)
-    got = machine.k.adam_step(*given, put(machine, squares), [], *settings)
-    columns = zip(*(textbook_adam(p, g, m, v, v, *settings) for p, g, m, v in zip(*exact, strict=True)), strict=True)
+    settings = ADAM | {"step": 3.0, "betas": (0.75, 0.5), "eps": 1e-4, "weight_decay": 0.125}
+    settings["decoupled_weight_decay"] = True
+    got = machine.k.fused_adam(*given, put(machine, squares), [None] * len(params), **settings)
+    columns = zip(*(textbook_adam(p, g, m, v, v, **settings) for p, g, m, v in zip(*exact, strict=True)), strict=True)
     for result, expected in zip(got[:3], columns, strict=False):
         close(machine, result, list(expected), dtype, tolerance)
 
@@ -122,39 +150,22 @@ def test_every_dtype(machine: Any, dtype: Any, rng: Any, tolerance: Any) -> None
 def test_a_nan_stays_in_the_maximum(machine: Any) -> None:
     nan, one = np.array([np.nan, 1, 1]), np.ones(3)
     arrays = [[machine.put(a.copy())] for a in (one, np.array([1, 1, np.nan]), one, one, nan)]
-    got = machine.k.adam_step(*arrays, 1.0, 0.1, 0.9, 0.999, 1e-8, 0.0, False, True, False)
+    got = machine.k.fused_adam(*arrays, **ADAM | {"amsgrad": True})
     assert np.isnan(machine.get(got[3][0])).tolist() == [True, False, True]
-
-
-def test_arrays_that_are_held_alone_are_reused(machine: Any, rng: Any) -> None:
-    if machine.name == "twin":
-        pytest.skip("the twins always return new arrays")
-    given = [put(machine, draw(rng, np.float32)) for _ in range(3)]
-    fresh = machine.k.sgd_step(*given, 0.1, 0.9, 0.0, 0.0, False, False)
-    reused = machine.k.sgd_step(*given, 0.1, 0.9, 0.0, 0.0, False, False, reuse=True)
-    for kept, new, same in zip((given[0], given[2]), fresh, reused, strict=True):
-        assert all(one is other for one, other in zip(kept, same, strict=True))
-        for one, other in zip(new, same, strict=True):
-            np.testing.assert_array_equal(machine.get(one), machine.get(other))
-    # The first step makes the momenta: there is nothing to reuse, and the gradients must not be.
-    grads = [machine.get(g).copy() for g in given[1]]
-    _, momenta = machine.k.sgd_step(given[0], given[1], [], 0.1, 0.9, 0.0, 0.0, False, False, reuse=True)
-    assert all(m is not p and m is not g for m, p, g in zip(momenta, given[0], given[1], strict=True))
-    for before, after in zip(grads, given[1], strict=True):
-        np.testing.assert_array_equal(before, machine.get(after))
 
 
 def test_one_launch_for_all_tensors(machine: Any, rng: Any) -> None:
     if machine.cupy is None:
         pytest.skip("launches are counted on the host only")
-    machine.k.sgd_step(*(put(machine, draw(rng, np.float32)) for _ in range(3)), 0.1, 0.9, 0.0, 0.0, False, False)
+    machine.k.fused_sgd(*(put(machine, draw(rng, np.float32)) for _ in range(3)), **SGD)
     assert machine.cupy.launches == 1
 
 
 def test_nothing_to_do(machine: Any) -> None:
-    assert machine.k.sgd_step([], [], [], 0.1, 0.9, 0.0, 0.0, False, False) == ([], [])
+    assert machine.k.fused_sgd([], [], [], **SGD) == [[], []]
     empty = [machine.put(np.zeros((0, 3), np.float32))]
-    assert machine.k.sgd_step(empty, empty, [], 0.1, 0.0, 0.0, 0.0, False, False)[0][0].shape == (0, 3)
+    new, state = machine.k.fused_sgd(empty, empty, [None], **SGD | {"momentum": 0.0})
+    assert new[0].shape == (0, 3) and state == [None]
 
 
 def test_mixed_dtypes_are_refused(machine: Any) -> None:
@@ -162,7 +173,7 @@ def test_mixed_dtypes_are_refused(machine: Any) -> None:
         pytest.skip("the twins take what NumPy takes")
     one, other = machine.put(np.zeros(3, np.float32)), machine.put(np.zeros(3, np.float16))
     with pytest.raises(DTypeError, match=r"one group takes one dtype .* float16 \(3,\) beside float32 \(3,\)"):
-        machine.k.sgd_step([one], [other], [], 0.1, 0.0, 0.0, 0.0, False, False)
+        machine.k.fused_sgd([one], [other], [None], **SGD)
 
 
 def test_chunks_cover_every_element_once() -> None:

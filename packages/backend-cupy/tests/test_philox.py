@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy.kernels import philox
+from tapeloom_backend_cupy.cuda import philox
 
 
 def numpy_words(seed: int, offset: int, n: int) -> Any:

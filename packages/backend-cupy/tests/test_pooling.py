@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy.kernels import pooling
+from tapeloom_backend_cupy.cuda import pooling
 
 # kernel, stride, padding, dilation, ceil_mode
 SETTINGS = {
@@ -120,17 +120,18 @@ def test_nothing_in_nothing_out(machine: Any, shape: Any) -> None:
     assert machine.k.max_pool2d_backward(out, indices, shape, *window).shape == shape
 
 
-def test_pooled_size_matches_a_count() -> None:
+def test_the_pooled_size_matches_a_count() -> None:
     for size, kernel, stride, padding, dilation in itertools.product(range(1, 9), (1, 2, 3), (1, 2, 3), (0, 1), (1, 2)):
         if padding > kernel // 2 or dilation * (kernel - 1) + 1 > size + 2 * padding:
             continue
         reach = dilation * (kernel - 1)
         starts = [s for s in range(-padding, size + padding, stride) if s + reach < size + padding]
-        assert pooling.pooled_size(size, kernel, stride, padding, dilation, False) == len(starts)
+        window = tuple((setting, setting) for setting in (size, kernel, stride, padding, dilation))
+        assert pooling._pooled(*window, False) == (len(starts),) * 2
         # ceil_mode: one more where something of the padded plane is left over, unless it starts in the right padding.
         left_over = starts[-1] + reach < size + padding - 1
         one_more = left_over and starts[-1] + stride < size + padding - padding
-        assert pooling.pooled_size(size, kernel, stride, padding, dilation, True) == len(starts) + one_more
+        assert pooling._pooled(*window, True) == (len(starts) + one_more,) * 2
 
 
 def test_the_wide_index_is_taken_past_32_bits() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy.kernels import rows as rows_module
+from tapeloom_backend_cupy.cuda import rows as rows_module
 
 
 def log_sum_exp(x: Any, dim: int) -> Any:
@@ -111,7 +111,7 @@ def test_cross_entropy(
     target[3] = -100
     weight = rng.uniform(0.5, 2, classes).astype(dtype) if weighted else None
     given = (machine.put(x), machine.put(target), None if weight is None else machine.put(weight))
-    loss, saved, row_weight = machine.k.cross_entropy_rows(*given, -100, smoothing)
+    loss, saved, row_weight = machine.k.cross_entropy_forward(*given, -100, smoothing)
     losses, weights, slopes = naive_cross_entropy(x, target, weight, -100, smoothing)
 
     wide = np.float64 if dtype == np.float64 else np.float32
@@ -124,11 +124,11 @@ def test_cross_entropy(
     np.testing.assert_allclose(total, log_sum_exp(x.astype(np.float64), 1)[:, 0], rtol=100 * unit, atol=unit)
 
     g = rng.standard_normal(rows).astype(dtype)
-    dx = machine.k.cross_entropy_backward_rows(machine.put(g), *given, saved, -100, smoothing)
+    dx = machine.k.cross_entropy_backward(machine.put(g), *given, saved, -100, smoothing)
     assert dx.dtype == dtype
     np.testing.assert_allclose(machine.get(dx).astype(np.float64), g.astype(np.float64)[:, None] * slopes, **tolerance)
     one = machine.put(np.array(0.25, dtype))
-    dx = machine.k.cross_entropy_backward_rows(one, *given, saved, -100, smoothing)
+    dx = machine.k.cross_entropy_backward(one, *given, saved, -100, smoothing)
     np.testing.assert_allclose(machine.get(dx).astype(np.float64), 0.25 * slopes, **tolerance)
     assert (machine.get(dx)[3] == 0).all()
 
@@ -136,11 +136,11 @@ def test_cross_entropy(
 def test_the_gradient_of_large_logits_keeps_its_digits(machine: Any, rng: Any) -> None:
     x = (1e4 + rng.standard_normal((4, 6))).astype(np.float32)
     target = np.array([0, 1, 2, 3])
-    loss, saved, _ = machine.k.cross_entropy_rows(machine.put(x), machine.put(target), None, -100, 0.0)
+    loss, saved, _ = machine.k.cross_entropy_forward(machine.put(x), machine.put(target), None, -100, 0.0)
     losses, _, slopes = naive_cross_entropy(x, target, None, -100, 0.0)
     np.testing.assert_allclose(machine.get(loss), losses, rtol=1e-6)
     one = machine.put(np.array(1, np.float32))
-    dx = machine.k.cross_entropy_backward_rows(one, machine.put(x), machine.put(target), None, saved, -100, 0.0)
+    dx = machine.k.cross_entropy_backward(one, machine.put(x), machine.put(target), None, saved, -100, 0.0)
     np.testing.assert_allclose(machine.get(dx), slopes, rtol=1e-5, atol=1e-7)
 
 
@@ -150,12 +150,12 @@ def test_bad_labels_and_bad_rows(machine: Any) -> None:
     x[4, 0] = -np.inf
     x[5] = -np.inf
     target = np.array([5, -1, 1, 1, 0, -100])
-    loss, saved, weight = machine.k.cross_entropy_rows(machine.put(x), machine.put(target), None, -100, 0.0)
+    loss, saved, weight = machine.k.cross_entropy_forward(machine.put(x), machine.put(target), None, -100, 0.0)
     # no such class, no such class, log 3, a row without a softmax, a class of probability 0, ignored
     np.testing.assert_allclose(machine.get(loss), [np.nan, np.nan, np.log(3), np.nan, np.inf, 0], rtol=1e-6)
     np.testing.assert_array_equal(machine.get(weight), [np.nan, np.nan, 1, 1, 1, 0])
     one = machine.put(np.array(1, np.float32))
-    dx = machine.k.cross_entropy_backward_rows(one, machine.put(x), machine.put(target), None, saved, -100, 0.0)
+    dx = machine.k.cross_entropy_backward(one, machine.put(x), machine.put(target), None, saved, -100, 0.0)
     dx = machine.get(dx)
     assert np.isnan(dx[[0, 1, 3]]).all() and (dx[5] == 0).all()
     np.testing.assert_allclose(dx[4], [-1, 0.5, 0.5], rtol=1e-6)
@@ -164,12 +164,12 @@ def test_bad_labels_and_bad_rows(machine: Any) -> None:
 def test_cross_entropy_of_nothing(machine: Any) -> None:
     none = machine.put(np.zeros(0, np.int64))
     x = machine.put(np.zeros((0, 4), np.float32))
-    loss, saved, weight = machine.k.cross_entropy_rows(x, none, None, -100, 0.0)
+    loss, saved, weight = machine.k.cross_entropy_forward(x, none, None, -100, 0.0)
     assert loss.shape == weight.shape == (0,) and saved.shape == (0, 2)
     one = machine.put(np.array(1, np.float32))
-    assert machine.k.cross_entropy_backward_rows(one, x, none, None, saved, -100, 0.0).shape == (0, 4)
+    assert machine.k.cross_entropy_backward(one, x, none, None, saved, -100, 0.0).shape == (0, 4)
     x = machine.put(np.zeros((2, 0), np.float32))
-    loss, _, _ = machine.k.cross_entropy_rows(x, machine.put(np.zeros(2, np.int64)), None, -100, 0.1)
+    loss, _, _ = machine.k.cross_entropy_forward(x, machine.put(np.zeros(2, np.int64)), None, -100, 0.1)
     assert np.isnan(machine.get(loss)).all()
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapeloom_backend_cupy import kernels
-from tapeloom_backend_cupy.kernels import embedding, launch, optimizer
-from tapeloom_backend_cupy.kernels import rows as rows_module
+from tapeloom_backend_cupy import cuda
+from tapeloom_backend_cupy.cuda import embedding, launch, optimizer
+from tapeloom_backend_cupy.cuda import rows as rows_module
 
 
-def compare(machine: Any, name: str, arguments: tuple[Any, ...], tolerance: Any = None) -> None:
+def compare(machine: Any, name: str, arguments: tuple[Any, ...], tolerance: Any = None, **settings: Any) -> None:
     """Call launcher and twin with the same NumPy arguments and compare all results."""
 
     def move(value: Any) -> Any:
@@ -21,8 +21,8 @@ def compare(machine: Any, name: str, arguments: tuple[Any, ...], tolerance: Any 
             return [move(one) for one in value]
         return machine.put(value) if isinstance(value, np.ndarray) else value
 
-    got = getattr(machine.k, name)(*(move(argument) for argument in arguments))
-    wanted = getattr(kernels.TWINS, name)(*arguments)
+    got = getattr(machine.k, name)(*(move(argument) for argument in arguments), **settings)
+    wanted = getattr(cuda.TWINS, name)(*arguments, **settings)
 
     def walk(one: Any, other: Any) -> None:
         if isinstance(other, tuple | list):
@@ -61,7 +61,7 @@ def test_pooling(machine: Any, dtype: Any, rng: Any) -> None:
     x = rng.integers(-5, 6, (2, 3, 20, 17)).astype(dtype)
     x[0, 0, 3:9, 4] = np.nan
     compare(machine, "max_pool2d_with_indices", (x, *window, True))
-    out, indices = kernels.TWINS.max_pool2d_with_indices(x, *window, True)
+    out, indices = cuda.TWINS.max_pool2d_with_indices(x, *window, True)
     g = rng.standard_normal(out.shape).astype(dtype)
     compare(machine, "max_pool2d_backward", (g, indices, x.shape))
     compare(machine, "max_pool2d_backward", (g, indices, x.shape, *window))
@@ -77,10 +77,10 @@ def test_rows(machine: Any, dtype: Any, rng: Any, tolerance: Any, columns: int) 
     target = rng.integers(0, columns, 7)
     target[6] = -100
     labelled = (target, weight, -100, 0.1)
-    compare(machine, "cross_entropy_rows", (x, *labelled), tolerance)
-    saved = kernels.TWINS.cross_entropy_rows(x, *labelled)[1]
+    compare(machine, "cross_entropy_forward", (x, *labelled), tolerance)
+    saved = cuda.TWINS.cross_entropy_forward(x, *labelled)[1]
     g = rng.standard_normal(7).astype(dtype)
-    compare(machine, "cross_entropy_backward_rows", (g, x, target, weight, saved, -100, 0.1), tolerance)
+    compare(machine, "cross_entropy_backward", (g, x, target, weight, saved, -100, 0.1), tolerance)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 50])
@@ -99,9 +99,12 @@ def test_optimizers(machine: Any, dtype: Any, rng: Any, tolerance: Any, flags: A
         return [np.abs(rng.standard_normal(shape)).astype(dtype) for shape in ((3000,), (4, 5), (0,))]
 
     params, grads, first, second, third = (draw() for _ in range(5))
-    compare(machine, "sgd_step", (params, grads, first, 0.1, 0.9, 0.1, 0.01, *flags), tolerance)
-    rates = (5.0, 0.01, 0.9, 0.99, 1e-5, 0.1)
-    compare(machine, "adam_step", (params, grads, first, second, third, *rates, *flags, flags[0]), tolerance)
+    decay = {"weight_decay": 0.1, "maximize": flags[1]}
+    momentum = {"momentum": 0.9, "dampening": 0.1, "nesterov": flags[0]}
+    compare(machine, "fused_sgd", (params, grads, first), tolerance, lr=0.1, **momentum, **decay)
+    rates = {"step": 5.0, "lr": 0.01, "betas": (0.9, 0.99), "eps": 1e-5}
+    kind = {"amsgrad": True, "decoupled_weight_decay": flags[0]}
+    compare(machine, "fused_adam", (params, grads, first, second, third), tolerance, **rates, **kind, **decay)
 
 
 def test_matmul(machine: Any, dtype: Any, rng: Any, tolerance: Any) -> None:

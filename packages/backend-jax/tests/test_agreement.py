@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
-from tapeloom.tape.op import OPS
+from tapeloom.op.registry import OPS
 
 #: allowed difference, in spacings of the dtype at the largest magnitude of the result
 ROUNDED, FUNCTION, SUM, CHAIN = 2, 16, 64, 256

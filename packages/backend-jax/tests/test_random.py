@@ -46,14 +46,14 @@ def test_bits(name: str, seed: int) -> None:
 def test_compiled_words(backend: Any, seed: int, offset: int) -> None:
     """What accelerators compute, here on the CPU."""
     for n in (0, 1, 8, 1001):
-        compiled = backend._program_of("random_words")(np.uint64(seed), np.uint64(offset), n)
+        compiled = backend.call("random_words", np.uint64(seed), np.uint64(offset), n)
         assert (np.asarray(compiled) == native_words(np, seed, offset, n)).all()
-        assert (np.asarray(backend.random_words(seed, offset, n)) == native_words(np, seed, offset, n)).all()
+        assert (np.asarray(backend.random_words(seed, offset, n, tl.device("xla:0"))) == native_words(np, seed, offset, n)).all()
 
 
 def test_accelerators_compile_the_sizes_that_come_again(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend.kernels, "platform", "gpu")
-    first, second = (backend.random_words(5, offset, 777) for offset in (0, 3))
+    first, second = (backend.random_words(5, offset, 777, tl.device("xla:0")) for offset in (0, 3))
     assert (np.asarray(first) == native_words(np, 5, 0, 777)).all()
     assert (np.asarray(second) == native_words(np, 5, 3, 777)).all()
     assert second.committed

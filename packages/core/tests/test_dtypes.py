@@ -207,7 +207,7 @@ def test_a_complex_number_that_a_real_dtype_cannot_hold(device):
             lambda: tl.full((2,), 1j, dtype=tl.int8, device=device),
             f"full: the complex number 1j does not fit int8. {hint}",
         ),
-        (lambda: x.fill_(2j), f"full_like: the complex number 2j does not fit float32. {hint}"),
+        (lambda: x.fill_(2j), f"fill_: the complex number 2j does not fit float32. {hint}"),
         (
             lambda: put(1j),
             "tensor: complex numbers do not fit float32. Give a complex dtype, such as tapeloom.complex64.",

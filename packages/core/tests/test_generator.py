@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeloom import dtypes, generator, host_random
-from tapeloom.backend.arrayapi.random import Random
+from tapeloom.backend.kernels.random import Random
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 from tapeloom.generator import Generator
 

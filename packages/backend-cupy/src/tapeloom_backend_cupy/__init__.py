@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tapeloom.backend.hookspecs import hookimpl
-from tapeloom.backend.protocol import Backend
+from tapeloom.backend.runtime import Backend
 from tapeloom.errors import BackendError
 
 TAPELOOM_API = (1, 0)

@@ -1,4 +1,4 @@
-"""CupyBackend: the shared kernels over CuPy, with own CUDA kernels where CuPy has none or a slow one.
+"""CupyBackend: the runtime over CuPy. Its kernels are in ``kernels``, and the CUDA ones among them in ``cuda``.
 
 The class takes its module as an argument: over NumPy it runs with the kernels' NumPy twins, so that everything but the
 CUDA text itself is tested where there is no GPU.
@@ -7,18 +7,31 @@ CUDA text itself is tested where there is no GPU.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.tape.op import Op
-from tapeloom_backend_cupy import kernels
+from tapeloom_backend_cupy.kernels import CupyKernels
+
+if TYPE_CHECKING:
+    from tapeloom.backend.runtime import RuleRunner
+    from tapeloom.op.schema import OpSchema
+    from tapeloom.tape.plan import OpPlan
+    from tapeloom.tensors.node import Node
 
 Array = Any
+
+# One function of CuPy on float16 is computed in float32 and rounded once, just as a widened copy would be, at a third of
+# the memory traffic. Left out is what CuPy computes in several steps, and bfloat16, whose support CuPy calls experimental.
+FLOAT16_KERNELS = frozenset(
+    "add subtract multiply divide negative abs floor ceil trunc exp exp2 expm1 log log1p log2 log10 sqrt square "
+    "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh maximum minimum relu clamp where masked_fill "
+    "eq ne lt le gt ge isnan isinf isfinite positive alias clone".split()
+)
 
 
 class CupyBackend(ArrayAPIBackend):
@@ -26,19 +39,20 @@ class CupyBackend(ArrayAPIBackend):
 
     name = "cupy"
     device_type = "cuda"
-    # CuPy's own support is partial; these kernels of ours take it as it is
-    narrow_dtypes = frozenset({dtypes.bfloat16})
-    narrow_kernels = frozenset(
-        "matmul softmax log_softmax max_pool_with_indices max_pool_backward cross_entropy "
-        "cross_entropy_backward embedding_backward".split()
+    kernels_class = CupyKernels
+    # our CUDA kernels and cuBLAS read half types as they are and add up in float32
+    half_kernels = frozenset(
+        "matmul linear convolution sum softmax log_softmax cross_entropy_rows "
+        "max_pool_with_indices max_pool_backward".split()
     )
+    # matrix products, which tensor cores speed up, and single kernels
+    half_rules = frozenset({"matmul", "linear", "cross_entropy_rows", "max_pool_with_indices"})
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
         self.on_gpu = xp.__name__ == "cupy"
-        self.kernels = kernels.of(xp)
         self._several = self.device_count() > 1
-        self._scalar = functools.lru_cache(maxsize=1024, typed=True)(self._make_scalar)
+        self._kept_scalar = functools.lru_cache(maxsize=1024, typed=True)(self._new_scalar)
 
     # devices
 
@@ -61,158 +75,110 @@ class CupyBackend(ArrayAPIBackend):
             found["GPU"] = runtime.getDeviceProperties(self.current_index())["name"].decode()
         return found
 
-    def kernel(self, op: Op[Any, Any]) -> Callable[..., Any]:
-        found = super().kernel(op)
-        return self._entering(found) if self._several else found
+    def device_of(self, array: Array) -> Device:
+        return Device(self.device_type, int(array.device.id) if self.on_gpu else 0)
+
+    # With several GPUs everything runs with the right one as CuPy's current device: CuPy allocates and launches there.
+
+    def _on(self, device: Device) -> AbstractContextManager[Any]:
+        """Enter ``device``."""
+        return self.xp.cuda.Device(device.index) if self._several else nullcontext()
+
+    def _beside(self, *values: Any) -> AbstractContextManager[Any]:
+        """Enter the device of the first array among ``values``."""
+        first = self._first(values) if self._several else None
+        return nullcontext() if first is None else first.device
+
+    def _first(self, value: Any) -> Array | None:
+        if isinstance(value, (list, tuple)):
+            return next((array for item in value if (array := self._first(item)) is not None), None)
+        return value if isinstance(value, self.xp.ndarray) else None
 
     def _entering(self, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        """With several GPUs: run ``kernel`` with the device of its first array as the current one."""
-
         def entered(*values: Any) -> Any:
-            for value in values:
-                first = value[0] if isinstance(value, list) and value else value
-                if isinstance(first, self.xp.ndarray):
-                    with first.device:
-                        return kernel(*values)
-            return kernel(*values)
+            with self._beside(*values):
+                return kernel(*values)
 
         return entered
-
-    def pull(self, node: Any, g: Array) -> Any:
-        if not self._several:
-            return super().pull(node, g)
-        with self.xp.cuda.Device(node.kind.device.index):
-            return super().pull(node, g)
 
     # transfer
 
     def from_host(self, array: Any, device: Device) -> Array:
         if not self.on_gpu:
             return self.xp.array(array)
-        with self.xp.cuda.Device(device.index):
+        with self._on(device):
             return self.xp.asarray(array)
 
     def to_host(self, array: Array) -> Any:
         return self.xp.asnumpy(array) if self.on_gpu else self.xp.asarray(array)
 
     def to_device(self, array: Array, device: Device) -> Array:
-        if not self.on_gpu:
-            return array
-        with self.xp.cuda.Device(device.index):
-            return self.xp.array(array)
+        with self._on(device):
+            return self.xp.array(array) if self._several else array
+
+    def copy(self, array: Array) -> Array:
+        with self._beside(array):
+            return super().copy(array)
+
+    def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
+        with self._beside(index):
+            return super().in_range(index, low, high)
 
     # creation, on the device asked for
 
-    def scalar(self, value: bool | int | float, dtype: DType, device: Device) -> Array:
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         # numbers repeat from step to step; a kept 0-d array saves a transfer and its synchronisation
-        return self._scalar(value, repr(value), dtype, device)
+        return self._kept_scalar(value, repr(value), dtype, device)
 
-    def _make_scalar(self, value: Any, text: str, dtype: DType, device: Device) -> Array:
+    def _new_scalar(self, value: Any, text: str, dtype: DType, device: Device) -> Array:
         return self.full((), value, dtype, device)  # ``text`` tells 0.0 from -0.0 in the cache's key
 
     def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
-        if not self._several:
-            return super().zeros(size, dtype, device)
-        with self.xp.cuda.Device(device.index):
+        with self._on(device):
             return super().zeros(size, dtype, device)
 
-    def full(self, size: tuple[int, ...], value: bool | int | float, dtype: DType, device: Device) -> Array:
-        if not self._several:
-            return super().full(size, value, dtype, device)
-        with self.xp.cuda.Device(device.index):
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
+        with self._on(device):
             return super().full(size, value, dtype, device)
 
     def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
+        with self._on(device):
+            return super().arange(start, step, count, dtype, device)
+
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
+        with self._on(device):
+            return self.kernels.random_words(seed, offset, count)
+
+    # how kernels and gradient rules are run
+
+    def compute_dtype(self, op: OpSchema, dtype: DType) -> DType:
+        if dtype is dtypes.float16 and op.name in FLOAT16_KERNELS:
+            return dtype
+        return super().compute_dtype(op, dtype)
+
+    def kernel(self, op: OpSchema) -> Callable[..., Any]:
+        found = super().kernel(op)
+        return self._entering(found) if self._several else found
+
+    def call(self, kernel: str, *values: Any) -> Any:
+        with self._beside(*values):
+            return super().call(kernel, *values)
+
+    def rules_for(self, dtype: DType) -> RuleRunner | None:
+        usual = super().rules_for(dtype)
         if not self._several:
-            return super().arange(start, step, count, dtype, device)
-        with self.xp.cuda.Device(device.index):
-            return super().arange(start, step, count, dtype, device)
+            return usual
 
-    # kernels of our own
+        def run(plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+            with self._on(node.kind.device):
+                if usual is None:
+                    return plan.run(g, node.kept, node.edges, self.kernels)
+                return usual(plan, node, g)
 
-    def _has_kernel(self, x: Array) -> bool:
-        return self.dtype_of(x) in dtypes.FLOATS
+        return run
 
-    def matmul(self, x: Array, y: Array) -> Array:
-        # cupy.matmul casts batches of float16 to float32 and sends bfloat16 to its integer kernel
-        return self.kernels.matmul(x, y) if self._has_kernel(x) else self.xp.matmul(x, y)
+    # optimizers
 
-    def softmax(self, x: Array, dim: int) -> Array:
-        return self.kernels.softmax(x, dim) if x.ndim else self.full_of(x, 1)
-
-    def log_softmax(self, x: Array, dim: int) -> Array:
-        return self.kernels.log_softmax(x, dim) if x.ndim else self.zeros_of((), x)
-
-    def cross_entropy(
-        self, x: Array, target: Array, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
-    ) -> tuple[Array, tuple[Array, Array, Array]]:
-        losses, lse, factors = self.kernels.cross_entropy_rows(x, target, weight, ignore_index, label_smoothing)
-        total = factors.sum()
-        if reduction != "none":
-            losses = losses.sum() / total if reduction == "mean" else losses.sum()
-        return losses.astype(x.dtype), (lse[:, :1], lse[:, 1:], total)
-
-    def cross_entropy_backward(
-        self,
-        g: Array,
-        x: Array,
-        target: Array,
-        weight: Any,
-        top: Array,
-        log_sum: Array,
-        total: Array,
-        ignore_index: int,
-        reduction: str,
-        label_smoothing: float,
-    ) -> Array:
-        wide = g.astype(total.dtype)
-        if reduction == "mean":
-            wide = wide / total
-        lse = self.xp.concatenate([top, log_sum], axis=1)
-        return self.kernels.cross_entropy_backward_rows(wide, x, target, weight, lse, ignore_index, label_smoothing)
-
-    def max_pool_with_indices(
-        self, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-    ) -> tuple[Array, Array]:
-        if len(stride) != 2 or not self._has_kernel(x):  # the CUDA kernel is for planes
-            settings = (kernel_size, stride, padding, dilation, ceil_mode)
-            out, indices = super().max_pool_with_indices(self._widened(x), *settings)
-            return self._narrowed(out, self.dtype_of(x)), indices
-        return self.kernels.max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
-
-    def max_pool_backward(self, upstream: Array, indices: Array, x_size: tuple[int, ...]) -> Array:
-        # the places count through all spatial axes, so that one long axis does for them
-        def line(size: tuple[int, ...]) -> tuple[int, ...]:
-            return (*size[:2], 1, math.prod(size[2:]))
-
-        g, places = (array.reshape(line(array.shape)) for array in (upstream, indices))
-        return self.kernels.max_pool2d_backward(g, places, line(x_size)).reshape(x_size)
-
-    def embedding_backward(
-        self, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None
-    ) -> Array:
-        return self.kernels.embedding_backward(upstream, indices, num_embeddings, padding_idx)
-
-    def random_words(self, seed: int, offset: int, n: int) -> Array:
-        return self.kernels.random_words(seed, offset, n)
-
-    def sgd_step(self, *arguments: Any) -> Any:
-        return self.kernels.sgd_step(*arguments)
-
-    def adam_step(self, *arguments: Any) -> Any:
-        return self.kernels.adam_step(*arguments)
-
-    def add_at(self, target: Array, key: Any, value: Array) -> None:
-        """CUDA has atomic additions of 32-bit and 64-bit numbers; other dtypes are added in such a one."""
-        dtype = self.dtype_of(target)
-        if dtype is dtypes.int64:  # two's complement: the same bits as unsigned
-            unsigned = self.xp.uint64
-            self.xp.add.at(target.view(unsigned), key, self.xp.asarray(value).astype(self.xp.int64).view(unsigned))
-            return
-        if dtype in (dtypes.float32, dtypes.float64, dtypes.int32):
-            self.xp.add.at(target, key, value)
-            return
-        wide = self.xp.float32 if dtype.is_floating_point else self.xp.int32
-        total = target.astype(wide)
-        self.xp.add.at(total, key, self.xp.asarray(value).astype(wide))
-        target[...] = total.astype(target.dtype)
+    def update(self, *arguments: Any, **keywords: Any) -> Any:
+        with self._beside(*arguments, *keywords.values()):
+            return super().update(*arguments, **keywords)

@@ -1,9 +1,9 @@
-"""JaxBackend: every op compiled by XLA, and every op's gradient.
+"""JaxBackend: a runtime whose kernels are compiled by XLA.
 
-The methods of ``JaxKernels`` are texts that JAX traces. What core gets to call are programs made of them: one for each
-op (``kernel``), one for all gradient rules of a node, the sums over broadcast axes included (``pull``), and one for each
-other kernel that core calls by name. A call of a program costs a few microseconds; the same through jax.numpy two to
-ten times as much.
+The methods of ``JaxKernels`` are texts that JAX traces. What core gets to call are programs made of them: one for each op
+(``kernel_for``), one for all gradient rules of a node, the sums over broadcast axes included (``rules_for``), one for an
+optimizer's step over all parameters (``update``), and one for each other kernel (``call``). A call of a program costs a
+few microseconds; the same through jax.numpy two to ten times as much.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from tapeloom import dtypes
-from tapeloom.backend.arrayapi import ArrayAPIBackend
-from tapeloom.backend.protocol import Backend
+from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import BackendError, StateError, UnsupportedError
+from tapeloom.errors import BackendError, StateError
 from tapeloom.host_random import native_words
+from tapeloom.op.parameter import parameters_of
+from tapeloom.op.registry import REGISTRY
 from tapeloom.shapes import element_count
-from tapeloom.tape.op import REGISTRY
+from tapeloom_backend_jax.gradient import Gradient
+from tapeloom_backend_jax.hosted import Hosted, host
 from tapeloom_backend_jax.kernels import JaxKernels
-from tapeloom_backend_jax.program import compiled, of_method, sorts, with_defaults
-from tapeloom_backend_jax.pull import Pull
+from tapeloom_backend_jax.program import compiled, sorts
+from tapeloom_backend_jax.update import Columns, Update
 
 if TYPE_CHECKING:
-    from tapeloom.tape.node import Node
-    from tapeloom.tape.op import Op
-    from tapeloom.tape.rule import Plan
+    from tapeloom.backend.runtime import Kernel, RuleRunner
+    from tapeloom.op.schema import OpSchema
+    from tapeloom.tape.plan import OpPlan
+    from tapeloom.tensors.node import Node
 
 Array = Any
-Number = bool | int | float
+Number = bool | int | float | complex
 _jax: Any = jax  # where JAX's own annotations are not complete
 
 #: kernels that give their input back: arrays never change, so that neither a copy nor a program is needed
@@ -51,34 +53,24 @@ class JaxBackend(Backend):
 
     name = "jax"
     device_type = "xla"
+    kernels: JaxKernels
 
     def __init__(self, xp: Any = jnp) -> None:
         # float64 and int64 would silently become 32-bit numbers otherwise; the switch is for the whole process
         _jax.config.update("jax_enable_x64", True)
         self.devices = _devices()
         self.kernels = JaxKernels(xp, self.devices[0].platform)
-        self._host = ArrayAPIBackend(np)
-        self._programs: dict[str, Callable[..., Any]] = {}
-        self._pulls: dict[Plan, Pull] = {}
+        self._hosted = Hosted(self, follow=self.kernels.platform == "cpu")
+        self._op_programs: dict[tuple[OpSchema, DType | None], Kernel] = {}
+        self._programs: dict[str, Kernel] = {}
+        self._updates: dict[Any, Update] = {}
         self._drawn: set[int] = set()  # sizes of random draws so far
-        self._casts = {dtype: compiled("cast", self._caster(dtype), 1) for dtype in dtypes.ALL}
+        self._within = jax.jit(_within)
         homes = [SingleDeviceSharding(device) for device in self.devices]
         self._places = [jax.jit(lambda value: value, out_shardings=home) for home in homes]
         self._fills = [jax.jit(jnp.full, static_argnums=(0, 2), out_shardings=home) for home in homes]
-        self._kept_scalar: Any = lru_cache(1024)(self._new_scalar)
-        self._kept_zeros = lru_cache(256)(self._new_zeros)
-
-    def __getattr__(self, name: str) -> Any:
-        """The program of a kernel that core calls by name, such as an optimizer's step; made on first use."""
-        text = None if name.startswith("_") or name == "kernels" else getattr(self.kernels, name, None)
-        if not callable(text):
-            raise AttributeError(f"{type(self).__name__} has no kernel {name!r}")
-        program = self.kernel(REGISTRY[name]) if name in REGISTRY else of_method(name, text)
-        self.__dict__[name] = program = with_defaults(program, text)
-        return program
-
-    def _caster(self, dtype: DType) -> Callable[[Array], Array]:
-        return lambda x: self.kernels.cast(x, dtype)
+        self._kept_scalar: Any = lru_cache(1024)(_kept(self._new_scalar))
+        self._kept_zeros: Any = lru_cache(256)(_kept(self._new_zeros))
 
     # devices
 
@@ -97,7 +89,7 @@ class JaxBackend(Backend):
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": _jax.lib.__version__, "platform": self.kernels.platform}
 
-    # transfer and dtypes
+    # dtypes and transfer
 
     def native(self, dtype: DType) -> Any:
         return self.kernels.native(dtype)
@@ -105,8 +97,10 @@ class JaxBackend(Backend):
     def dtype_of(self, array: Array) -> DType:
         return self.kernels.dtype_of(array)
 
-    def cast(self, x: Array, dtype: DType) -> Array:
-        return x if x.dtype == self.kernels.native(dtype) else self._casts[dtype](x)
+    def device_of(self, array: Array) -> Device:
+        if isinstance(array, jax.core.Tracer) or len(self.devices) == 1:
+            return Device("xla", 0)
+        return Device("xla", self.devices.index(min(array.devices(), key=lambda device: device.id)))
 
     def from_host(self, array: Any, device: Device) -> Array:
         # A copy of our own: JAX reads the host's memory after this call returns, or goes on using it as the array's.
@@ -123,7 +117,13 @@ class JaxBackend(Backend):
         return placed
 
     def to_host(self, array: Array) -> Any:
-        return np.asarray(array)  # read-only, and on the CPU without a copy
+        try:
+            return np.asarray(array)  # read-only, and on the CPU without a copy
+        except jax.errors.TracerArrayConversionError:
+            raise StateError(
+                f"to_host: {array.dtype}{list(array.shape)} is traced by JAX: it stands for values that are not known yet. "
+                f"Do without .item(), .tolist(), .numpy() and shapes that depend on values while a step is captured."
+            ) from None
 
     def to_device(self, array: Array, device: Device) -> Array:
         target = self.devices[device.index or 0]
@@ -132,7 +132,7 @@ class JaxBackend(Backend):
         return jax.device_put(array, target)
 
     def copy(self, array: Array) -> Array:
-        return self.kernels.copy(array)
+        return array  # it never changes, so that one may stand for both
 
     # creation: small arrays on the host, so that a new size compiles nothing, large ones on the device
 
@@ -159,72 +159,70 @@ class JaxBackend(Backend):
         return self._put(np.full(size, value, native), device)
 
     def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
-        return self._put(self._host.arange(start, step, count, dtype, device), device)
+        return self._put(host.arange(start, step, count, dtype, device), device)
 
-    # what depends on values runs outside of programs
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
+        # NumPy has the same stream. XLA needs 0.2 s to compile a new count, and on the CPU it draws no faster, so only
+        # accelerators compile, and only for sizes that come again.
+        if self.kernels.platform == "cpu" or count not in self._drawn:
+            self._drawn.add(count)
+            return self._put(native_words(np, seed, offset, count), device)
+        # Placed: what is made from mere numbers belongs to no device, and JAX would compile all that follows anew.
+        place = self._places[device.index or 0]
+        return self.call("random_words", place(np.uint64(seed)), place(np.uint64(offset)), count)
 
-    def nonzero(self, x: Array) -> Array:
-        """On the host: XLA has no shapes that depend on values."""
-        places = self._host.nonzero(self.to_host(x))
-        return jax.device_put(np.ascontiguousarray(places), x.sharding)
+    # checks of values
 
-    def in_range(self, index: Array, low: Number, high: Number) -> bool:
+    def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
         if isinstance(index, jax.core.Tracer):
             return True  # inside a larger program values are not known; XLA keeps reads and writes inside the array
-        return bool(self.within(index, low, high))
-
-    # random numbers
-
-    def random_words(self, seed: Any, offset: Any, n: int) -> Array:
-        if isinstance(seed, int) and isinstance(offset, int):
-            # NumPy has the same stream. XLA needs 0.2 s to compile a new n, and on the CPU it draws no faster, so
-            # only accelerators compile, and only for sizes that come again.
-            if self.kernels.platform == "cpu" or n not in self._drawn:
-                self._drawn.add(n)
-                return self._put(native_words(np, seed, offset, n), Device("xla", 0))
-            # Placed: what is made from mere numbers belongs to no device, and JAX would compile all that follows anew.
-            seed, offset = (self._places[0](np.uint64(part)) for part in (seed, offset))
-        return self._program_of("random_words")(seed, offset, n)
-
-    def integers_from_words(self, words: Array, low: Any, span: Any, wide: bool) -> Array:
-        span = np.uint64(span) if isinstance(span, int) else span  # may exceed int64, which JAX makes of Python's ints
-        return self._program_of("integers_from_words")(words, low, span, wide)
-
-    def _program_of(self, name: str) -> Callable[..., Any]:
-        program = self._programs.get(name)
-        if program is None:
-            program = self._programs[name] = of_method(name, getattr(self.kernels, name))
-        return program
+        if self.kernels.platform == "cpu":
+            return host.in_range(np.asarray(index), low, high)  # nothing is compiled for a new size
+        return bool(self._within(index, low, high))
 
     # how kernels and rules are run
 
-    def kernel(self, op: Op[Any, Any]) -> Callable[..., Any]:
-        """The program of ``op``, compiled once for each combination of its settings and shapes."""
-        program = self._programs.get(op.name)
+    def call(self, kernel: str, *values: Any) -> Any:
+        program = self._programs.get(kernel)
         if program is None:
-            program = self._programs[op.name] = self._op_program(op)
-        return program
+            text = getattr(self.kernels, kernel)
+            parameters = REGISTRY[kernel].parameters if kernel in REGISTRY else parameters_of(text, skip=1)
+            program = self._programs[kernel] = compiled(kernel, text, sorts(parameters))
+        return program(*values)
 
-    def _op_program(self, op: Op[Any, Any]) -> Callable[..., Any]:
+    def kernel_for(self, op: OpSchema, dtype: DType) -> Kernel:
+        """The program of ``op``, compiled once for each combination of its settings and shapes."""
         if op.name in SAME:
             return _same
-        if op.name == "nonzero":
-            return self.nonzero
-        text = getattr(self.kernels, op.name, None)
-        if text is None:
-            raise UnsupportedError(
-                f"{op.name}: the backend {self.name!r} (device type {self.device_type!r}) has no kernel of this name. "
-                f"Move the tensors to another device, for instance with .cpu()."
-            )
-        annotations = ["Array" if role else annotation for _, annotation, role in op.roles if annotation != "Cast"]
-        return compiled(op.name, text, len(annotations), *sorts(annotations))
+        if op.dynamic:
+            return self._hosted.dynamic(op, dtype)
+        key = op, None if self.compute_dtype(op, dtype) is dtype else dtype
+        program = self._op_programs.get(key)
+        if program is None:
+            program = super().kernel_for(op, dtype)  # half types are widened and rounded inside
+            if hasattr(self.kernels, op.name):
+                program = compiled(op.name, program, sorts(op.parameters))
+            program = self._op_programs[key] = self._hosted.kernel(op, dtype, program)
+        return program
 
-    def pull(self, node: Node, g: Array) -> list[tuple[Node, Array]]:
-        plan = node.plan
-        found = self._pulls.get(plan)
+    def rules_for(self, dtype: DType) -> RuleRunner:
+        programs: dict[OpPlan, Callable[[Node, Array], list[tuple[Node, Array]]]] = {}
+
+        def run(plan: OpPlan, node: Node, g: Array) -> list[tuple[Node, Array]]:
+            program = programs.get(plan)
+            if program is None:
+                program = programs[plan] = self._hosted.rules(plan, Gradient(plan, dtype, self))
+            return program(node, g)
+
+        return run
+
+    def update(
+        self, name: str, formula: Callable[..., Any], arrays: Columns, settings: dict[str, Any]
+    ) -> list[list[Any]]:
+        found = self._updates.get(formula)
         if found is None:
-            found = self._pulls[plan] = Pull(plan, self.kernels)
-        return found(node, g)
+            found = self._updates[formula] = Update(name, formula, self)
+        return found(arrays, settings)
 
 
 def _devices() -> list[Any]:
@@ -236,6 +234,23 @@ def _devices() -> list[Any]:
         if chosen:
             mend = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
         raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {mend}") from error
+
+
+def _kept(make: Callable[..., Array]) -> Callable[..., Array]:
+    """``make``, whose results are kept: where JAX is tracing they are computed at once, for no tracer may be kept."""
+
+    def made(*arguments: Any) -> Array:
+        array = make(*arguments)
+        if not isinstance(array, jax.core.Tracer):
+            return array
+        with jax.ensure_compile_time_eval():
+            return make(*arguments)
+
+    return made
+
+
+def _within(index: Array, low: Array, high: Array) -> Array:
+    return jnp.all((index >= low) & (index < high))
 
 
 def _same(x: Array) -> Array:

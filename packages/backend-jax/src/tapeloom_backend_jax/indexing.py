@@ -1,4 +1,4 @@
-"""Indexing on immutable arrays: new values where the shared text writes into a copy.
+"""Indexing on immutable arrays.
 
 The numbers of a key (positions and starts) are operands, so ``x[i]`` compiles once for all ``i``; only its structure is
 compiled for. Core has checked that positions lie in range, hence ``promise_in_bounds``: no masks, no clamps.
@@ -6,13 +6,13 @@ compiled for. Core has checked that positions lie in range, hence ``promise_in_b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tapeloom.backend.kernels.indexing import advanced
 from tapeloom.keys import NEW, PICK, Key
 
 Array = Any
@@ -74,11 +74,20 @@ class _Box:
 
 
 class Indexing:
-    """Overrides of the shared indexing kernels; stands before ArrayAPIBackend among the bases of the kernels."""
+    """Overrides of the shared indexing kernels; stands before ArrayKernels among the bases of the kernels."""
 
-    # basic keys
+    def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
+        # arrays never change: the one write of all shared kernels
+        target = x.at[key]
+        if how == "set":
+            return target.set(value, **_IN_RANGE)
+        if x.dtype == bool:  # XLA has no sum of bools
+            return target.max(value, **_IN_RANGE)
+        return target.add(value, **_IN_RANGE)
 
-    def slice(self, x: Array, key: Key) -> Array:
+    # where a start or position is a value, which Python's slices cannot hold while JAX traces
+
+    def slice_get(self, x: Array, key: Key) -> Array:
         return _Box(key, x.shape).read(x).reshape(key.shape())
 
     def unslice(self, x: Array, key: Key, size: Ints) -> Array:
@@ -99,51 +108,15 @@ class Indexing:
     def select_column(self, x: Array, column: Any) -> Array:
         return lax.dynamic_index_in_dim(x, column, 1, keepdims=False)
 
-    # integer arrays
+    # reads at positions that core has checked: the shared texts would mask or clamp them
 
     def index(self, x: Array, indices: list[Array], dims: Ints) -> Array:
-        return x.at[_key(x.ndim, indices, dims)].get(**_IN_RANGE)
+        return x.at[advanced(x.ndim, indices, dims)].get(**_IN_RANGE)
 
-    def index_put(self, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False) -> Array:
-        target = x.at[_key(x.ndim, indices, dims)]
-        return _add(target, value, x.dtype) if accumulate else target.set(value, **_IN_RANGE)
-
-    def gather(self, x: Array, dim: int, index: Array) -> Array:
+    def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
         if not x.ndim:
             return jnp.broadcast_to(x, index.shape)
-        return x.at[_along(x.ndim, dim, index)].get(**_IN_RANGE)
-
-    def scatter_add(self, x: Array, dim: int, index: Array, src: Array) -> Array:
-        if not x.ndim:
-            return x + jnp.sum(src, dtype=x.dtype)
-        part = src[tuple(slice(0, length) for length in index.shape)]
-        return _add(x.at[_along(x.ndim, dim, index)], part, x.dtype)
+        return x.at[self._along(x.ndim, dim, index)].get(**_IN_RANGE)
 
     def index_select(self, x: Array, dim: int, index: Array) -> Array:
         return x.at[(slice(None),) * dim + (index.reshape(-1),)].get(**_IN_RANGE) if x.ndim else x
-
-    def index_add(self, x: Array, dim: int, index: Array, source: Array) -> Array:
-        if not x.ndim:
-            return x + source.reshape(())
-        return _add(x.at[(slice(None),) * dim + (index.reshape(-1),)], source, x.dtype)
-
-    def within(self, index: Array, low: Array, high: Array) -> Array:
-        """Whether all positions lie in low <= i < high, as an array; ``in_range`` of the backend waits for it."""
-        return jnp.all((index >= low) & (index < high))
-
-
-def _add(target: Any, value: Array, dtype: Any) -> Array:
-    """Add at an ``x.at[...]``; for bool, where XLA has no sum, or."""
-    return target.max(value, **_IN_RANGE) if dtype.kind == "b" else target.add(value, **_IN_RANGE)
-
-
-def _key(ndim: int, indices: Sequence[Array], dims: Ints) -> tuple[Any, ...]:
-    key: list[Any] = [slice(None)] * ndim
-    for dim, index in zip(dims, indices, strict=True):
-        key[dim] = index
-    return tuple(key)
-
-
-def _along(ndim: int, dim: int, index: Array) -> tuple[Array, ...]:
-    """Indices that read ``index`` along ``dim`` and each position itself along the other dimensions."""
-    return tuple(index if axis == dim else lax.broadcasted_iota(index.dtype, index.shape, axis) for axis in range(ndim))

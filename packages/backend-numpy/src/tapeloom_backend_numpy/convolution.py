@@ -18,14 +18,14 @@ from tapeloom.backend.kernels.window import Ints, Window, out_size, reached, unf
 
 Array = Any
 
-#: below this many numbers a window row is too short for a product of its own: whole windows are gathered instead
-_SHORT_ROW = 48
+#: up to so many numbers are too few for a product of their own: then more axes of a window are gathered at once
+_FEW = 48
 
 
 class _Plan:
     """The sizes of one convolution: all that follows from shapes and settings alone."""
 
-    __slots__ = ("around", "inside", "keys", "matrix", "order", "out", "padded", "panel", "strides", "view")
+    __slots__ = ("around", "gathered", "inside", "keys", "matrix", "order", "out", "padded", "panel", "strides", "view")
 
     def __init__(self, x_size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, itemsize: int) -> None:
         batch, channels, *lengths = x_size
@@ -45,29 +45,25 @@ class _Plan:
         along_batch, *along, along_channels = size
         steps = [one * step for one, step in zip(along, stride, strict=True)]
         spreads = [one * spread for one, spread in zip(along, dilation, strict=True)]
-        row = kernel[-1] * channels
-        #: the key of the windows that each row of the kernel meets in the panel; None where rows are short
-        self.keys: tuple[Any, ...] | None = None
-        if row <= _SHORT_ROW:
-            self.view: Ints = (batch, *out, *kernel, channels)
-            self.strides: Ints = (along_batch, *steps, *spreads, along_channels)
-            self.panel: Ints = (batch * prod(out), prod(kernel) * channels)
-            self.matrix: Ints = self.panel
-            return
-        self.view = (batch, *grown[:-1], out[-1], kernel[-1], channels)
-        self.strides = (along_batch, *along[:-1], steps[-1], spreads[-1], along_channels)
-        self.panel = (*self.view[:-2], row)
-        self.keys = tuple(
-            (slice(None), *reached(lead, stride, dilation, out)) for lead in product(*map(range, kernel[:-1]))
-        )
-        # the last two axes as one: with stride 1 a view, where more of them would be a copy
-        self.matrix = (batch, *out[:-2], prod(out[-2:]), row)
+        #: how many axes of the windows are gathered, from the last one on
+        self.gathered = next((n for n in range(1, len(out)) if prod(kernel[-n:]) * channels > _FEW), len(out))
+        whole, kept = len(out) - self.gathered, slice(-self.gathered, None)
+        self.view: Ints = (batch, *grown[:whole], *out[kept], *kernel[kept], channels)
+        self.strides: Ints = (along_batch, *along[:whole], *steps[kept], *spreads[kept], along_channels)
+        row = prod(kernel[kept]) * channels
+        self.panel: Ints = (batch, *grown[:whole], *out[kept], row)
+        #: for each element of the kernel's other axes the key of its windows in the panel
+        self.keys = [
+            (slice(None), *reached(lead, stride, dilation, out)) for lead in product(*map(range, kernel[:whole]))
+        ]
+        # with stride 1 these axes are one already; to put more of them together would be a copy
+        lines = (batch, *out[: whole - 1], prod(out[whole - 1 :])) if whole else (batch * prod(out),)
+        self.matrix: Ints = (*lines, row)
 
     def windows(self, np: Any, x: Array) -> Iterator[Any]:
-        """The windows of each row of the kernel as matrices, (its number, windows); or all at once, (None, windows).
+        """The windows as matrices, one for each element of the kernel's axes that are not gathered.
 
-        Windows along the last axis are gathered once, for the whole input; the rows of the kernel then read slices of
-        that.
+        The others are gathered once, for the whole input; these read slices of that.
         """
         moved = x.transpose(self.order)
         if self.inside is None:
@@ -76,11 +72,8 @@ class _Plan:
             padded = np.zeros(self.padded, dtype=x.dtype)
             padded[self.inside] = moved
         panel = np.ndarray(self.view, padded.dtype, padded, 0, self.strides).reshape(self.panel)
-        if self.keys is None:
-            yield None, panel
-            return
-        for number, key in enumerate(self.keys):
-            yield number, panel[key].reshape(self.matrix)
+        for key in self.keys:
+            yield panel[key].reshape(self.matrix)
 
 
 #: sizes repeat from step to step
@@ -104,10 +97,9 @@ class ChannelsLast(Window):
             return Window.convolution(self, x, weight, bias, stride, padding, dilation, groups)
         np = self.xp
         plan = _plan(x.shape, weight.shape[2:], stride, padding, dilation, x.itemsize)
-        rows = _filter_rows(np, weight)
         out: Any = None
-        for number, windows in plan.windows(np, x):
-            part = np.matmul(windows, rows.reshape(-1, rows.shape[2]) if number is None else rows[number])
+        for windows, rows in zip(plan.windows(np, x), _rows(np, weight, plan.gathered), strict=True):
+            part = np.matmul(windows, rows)
             out = part if out is None else np.add(out, part, out=out)
         out = out.reshape(x.shape[0], *plan.out, weight.shape[0])
         if bias is not None:
@@ -130,10 +122,9 @@ class ChannelsLast(Window):
         channels_out, channels, *kernel = weight_size
         plan = _plan(x.shape, weight_size[2:], stride, padding, dilation, x.itemsize)
         g = upstream.transpose(plan.order).reshape(-1, channels_out)
-        rows = np.empty((prod(kernel[:-1]), kernel[-1] * channels, channels_out), dtype=upstream.dtype)
-        for number, windows in plan.windows(np, x):
-            target = rows.reshape(-1, channels_out) if number is None else rows[number]
-            np.matmul(windows.reshape(-1, target.shape[0]).T, g, out=target)
+        rows = np.empty((len(plan.keys), plan.panel[-1], channels_out), dtype=upstream.dtype)
+        for windows, target in zip(plan.windows(np, x), rows, strict=True):
+            np.matmul(windows.reshape(-1, plan.panel[-1]).T, g, out=target)
         axes = len(kernel)
         return rows.reshape(*kernel, channels, channels_out).transpose(axes + 1, axes, *range(axes))
 
@@ -158,7 +149,7 @@ class ChannelsLast(Window):
         batch, out = x_size[0], upstream.shape[2:]
         g = upstream.transpose(plan.order).reshape(-1, upstream.shape[1])
         padded = np.zeros(plan.padded, dtype=upstream.dtype)
-        rows = _filter_rows(np, weight)
+        rows = _rows(np, weight, 1)
         for number, lead in enumerate(product(*map(range, kernel[:-1]))):
             part = np.matmul(g, rows[number].T).reshape(batch, *out, kernel[-1], x_size[1])
             for j in range(kernel[-1]):
@@ -171,8 +162,8 @@ def _first(array: Array) -> Array:
     return array.transpose(0, array.ndim - 1, *range(1, array.ndim - 1))
 
 
-def _filter_rows(np: Any, weight: Array) -> Array:
-    """The kernels as one matrix for each row of a kernel: (rows, width * channels, out channels)."""
+def _rows(np: Any, weight: Array, gathered: int) -> Array:
+    """The kernels as matrices (elements of the last ``gathered`` axes * channels, out channels), one for each element of the others."""
     out, channels, *kernel = weight.shape
     last = np.ascontiguousarray(weight.transpose(*range(2, weight.ndim), 1, 0))
-    return last.reshape(prod(kernel[:-1]), kernel[-1] * channels, out)
+    return last.reshape(prod(kernel[:-gathered]), prod(kernel[-gathered:]) * channels, out)

@@ -29,7 +29,7 @@ from tapeloom.errors import (
     MissingCheckpointError,
 )
 from tapeloom.ops.creation import from_host
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor, host_array, read_array
 
 __all__ = ["load", "save"]
 
@@ -60,7 +60,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     writer = _Writer()
     structure = writer.encode(obj, ())
     text = json.dumps({"format": writer.format, "structure": structure}, separators=(",", ":"), allow_nan=False)
-    arrays = {name: host.to_host(tensor) for name, tensor in writer.tensors.items()}
+    arrays = {name: host.contiguous(host_array(tensor)) for name, tensor in writer.tensors.items()}
     arrays |= {name: host.as_pairs(arrays[name]) for name in writer.pairs}
     _write_atomically(target, arrays, {_KEY: text})
 
@@ -170,7 +170,7 @@ class _Writer:
         return {"items": pairs}
 
     def _name(self, tensor: Tensor, way: tuple[Any, ...]) -> str:
-        found = self._names.get(id(tensor.array))
+        found = self._names.get(id(read_array(tensor)))
         if found is not None and self.tensors[found].kind is tensor.kind:
             return found
         wanted = ".".join(str(step) for step in way) or "tensor"
@@ -180,7 +180,7 @@ class _Writer:
             count += 1
             name = f"{wanted}#{count}"
         self.tensors[name] = tensor
-        self._names[id(tensor.array)] = name
+        self._names[id(read_array(tensor))] = name
         return name
 
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 import math
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from tapeloom import dtypes
+from tapeloom import dtypes, host_random
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
-
-if TYPE_CHECKING:
-    from tapeloom.tensor.tensor import Tensor
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 
 
 def native(dtype: DType) -> Any:
@@ -171,21 +168,10 @@ def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: floa
     """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
     import numpy as np
 
-    from tapeloom import host_random
-
     count = math.prod(size)
     words = host_random.native_words(np, seed, offset, host_random.normal_words(count))
     numbers = host_random.normal_from_words(np, words, mean, std)[:count]
     return numbers.astype(native(dtype), copy=False).reshape(size)
-
-
-def to_numpy(tensor: Tensor, *, force: bool) -> Any:
-    """See ``Tensor.numpy``."""
-    if tensor.requires_grad and not force:
-        raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy().")
-    if tensor.device.type != "cpu" and not force:
-        raise DeviceError(f"numpy: this tensor is on {tensor.device}. Use .cpu().numpy() to copy it to the host first.")
-    return read_only(tensor.kind.backend.to_host(tensor.array))
 
 
 def read_only(array: Any) -> Any:
@@ -195,26 +181,11 @@ def read_only(array: Any) -> Any:
     return view
 
 
-def array_protocol(tensor: Tensor, dtype: Any, copy: bool | None) -> Any:
-    """See ``Tensor.__array__``."""
-    array = to_numpy(tensor, force=False)
-    if dtype is not None and array.dtype != dtype:
-        return array.astype(dtype)
-    return array.copy() if copy else array
-
-
-def to_host_copy(tensor: Tensor) -> Any:
-    """A NumPy copy of any tensor's values."""
+def contiguous(array: Any) -> Any:
+    """``array`` in C order; it may be the same one."""
     import numpy as np
 
-    return np.array(tensor.kind.backend.to_host(tensor.array))
-
-
-def to_host(tensor: Tensor) -> Any:
-    """The values of any tensor as a NumPy array in C order, which may share its memory."""
-    import numpy as np
-
-    return np.asarray(tensor.kind.backend.to_host(tensor.array), order="C")
+    return np.asarray(array, order="C")
 
 
 # files

@@ -35,7 +35,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     reduction,
 )
 from tapeloom.tape.walk import tensor_backward
-from tapeloom.tensor.tensor import Tensor, make
+from tapeloom.tensors.tensor import Tensor, make
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {

@@ -9,7 +9,7 @@ from tapeloom import dtypes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 _options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80}
 
@@ -25,11 +25,10 @@ def set_printoptions(
     _options.update({name: value for name, value in given.items() if value is not None})
 
 
-def tensor_text(tensor: Tensor) -> str:
-    """``tensor([[1., 2.]], device='xla:0', dtype=tapeloom.float64, grad_fn=<AddBackward>)``."""
+def tensor_text(tensor: Tensor, array: Any) -> str:
+    """``tensor([[1., 2.]], device='xla:0', dtype=tapeloom.float64, grad_fn=<AddBackward>)``; ``array`` holds the values."""
     import numpy as np
 
-    array = tensor.kind.backend.to_host(tensor.array)
     if tensor.dtype.half:
         array = np.asarray(array, dtype="float32")
     head = f"{type(tensor).__name__.lower() if type(tensor).__name__ == 'Tensor' else type(tensor).__name__}("

@@ -11,11 +11,11 @@ import pytest
 
 import tapeloom as tl
 from tapeloom.backend.plugins import get_backend
-from tapeloom.tape import roles
-from tapeloom.tape.op import REGISTRY
+from tapeloom.op import dtype_rules
+from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import GradcheckError, checks, conformance, refusals
 from tapeloom.testing.table import load
-from tapeloom_backend_numpy.backend import NumpyBackend
+from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
 TABLE = load()
 
@@ -32,7 +32,17 @@ def serving(backend: Any) -> Iterator[None]:
 
 def planted(**kernels: Any) -> NumpyBackend:
     """The NumPy backend with some kernels replaced."""
-    return type("Planted", (NumpyBackend,), {"name": "planted", **kernels})(np)
+    own = type("PlantedKernels", (NumpyKernels,), kernels)
+    return type("Planted", (NumpyBackend,), {"name": "planted", "kernels_class": own})(np)
+
+
+def walked(change: Any) -> NumpyBackend:
+    """The NumPy backend whose way of running gradient rules is changed: ``change(pairs)`` instead of the pairs."""
+
+    def rules_for(self: Any, dtype: Any) -> Any:
+        return lambda plan, node, g: change(plan.run(g, node.kept, node.edges, self.kernels))
+
+    return type("Walked", (NumpyBackend,), {"name": "planted", "rules_for": rules_for})(np)
 
 
 def bites(check: str, row: str, backend: Any, dtype: Any = tl.float32, raises: type[Exception] = AssertionError) -> str:
@@ -130,7 +140,7 @@ def test_a_loss_for_no_elements_is_seen():
 
 def test_other_random_bits_are_seen():
     def random_words(self, seed, offset, n):
-        return super(NumpyBackend, self).random_words(seed + 1, offset, n)
+        return NumpyKernels.random_words(self, seed + 1, offset, n)
 
     assert "rand(2, 3) for float32 on planted" in bites("value", "rand", planted(random_words=random_words))
 
@@ -148,10 +158,8 @@ def test_a_kernel_that_minds_the_memory_order_is_seen():
 
 
 def test_a_wrong_walk_is_seen():
-    def pull(self, node, g):
-        return [(edge, gradient * 1.001) for edge, gradient in NumpyBackend.pull(self, node, g)]
-
-    text = bites("gradient", "sin", planted(pull=pull), raises=GradcheckError)
+    backend = walked(lambda pairs: [(edge, gradient * 1.001) for edge, gradient in pairs])
+    text = bites("gradient", "sin", backend, raises=GradcheckError)
     assert "along a random direction (seed " in text
 
 
@@ -168,15 +176,16 @@ def rule(name: str, function: Any, monkeypatch: pytest.MonkeyPatch, slot: int = 
     """Plant another gradient rule, of the same arguments, in the op ``name``."""
     op = REGISTRY[name]
     monkeypatch.setattr(op.rules[slot], "function", function)
-    op.forget()
+    op.invalidate()
 
 
 @pytest.fixture
-def repaired() -> Iterator[None]:
-    """Ops forget the plans that were made of planted rules."""
+def repaired(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ops forget what was made of planted rules and settings, once these are gone."""
     yield
+    monkeypatch.undo()
     for op in REGISTRY.values():
-        op.forget()
+        op.invalidate()
 
 
 @pytest.mark.usefixtures("repaired")
@@ -200,19 +209,16 @@ def test_a_rule_that_is_wrong_on_tensors_alone_is_seen(monkeypatch):
 
 
 def test_a_gradient_that_depends_on_who_else_needs_one_is_seen():
-    def linear_backward(self, node, g):
-        pairs = NumpyBackend.pull(self, node, g)
+    def dependent(pairs):
         return [(edge, gradient * (1.0 if len(pairs) > 1 else 2.0)) for edge, gradient in pairs]
 
-    text = bites("partial_gradient", "atan2", planted(pull=linear_backward))
+    text = bites("partial_gradient", "atan2", walked(dependent))
     assert "the gradient of input 0 differs when it alone needs one" in text
 
 
 def test_a_gradient_in_another_dtype_is_seen():
-    def pull(self, node, g):
-        return [(edge, gradient.astype(np.float64)) for edge, gradient in NumpyBackend.pull(self, node, g)]
-
-    assert "the float32 gradient of input 0 holds float64" in bites("gradient_dtype", "sin", planted(pull=pull))
+    backend = walked(lambda pairs: [(edge, gradient.astype(np.float64)) for edge, gradient in pairs])
+    assert "the float32 gradient of input 0 holds float64" in bites("gradient_dtype", "sin", backend)
 
 
 # forms
@@ -240,9 +246,12 @@ def test_a_method_that_does_something_else_is_seen(monkeypatch):
         run("spelling", TABLE["sin"], tl.float32)
 
 
+@pytest.mark.usefixtures("repaired")
 def test_another_promotion_is_seen(monkeypatch):
-    monkeypatch.setattr(REGISTRY["atan2"], "policy", lambda op, dtype, cast: (tl.float64, tl.float64))
-    monkeypatch.setattr(REGISTRY["atan2"], "entries", {})
+    op = REGISTRY["atan2"]
+    monkeypatch.setattr(op.dtype_rule, "gives", "double")
+    monkeypatch.setitem(dtype_rules.GIVES, "double", lambda dtype: (tl.float64, tl.float64))
+    op.invalidate()
     with serving(planted()), pytest.raises(AssertionError, match="the result is float64, float32 was expected"):
         run("promotion", TABLE["atan2"], tl.float32)
 
@@ -250,17 +259,21 @@ def test_another_promotion_is_seen(monkeypatch):
 # errors
 
 
+@pytest.mark.usefixtures("repaired")
 def test_a_missing_check_is_seen(monkeypatch):
     monkeypatch.setattr(REGISTRY["linear"], "check", None)
+    REGISTRY["linear"].invalidate()
     with serving(planted()), pytest.raises(AssertionError, match="came, ShapeError was expected"):
         run("failure", TABLE["linear"], tl.float32)
 
 
+@pytest.mark.usefixtures("repaired")
 def test_another_message_is_seen(monkeypatch):
     def check(op, x, weight, bias):
         raise tl.errors.ShapeError("linear: shapes do not fit.")
 
     monkeypatch.setattr(REGISTRY["linear"], "check", check)
+    REGISTRY["linear"].invalidate()
     with (
         serving(planted()),
         pytest.raises(AssertionError, match=r"the message is\s+linear: shapes do not fit\.\s+and should be\s"),
@@ -268,13 +281,13 @@ def test_another_message_is_seen(monkeypatch):
         run("failure", TABLE["linear"], tl.float32)
 
 
+@pytest.mark.usefixtures("repaired")
 def test_a_setting_that_is_not_checked_is_seen(monkeypatch):
     op = REGISTRY["sum"]
-    lenient = tuple((place, name, None if name == "keepdim" else f) for place, name, f in op.static_positions)
-    monkeypatch.setattr(op, "static_positions", lenient)
+    monkeypatch.setattr(op.parameters[op.position("keepdim")], "normalise", None)
+    op.invalidate()
     with serving(planted()), pytest.raises(AssertionError, match="sum with keepdim='yes' on planted"):
         run("refusal", TABLE["sum"], tl.float32)
-    assert roles.STATICS["bool"] is not None
 
 
 # the backend
@@ -300,8 +313,13 @@ def test_a_further_parameter_is_seen():
 
 def test_a_misspelt_kernel_is_seen():
     conformance.check_strangers(get_backend("cpu"))
-    with pytest.raises(AssertionError, match="planted: tahn: no op and no part of the protocol"):
+    with pytest.raises(AssertionError, match="planted: tahn: no op and no part of what core calls"):
         conformance.check_strangers(planted(tahn=lambda self, x: x))
+
+
+def test_a_kernel_in_the_wrong_class_is_refused():
+    with pytest.raises(TypeError, match="Misplaced.exp2 is a kernel. Put it into a subclass of ArrayKernels"):
+        type("Misplaced", (NumpyBackend,), {"exp2": lambda self, x: x})
 
 
 # the whole way, as a plugin's author goes it
@@ -312,11 +330,14 @@ def test_a_plugins_test_file_is_ten_lines(pytester):
         """
         import numpy
         from tapeloom.testing import Conformance
-        from tapeloom_backend_numpy.backend import NumpyBackend
+        from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
-        class Mine(NumpyBackend):
+        class Kernels(NumpyKernels):
             def exp2(self, x):
                 return numpy.exp(x)
+
+        class Mine(NumpyBackend):
+            kernels_class = Kernels
 
         class TestMine(Conformance):
             device = "mine"
@@ -336,11 +357,14 @@ def test_a_deviation_stands_in_the_xfail_file(pytester):
         test_mine="""
         import numpy
         from tapeloom.testing import Conformance
-        from tapeloom_backend_numpy.backend import NumpyBackend
+        from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
-        class Mine(NumpyBackend):
+        class Kernels(NumpyKernels):
             def exp2(self, x):
                 return numpy.exp(x)
+
+        class Mine(NumpyBackend):
+            kernels_class = Kernels
 
         class TestMine(Conformance):
             device = "mine"

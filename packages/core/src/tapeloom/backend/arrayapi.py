@@ -21,6 +21,15 @@ class ArrayAPIBackend(Backend):
 
     kernels_class: type[ArrayKernels] = ArrayKernels
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in vars(cls):
+            if hasattr(ArrayKernels, name) and not hasattr(ArrayAPIBackend, name) and not name.startswith("_"):
+                raise TypeError(
+                    f"{cls.__name__}.{name} is a kernel. Put it into a subclass of ArrayKernels, and name that class as "
+                    f"kernels_class of {cls.__name__}."
+                )
+
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         self.kernels = self.kernels_class(xp)

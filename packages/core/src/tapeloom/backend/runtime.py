@@ -7,20 +7,19 @@ rules are run, what it cannot do) and *kernels* (an object with a method for eac
 
 from __future__ import annotations
 
-import warnings
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapeloom import dtypes
+from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import UnsupportedError
-from tapeloom.modes import MODES
 
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
-    from tapeloom.tensor.node import Node
+    from tapeloom.tensors.node import Node
 
 
 class Array(Protocol):
@@ -57,6 +56,8 @@ class Backend:
     half_kernels: frozenset[str] = frozenset()
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
+    #: ops whose gradient rules take half arrays as they are, for they are such kernels again
+    half_rules: frozenset[str] = frozenset()
 
     # devices
 
@@ -146,7 +147,7 @@ class Backend:
 
     def call(self, kernel: str, *values: Any) -> Any:
         """Run a kernel that is no op's, or an op's outside of any recording."""
-        return getattr(self.kernels, kernel)(*values)
+        return getattr(self.completed, kernel)(*values)
 
     def compute_dtype(self, op: OpSchema, dtype: DType) -> DType:
         """The dtype that the kernel of ``op`` gets for inputs of ``dtype``: half types are computed in float32."""
@@ -170,33 +171,23 @@ class Backend:
 
     def kernel(self, op: OpSchema) -> Kernel:
         """The kernel of ``op`` as this backend runs it."""
-        found = getattr(self.kernels, op.name, None)
-        if found is None or op.name in self.lacking_ops:
-            return self.on_host(op)
-        return found  # type: ignore[no-any-return]
+        return on_host(self, op.name) if self.lacks(op.name) else getattr(self.completed, op.name)
 
-    def on_host(self, op: OpSchema) -> Kernel:
-        """``op`` computed on the host, where ``tapeloom.host_fallback`` allows it; else an UnsupportedError."""
-        warned: list[bool] = []
+    def lacks(self, name: str) -> bool:
+        """Whether there is no kernel for the op ``name``."""
+        return name in self.lacking_ops or getattr(self.kernels, name, None) is None
 
-        def computed(*values: Any) -> Any:
-            host = MODES.get().host_fallback
-            kernel = None if host is None else getattr(host.kernels, op.name, None)
-            if host is None or kernel is None:
-                other = "" if host is not None else ", or compute it on the host within tapeloom.host_fallback()"
-                raise UnsupportedError(
-                    f"{op.name}: the backend {self.name!r} (device type {self.device_type!r}) has no kernel of this name. "
-                    f"Move the tensors to another device, for instance with .cpu(){other}."
-                )
-            if not warned:
-                warned.append(True)
-                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
-            first = next(array for value in values for array in _arrays(value))
-            device = self.device_of(first)
-            result = kernel(*[_mapped(value, self.to_host) for value in values])
-            return _mapped(result, lambda array: self.from_host(array, device))
+    @functools.cached_property
+    def completed(self) -> Any:
+        """The kernels; where some are lacking, with functions in their place that compute on the host."""
+        return completed(self)
 
-        return computed
+    def through_host(self, kernel: Kernel, *values: Any) -> Any:
+        """The result of a kernel of host arrays, for arrays of this backend."""
+        first = next(array for value in values for array in arrays_in(value))
+        device = self.device_of(first)
+        result = kernel(*[mapped(value, self.to_host) for value in values])
+        return mapped(result, lambda array: self.from_host(array, device))
 
     # how gradient rules are run
 
@@ -208,10 +199,10 @@ class Backend:
 
     def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
         """Half types: the rules get float32, and each gradient is rounded once."""
-        if plan.op.dtype_rule.moves:
-            return plan.run(g, node.kept, node.edges, self.kernels)
+        if plan.op.dtype_rule.moves or plan.op.name in self.half_rules:
+            return plan.run(g, node.kept, node.edges, self.completed)
         kept = tuple([self.widened(value) for value in node.kept])
-        pairs = plan.run(self.widened(g), kept, node.edges, self.kernels)
+        pairs = plan.run(self.widened(g), kept, node.edges, self.completed)
         return [(edge, self.narrowed(gradient, edge.kind.dtype)) for edge, gradient in pairs]
 
     def _rules_conjugated(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
@@ -220,16 +211,19 @@ class Backend:
         PyTorch's gradient is the conjugate of the derivative, so that of f is ``conj(rule(conj(g)))``.
         """
         if plan.op.dtype_rule.complex != "analytic":
-            return plan.run(g, node.kept, node.edges, self.kernels)
-        conj = self.kernels.conj
-        return [(edge, conj(gradient)) for edge, gradient in plan.run(_mapped(g, conj), node.kept, node.edges, self.kernels)]
+            return plan.run(g, node.kept, node.edges, self.completed)
+        conj = self.completed.conj
+        return [
+            (edge, conj(gradient))
+            for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.completed)
+        ]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""
         if isinstance(value, (list, tuple)):
             items = [self.widened(item) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        if not is_array(value):
             return value
         return self.kernels.cast(value, dtypes.float32) if self.dtype_of(value).half else value
 
@@ -251,19 +245,5 @@ class Backend:
         ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
         new lists of parameters and state. A backend that compiles runs all of it as one program.
         """
-        results = [formula(self.kernels, *each, **settings) for each in zip(*arrays, strict=True)]
+        results = [formula(self.completed, *each, **settings) for each in zip(*arrays, strict=True)]
         return [list(column) for column in zip(*results, strict=True)]
-
-
-def _arrays(value: Any) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return [array for item in value for array in _arrays(item)]
-    return [value] if hasattr(value, "dtype") and hasattr(value, "shape") else []
-
-
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    """``value`` with ``function`` applied to each array in it."""
-    if isinstance(value, (list, tuple)):
-        items = [_mapped(item, function) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return function(value) if hasattr(value, "dtype") and hasattr(value, "shape") else value

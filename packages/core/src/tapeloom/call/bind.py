@@ -57,7 +57,7 @@ def bind(name: str, arguments: Arguments, args: tuple[Any, ...], kwargs: dict[st
         args = args[:count]
     if len(args) > count:
         raise ArgumentTypeError(
-            f"{name}: takes {count} positional arguments, got {len(args)}. Signature: {arguments.text(name)}"
+            f"{name}: takes {count} positional argument{'s' if count != 1 else ''}, got {len(args)}. Signature: {arguments.text(name)}"
         )
     values[: len(args)] = args
     for keyword, value in kwargs.items():

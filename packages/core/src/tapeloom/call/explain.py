@@ -9,7 +9,7 @@ from tapeloom.dtypes import NUMBERS
 from tapeloom.errors import ArgumentError, TapeloomError
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.schema import OpSchema
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 #: what kernels raise for arguments that they cannot take; anything else passes as it is
 REFUSED = (ValueError, TypeError, IndexError)

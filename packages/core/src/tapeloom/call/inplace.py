@@ -12,9 +12,9 @@ from typing import Any
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.alias import DETACH, leaves_tape, link, related, unlink
-from tapeloom.tensor.node import Leaf, Node, hooks_of
-from tapeloom.tensor.tensor import Tensor, extra_of, make, read_array, write_array
+from tapeloom.tensors.alias import DETACH, leaves_tape, link, related, unlink
+from tapeloom.tensors.node import Leaf, Node, hooks_of
+from tapeloom.tensors.tensor import Tensor, extra_of, make, read_array, write_array
 
 
 def replace_data(tensor: Tensor, value: Tensor) -> None:

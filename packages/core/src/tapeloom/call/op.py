@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from tapeloom.call.bind import bind, not_bound, spread
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
-from tapeloom.call.watch import remember
+from tapeloom.call.watch import register, remember
 from tapeloom.errors import TapeloomError
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import OpPlan
-from tapeloom.tensor.kind import Kind
+from tapeloom.tensors.kind import Kind
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -99,7 +99,7 @@ class Op(OpSchema, Generic[P, R]):
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.extended or self.__wrapped__)
+        return signature(self.extension or self.__wrapped__)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return REGISTRY.__getitem__, (self.name,)
@@ -107,19 +107,19 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
-        arguments = Arguments(op.extended)
+    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+        arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
-        return op.extended(*given, **rest)
+        return op.extension(*given, **rest)
     values = bind(op.name, op.arguments, args, kwargs)
-    watchers = MODES.get().watchers
-    for watcher in watchers:
-        watcher.before(op, values)
+    watched = MODES.get().watchers
+    if watched:
+        tell_watchers("before", op, values, op=op)
     key = repair(op, values)
-    result = op.execute(values)
     remember(op, key, op.kernel_table[key])
-    for watcher in watchers:
-        watcher.after(op, values, result)
+    result = op.execute(values)
+    if watched:
+        tell_watchers("after", op, values, result, op=op)
     return result
 
 
@@ -164,7 +164,7 @@ def op(function: Any = None, /, **settings: Any) -> Any:
         raise TypeError(
             f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
         )
-    REGISTRY[made.name] = made
+    register(made)
     return made
 
 

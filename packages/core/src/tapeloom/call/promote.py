@@ -14,8 +14,8 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DType
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.registry import OPS
 from tapeloom.op.schema import OpSchema
-from tapeloom.tensor.kind import Kind, kind_of
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind, kind_of
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 #: what finds the kernel of an op: the kind of its inputs, and the dtype that the call asks for, if it does
 Key = Kind | tuple[Kind, DType]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentTypeError, ShapeError
 
 if TYPE_CHECKING:
     from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
     # inputs
     TensorLike = Tensor | bool | int | float | complex  # a tensor or a number; numbers promote weakly
@@ -80,7 +80,7 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
         item = getattr(value, "item", None)
         if item is None:
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
-        if getattr(value, "shape", ()) != () and not hasattr(value, "kind"):
+        if any(length != 1 for length in getattr(value, "shape", ())):
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
         value = item()
     if isinstance(value, types):
@@ -102,6 +102,14 @@ def _text(op: str, name: str, value: Any, ndim: int) -> str:
     raise ArgumentTypeError(f"{op}: {name} must be a string, got {value!r}.")
 
 
+def _window(op: str, name: str, value: Any, ndim: int) -> tuple[int, ...]:
+    if not 3 <= ndim <= 5:
+        raise ShapeError(
+            f"{op}: expected (batch, channels, 1 to 3 spatial dimensions), got a tensor of {ndim} dimensions."
+        )
+    return shapes.per_axis(op, name, value, ndim - 2)
+
+
 ROLES: dict[str, Role] = {
     "Tensor": Role("value"),
     "TensorLike": Role("value", number=True),
@@ -116,7 +124,7 @@ ROLES: dict[str, Role] = {
     "Order": Role(normalise=lambda op, name, value, ndim: shapes.normalize_order(op, name, value, ndim)),
     "Size": Role(normalise=lambda op, name, value, ndim: shapes.as_size(op, value)),
     "Amounts": Role(normalise=lambda op, name, value, ndim: shapes.as_ints(op, name, value)),
-    "Window": Role(normalise=lambda op, name, value, ndim: shapes.per_axis(op, name, value, ndim - 2)),
+    "Window": Role(normalise=_window),
     "int": Role(normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
     "Position": Role(traced=True, normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
     "Number": Role(traced=True, normalise=_number),

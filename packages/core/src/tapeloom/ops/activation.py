@@ -11,7 +11,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, DType
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # piecewise linear
 
@@ -261,7 +261,7 @@ def softmax_backward(upstream: Tensor, result: Tensor, dim: Dim) -> Tensor:
     """``upstream`` pulled back through the softmax ``result``."""
 softmax_backward.gradient(
     upstream=lambda g, result, dim, ops: ops.softmax_backward(g, result, dim),
-    result=lambda g, upstream, result, dim, ops: _softmax_slope(g, upstream, result, dim, ops),
+    result=_softmax_slope,
 )
 
 

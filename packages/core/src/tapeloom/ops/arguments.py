@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentTypeError
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor, read_array
 
 
 def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
@@ -14,6 +15,25 @@ def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
     if not is_tensor(value):
         raise ArgumentTypeError(f"{name}: {parameter} must be a tensor, got {type(value).__name__}.")
     return value
+
+
+def within(values: Any, low: float, high: float) -> bool:
+    """Whether all elements of a tensor lie in low <= v < high."""
+    return not values.numel() or values.kind.backend.in_range(read_array(values), low, high)
+
+
+def require(condition: bool, explain: Callable[[], Exception]) -> None:
+    """Raise ``explain()`` unless ``condition``: every check that looks at values comes here.
+
+    In one place, so that a captured step, which has no values yet, can put such checks off.
+    """
+    if not condition:
+        raise explain()
+
+
+def first_outside(values: Any, low: float, high: float) -> Any:
+    """The first element of a tensor that does not lie in low <= v < high, for messages."""
+    return next(value for value in values.reshape(-1).tolist() if not low <= value < high)
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.call.op import function, op
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Mask, TensorLike
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @op(gives="bool", complex="as written")

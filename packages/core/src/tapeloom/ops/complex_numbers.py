@@ -19,7 +19,7 @@ from tapeloom.ops.handles import copy_
 from tapeloom.ops.movement import transpose
 
 if TYPE_CHECKING:
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # parts
 

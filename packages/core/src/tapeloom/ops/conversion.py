@@ -13,7 +13,7 @@ from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
     DeviceLike = Device | str | None

@@ -18,7 +18,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 def _conv_fits(

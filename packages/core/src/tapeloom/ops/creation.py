@@ -9,10 +9,10 @@ from tapeloom.backend.plugins import resolve_device
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tensor.kind import kind_of
+from tapeloom.tensors.kind import kind_of
 from tapeloom.call.op import function
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device

@@ -8,12 +8,12 @@ from tapeloom import shapes
 from tapeloom.errors import ArgumentError
 from tapeloom.call.op import op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import shape_of
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.ops.arguments import require, shape_of, within
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 # arithmetic
 
@@ -24,7 +24,7 @@ def add(input: TensorLike, other: TensorLike) -> Tensor:
 add.gradient(input=lambda g: g, other=lambda g: g)
 
 
-@add.options
+@add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.add(input, _times(other, alpha))
 
@@ -35,7 +35,7 @@ def subtract(input: TensorLike, other: TensorLike) -> Tensor:
 subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 
-@subtract.options
+@subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.subtract(input, _times(other, alpha))
 
@@ -56,7 +56,7 @@ def divide(input: TensorLike, other: TensorLike) -> Tensor:
 divide.gradient(input=lambda g, other: g / other, other=lambda g, other, out: -g * (out / other))
 
 
-@divide.options
+@divide.extend
 def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
         return OPS.divide(input, other)
@@ -91,7 +91,20 @@ def fmod(input: TensorLike, other: TensorLike) -> Tensor:
 fmod.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.trunc(input / other))
 
 
-@op(complex="analytic", inplace=True)
+def _integer_powers(op: Any, input: Any, exponent: Any) -> None:
+    shapes.broadcast(op.name, shape_of(input), shape_of(exponent))
+    kind = (input if is_tensor(input) else exponent).kind
+    if not kind.inexact:
+        negative = exponent < 0 if not is_tensor(exponent) else not within(exponent, 0, float("inf"))
+        require(
+            not negative,
+            lambda: ArgumentError(
+                f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
+            ),
+        )
+
+
+@op(complex="analytic", check=_integer_powers, inplace=True)
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
@@ -344,7 +357,7 @@ def round(input: Tensor) -> Tensor:
 round.gradient(input=lambda g: g * 0)
 
 
-@round.options
+@round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
     scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:
@@ -387,11 +400,19 @@ def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
     shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
 
 
+def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
+    if min is not None:
+        g = ops.where(ops.ge(input, min), g, 0)
+    if max is not None:
+        g = ops.where(ops.le(input, max), g, 0)
+    return g
+
+
 @op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
 def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
 clamp.gradient(
-    input=lambda g, input, min, max, ops: _inside(g, input, min, max, ops),
+    input=_inside,
     min=lambda g, input, min, max, ops: ops.where(
         ops.lt(input, min) if max is None else ops.logical_and(ops.lt(input, min), ops.lt(min, max)), g, 0
     ),
@@ -399,14 +420,6 @@ clamp.gradient(
         ops.gt(input, max) if min is None else ops.logical_or(ops.gt(input, max), ops.gt(min, max)), g, 0
     ),
 )
-
-
-def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
-    if min is not None:
-        g = ops.where(ops.ge(input, min), g, 0)
-    if max is not None:
-        g = ops.where(ops.le(input, max), g, 0)
-    return g
 
 
 # copies and dtypes

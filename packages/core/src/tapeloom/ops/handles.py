@@ -12,8 +12,8 @@ from tapeloom.ops.conversion import converted
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensor.alias import shared
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.alias import shared
+from tapeloom.tensors.tensor import Tensor
 
 
 @function()

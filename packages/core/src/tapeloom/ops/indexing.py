@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
 from tapeloom.keys import parse
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, is_tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,6 @@ index_put.gradient(
 
 def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, ...]]:
     """``input`` after the basic part of ``key``, that part, and the advanced part as integer tensors and their dims."""
-    from tapeloom.ops.creation import index_tensor
-
     basic, advanced = parse(what, key, input.shape, is_tensor)
     base = input if basic is None else OPS.slice_get(input, basic)
     indices: list[Any] = []
@@ -116,17 +115,18 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
 
 
 def _as_index(what: str, input: Any, item: Any) -> Any:
-    from tapeloom.ops.creation import tensor
-
     made = tensor(item if not isinstance(item, range) else list(item), device=input.device)
     return made.long() if not made.numel() else made
 
 
 def check_range(what: str, index: Any, length: int, dim: int) -> None:
     """Raise IndexingError for a position outside -length..length-1."""
-    if index.numel() and not index.kind.backend.in_range(read_array(index), -length, length):
-        worst = [value for value in index.reshape(-1).tolist() if not -length <= value < length][0]
-        raise IndexingError(f"{what}: index {worst} is out of range for dim {dim} of length {length}.")
+    require(within(index, -length, length), lambda: _outside(what, index, -length, length, dim))
+
+
+def _outside(what: str, index: Any, low: int, length: int, dim: int) -> IndexingError:
+    worst = first_outside(index, low, length)
+    return IndexingError(f"{what}: index {worst} is out of range for dim {dim} of length {length}.")
 
 
 def getitem(input: Tensor, key: Any) -> Any:
@@ -178,8 +178,6 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    from tapeloom.ops.creation import tensor
-
     return tensor(value, device=input.device) if not isinstance(value, dtypes.NUMBERS) else tensor(value, dtype=input.dtype, device=input.device)
 
 
@@ -199,9 +197,7 @@ def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
 
 def _check_places(op: Any, input: Any, dim: int, index: Any) -> None:
     length = input.shape[dim] if input.ndim else 1
-    if index.numel() and not index.kind.backend.in_range(read_array(index), 0, length):
-        worst = [value for value in index.reshape(-1).tolist() if not 0 <= value < length][0]
-        raise IndexingError(f"{op.name}: index {worst} is out of range for dim {dim} of length {length}.")
+    require(within(index, 0, length), lambda: _outside(op.name, index, 0, length, dim))
 
 
 @op(moves=True, check=_same_ndim)
@@ -265,7 +261,7 @@ index_add.gradient(
 # bool masks
 
 
-@op(gives="int64", complex="as written")
+@op(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 

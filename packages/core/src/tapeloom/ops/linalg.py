@@ -11,7 +11,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @primitive(moves=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import read_array
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @primitive(moves=True)
@@ -35,9 +34,7 @@ def _without_padding(g: Any, indices: Any, padding_idx: int | None, ops: Any) ->
 @primitive(moves=True)
 def embedding_backward(upstream: Tensor, indices: Index, num_embeddings: int, padding_idx: int | None) -> Tensor:
     """A table of ``num_embeddings`` rows: the rows of ``upstream`` added up where ``indices`` says, 0 at ``padding_idx``."""
-embedding_backward.gradient(
-    upstream=lambda g, indices, padding_idx, ops: _without_padding(g, indices, padding_idx, ops)
-)
+embedding_backward.gradient(upstream=_without_padding)
 
 
 @function(method=False)
@@ -60,7 +57,10 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
         if not -rows <= padding_idx < rows:
             raise ArgumentError(f"embedding: padding_idx={padding_idx} is no row of a table of {rows} rows.")
         padding_idx %= rows
-    if input.numel() and not input.kind.backend.in_range(read_array(input), 0, rows):
-        worst = [number for number in input.reshape(-1).tolist() if not 0 <= number < rows][0]
-        raise IndexingError(f"embedding: row {worst} is out of range for a table of {rows} rows, which count from 0.")
+    require(
+        within(input, 0, rows),
+        lambda: IndexingError(
+            f"embedding: row {first_outside(input, 0, rows)} is out of range for a table of {rows} rows, which count from 0."
+        ),
+    )
     return OPS.embedding_rows(weight, input, padding_idx)

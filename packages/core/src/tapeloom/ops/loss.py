@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import read_array
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -103,20 +102,9 @@ def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
         target = OPS.cast(target, dtypes.int64)  # wide enough for ignore_index
     if weight is not None:
         _check_weight(name, weight, classes)
-    backend = target.kind.backend
-    if 0 not in wanted and not backend.in_range(read_array(target), 0, classes):
+    if not within(target, 0, classes):
         kept = target[target != ignore_index]
-        if kept.numel() and not backend.in_range(read_array(kept), 0, classes):
-            worst = [label for label in kept.tolist() if not 0 <= label < classes][0]
-            if not classes:
-                raise IndexingError(
-                    f"{name}: target {worst} names no class, for input of shape {shape} has 0 classes in dim {axis}. "
-                    f"Give input at least one class."
-                )
-            raise IndexingError(
-                f"{name}: target {worst} is out of range for {classes} classes, which count from 0 to {classes - 1}; "
-                f"only ignore_index={ignore_index} may lie outside."
-            )
+        require(within(kept, 0, classes), lambda: _no_class(name, kept, shape, axis, ignore_index))
     if len(shape) == 1:
         return OPS.reshape(input, (1, classes)), OPS.reshape(target, (1,))
     if len(shape) > 2:
@@ -124,6 +112,20 @@ def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
         input = OPS.reshape(OPS.permute(input, order), (target.numel(), classes))
         target = OPS.reshape(target, (target.numel(),))
     return input, target
+
+
+def _no_class(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignore_index: int) -> IndexingError:
+    classes = shape[axis]
+    worst = first_outside(labels, 0, classes)
+    if not classes:
+        return IndexingError(
+            f"{name}: target {worst} names no class, for input of shape {shape} has 0 classes in dim {axis}. "
+            f"Give input at least one class."
+        )
+    return IndexingError(
+        f"{name}: target {worst} is out of range for {classes} classes, which count from 0 to {classes - 1}; "
+        f"only ignore_index={ignore_index} may lie outside."
+    )
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
@@ -168,15 +170,13 @@ def nll_loss(
     if target.dtype.is_floating_point:
         raise DTypeError(f"nll_loss: target must hold class numbers, got {target.dtype.name}. Cast it with .long().")
     rows, labels = _as_rows("nll_loss", input, target, weight, ignore_index)
-    counts = OPS.ne(labels, ignore_index)
-    safe = OPS.where(counts, labels, 0)
-    picked = OPS.squeeze(OPS.gather(rows, 1, OPS.unsqueeze(safe, 1)), 1) if rows.shape[1] else OPS.sum(rows, 1)
-    factors = OPS.full_of(picked, 1) if weight is None else OPS.index_select(weight, 0, safe)
-    factors = OPS.where(counts, factors, 0)
-    losses = OPS.where(counts, -picked * factors, 0)
-    if reduction == "mean":
-        return OPS.sum(losses) / OPS.sum(factors)
-    return OPS.sum(losses) if reduction == "sum" else OPS.reshape(losses, target.shape)
+    loss = OPS.nll_loss_rows(rows, labels, weight, ignore_index, reduction)
+    return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
+
+
+@primitive(takes="floating", composite=True)
+def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+    """``-input[target]`` of each row of log-probabilities ``input`` (rows, classes), reduced."""
 
 
 # regression
@@ -235,11 +235,14 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
-    softened = OPS.softplus(-input, 1.0, float("inf"))  # -log(sigmoid(input))
-    if pos_weight is not None:
-        softened = softened * (target * (pos_weight - 1) + 1)
-    losses = (1 - target) * input + softened
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return OPS.logits_loss(input, target, weight, pos_weight, reduction)  # type: ignore[no-any-return]
+
+
+@primitive(takes="floating", composite=True)
+def logits_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+) -> Tensor:
+    """The loss of ``binary_cross_entropy_with_logits``."""
 
 
 @primitive(takes="floating")
@@ -261,7 +264,11 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     _logits_fit("binary_cross_entropy", input, target, reduction)
-    if input.numel() and not bool(OPS.all(OPS.logical_and(OPS.ge(input, 0), OPS.le(input, 1)))):
-        raise ArgumentError("binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
+    require(
+        not input.dtype.inexact or within(input, 0, 1 + input.dtype.eps),
+        lambda: ArgumentError(
+            "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits."
+        ),
+    )
     losses = OPS.binary_cross_entropy_terms(input, target)
     return _reduced(losses if weight is None else losses * weight, reduction)

@@ -8,15 +8,16 @@ from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
+from tapeloom.ops.creation import index_tensor
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
     
 
 def _shape_of(op: Any, input: Any) -> tuple[int, ...]:
@@ -218,19 +219,27 @@ def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
 cat.gradient(tensors=_split_gradient)
 
 
-@function(method=False)
-def stack(tensors: Any, dim: int = 0) -> Tensor:
-    """The tensors, all of one shape, joined along a new dimension."""
-    tensors = as_tensors_of("stack", tensors)
+def _stackable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
+    tensors = as_tensors_of(op.name, tensors)
     if not tensors:
-        raise ArgumentError("stack: expected at least one tensor, got none.")
+        raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
+    first = tensors[0].shape
     for position, tensor in enumerate(tensors):
-        if tensor.shape != tensors[0].shape:
+        if tensor.shape != first:
             raise ShapeError(
-                f"stack: tensor {position} has shape {tensor.shape} and tensor 0 has {tensors[0].shape}; all must agree."
+                f"{op.name}: tensor {position} has shape {tensor.shape} and tensor 0 has {first}; all must agree."
             )
-    axis = shapes.normalize_dim("stack", dim, tensors[0].ndim + 1)
-    return OPS.cat([OPS.unsqueeze(tensor, axis) for tensor in tensors], axis)
+    return tensors, dim
+
+
+def _unstacked(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
+    return [ops.squeeze(ops.narrow(g, dim, place, 1), (dim,)) for place in range(len(tensors_shape))]
+
+
+@op(complex="as written", prepare=_stackable, method=False)
+def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
+    """The tensors, all of one shape, joined along a new dimension."""
+stack.gradient(tensors=_unstacked)
 
 
 @function(method=False)
@@ -361,7 +370,7 @@ def constant_pad(input: Tensor, pad: Amounts, value: Number = 0) -> Tensor:
 
     ``pad`` holds (before, after) of the last dimension, then of the one before it, and so on.
     """
-constant_pad.gradient(input=lambda g, pad, ops: _unpad(g, pad, ops))
+constant_pad.gradient(input=_unpad)
 
 
 @function(method=False)
@@ -371,8 +380,6 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tens
         return OPS.constant_pad(input, pad, 0 if value is None else value)
     if value is not None:
         raise ArgumentError(f"pad: mode {mode!r} takes no value.")
-    from tapeloom.ops.creation import index_tensor
-
     _, amounts, _ = _padding(OPS.constant_pad, input, pad, 0)
     for position in range(0, len(amounts), 2):
         before, after = amounts[position : position + 2]

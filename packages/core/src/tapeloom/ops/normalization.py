@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
-from tapeloom.dtypes import finfo
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 from tapeloom.call.inplace import rebind
-from tapeloom.tensor.tensor import Tensor, is_tensor, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +50,23 @@ layer_norm.gradient(
 )
 
 
-@function(method=False)
-def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+def _rms_eps(op: Any, input: Any, normalized_shape: Any, weight: Any, eps: Any) -> tuple[Any, ...]:
+    as_tensor_of(op.name, input)
+    return input, normalized_shape, weight, input.dtype.eps if eps is None and input.dtype.inexact else eps
+
+
+def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: Any, eps: float) -> None:
+    _check_last(op.name, input, normalized_shape, weight=weight)
+
+
+@op(takes="floating", composite=True, prepare=_rms_eps, check=_rms_fits, method=False)
+def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
     ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
-    size = shapes.as_size("rms_norm", normalized_shape)
-    _check_last("rms_norm", as_tensor_of("rms_norm", input), size, weight=weight)
-    eps = finfo(input.dtype).eps if eps is None else eps
-    dims = tuple(range(-len(size), 0))
-    out = input * OPS.rsqrt(OPS.mean(OPS.square(input), dims, True) + eps)
-    return out if weight is None else out * weight
 
 
 # batch normalisation

@@ -10,8 +10,8 @@ from typing import Any
 
 from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.call.inplace import rebind
-from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.tensor import Tensor, make
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.tensor import Tensor, make
 
 
 def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:

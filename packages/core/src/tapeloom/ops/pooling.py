@@ -14,7 +14,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index, Amounts, Window
-    from tapeloom.tensor.tensor import Tensor
+    from tapeloom.tensors.tensor import Tensor
 
 
 @lru_cache(maxsize=1024)  # sizes repeat from step to step
@@ -61,16 +61,16 @@ def max_pool_with_indices(
 max_pool_with_indices.gradient(x=lambda g, out, x_shape, ops: ops.max_pool_backward(g.out, out.indices, x_shape))
 
 
-@primitive
-def max_pool_backward(upstream: Tensor, indices: Index, x_size: Amounts) -> Tensor:
-    """Zeros of shape ``x_size`` with the elements of ``upstream`` added at the places ``indices`` of their channels."""
-max_pool_backward.gradient(upstream=lambda g, indices, ops: _picked(g, indices, ops))
-
-
 def _picked(g: Any, indices: Any, ops: Any) -> Any:
     planes, size = tuple(g.shape[:2]), tuple(indices.shape)
     flat, places = ops.reshape(g, (*planes, prod(g.shape[2:]))), ops.reshape(indices, (*planes, prod(size[2:])))
     return ops.reshape(ops.gather(flat, 2, places), size)
+
+
+@primitive
+def max_pool_backward(upstream: Tensor, indices: Index, x_size: Amounts) -> Tensor:
+    """Zeros of shape ``x_size`` with the elements of ``upstream`` added at the places ``indices`` of their channels."""
+max_pool_backward.gradient(upstream=_picked)
 
 
 def _max_pool(

@@ -21,13 +21,13 @@ from tapeloom.host_random import (
     uniform_words,
 )
 from tapeloom.op.parameter import as_number
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, require, within
 from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
-from tapeloom.tensor.kind import kind_of
+from tapeloom.tensors.kind import kind_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
-from tapeloom.tensor.tensor import Tensor, is_tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
@@ -282,8 +282,8 @@ def normal(
     if size is not None:
         raise ArgumentTypeError("normal: size cannot be given together with tensors for mean or std.")
     if is_tensor(std):
-        if std.numel() and not bool(OPS.all(OPS.ge(std, 0))):
-            raise ArgumentError("normal: std must not be negative anywhere.")
+        below = OPS.logical_not(OPS.ge(std, 0))  # nan too
+        require(within(below, 0, 1), lambda: ArgumentError("normal: std must not be negative anywhere."))
     elif not std >= 0:
         raise ArgumentError(f"normal: std must not be negative, got {std}.")
     model = mean.detach() * 1.0 + std.detach() if is_tensor(mean) and is_tensor(std) else mean if is_tensor(mean) else std
@@ -313,8 +313,7 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
         if shapes.broadcast(name, p.shape, input.shape) != input.shape:
             raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to input of shape {input.shape}. Give one of that shape.")
         above_one = 1 + dtypes.finfo(p.dtype).eps if p.dtype.is_floating_point else 2
-        if p.numel() and not backend.in_range(read_array(p), 0, above_one):
-            raise ArgumentError(f"{name}: the probabilities must be from 0 to 1.")
+        require(within(p, 0, above_one), lambda: ArgumentError(f"{name}: the probabilities must be from 0 to 1."))
         threshold = backend.call("probability_thresholds", backend.call("reshape", backend.call("expand", read_array(p), input.shape), (count,)))
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))

@@ -9,7 +9,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.tensor.tensor import Tensor, is_tensor
+from tapeloom.tensors.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim, Dims, DType

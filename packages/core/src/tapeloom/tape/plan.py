@@ -16,9 +16,9 @@ from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom.op.rule import Rule
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.walk import walk
-from tapeloom.tensor.kind import Kind
-from tapeloom.tensor.node import Leaf, Node, Output
-from tapeloom.tensor.tensor import Tensor, make, read_array
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.node import Leaf, Node, Output
+from tapeloom.tensors.tensor import Tensor, make, read_array
 
 #: edges and their gradients: raw arrays, or Tensors under ``create_graph``
 Pairs = list[tuple[Node, Any]]
@@ -75,20 +75,13 @@ class OpPlan(Plan):
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
         if create:
             return self.recorded(node, g)
-        kind = node.kind
+        kind, kept, edges = node.kind, node.kept, node.edges
         if kind.run_rules is not None:
             return kind.run_rules(self, node, g)
-        return self.run(g, node.kept, node.edges, kind.kernels)
-
-    def run(self, g: Any, kept: tuple[Any, ...], edges: Any, kernels: Any) -> Pairs:
-        """Run the rules on raw arrays, and sum back over broadcast axes."""
-        pairs: Pairs = []
+        kernels = kind.kernels
         if self.calls is None:
-            gradients = self.derived(g, kept, edges) if self.op.derived else self.pull(g, kept, kernels)
-            for gradient, edge in zip(gradients, edges, strict=True):
-                if edge is not None and gradient is not None:
-                    pairs.append((edge, gradient if gradient.shape == edge.shape else kernels.reduce_to(gradient, edge.shape)))
-            return pairs
+            return self.run(g, kept, edges, kernels)
+        pairs: Pairs = []
         for slot, function, positions, count, wants_ops in self.calls:  # the hot loop: plain rules, one step each
             if count == 1:
                 first = kept[positions[0]]
@@ -99,11 +92,20 @@ class OpPlan(Plan):
                 gradient = function(g, *[kept[position] for position in positions], kernels)
             else:
                 gradient = function(g, *[kept[position] for position in positions])
-            edge = edges[slot]
+            edge: Any = edges[slot]
             if gradient.shape != edge.shape:
                 gradient = kernels.reduce_to(gradient, edge.shape)
             pairs.append((edge, gradient))
         return pairs
+
+    def run(self, g: Any, kept: tuple[Any, ...], edges: Any, kernels: Any) -> Pairs:
+        """Run rules of any form on raw arrays, and sum back over broadcast axes."""
+        gradients = self.derived(g, kept, edges) if self.op.derived else self.pull(g, kept, kernels)
+        return [
+            (edge, gradient if gradient.shape == edge.shape else kernels.reduce_to(gradient, edge.shape))
+            for edge, gradient in zip(edges, gradients, strict=True)
+            if edge is not None and gradient is not None
+        ]
 
     def pull(self, g: Any, kept: tuple[Any, ...], ops: Any) -> list[Any]:
         """Run the rules: the gradients of the inputs, one an edge, not yet summed back over broadcast axes."""
@@ -236,26 +238,28 @@ class OpPlan(Plan):
     def _through_text(self, arguments: list[Any], g: list[Any], create: bool) -> list[Any]:
         """One gradient an edge: the text is run on ``arguments`` while recording, and walked back at once."""
         op = self.op
-        token = MODES.set(MODES.get().with_grad(True))
-        try:
-            result = getattr(ArrayKernels, op.name)(TEXT_OPS, *arguments)
-        finally:
-            MODES.reset(token)
-        if op.residuals:
-            result = result[0]
-        outputs = result if op.outputs is not None else (result,)
-        roots = [
-            (out.node, part if create else read_array(part))
-            for out, part in zip(outputs, g, strict=True)
-            if part is not None and out.node is not None
-        ]
         flat: list[Any] = []
         passed = [p for p in op.parameters if p.passed]
         for parameter, value in zip(passed, arguments, strict=True):
             if parameter.input:
                 flat.extend(value if parameter.many and parameter.input == "value" else [value])
         goals = {value.node for value in flat if isinstance(value, Tensor) and value.node is not None}
-        found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
+        modes = MODES.get()
+        # a fused op is one op also to those that watch; under ``create`` they see the ops that are recorded here
+        token = MODES.set(modes.replace(grad=True, watchers=modes.watchers if create else ()))
+        try:
+            result = getattr(ArrayKernels, op.name)(TEXT_OPS, *arguments)
+            if op.residuals:
+                result = result[0]
+            outputs = result if op.outputs is not None else (result,)
+            roots = [
+                (out.node, part if create else read_array(part))
+                for out, part in zip(outputs, g, strict=True)
+                if part is not None and out.node is not None
+            ]
+            found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
+        finally:
+            MODES.reset(token)
         return [found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in flat]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import report, resolve_device
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 
 def usable_devices() -> list[str]:

@@ -24,7 +24,7 @@ from tapeloom.errors import ArgumentError, TapeloomError
 from tapeloom.modes import enable_grad, is_grad_enabled, no_grad
 from tapeloom.ops.creation import from_host
 from tapeloom.tape.walk import grad
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 
 _SEED = 20_240_607
 

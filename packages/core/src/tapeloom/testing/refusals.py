@@ -18,7 +18,7 @@ from tapeloom.call.bind import bind, spread
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError
 from tapeloom.op.parameter import Parameter
-from tapeloom.tensor.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor
 from tapeloom.testing.checks import refused, tensors_of
 from tapeloom.testing.table import Row
 

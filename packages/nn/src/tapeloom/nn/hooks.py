@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError, GradientError
-from tapeloom.tensor.node import RemovableHandle, next_number
+from tapeloom.tensors.node import RemovableHandle, next_number
 
 if TYPE_CHECKING:
     from .module import Module

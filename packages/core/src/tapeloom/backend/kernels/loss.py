@@ -83,6 +83,31 @@ class Loss:
             slope = slope - (share if weight is None else share * weight)
         return self.scatter_add(slope, 1, self.unsqueeze(safe, 1), -own)
 
+    @composed
+    def nll_loss_rows(
+        self: Any, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
+    ) -> Array:
+        counts = self.ne(target, ignore_index)
+        safe = self.where(counts, target, 0)
+        # without classes every row is an ignored one
+        picked = self.squeeze(self.gather(x, 1, self.unsqueeze(safe, 1)), (1,)) if x.shape[1] else self.sum(x, (1,))
+        factors = self.full_of(picked, 1) if weight is None else self.index_select(weight, 0, safe)
+        factors = self.where(counts, factors, 0)
+        losses = self.where(counts, -picked * factors, 0)
+        if reduction == "mean":
+            return self.sum(losses, (0,)) / self.sum(factors, (0,))
+        return self.sum(losses, (0,)) if reduction == "sum" else losses
+
+    @composed
+    def logits_loss(
+        self: Any, x: Array, target: Array, weight: Array | None, pos_weight: Array | None, reduction: str
+    ) -> Array:
+        softened = self.softplus(-x, 1.0, float("inf"))  # -log(sigmoid(x))
+        if pos_weight is not None:
+            softened = softened * (target * (pos_weight - 1) + 1)
+        losses = (1 - target) * x + softened
+        return self._reduced(losses if weight is None else losses * weight, reduction)
+
     def mse_loss(self: Any, x: Array, target: Array, reduction: str) -> Array:
         difference = x - target
         return self._reduced(difference * difference, reduction)

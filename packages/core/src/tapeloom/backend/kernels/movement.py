@@ -31,6 +31,9 @@ class Movement:
     def cat(self: Any, tensors: list[Array], dim: int) -> Array:
         return self.xp.concatenate(tensors, axis=dim)
 
+    def stack(self: Any, tensors: list[Array], dim: int) -> Array:
+        return self.xp.stack(tensors, axis=dim)
+
     def narrow(self: Any, x: Array, dim: int, start: int, length: int) -> Array:
         return x[(slice(None),) * dim + (slice(start, start + length),)]
 

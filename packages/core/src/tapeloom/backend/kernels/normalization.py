@@ -62,6 +62,12 @@ class Normalization:
         return dx, dweight, dbias
 
     @composed
+    def rms_norm(self: Any, x: Array, normalized_shape: tuple[int, ...], weight: Array | None, eps: float) -> Array:
+        dims = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+        out = x * self.rsqrt(self.mean(x * x, dims, True) + eps)
+        return out if weight is None else out * weight
+
+    @composed
     def batch_norm_train(
         self: Any, x: Array, weight: Array | None, bias: Array | None, eps: float
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:

@@ -1,7 +1,8 @@
 """Random numbers: kernels that turn the words of the generator's stream into numbers, with the same bits everywhere.
 
 Words are uint32 arrays of one dimension. Only integer arithmetic, exact floating-point steps and single roundings are
-used, so that no library and no compiler can come to other bits.
+used, so that no library and no compiler can come to other bits. The kernels are no ops: their annotations are the roles of
+``op.parameter``, by which a compiling backend knows what to trace.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeloom.dtypes import DType
+    from tapeloom.op.parameter import Number
+
+Array = Any
 
 _LOW = 0xFFFFFFFF
 # Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). A multiplier is (high, low half).
@@ -40,7 +44,7 @@ class Random:
             state = step(*state)
         return state
 
-    def random_words(self, seed: Any, offset: Any, n: int) -> Any:
+    def random_words(self, seed: Number, offset: Number, n: int) -> Array:
         """``n`` words of the stream of ``seed``, from block ``offset``: ints or uint64 scalars, which may be traced."""
         xp = self.xp
         # Arrays of one element, not scalars: NumPy warns when a scalar wraps around.
@@ -62,13 +66,13 @@ class Random:
         halves = [xp.astype(half, xp.uint32) for number in block for half in (number, number >> 32)]
         return xp.reshape(xp.stack(halves, axis=1), (-1,))[:n]
 
-    def join_words(self, words: Any) -> Any:
+    def join_words(self, words: Array) -> Array:
         """Pairs of words as uint64 numbers, low half first."""
         xp = self.xp
         pairs = xp.astype(xp.reshape(words, (-1, 2)), xp.uint64)
         return (pairs[:, 1] << 32) | pairs[:, 0]
 
-    def unit_from_words(self, words: Any, dtype: DType) -> Any:
+    def unit_from_words(self, words: Array, dtype: DType) -> Array:
         """Uniform numbers in [0, 1): k * 2**-bits, exact in ``dtype``. float64 takes two words a number."""
         xp = self.xp
         bits = dtype.significand
@@ -76,7 +80,7 @@ class Random:
             return xp.astype(self.join_words(words) >> (64 - bits), xp.float64) * 2.0**-bits
         return self.cast(xp.astype(words >> (32 - bits), xp.float32) * 2.0**-bits, dtype)
 
-    def uniform_from_words(self, words: Any, low: Any, scale: Any, top: Any, dtype: DType) -> Any:
+    def uniform_from_words(self, words: Array, low: Number, scale: Number, top: Number, dtype: DType) -> Array:
         """Uniform numbers in [low, top], the settings being those of ``host_random.uniform_bounds``.
 
         The bits are the same everywhere, except that XLA flushes subnormal numbers to zero, and in float64 also
@@ -93,26 +97,26 @@ class Random:
         value = xp.astype(draw * scale + low, xp.float32)
         return self.cast(xp.minimum(value, xp.asarray(top, dtype=xp.float32)), dtype)
 
-    def bernoulli_from_words(self, words: Any, threshold: Any) -> Any:
+    def bernoulli_from_words(self, words: Array, threshold: Number) -> Array:
         """True where a word is below ``threshold``: an int, or an int64 array that broadcasts with ``words``."""
         return self.xp.astype(words, self.xp.int64) < threshold
 
-    def keep_from_words(self, words: Any, threshold: Any) -> Any:
+    def keep_from_words(self, words: Array, threshold: Number) -> Array:
         """The mask of dropout: False with the probability that ``threshold`` stands for."""
         return self.xp.astype(words, self.xp.int64) >= threshold
 
-    def masked_scale(self: Any, x: Any, mask: Any, scale: float) -> Any:
+    def masked_scale(self: Any, x: Array, mask: Array, scale: float) -> Array:
         """``x * scale`` where ``mask`` is true, 0 elsewhere: dropout and its gradient."""
         return self.where(mask, x * scale, self.zero_like(x))
 
-    def probability_thresholds(self, p: Any) -> Any:
+    def probability_thresholds(self, p: Array) -> Array:
         """round(p * 2**32) of each probability, as int64; numbers outside [0, 1] count as the nearer end, NaN as 0."""
         xp = self.xp
         p = xp.astype(p, xp.float64)
         p = xp.where(p > 0, xp.minimum(p, xp.ones_like(p)), xp.zeros_like(p))
         return xp.astype(xp.round(p * 2.0**32), xp.int64)
 
-    def integers_from_words(self, words: Any, low: Any, span: Any, wide: bool) -> Any:
+    def integers_from_words(self, words: Array, low: Number, span: Number, wide: bool) -> Array:
         """int64 numbers in [low, low + span), the settings being those of ``host_random.integer_range``.
 
         A number is the upper half of word * span, from one word or, if ``wide``, from two.
@@ -124,7 +128,7 @@ class Random:
             number = (xp.astype(words, xp.uint64) * span) >> 32
         return xp.astype(number, xp.int64) + low
 
-    def permutation_from_words(self, words: Any, n: int) -> Any:
+    def permutation_from_words(self, words: Array, n: int) -> Array:
         """The numbers 0 to n - 1 (int64) in the order of their random 64-bit keys, made of two words each.
 
         Each key carries its number in its low bits. Sorting such keys is several times faster than a stable argsort,

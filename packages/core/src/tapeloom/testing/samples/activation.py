@@ -130,7 +130,7 @@ row("softmax", [X, 1], [X, -1], case(X, dim=0), [T(), 0], [T(0, 3), 1], [T(3, 0)
 row("log_softmax", [X, 1], [X, -1], case(X, dim=0), [T(), 0], [T(0, 3), 1], [T(3, 0), 1], *WIDE, ROWS, reference=_lines(_log_softmax), budget="chain")
 row("softmin", [X, 1], case(X, dim=-1), [T(), 0], [T(0, 3), 1], reference=lambda x, dim: _lines(_softmax)(-x, dim), budget="chain")
 for _name in ("softmax", "log_softmax"):
-    text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    text = f"{_name}: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32."
     fails(_name, [X, 1], DTypeError, text, dtypes.int64)
 
 
@@ -153,8 +153,8 @@ row("log_softmax_backward", *PAIRS, reference=_lines(_log_softmax_slope), budget
 for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "mish", "softsign", "tanhshrink", "glu"):
     fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float.")
 for _name in ("logsigmoid", "mish"):
-    text = "softplus: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
-fails("softmin", [X, 3], IndexingError, "softmax: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+fails("softmin", [X, 3], IndexingError, "softmin: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
 fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")

@@ -212,8 +212,8 @@ row(
     grad=0,
 )
 for _name in ("isclose", "allclose"):
-    fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format("isclose"))
+    fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(_name))
 for _name in ("isclose", "equal", "allclose"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
-fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "multiply: other must be a tensor or a number, got 'tight'.")
+fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: other must be a tensor or a number, got 'tight'.")

@@ -34,12 +34,12 @@ fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
 row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((3,), 2.5j, only=COMPLEX), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
 fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'input' of type str.")
+fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
 fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=EVERY, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
 fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int.")
-fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'input' of type str.")
-fails("full_like", [T(3), T(3)], ShapeError, "item: a tensor of shape (3,) has 3 elements; only one can be an item.")
+fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
+fails("full_like", [T(3), T(3)], ArgumentTypeError, "full_like: fill_value must be a number, got Tensor of shape (3,).")
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
@@ -71,19 +71,19 @@ row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(d
 row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
-fails("as_tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
-fails("as_tensor", [None], DTypeError, "tensor: expected numbers, nested lists of numbers, arrays or tensors, got NoneType None.")
+fails("as_tensor", [[[1, 2], [3]]], ShapeError, "as_tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
+fails("as_tensor", [None], DTypeError, "as_tensor: expected numbers, nested lists of numbers, arrays or tensors, got NoneType None.")
 LIKE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 row("new_zeros", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(0)(*size), **LIKE)
 row("new_ones", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(1)(*size), **LIKE)
 row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lambda x, size, value: np.full(size, value), **LIKE)
 row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
 for _name in ("zeros", "ones"):
-    fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
+    fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"new_{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
     fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: input must be a tensor, got int.")
-fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'input' of type str.")
-fails("new_full", [T(3), (-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
-fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
+fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "new_full: fill_value must be a number, got 'x' of type str.")
+fails("new_full", [T(3), (-2,), 1], ShapeError, "new_full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
+fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "new_tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 
 # conversions
 
@@ -101,15 +101,15 @@ for _name, _kind in KINDS.items():
     row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, budget="rounded" if _dtype in FLOATS else "exact",
         dtypes=EVERY if _dtype.is_complex or _dtype is dtypes.bool_ else ALL,  # from complex to real numbers they warn
         grad=2 if _name == "double" else 0)
-    fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes no arguments, got 3. Use .to(dtype) or .to(device).")
-    fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: takes no arguments, got dtype=. Use .to(dtype) or .to(device).")
+    fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes 1 positional argument, got 2. Signature: {_name}(self)")
+    fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: unexpected argument 'dtype'. Signature: {_name}(self)")
 row("type_as", [T(3, 4), T(2, dtype=dtypes.float32)], [T(), T(dtype=dtypes.float32)], [T(0, 3), T(0, dtype=dtypes.float32)], reference=_converted(dtypes.float32),
     gives=dtypes.float32, dtypes=ALL, budget="rounded", grad=0)
 fails("type_as", [T(3), 3], ArgumentTypeError, "type_as: other must be a tensor, got int.")
 row("to", [T(3, 4), dtypes.float32], [T(3, low=0, high=4), dtypes.int64], case(T(3), dtypes.float64, copy=True), [T(), dtypes.float32], [T(0, 3), dtypes.float32],
     reference=lambda x, kind, copy=False: _converted(kind)(x), gives="cast", dtypes=ALL, budget="rounded", grad=0)
 fails("to", [T(3), 5], ArgumentTypeError, "to: expected a device, a dtype or a tensor, got 5.")
-fails("to", case(T(3), shape=1), ArgumentTypeError, "to: unexpected argument 'shape'. Give a device, a dtype, another tensor, copy=.")
+fails("to", case(T(3), shape=1), ArgumentTypeError, "to: unexpected argument 'shape'. Signature: to(self, *args, device=None, dtype=None, other=None, non_blocking=False, copy=False)")
 row("contiguous", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED)
 row("is_contiguous", case(T(3, 4), expect=True), case(T(), expect=True), case(T(0, 3), expect=True), grad=0)
 
@@ -122,11 +122,13 @@ def _on_copy(name: str) -> Callable[..., Any]:
 
 row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_copy("fill_"), reference=lambda x, value: np.full(x.shape, np.asarray(value)), **MOVED)
 fails("fill_", [T(3, 4), T(3)], ShapeError,
-      "expand: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
-fails("fill_", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-fails("fill_", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'input' of type str.")
+      "fill_: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
+fails("fill_", [T(3), 300], DTypeError, "fill_: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("fill_", [T(3), "x"], ArgumentTypeError, "fill_: fill_value must be a number, got 'x' of type str.")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
 fails("copy_", [T(3), 1], ArgumentTypeError, "copy_: expected a tensor, got int.")
+row("detach", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED | {"grad": 0})
+fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float.")
 row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})

@@ -241,8 +241,8 @@ fails("take_along_dim", [T(3, 4), I(4, below=3), 0], ShapeError,
       "take_along_dim: indices has shape (4,) and input has (3, 4); along a dim they need as many dimensions, at least one.")
 fails("take_along_dim", [T(3, 4), I(2, 5, below=3), 0], ShapeError,
       "take_along_dim: shapes (1, 4) and (1, 5) do not broadcast (axis -1: 4 vs 5). Reshape one operand, or give that axis the size 1.")
-fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "gather: index 3 is out of range for dim 0 of length 3.")
-fails("take_along_dim", [T(3, 4), T(1, 4), 0], DTypeError, "gather: index must hold integers, got float32. Cast it with .long().")
+fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "take_along_dim: index 3 is out of range for dim 0 of length 3.")
+fails("take_along_dim", [T(3, 4), T(1, 4), 0], DTypeError, "take_along_dim: index must hold integers, got float32. Cast it with .long().")
 fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list.")
 
 

@@ -71,6 +71,8 @@ fails(
     ShapeError,
     "matmul: shapes (2,) and (3,) do not broadcast (axis -1: 2 vs 3). Reshape one operand, or give that axis the size 1.",
 )
+row("linalg.matmul", [T(3, 4, **SMALL), T(4, 2, **SMALL)], [T(4), T(4)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
+fails("linalg.matmul", [T(3), 2.0], ArgumentTypeError, "matmul: other must be a tensor, got 2.0. Make it one with tapeloom.tensor(2.0).")
 row("mm", [T(3, 4), T(4, 2)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
 fails("mm", [T(3), T(3)], ShapeError, "mm: expected 2-d and 2-d tensors, got shapes (3,) and (3,). Use matmul.")
 row("bmm", [T(2, 3, 4), T(2, 4, 2)], [T(0, 3, 4), T(0, 4, 2)], without="0d", **SUMMED)

@@ -97,6 +97,8 @@ def _nll(x: Any, target: Any, weight: Any = None, ignore_index: int = -100, redu
     return _reduced(terms, reduction, total)
 
 
+row("nll_loss_rows", [ROWS, LABELS, None, -100, "mean"], [ROWS, LABELS, FACTORS, 1, "sum"], [ROWS, LABELS, FACTORS, 2, "none"],
+    [T(0, 3), I(0, below=3), None, -100, "sum"], reference=_nll, without="0d", **CHAIN)
 row("nll_loss", [ROWS, LABELS], [ROWS, LABELS, FACTORS], case(ROWS, LABELS, FACTORS, ignore_index=2, reduction="sum"), [T(2, 3, 2), P([[0, 1], [2, 2]])],
     case(ROWS, LABELS, reduction="none"), [T(3), P(1)], case(T(0, 3), I(0, below=3), reduction="sum"), reference=_nll, without="0d", **CHAIN)
 fails("nll_loss", [ROWS, T(4)], DTypeError, "nll_loss: target must hold class numbers, got float32. Cast it with .long().")
@@ -148,6 +150,9 @@ fails("binary_cross_entropy", [V([1.5]), V([1.0])], ArgumentError,
       "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
 fails("binary_cross_entropy", [T(3), T(2)], ShapeError, "binary_cross_entropy: input has shape (3,), and target (2,); they must be the same.")
 LOGITS = T(3, 4, low=-3, high=3)
+row("logits_loss", [LOGITS, TRUTH, None, None, "mean"], [LOGITS, TRUTH, T(4, grad=False), None, "none"],
+    [LOGITS, TRUTH, None, T(4, low=0.5, high=2, grad=False), "sum"], [T(), T(low=0, high=1), None, None, "mean"], [T(0, 3), T(0, 3), None, None, "sum"],
+    reference=lambda x, target, weight, pos_weight, reduction: _weighted(_logistic)(x, target, weight, reduction, pos_weight), **CHAIN)
 row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, grad=False)], case(LOGITS, TRUTH, pos_weight=T(4, low=0.5, high=2, grad=False)),
     *[case(LOGITS, TRUTH, reduction=kind) for kind in KINDS[1:]], [T(), T(low=0, high=1)], case(T(0, 3), T(0, 3), reduction="sum"),
     [V([1000.0, -1000.0]), V([1.0, 0.0])], reference=_weighted(_logistic), **CHAIN)

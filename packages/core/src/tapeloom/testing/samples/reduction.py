@@ -68,7 +68,7 @@ fails(
     "mean",
     [X],
     DTypeError,
-    "mean: expected a floating tensor, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
+    "mean: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
     dtypes.int64,
 )
 row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
@@ -143,8 +143,8 @@ ASKED = [[X], [X, 1], case(X, dim=-1, keepdim=True), [T(3, 4), T(3, 4)], [T()], 
 row("max", *ASKED, reference=_extreme(_most), gives=("same", "int64"), **EXACT)
 row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
 for _name in ("max", "min"):
-    text = f"{_name}: unexpected argument 'dims'. Signature: {_name}(input, dim=None, keepdim=False)"
-    fails(_name, case(X, dims=1), ArgumentError, text)
+    text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
+    fails(_name, case(X, bogus=1), ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -212,10 +212,10 @@ EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
 row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", **SPREAD)
 row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
 for _name in ("var", "std"):  # the op that computes both speaks
-    text = "variance: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
-    fails(_name, [X, 3], IndexingError, "variance: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-    fails(_name, case(X, 0, correction="n"), ArgumentTypeError, "variance: correction must be a number, got 'n' of type str.")
+    fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+    fails(_name, case(X, 0, correction="n"), ArgumentTypeError, f"{_name}: correction must be a number, got 'n' of type str.")
 
 
 def _logsumexp(values: list[Any]) -> float:
@@ -267,4 +267,7 @@ row(
     budget="chain",
     kinks=(0,),
 )
+row("linalg.vector_norm", *[[X, p] for p in (2, 1, 3, 0, INF, -INF)], [X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False),
+    reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim), budget="chain", kinks=(0,))
+fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
 fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")

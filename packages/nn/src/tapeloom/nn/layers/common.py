@@ -11,7 +11,7 @@ from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError
 
-from ..parameter import Parameter, settle
+from ..parameter import Parameter, drop_aliases
 
 __all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_count", "as_int", "as_pair", "new_parameter"]
 
@@ -51,4 +51,4 @@ def as_pair(layer: str, name: str, value: Pair) -> tuple[int, int]:
 
 def new_parameter(*size: int, device: DeviceLike, dtype: DTypeLike) -> Parameter:
     """A parameter that is still to be initialised."""
-    return settle(Parameter(tl.empty(size, device=device, dtype=dtype)))
+    return drop_aliases(Parameter(tl.empty(size, device=device, dtype=dtype)))

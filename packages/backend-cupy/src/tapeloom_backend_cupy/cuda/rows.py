@@ -73,7 +73,7 @@ def log_softmax(x: Any, dim: int) -> Any:
     return _softmax(x, dim, "true")
 
 
-def cross_entropy_rows(
+def cross_entropy_forward(
     x: Any, target: Any, weight: Any | None, ignore_index: int, label_smoothing: float
 ) -> tuple[Any, Any, Any]:
     """Cross-entropy of each row of logits ``x (rows, classes)`` with its int64 label in ``target (rows,)``.
@@ -99,7 +99,7 @@ def cross_entropy_rows(
     return loss, log_sum_exp, row_weight
 
 
-def cross_entropy_backward_rows(
+def cross_entropy_backward(
     g: Any,
     x: Any,
     target: Any,
@@ -108,7 +108,7 @@ def cross_entropy_backward_rows(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    """The gradient ``(rows, classes)`` of cross_entropy_rows's losses.
+    """The gradient ``(rows, classes)`` of cross_entropy_forward's losses.
 
     ``g`` is ``(rows,)``, or 0-d where one value serves all rows (a sum; a mean once it is divided by the sum of the row
     weights).
@@ -205,7 +205,7 @@ def log_softmax_twin(x: Any, dim: int) -> Any:
     return _softmax_twin(x, dim, True)
 
 
-def cross_entropy_rows_twin(
+def cross_entropy_forward_twin(
     x: Any, target: Any, weight: Any | None, ignore_index: int, label_smoothing: float
 ) -> tuple[Any, Any, Any]:
     """The forward kernel in NumPy; ``smooth`` is summed by NumPy's own order."""
@@ -232,7 +232,7 @@ def cross_entropy_rows_twin(
     return loss, np.stack([top, log_sum], axis=1), row_weight
 
 
-def cross_entropy_backward_rows_twin(
+def cross_entropy_backward_twin(
     g: Any,
     x: Any,
     target: Any,

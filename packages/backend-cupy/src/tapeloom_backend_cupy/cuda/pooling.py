@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tapeloom.shapes import window_length
+
 from .launch import THREADS, Family, accumulator, check_dtype, cupy, function, grid_for, index_type
 
 Pair = tuple[int, int]
@@ -26,18 +28,9 @@ FAMILY = Family(
 )
 
 
-def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
-    """How many windows fit along one dimension. With ``ceil_mode`` the last may stick out, but not start outside."""
-    room = size + 2 * padding - dilation * (kernel - 1) - 1
-    windows = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
-    if ceil_mode and (windows - 1) * stride >= size + padding:
-        windows -= 1
-    return max(windows, 0)
-
-
 def _pooled(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> Pair:
     vertical, horizontal = zip(size, kernel, stride, padding, dilation, strict=True)
-    return pooled_size(*vertical, ceil_mode), pooled_size(*horizontal, ceil_mode)
+    return window_length(*vertical, ceil_mode), window_length(*horizontal, ceil_mode)
 
 
 def _window_arguments(

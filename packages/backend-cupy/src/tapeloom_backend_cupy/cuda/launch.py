@@ -14,13 +14,13 @@ import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tapeloom.dtypes import FLOATS
+from tapeloom import dtypes
 from tapeloom.errors import DTypeError
 
 OPTIONS = ("-std=c++17",)
 
-# How each dtype is spelled in the sources.
-C_TYPES = {dtype.name: dtype.name if dtype.half else dtype.alias for dtype in FLOATS}
+# How each dtype is spelled in the sources: float and double are aliases in PyTorch too, the half types common.cuh defines.
+C_TYPES = {dtype.name: dtype.name if dtype.half else dtype.alias for dtype in dtypes.FLOATS}
 
 THREADS = 256
 MOST_BLOCKS = 1 << 20
@@ -70,13 +70,13 @@ def check_dtype(what: str, dtype: str) -> None:
     """Raise DTypeError unless the CUDA kernels are compiled for ``dtype``."""
     if dtype not in C_TYPES:
         raise DTypeError(
-            f"{what}: no CUDA kernel for dtype {dtype}; cast to one of {', '.join(C_TYPES)} before the call"
+            f"{what}: no CUDA kernel for dtype {dtype}. Cast to one of {', '.join(C_TYPES)} before the call."
         )
 
 
 def accumulator(dtype: str) -> str:
     """The dtype in which a kernel sums values of ``dtype``."""
-    return "float64" if dtype == "float64" else "float32"
+    return "float32" if dtypes.BY_NAME[dtype].half else dtype
 
 
 def ceil_div(n: int, by: int) -> int:

@@ -17,7 +17,7 @@ from tapeloom.errors import DTypeError
 
 from .launch import MOST_BLOCKS, THREADS, Family, accumulator, ceil_div, check_dtype, cupy, function
 
-FAMILY = Family("optimizer.cu", ("sgd_step<{T}>", "adam_step<{T}>"))
+FAMILY = Family("optimizer.cu", ("fused_sgd<{T}>", "fused_adam<{T}>"))
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 1024, 65536
 WANTED_CHUNKS = 2048  # some blocks for each of the hundred-odd multiprocessors, several times over
@@ -77,47 +77,47 @@ def _contiguous(cp: Any, what: str, params: Sequence[Any], *others: Sequence[Any
     return tuple([cp.ascontiguousarray(array) for array in arrays] for arrays in (params, *others))
 
 
-def _outputs(cp: Any, arrays: Sequence[Any], reuse: bool) -> list[Any]:
-    # One allocation each, not slices of one buffer: the next step can then hold each of them alone.
-    return list(arrays) if reuse else [cp.empty(array.shape, array.dtype) for array in arrays]
+def _empty(xp: Any, arrays: Sequence[Any]) -> list[Any]:
+    # one allocation each: slices of one buffer would all stay alive with any of them
+    return [xp.empty(array.shape, array.dtype) for array in arrays]
 
 
-def sgd_step(
+def _held(arrays: Sequence[Any]) -> Sequence[Any]:
+    """The arrays of a state; none where it is not there yet (entries of None)."""
+    return arrays if arrays and arrays[0] is not None else []
+
+
+def fused_sgd(
     params: Sequence[Any],
     grads: Sequence[Any],
     momenta: Sequence[Any],
+    *,
     lr: float,
     momentum: float,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
     maximize: bool,
-    reuse: bool = False,
-) -> tuple[list[Any], list[Any]]:
+) -> list[list[Any]]:
     """New parameters and momenta of one SGD step.
 
-    ``momenta`` is empty on the first step and without momentum; what comes back is empty without momentum. All arrays
-    are of one dtype. With ``reuse`` the results overwrite ``params`` and ``momenta`` where those are
-    contiguous: only for a caller who holds them alone.
+    Entries of ``momenta`` are None on the first step; without momentum it comes back as it is. All arrays are of one
+    dtype.
     """
     cp = cupy()
-    params, grads, momenta = _contiguous(cp, "sgd_step", params, grads, momenta)
-    new_params = _outputs(cp, params, reuse)
-    new_momenta: list[Any] = []
-    if momentum != 0:
-        new_momenta = _outputs(cp, momenta or params, reuse and bool(momenta))
-    else:
-        momenta = []
+    params, grads, held = _contiguous(cp, "fused_sgd", params, grads, _held(momenta) if momentum else [])
+    new_params, new_momenta = _empty(cp, params), _empty(cp, params) if momentum else []
     rates = (np.float64(lr), np.float64(momentum), np.float64(1 - dampening), np.float64(weight_decay))
     flags = (np.int32(nesterov), np.int32(maximize))
-    _launch(cp, "sgd_step", (params, grads, momenta), (new_params, new_momenta), rates + flags)
-    return new_params, new_momenta
+    _launch(cp, "fused_sgd", (params, grads, held), (new_params, new_momenta), rates + flags)
+    return [new_params, new_momenta if momentum else list(momenta)]
 
 
 def _adam_scalars(
-    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, step: float
+    step: float, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, decoupled: bool
 ) -> tuple[Any, ...]:
     """The numbers that are the same for every element, worked out in float64 on the host, in the kernel's order."""
+    beta1, beta2 = betas
     step_size = lr / (1 - beta1**step)
     root_correction = (1 - beta2**step) ** 0.5
     shrink = 1 - lr * weight_decay if decoupled else 1.0
@@ -125,38 +125,36 @@ def _adam_scalars(
     return tuple(map(np.float64, (step_size, root_correction, 1 - beta1, beta2, 1 - beta2, eps, decay, shrink)))
 
 
-def adam_step(
+def fused_adam(
     params: Sequence[Any],
     grads: Sequence[Any],
     exp_avgs: Sequence[Any],
     exp_avg_sqs: Sequence[Any],
     max_exp_avg_sqs: Sequence[Any],
+    *,
     step: float,
     lr: float,
-    beta1: float,
-    beta2: float,
+    betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-    decoupled: bool,
     amsgrad: bool,
     maximize: bool,
-    reuse: bool = False,
-) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """New parameters, first moments, second moments and (with ``amsgrad``, else empty) their maxima.
+    decoupled_weight_decay: bool,
+) -> list[list[Any]]:
+    """New parameters, first moments, second moments and their maxima, which are None unless ``amsgrad``.
 
-    ``step`` is the number of this step, 1 for the first. ``decoupled`` shrinks the parameters themselves (AdamW), else
-    the decay joins the gradient (Adam). ``reuse`` as in sgd_step.
+    ``step`` is the number of this step, 1 for the first. ``decoupled_weight_decay`` shrinks the parameters themselves
+    (AdamW), else the decay joins the gradient (Adam). All arrays are of one dtype.
     """
     cp = cupy()
     params, grads, exp_avgs, exp_avg_sqs, tops = _contiguous(
-        cp, "adam_step", params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else []
+        cp, "fused_adam", params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else []
     )
-    inputs = (params, grads, exp_avgs, exp_avg_sqs, tops)
-    outputs = tuple(_outputs(cp, arrays, reuse) for arrays in (params, exp_avgs, exp_avg_sqs, tops))
-    scalars = _adam_scalars(lr, beta1, beta2, eps, weight_decay, decoupled, step)
-    _launch(cp, "adam_step", inputs, outputs, (*scalars, np.int32(maximize)))
-    new_params, new_avgs, new_squares, new_tops = outputs
-    return new_params, new_avgs, new_squares, new_tops
+    results = [_empty(cp, params) for _ in range(3 + amsgrad)]
+    scalars = _adam_scalars(step, lr, betas, eps, weight_decay, decoupled_weight_decay)
+    outputs = results if amsgrad else [*results, []]
+    _launch(cp, "fused_adam", (params, grads, exp_avgs, exp_avg_sqs, tops), outputs, (*scalars, np.int32(maximize)))
+    return results if amsgrad else [*results, [None] * len(params)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -177,25 +175,22 @@ def _flat(arrays: Sequence[Any]) -> list[Any]:
     return [np.ascontiguousarray(array).reshape(-1) for array in arrays]
 
 
-def _empty(arrays: Sequence[Any]) -> list[Any]:
-    return [np.empty(array.shape, array.dtype) for array in arrays]
-
-
-def sgd_step_twin(
+def fused_sgd_twin(
     params: Sequence[Any],
     grads: Sequence[Any],
     momenta: Sequence[Any],
+    *,
     lr: float,
     momentum: float,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
     maximize: bool,
-    reuse: bool = False,
-) -> tuple[list[Any], list[Any]]:
-    """The SGD kernel in NumPy; ``reuse`` changes nothing but where the results lie, so it is ignored here."""
-    new_params, new_momenta = _empty(params), _empty(params) if momentum != 0 else []
-    flat_params, flat_grads, flat_momenta = _flat(params), _flat(grads), _flat(momenta)
+) -> list[list[Any]]:
+    """The SGD kernel in NumPy."""
+    held = _held(momenta)
+    new_params, new_momenta = _empty(np, params), _empty(np, params) if momentum else []
+    flat_params, flat_grads, flat_momenta = _flat(params), _flat(grads), _flat(held)
     out_params, out_momenta = [a.reshape(-1) for a in new_params], [a.reshape(-1) for a in new_momenta]
     for tensor, part in _slices(params):
         scalar = np.dtype(accumulator(params[tensor].dtype.name)).type
@@ -206,40 +201,39 @@ def sgd_step_twin(
             g = g + scalar(weight_decay) * p
         if momentum != 0:
             m = g
-            if momenta:
+            if held:
                 m = scalar(momentum) * flat_momenta[tensor][part].astype(scalar) + scalar(1 - dampening) * g
             out_momenta[tensor][part] = m.astype(params[tensor].dtype)
             g = g + scalar(momentum) * m if nesterov else m
         out_params[tensor][part] = (p - scalar(lr) * g).astype(params[tensor].dtype)
-    return new_params, new_momenta
+    return [new_params, new_momenta if momentum else list(momenta)]
 
 
-def adam_step_twin(
+def fused_adam_twin(
     params: Sequence[Any],
     grads: Sequence[Any],
     exp_avgs: Sequence[Any],
     exp_avg_sqs: Sequence[Any],
     max_exp_avg_sqs: Sequence[Any],
+    *,
     step: float,
     lr: float,
-    beta1: float,
-    beta2: float,
+    betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-    decoupled: bool,
     amsgrad: bool,
     maximize: bool,
-    reuse: bool = False,
-) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """The Adam kernel in NumPy; ``reuse`` is ignored."""
+    decoupled_weight_decay: bool,
+) -> list[list[Any]]:
+    """The Adam kernel in NumPy."""
     inputs = [_flat(arrays) for arrays in (params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else [])]
-    results = [_empty(params), _empty(params), _empty(params), _empty(params) if amsgrad else []]
+    results = [_empty(np, params) for _ in range(3 + amsgrad)]
     outputs = [[a.reshape(-1) for a in arrays] for arrays in results]
-    scalars = _adam_scalars(lr, beta1, beta2, eps, weight_decay, decoupled, step)
+    scalars = _adam_scalars(step, lr, betas, eps, weight_decay, decoupled_weight_decay)
     for tensor, part in _slices(params):
         dtype = params[tensor].dtype
         scalar = np.dtype(accumulator(dtype.name)).type
-        step_size, root_correction, keep1, beta2_, keep2, eps_, decay, shrink = map(scalar, scalars)
+        step_size, root_correction, keep1, beta2, keep2, floor, decay, shrink = map(scalar, scalars)
         p, g, m, v, *tops = (arrays[tensor][part].astype(scalar) for arrays in inputs if arrays)
         p = p * shrink
         if maximize:
@@ -247,11 +241,9 @@ def adam_step_twin(
         if decay != 0:
             g = g + decay * p
         m = m + keep1 * (g - m) if keep1 < 0.5 else g - (g - m) * (1 - keep1)
-        v = beta2_ * v + keep2 * g * g
+        v = beta2 * v + keep2 * g * g
         top = np.maximum(tops[0], v) if amsgrad else v
-        p = p - step_size * (m / (np.sqrt(top) / root_correction + eps_))
-        for out, new in zip(outputs, (p, m, v, top), strict=True):
-            if out:
-                out[tensor][part] = new.astype(dtype)
-    new_params, new_avgs, new_squares, new_tops = results
-    return new_params, new_avgs, new_squares, new_tops
+        p = p - step_size * (m / (np.sqrt(top) / root_correction + floor))
+        for out, new in zip(outputs, (p, m, v, top), strict=False):
+            out[tensor][part] = new.astype(dtype)
+    return results if amsgrad else [*results, [None] * len(params)]

@@ -21,7 +21,7 @@ template <typename T> struct Chunk {
 
 // Slots: param, grad, momentum (null on the first step) -> new param, new momentum (null without momentum).
 template <typename T>
-__global__ void sgd_step(const i64* __restrict__ table, i64 tensors, i64 chunks, i64 chunk, double lr_, double momentum_,
+__global__ void fused_sgd(const i64* __restrict__ table, i64 tensors, i64 chunks, i64 chunk, double lr_, double momentum_,
                          double damped_, double weight_decay_, int nesterov, int maximize) {
     typedef acc_t<T> A;
     A lr = (A)lr_, momentum = (A)momentum_, damped = (A)damped_, weight_decay = (A)weight_decay_;
@@ -47,7 +47,7 @@ __global__ void sgd_step(const i64* __restrict__ table, i64 tensors, i64 chunks,
 // Slots: param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq -> the new param, exp_avg, exp_avg_sq, max_exp_avg_sq; both
 // max slots are null without amsgrad. shrink is 1 - lr * weight_decay for the decoupled decay (AdamW), else 1.
 template <typename T>
-__global__ void adam_step(const i64* __restrict__ table, i64 tensors, i64 chunks, i64 chunk, double step_size_,
+__global__ void fused_adam(const i64* __restrict__ table, i64 tensors, i64 chunks, i64 chunk, double step_size_,
                           double root_correction_, double keep1_, double beta2_, double keep2_, double eps_,
                           double weight_decay_, double shrink_, int maximize) {
     typedef acc_t<T> A;

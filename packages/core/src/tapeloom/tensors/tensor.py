@@ -7,24 +7,27 @@ Only identity lives here: slots, properties, conversion, printing. Arithmetic, m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
-from tapeloom.host import array_protocol, to_host_copy, to_numpy
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
+from tapeloom.host import read_only
 from tapeloom.printing import tensor_text
 from tapeloom.shapes import element_count, normalize_dim
-from tapeloom.tensor.kind import Kind, kind_of
-from tapeloom.tensor.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
+from tapeloom.tensors.kind import Kind, kind_of
+from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
 
 if TYPE_CHECKING:
     from tapeloom._methods import TensorMethods
     from tapeloom.op.schema import OpSchema
 else:
     TensorMethods = object
+
+
+T = TypeVar("T", bound="Tensor")
 
 
 class Extra:
@@ -250,7 +253,11 @@ class Tensor(TensorMethods):
         Raises GradientError for a tensor that requires a gradient and DeviceError for one on another device, unless
         ``force``: then it is detached and moved first.
         """
-        return to_numpy(self, force=force)
+        if self.node is not None and not force:
+            raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy().")
+        if self.device.type != "cpu" and not force:
+            raise DeviceError(f"numpy: this tensor is on {self.device}. Use .cpu().numpy() to copy it to the host first.")
+        return read_only(host_array(self))
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
@@ -258,14 +265,17 @@ class Tensor(TensorMethods):
             raise ShapeError(
                 f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item."
             )
-        return self.kind.backend.to_host(read_array(self)).item()
+        return host_array(self).item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
-        return self.kind.backend.to_host(read_array(self)).tolist()
+        return host_array(self).tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return array_protocol(self, dtype, copy)
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
 
     def __float__(self) -> float:
         return float(self._real_item("float"))
@@ -311,7 +321,7 @@ class Tensor(TensorMethods):
         return bool((self == value).any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
-        return tensor_text(self)
+        return tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
@@ -340,7 +350,7 @@ class Tensor(TensorMethods):
             raise GradientError(
                 "pickle: only leaves can be pickled; this tensor was made by an operation. Use .detach()."
             )
-        return rebuilt, (type(self), to_host_copy(self), self.dtype, str(self.device), self.requires_grad)
+        return rebuilt, (type(self), host_array(self).copy(), self.dtype, str(self.device), self.requires_grad)
 
 
 _new = object.__new__
@@ -358,6 +368,11 @@ def read_array(tensor: Tensor) -> Any:
 def write_array(tensor: Tensor, array: Any) -> None:
     """Give ``tensor`` another raw array of its kind."""
     tensor.array = array
+
+
+def host_array(tensor: Tensor) -> Any:
+    """The values of ``tensor`` as a NumPy array, which may share its memory."""
+    return tensor.kind.backend.to_host(tensor.array)
 
 
 def read_grad(leaf: Leaf) -> Tensor | None:
@@ -380,13 +395,18 @@ def make(array: Any, kind: Kind, node: Node | None = None) -> Tensor:
     return tensor
 
 
+def make_of(cls: type[T], array: Any, kind: Kind) -> T:
+    """A Tensor of class ``cls`` on a raw array, off the tape."""
+    tensor = _new(cls)
+    tensor.array, tensor.kind, tensor.node, tensor.extra = array, kind, None, None
+    return tensor
+
+
 def make_like(tensor: Tensor, array: Any) -> Tensor:
     """A leaf of the type, kind and ``requires_grad`` of ``tensor`` on another array."""
-    made = _new(type(tensor))
-    made.array = array
-    made.kind = tensor.kind
-    made.node = Leaf(tensor.kind, tensor.shape) if tensor.node is not None else None
-    made.extra = None
+    made = make_of(type(tensor), array, tensor.kind)
+    if tensor.node is not None:
+        made.node = Leaf(tensor.kind, tensor.shape)
     return made
 
 
@@ -400,11 +420,9 @@ def extra_of(tensor: Tensor) -> Extra:
 def rebuilt(cls: type[Tensor], array: Any, dtype: DType, device: str, requires_grad: bool) -> Tensor:
     """A pickled tensor on its device again."""
     kind = kind_of(dtype, resolve_device(device))
-    made = _new(cls)
-    made.array = kind.backend.from_host(array, kind.device)
-    made.kind = kind
-    made.node = Leaf(kind, made.shape) if requires_grad else None
-    made.extra = None
+    made = make_of(cls, kind.backend.from_host(array, kind.device), kind)
+    if requires_grad:
+        made.node = Leaf(kind, made.shape)
     return made
 
 
