@@ -6,6 +6,7 @@ This file is vocabulary: which devices can be used is for the backend plugins to
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DeviceError
 from tapeloom.modes import enter, leave
@@ -79,3 +80,5 @@ class Device:
 
 
 CPU = Device("cpu")
+#: what stands for a device; None is the default one
+DeviceLike: TypeAlias = Device | str | None

@@ -9,32 +9,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
 from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
     from tapeloom.tensors.node import Node
-
-
-class Array(Protocol):
-    """What core uses of an array: its shape and dtype, and operators."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """The array library's own dtype object."""
-        ...
-
 
 Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
@@ -90,7 +77,7 @@ class Backend:
         """The device of a raw array."""
         return Device(self.device_type, self.current_index())
 
-    def from_host(self, array: Any, device: Device) -> Any:
+    def from_host(self, array: Any, device: Device) -> Array:
         """Move a host (NumPy) array to ``device``."""
         raise NotImplementedError
 
@@ -98,35 +85,35 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
-    def to_device(self, array: Array, device: Device) -> Any:
+    def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
 
     # creation
 
-    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """A 0-d array holding a Python number."""
         raise NotImplementedError
 
-    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Any:
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
         """An array of zeros."""
         return self.full(size, 0, dtype, device)
 
-    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """An array of one value."""
         raise NotImplementedError
 
-    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Any:
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
         """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
         raise NotImplementedError
 
-    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Any:
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
         """``count`` 32-bit words of the stream of ``seed``, from block ``offset``: see ``generator``."""
         raise NotImplementedError
 
     # memory
 
-    def copy(self, array: Array) -> Any:
+    def copy(self, array: Array) -> Array:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
@@ -239,11 +226,59 @@ class Backend:
 
     # optimizers
 
-    def update(self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]) -> list[list[Any]]:
-        """Run an optimizer's formula on each parameter: ``formula(kernels, *arrays_of_one, **settings)``.
+    def update(
+        self, name: str, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """One step of an optimizer for parameters of one dtype: lists of new parameters and of each new state.
 
-        ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
-        new lists of parameters and state. A backend that compiles runs all of it as one program.
+        ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
+        of parameters, one of gradients, and one for each state. An entry of a state may be None; None that comes back leaves
+        the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where all are Python's and the
+        dtype is no half type, a kernel ``fused_<name>(*arrays, **settings)`` stands for the formula. A backend that compiles
+        makes one program of all of it.
         """
-        results = [formula(self.completed, *each, **settings) for each in zip(*arrays, strict=True)]
-        return [list(column) for column in zip(*results, strict=True)]
+        kernel = f"fused_{name}"
+        if not self.dtype_of(arrays[0][0]).half or kernel in self.half_kernels:
+            fused = getattr(self.kernels, kernel, None)
+            if fused is not None and not arrays_in(tuple(settings.values())):
+                return fused(*arrays, **settings)  # type: ignore[no-any-return]
+        return self.run_formula(formula, arrays, settings)
+
+    def run_formula(
+        self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """``update`` by the formula, one parameter after the other; half types are computed in float32, rounded once."""
+        dtype = self.dtype_of(arrays[0][0])
+        wide = dtypes.float32 if dtype.half else dtype
+        rates = {key: mapped(value, lambda rate: self.rate(rate, wide)) for key, value in settings.items()}
+        rows = []
+        for param, gradient, *states in zip(*arrays, strict=True):
+            try:
+                result = formula(self.completed, *self.widened((param, gradient, *states)), **rates)
+            except Exception as error:
+                error.add_note(f"in {formula.__qualname__}, for a parameter of shape {tuple(param.shape)}")
+                raise
+            rows.append(self._updated(formula, (param, *states), result if isinstance(result, tuple) else (result,)))
+        return list(zip(*rows, strict=True))
+
+    def rate(self, array: Array, dtype: DType) -> Any:
+        """A rate given as a 0-d array, for a formula that computes in ``dtype``."""
+        return self.kernels.cast(array, dtype)
+
+    def _updated(self, formula: Kernel, old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+        """What ``formula`` gave, each in the dtype of what it replaces. Raises an error where something else came."""
+        if len(new) != len(old):
+            raise ArgumentError(
+                f"{formula.__qualname__}: it returned {len(new)} arrays, and must return {len(old)}: the new parameter and "
+                f"each new state."
+            )
+        result = []
+        for position, (before, after) in enumerate(zip(old, new, strict=True)):
+            if before is not None and after is not None and before.shape != after.shape:
+                what = f"state {position - 1}" if position else "the parameter"
+                raise ShapeError(
+                    f"{formula.__qualname__}: it returned {what} in shape {tuple(after.shape)}, and it has shape "
+                    f"{tuple(before.shape)}. Sum over what was broadcast, or expand what was reduced."
+                )
+            result.append(self.narrowed(after, self.dtype_of(old[0] if before is None else before)))
+        return result

@@ -277,7 +277,7 @@ def _gathered(held: Tensor | None, g: Any, node: Node) -> Tensor:
     Arrays are never added to in place, for a rule may have handed one out twice.
     """
     if isinstance(g, Tensor):
-        return make(read_array(g), g.kind, g.node) if held is None else OPS.add(held, g)  # type: ignore[no-any-return]
+        return make(read_array(g), g.kind, g.node) if held is None else OPS.add(held, g)
     if held is None:
         return make(g, node.kind)
     if held.extra is None:

@@ -161,7 +161,7 @@ def compare_values(
     if not kind.inexact:
         assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
         return
-    wide = _WIDE[kind.category]
+    wide: Any = _WIDE[kind.category]
     exact, got = np.asarray(want, wide), got.astype(wide)
     with np.errstate(all="ignore"):
         rounded = exact.astype(host.native(kind)).astype(wide)  # overflows where the dtype does
@@ -375,7 +375,8 @@ def check_spellings(row: Row, device: Any) -> None:
         if op.namespace == "":
             assert getattr(tl, name) is op, f"{op.name}: tapeloom.{name} is something else."
         elif op.namespace is None:
-            assert getattr(tl, name, None) is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
+            public: Any = getattr(tl, name, None)
+            assert public is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
     if op.method and not row.maker:
         args, kwargs = case.arguments(dtype)
         want = called(row, args, kwargs, device, dtype)
@@ -469,7 +470,7 @@ def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
     """``call()`` raises just ``raises`` with just the message ``says``."""
     try:
         result = call()
-    except Exception as error:  # noqa: BLE001 - which one it is, is the question
+    except Exception as error:
         if isinstance(error, UnsupportedError) and error.lacking:
             raise  # the caller knows what the device may lack
         came = error
