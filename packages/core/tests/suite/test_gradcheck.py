@@ -24,6 +24,33 @@ class Wrong:
         return x * spoilt + kept * (1 - spoilt)  # the value is x, the slope is spoilt
 
 
+def complex_leaf(*values):
+    return tl.tensor(values, dtype=tl.complex128, requires_grad=True)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_right_functions_of_complex_numbers_pass(fast):
+    z, w, x = complex_leaf(1 + 2j, -0.5 + 1j), complex_leaf(0.3j, 2 - 1j), leaf(0.5, -1.0)
+    assert gradcheck(lambda z, w: (z * w).sin(), (z, w), fast_mode=fast)
+    assert gradcheck(lambda z, x: [z.conj() * x, (z * x).abs()], (z, x), fast_mode=fast)
+    assert gradgradcheck(lambda z, x: (z.exp() * x).abs(), (z, x), fast_mode=fast)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_gradient_that_is_not_conjugated_is_found(fast):
+    def squared(z):
+        kept = z.detach()
+        return z * (2 * kept.conj()) + (kept * kept - 2 * kept * kept.conj())  # the value is z * z, the slope 2 conj(z)
+
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(squared, complex_leaf(1 + 2j), fast_mode=fast)
+    if not fast:
+        assert str(caught.value).startswith(
+            "gradcheck: the derivative of output 0 at (0,) by input 0 at (0,) (imaginary part) is -4"
+        )
+        assert str(caught.value).endswith(" by differences and 4 by the tape. Inputs: complex128[1] on cpu.")
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_right_functions_pass(fast):
     x, y = leaf(0.5, -1.0, 2.0), leaf(1.5, 0.3, 0.7)
@@ -90,9 +117,11 @@ def test_differences_need_float64():
     with pytest.raises(tl.errors.ArgumentError) as caught:
         gradcheck(tl.sin, tl.ones(2, requires_grad=True))
     assert str(caught.value) == (
-        "gradcheck: the inputs to be checked must be float64 or complex128, one is float32: differences of numbers with fewer digits "
-        "say nothing. Cast it with .double()."
+        "gradcheck: the inputs to be checked must be float64 or complex128, one is float32: differences of numbers with "
+        "fewer digits say nothing. Cast it with .double()."
     )
+    with pytest.raises(tl.errors.ArgumentError, match=r"one is complex64: .* Cast it with \.cdouble\(\)\.$"):
+        gradcheck(tl.sin, tl.ones(2, dtype=tl.complex64, requires_grad=True))
 
 
 def test_some_input_must_require_a_gradient():
