@@ -81,7 +81,9 @@ def composite(name: str, like: str) -> Op[Any, Any]:
     """The op ``like`` without its rules."""
     known = REGISTRY[like]
     residuals = known.residuals
-    op: Op[Any, Any] = Op(known.__wrapped__, {"composite": True, "residuals": residuals, "takes": known.dtype_rule.takes})
+    op: Op[Any, Any] = Op(
+        known.__wrapped__, {"composite": True, "residuals": residuals, "takes": known.dtype_rule.takes}
+    )
     assert op.derived
     assert op.name == name
     return op
@@ -100,7 +102,9 @@ def test_a_composite_without_rules_has_the_gradient_of_its_text(dtype: str) -> N
         assert w.grad is not None
         results.append([t.detach().double().numpy(force=True) for t in (out, x.grad, w.grad)])
     for ours, theirs in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=2e-2 if dtype == "bfloat16" else 1e-4, atol=1e-2 if dtype == "bfloat16" else 1e-6)
+        np.testing.assert_allclose(
+            ours, theirs, rtol=2e-2 if dtype == "bfloat16" else 1e-4, atol=1e-2 if dtype == "bfloat16" else 1e-6
+        )
 
 
 def test_a_composite_without_rules_has_second_gradients() -> None:

@@ -9,7 +9,7 @@ few microseconds; the same through jax.numpy two to ten times as much.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -233,10 +233,10 @@ def _devices() -> list[Any]:
         return list(jax.local_devices())
     except RuntimeError as error:
         chosen = os.environ.get("JAX_PLATFORMS")
-        mend = "Reinstall jax."
+        fix = "Reinstall jax."
         if chosen:
-            mend = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
-        raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {mend}") from error
+            fix = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
+        raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {fix}") from error
 
 
 def _kept(make: Callable[..., Array]) -> Callable[..., Array]:

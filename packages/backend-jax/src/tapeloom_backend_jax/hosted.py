@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapeloom.backend.arrayapi import ArrayAPIBackend
-from tapeloom.backend.runtime import mapped
+from tapeloom.backend.fallback import mapped
 
 if TYPE_CHECKING:
     from tapeloom.backend.runtime import Backend, Kernel
@@ -44,10 +44,8 @@ class Found:
         references = self._references
         if not references:
             return False
-        for value in values:
-            if id(value) in references or (type(value) is list and any(id(item) in references for item in value)):
-                return True
-        return False
+        flat = [item for value in values for item in (value if type(value) is list else (value,))]
+        return any(id(item) in references for item in flat)
 
 
 class Hosted:

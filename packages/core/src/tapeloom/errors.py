@@ -9,7 +9,8 @@
     ├── DeviceError       (RuntimeError)       tensors on different devices, or a device that cannot be used
     ├── BackendError      (ImportError)        a backend plugin that is missing, broken, too new or clashing
     ├── GradientError     (RuntimeError)       a backward pass that cannot be run
-    │   └── FreedTapeError                     … because its tape was already freed
+    │   ├── FreedTapeError                     … because its tape was already freed
+    │   └── AnomalyError                       … because of a nan, while anomalies are looked for
     ├── InplaceError      (RuntimeError)       an in-place change that is not allowed
     ├── UnsupportedError  (NotImplementedError) an operation that this backend does not have
     ├── CheckpointError   (RuntimeError)       a file that is not a whole, fitting checkpoint
@@ -70,12 +71,18 @@ class FreedTapeError(GradientError):
     """A second backward pass through a tape that the first one freed."""
 
 
+class AnomalyError(GradientError):
+    """A nan that was found by ``autograd.detect_anomaly``, and where it came from."""
+
+
 class InplaceError(TapeloomError, RuntimeError):
     """An in-place change that is not allowed."""
 
 
 class UnsupportedError(TapeloomError, NotImplementedError):
-    """An operation that this backend does not have."""
+    """An operation or a dtype that this backend does not have; ``lacking`` is its name."""
+
+    lacking: str | None = None
 
 
 class CheckpointError(TapeloomError, RuntimeError):

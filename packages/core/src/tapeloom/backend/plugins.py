@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, enter, mode
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -269,6 +269,18 @@ def default_device() -> Device:
         f"device: several backends are installed ({', '.join(installed)}) and none is cpu. "
         f"Choose one with TAPELOOM_DEVICE={installed[0]} or tapeloom.set_default_device."
     )
+
+
+class host_fallback(mode):
+    """Within it ops that a backend has no kernel for are computed on the host (``cpu``). Also a decorator.
+
+    A warning says so once for each op: every call moves its tensors to the host and back. Run backward within it too,
+    for gradient rules may need such ops themselves.
+    """
+
+    def __enter__(self) -> host_fallback:
+        enter(self, host_fallback=get_backend("cpu"))
+        return self
 
 
 def report() -> list[dict[str, Any]]:

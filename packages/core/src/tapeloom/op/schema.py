@@ -149,9 +149,14 @@ class OpSchema:
         owner, _, what = name.rpartition("_")
         return what, self.position(owner)
 
+    @property
+    def declaration(self) -> Callable[..., Any]:
+        """The function whose signature is the op's as users see it, further keywords included."""
+        return self.extension or self.__wrapped__
+
     def text(self) -> str:
         """The signature as text, for messages and documentation."""
-        return (self.arguments if self.extension is None else Arguments(self.extension)).text(self.name)
+        return Arguments(self.declaration).text(self.name)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

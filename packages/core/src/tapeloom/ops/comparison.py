@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import DTypeError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.call.op import function, op
+from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Mask, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
@@ -101,7 +102,7 @@ def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
 
 
-def _broadcasting(op: Any, *values: Any) -> None:
+def _broadcasting(op: OpSchema, *values: Any) -> None:
     shapes.broadcast(op.name, *map(shape_of, values))
 
 
@@ -114,7 +115,7 @@ where.gradient(
 )
 
 
-def _fillable(op: Any, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
+def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
     """Complex numbers do not make a real tensor complex here, as in PyTorch."""
     if isinstance(value, complex):
         value = dtypes.fitting(op.name, value, as_tensor_of(op.name, input).dtype)
@@ -125,7 +126,7 @@ def _fillable(op: Any, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any
     return input, mask, value
 
 
-def _mask_fits(op: Any, input: Any, mask: Any, value: Any) -> None:
+def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}. Use tapeloom.where.")
     shapes.broadcast(op.name, input.shape, mask.shape)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError
 from tapeloom.call.op import op, primitive
+from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import require, shape_of, within
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 # arithmetic
@@ -229,7 +230,10 @@ log1p.gradient(input=lambda g, input: g / (input + 1))
 @op(gives="float", complex="analytic")
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
-logaddexp.gradient(input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)), other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)))
+logaddexp.gradient(
+    input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)),
+    other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)),
+)
 
 
 @op(gives="float", inplace=True)
@@ -390,13 +394,13 @@ minimum.gradient(
 )
 
 
-def _bounds(op: Any, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
+def _bounds(op: OpSchema, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given.")
     return input, min, max
 
 
-def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
+def _bounds_fit(op: OpSchema, input: Any, min: Any, max: Any) -> None:
     shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
 
 

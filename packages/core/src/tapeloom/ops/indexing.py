@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
-from tapeloom.keys import parse
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
-from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
 
@@ -129,7 +130,7 @@ def _outside(what: str, index: Any, low: int, length: int, dim: int) -> Indexing
     return IndexingError(f"{what}: index {worst} is out of range for dim {dim} of length {length}.")
 
 
-def getitem(input: Tensor, key: Any) -> Any:
+def getitem(input: Tensor, key: Any) -> Tensor:
     """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
@@ -178,13 +179,14 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    return tensor(value, device=input.device) if not isinstance(value, dtypes.NUMBERS) else tensor(value, dtype=input.dtype, device=input.device)
+    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
+    return tensor(value, dtype=dtype, device=input.device)
 
 
 # gather and scatter
 
 
-def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
+def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -195,7 +197,7 @@ def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
     _check_places(op, input, dim, index)
 
 
-def _check_places(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     length = input.shape[dim] if input.ndim else 1
     require(within(index, 0, length), lambda: _outside(op.name, index, 0, length, dim))
 
@@ -223,13 +225,13 @@ def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
     return g
 
 
-def _check_select(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     _check_places(op, input, dim, index)
 
 
-def _check_add(op: Any, input: Any, dim: int, index: Any, source: Any) -> None:
+def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
     _check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -182,7 +183,7 @@ def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_in
 # regression
 
 
-def _same_shape(op: Any, input: Any, target: Any, reduction: str) -> None:
+def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str) -> None:
     check_reduction(op.name, reduction)
     if input.shape != target.shape:
         raise ShapeError(
@@ -235,7 +236,7 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
-    return OPS.logits_loss(input, target, weight, pos_weight, reduction)  # type: ignore[no-any-return]
+    return OPS.logits_loss(input, target, weight, pos_weight, reduction)
 
 
 @primitive(takes="floating", composite=True)

@@ -216,4 +216,4 @@ for _name in ("isclose", "allclose"):
 for _name in ("isclose", "equal", "allclose"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
-fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: other must be a tensor or a number, got 'tight'.")
+fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")

@@ -34,6 +34,7 @@ def _stepped(name: str, formula: Callable[..., Any], defaults: dict[str, Any], s
 
 
 def sgd(ops: Any, p: Any, g: Any, velocity: Any, *, lr: Any, momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool, maximize: bool) -> Any:
+    """The formula of SGD."""
     g = (-g if maximize else g) + p * weight_decay
     if momentum:
         velocity = g if velocity is None else velocity * momentum + g * (1 - dampening)
@@ -66,6 +67,7 @@ fails("sgd", case(ONE, ONE, (T(4),), lr=0.1), ShapeError, "sgd: parameter 0 has 
 
 def adam(ops: Any, p: Any, g: Any, m: Any, v: Any, top: Any, *, step: float, lr: Any, betas: Any, eps: Any, weight_decay: Any, amsgrad: bool, maximize: bool,
           decoupled_weight_decay: bool) -> Any:
+    """The formula of Adam."""
     beta1, beta2 = betas
     g = -g if maximize else g
     if decoupled_weight_decay:

@@ -211,7 +211,7 @@ FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=Tru
 EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
 row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", **SPREAD)
 row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
-for _name in ("var", "std"):  # the op that computes both speaks
+for _name in ("var", "std"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")

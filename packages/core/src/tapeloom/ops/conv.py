@@ -10,20 +10,25 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
+from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.window import AXES, at_least, batched, setting, unbatched
-from tapeloom.call.op import function, primitive
-from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
 def _conv_fits(
-    op: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    op: OpSchema, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> None:
+    if x.ndim - 2 not in AXES:
+        raise ShapeError(
+            f"{op.name}: expected (batch, channels, 1 to 3 spatial dimensions), got a tensor of {x.ndim} dimensions."
+        )
     _conv_sizes(x.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation, groups)
 
 
