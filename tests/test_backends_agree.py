@@ -105,7 +105,14 @@ def test_initial_weights_are_the_same_everywhere():
             assert np.array_equal(ours, theirs), device
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, lr=0.1, momentum=0.9), lambda p: optim.Adam(p, lr=0.05)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+        lambda p: optim.Adam(p, lr=0.05),
+        lambda p: optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True, weight_decay=0.01),
+    ],
+)
 def test_training_goes_the_same_way(make):
     def losses(device):
         tl.manual_seed(1)
@@ -125,6 +132,44 @@ def test_training_goes_the_same_way(make):
     assert expected[-1] < expected[0]
     for device in usable_devices():
         assert losses(device) == pytest.approx(expected, rel=1e-4), device
+
+
+STEPS = [
+    (optim.SGD, {"lr": 0.1}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.25, "weight_decay": 0.1}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
+    (optim.Adam, {"lr": 0.05, "weight_decay": 0.1}),
+    (optim.Adam, {"lr": 0.05, "betas": (0.5, 0.75), "eps": 1e-3, "amsgrad": True, "maximize": True}),
+    (optim.AdamW, {"lr": 0.05, "amsgrad": True}),
+    (optim.AdamW, {"lr": 0.05, "weight_decay": 0.0}),
+]
+
+
+@pytest.mark.parametrize("dtype", [tl.float32, tl.float64], ids=str)
+@pytest.mark.parametrize("number", range(len(STEPS)))
+def test_fused_steps_follow_their_formula(number, dtype):
+    """On each device, and each as the formula on the CPU."""
+    kind, settings = STEPS[number]
+    formula = type(kind.__name__, (kind,), {"fused": ""})
+
+    def course(optimizer_class, device):
+        draw = np.random.default_rng(0)
+        params = [
+            tl.tensor(draw.normal(size=size), dtype=dtype, device=device) for size in ((300, 500), (7,), (), (0, 3))
+        ]
+        optimizer = optimizer_class(params, **settings)
+        for _ in range(5):
+            for param in params:
+                param.grad = tl.tensor(draw.normal(size=param.shape), dtype=dtype, device=device)
+            optimizer.step()
+        return [param.numpy(force=True) for param in params]
+
+    expected = course(formula, "cpu")
+    tolerance = 2e-5 if dtype is tl.float32 else 1e-12
+    for device in usable_devices():
+        for optimizer_class in (kind, formula):
+            for got, want in zip(course(optimizer_class, device), expected, strict=True):
+                np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=device)
 
 
 def test_a_model_moves_in_mid_run():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
-from tapeloom.ops.optimizer import adam_step, sgd_step
+from tapeloom.ops.optimizer import update_parameters
+from tapeloom.testing.samples import optimizer as samples
 from tapeloom_backend_numpy import memory
 from tapeloom_backend_numpy.memory import exclusive
 
@@ -95,13 +96,18 @@ def test_memory_of_others_is_never_used() -> None:
 
 def adam(param: Any, state: dict[str, Any]) -> None:
     state.setdefault("moments", (tl.zeros_like(param), tl.zeros_like(param), tl.zeros_like(param)))
-    first, second, top = state["moments"]
-    state["step"] = state.get("step", 0) + 1
-    adam_step([param], [param.grad], [first], [second], [top], step=state["step"], lr=0.1, amsgrad=True)
+    columns = {str(number): [moment] for number, moment in enumerate(state["moments"])}
+    state["step"] = state.get("step", 0.0) + 1.0
+    settings = samples.ADAM_DEFAULTS | {"lr": 0.1, "amsgrad": True}
+    update_parameters(
+        "adam", samples.adam, [param], [param.grad], columns, settings, steps=[state["step"]], fused="adam"
+    )
 
 
 def sgd(param: Any, state: dict[str, Any]) -> None:
-    state["momenta"] = sgd_step([param], [param.grad], state.get("momenta", [None]), lr=0.1, momentum=0.9)
+    momenta = state.setdefault("momenta", [None])
+    settings = samples.SGD_DEFAULTS | {"lr": 0.1, "momentum": 0.9}
+    update_parameters("sgd", samples.sgd, [param], [param.grad], {"momenta": momenta}, settings, fused="sgd")
 
 
 @pytest.fixture(params=[adam, sgd])
@@ -125,6 +131,16 @@ def test_steps_work_in_place_when_nothing_shares(step: Callable[..., None]) -> N
     before = address(param)
     step(param, state)
     assert address(param) == before
+
+
+def test_a_view_that_is_gone_keeps_nothing_from_being_updated_in_place(step: Callable[..., None]) -> None:
+    param, state = parameter(), {}
+    step(param, state)
+    before = address(param)
+    param.detach().T.sum()
+    step(param, state)
+    assert address(param) == before
+    assert param.extra is None
 
 
 KEEPERS: dict[str, Callable[[Any], Any]] = {

@@ -259,7 +259,7 @@ OPTIMIZERS = {
     "SGD": lambda optim, params: optim.SGD(params, lr=0.1),
     "SGD with momentum": lambda optim, params: optim.SGD(params, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.1),
     "SGD, nesterov": lambda optim, params: optim.SGD(params, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.05),
-    "SGD, maximize": lambda optim, params: optim.SGD(params, lr=0.1, momentum=0.5, maximize=True),
+    "SGD, maximize": lambda optim, params: optim.SGD(params, lr=0.01, momentum=0.5, maximize=True),
     "Adam": lambda optim, params: optim.Adam(params, lr=0.05),
     "Adam with decay": lambda optim, params: optim.Adam(params, lr=0.05, betas=(0.7, 0.9), eps=1e-4, weight_decay=0.1),
     "Adam, amsgrad": lambda optim, params: optim.Adam(params, lr=0.05, betas=(0.5, 0.6), amsgrad=True),
@@ -268,6 +268,18 @@ OPTIMIZERS = {
     "AdamW with everything": lambda optim, params: optim.AdamW(
         params, lr=0.05, betas=(0.6, 0.7), eps=1e-3, weight_decay=0.3, amsgrad=True, maximize=True
     ),
+}
+
+OPTIMIZERS |= {
+    f"RMSprop, momentum={momentum}, centered={centered}, weight_decay={decay}": lambda optim, params, s=(momentum, centered, decay): (
+        optim.RMSprop(params, lr=0.01, alpha=0.9, momentum=s[0], centered=s[1], weight_decay=s[2])
+    )
+    for momentum in (0.0, 0.9)
+    for centered in (False, True)
+    for decay in (0.0, 0.1)
+} | {
+    "RMSprop": lambda optim, params: optim.RMSprop(params),
+    "RMSprop, maximize": lambda optim, params: optim.RMSprop(params, eps=1e-3, maximize=True),
 }
 
 
@@ -300,8 +312,8 @@ def test_trajectories(name):
     x = image(5, 3)
     optimizer = OPTIMIZERS[name](optim, grouped(mine))
     twin = OPTIMIZERS[name](torch.optim, grouped(reference))
-    path = losses(mine, optimizer, x, 12, mine[2].bias)
-    assert path == pytest.approx(losses(reference, twin, theirs(x), 12, reference[2].bias), rel=1e-9, abs=1e-9)
+    path = losses(mine, optimizer, x, 20, mine[2].bias)
+    assert path == pytest.approx(losses(reference, twin, theirs(x), 20, reference[2].bias), rel=1e-9, abs=1e-9)
     for key, value in mine.state_dict().items():
         assert close(value, reference.state_dict()[key])
 
@@ -333,6 +345,41 @@ def test_training_that_pytorch_began_goes_on_here(name):
     }
     optimizer.load_state_dict(state)
     assert losses(mine, optimizer, x, 5) == pytest.approx(losses(reference, twin, theirs(x), 5), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_that_began_here_goes_on_in_pytorch(name):
+    mine, reference = network(nn), network(torch.nn)
+    optimizer = OPTIMIZERS[name](optim, grouped(mine))
+    x = image(5, 3)
+    losses(mine, optimizer, x, 5)
+    reference.load_state_dict({key: theirs(value) for key, value in mine.state_dict().items()})
+    twin = OPTIMIZERS[name](torch.optim, grouped(reference))
+    state = optimizer.state_dict()
+    for values in state["state"].values():
+        values.update({key: torch.tensor(v) if key == "step" else theirs(v) for key, v in values.items()})
+    defaults = twin.state_dict()["param_groups"]
+    state["param_groups"] = [known | group for known, group in zip(defaults, state["param_groups"], strict=True)]
+    twin.load_state_dict(state)
+    assert losses(mine, optimizer, x, 5) == pytest.approx(losses(reference, twin, theirs(x), 5), rel=1e-9, abs=1e-9)
+
+
+RATES = {
+    "SGD": lambda optim, params, r: optim.SGD(params, lr=r(0.1), momentum=0.9, weight_decay=r(0.1)),
+    "Adam": lambda optim, params, r: optim.Adam(params, lr=r(0.05), betas=(r(0.7), r(0.9)), weight_decay=0.1),
+    "AdamW": lambda optim, params, r: optim.AdamW(params, lr=r(0.05)),
+    "RMSprop": lambda optim, params, r: optim.RMSprop(params, lr=r(0.01), momentum=0.5),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_rates_that_are_tensors(name):
+    mine, reference = network(nn), network(torch.nn)
+    reference.load_state_dict({key: theirs(value) for key, value in mine.state_dict().items()})
+    optimizer = RATES[name](optim, mine.parameters(), lambda value: tl.tensor(value, dtype=tl.float64))
+    twin = RATES[name](torch.optim, reference.parameters(), float)
+    x = image(5, 3)
+    assert losses(mine, optimizer, x, 8) == pytest.approx(losses(reference, twin, theirs(x), 8), rel=1e-9, abs=1e-9)
 
 
 SCHEDULERS = {
