@@ -61,7 +61,9 @@ def test_no_tracer_is_kept(backend: Any) -> None:
     assert np.asarray(zeros).tolist() == [[0.0] * 2] * 3
 
 
-@pytest.mark.parametrize("read", [lambda x: x.sum().item(), lambda x: x.tolist(), lambda x: x[x > 0], lambda x: bool(x.sum())])
+@pytest.mark.parametrize(
+    "read", [lambda x: x.sum().item(), lambda x: x.tolist(), lambda x: x[x > 0], lambda x: bool(x.sum())]
+)
 def test_values_that_are_not_known_yet_cannot_be_read(read: Any) -> None:
     def inside(x: tl.Tensor) -> tl.Tensor:
         read(x)

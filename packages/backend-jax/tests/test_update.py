@@ -74,9 +74,8 @@ def test_states_keep_their_own_dtype(backend: Any) -> None:
     import jax.numpy as jnp
 
     params = [jnp.ones(3, "bfloat16")]
-    new_params, new_held = backend.update(
-        "sgd", sgd, [params, params, [jnp.ones(3)]], {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.0, "nesterov": False}
-    )
+    settings = {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.0, "nesterov": False}
+    new_params, new_held = backend.update("sgd", sgd, [params, params, [jnp.ones(3)]], settings)
     assert (new_params[0].dtype, new_held[0].dtype) == ("bfloat16", "float64")
 
 

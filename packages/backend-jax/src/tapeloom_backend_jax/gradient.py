@@ -101,7 +101,7 @@ def derived(plan: OpPlan, kernels: Any, g: Any, kept: Any) -> list[Any]:
         name for name, need in zip(op.inputs, plan.need, strict=True) if (any(need) if type(need) is tuple else need)
     ]
     parts = g if op.outputs is not None else [g]
-    reached = [place for place, part in enumerate(parts) if part is not None]  # only outputs that a gradient came back to
+    reached = [place for place, part in enumerate(parts) if part is not None]  # of the outputs, perhaps some alone
 
     def forward(*given: Any) -> list[Array]:
         every = values | dict(zip(wanted, given, strict=True))

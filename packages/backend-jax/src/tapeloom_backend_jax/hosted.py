@@ -41,13 +41,10 @@ class Found:
 
     def among(self, values: tuple[Any, ...]) -> bool:
         """Whether one of the arguments, or of a list among them, is such an array."""
-        references = self._references
-        if not references:
+        if not self._references:
             return False
-        for value in values:
-            if id(value) in references or (type(value) is list and any(id(item) in references for item in value)):
-                return True
-        return False
+        each = (item for value in values for item in (value if type(value) is list else (value,)))
+        return any(id(item) in self._references for item in each)
 
 
 class Hosted:

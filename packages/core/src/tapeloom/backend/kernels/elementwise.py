@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tapeloom.errors import ArgumentError
-
 Array = Any
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
