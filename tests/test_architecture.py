@@ -14,7 +14,7 @@ CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
 
 #: the layers of core from the bottom up; a file may import only from its own layer and those below, function bodies included
 LAYERS = [
-    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random", "host", "printing"],
+    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random", "host", "printing", "call_site"],
     ["op"],
     ["backend"],
     ["tensors"],

@@ -110,7 +110,7 @@ def run_doctest(test: doctest.DocTest) -> list[str]:
 
 def run_docstrings() -> tuple[int, list[str]]:
     """Run the examples in the docstrings of tapeloom and of the NumPy backend."""
-    from tapeloom.tape.op import Op
+    from tapeloom.call.op import Op
 
     count, failures = 0, []
     finder = doctest.DocTestFinder(exclude_empty=True)

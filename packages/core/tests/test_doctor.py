@@ -84,7 +84,7 @@ def test_a_sound_installation():
     assert {row["name"]: row["value"] for row in report["environment"]}["TAPELOOM_DEVICE"] is None
     for row in report["devices"]:
         assert row["usable"] == (row["problem"] is None)
-        assert row["distribution"] or row["mend"], "what is not installed can be"
+        assert row["distribution"] or row["fix"], "what is not installed can be"
 
 
 BROKEN = {
@@ -94,7 +94,10 @@ BROKEN = {
     "e": ("plugin-exits", "import os\nprint('bye')\nos._exit(3)"),
     "f": ("plugin-crashes", "import os\nos.abort()"),
     "g": ("plugin-counts", good("def device_count(self): raise SystemExit('no driver')")),
-    "h": ("plugin-gradient", good("multiply = staticmethod(lambda x, y: x + y)")),
+    "h": ("plugin-gradient", good(
+        "from tapeloom.backend.kernels import ArrayKernels\n"
+        "kernels_class = type('Kernels', (ArrayKernels,), {'multiply': staticmethod(lambda x, y: x + y)})"
+    )),
     "i": ("plugin-without-devices", good("def device_count(self): return 0")),
     "j": ("plugin-prints", "print('hello')\n" + good() + "\nimport atexit; atexit.register(print, 'good bye')"),
     "k": ("plugin-two-devices", good("def device_count(self): return 2\ndef current_index(self): return 1")),
@@ -111,7 +114,7 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
 
     def problem(device):
         assert not devices[device]["usable"]
-        return devices[device]["problem"], devices[device]["mend"]
+        return devices[device]["problem"], devices[device]["fix"]
 
     assert problem("a") == (
         "backend 'a' (distribution plugin-import 1.2): importing plugin_import failed with ModuleNotFoundError: No module "
@@ -123,11 +126,11 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
         "1.0. Upgrade tapeloom.",
         "pip install --upgrade tapeloom",
     )
-    text, mend = problem("c")
+    text, fix = problem("c")
     assert text.startswith(
         "backend 'c': 2 distributions provide it: plugin-one and plugin-two. Uninstall one, or choose"
     )
-    assert mend.startswith("export TAPELOOM_PROVIDERS=c=plugin-")
+    assert fix.startswith("export TAPELOOM_PROVIDERS=c=plugin-")
     assert problem("d") == (
         "backend 'd' (distribution plugin-hook-exits 1.2): it cannot be used here: SystemExit: no licence",
         "pip install --force-reinstall plugin-hook-exits",

@@ -39,7 +39,7 @@ def test_tensor_dataset_refuses():
         TensorDataset()
     with pytest.raises(
         ArgumentTypeError,
-        match=message("TensorDataset: argument 1 is a list, not a Tensor. Make one with tapeloom.tensor."),
+        match=message("TensorDataset: argument 1 is a list, not a Tensor. Make one with tapeloom.tensors."),
     ):
         TensorDataset(tl.zeros(2), [1, 2])
 

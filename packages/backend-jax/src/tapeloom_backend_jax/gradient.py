@@ -31,7 +31,7 @@ class Gradient:
 
     def __init__(self, plan: OpPlan, dtype: DType, backend: Backend) -> None:
         op = plan.op
-        kernels = backend.kernels
+        kernels = backend.completed
         half = dtype.half and not op.dtype_rule.moves
         conjugated = dtype.is_complex and op.dtype_rule.complex == "analytic" and not op.derived
         flat = [entry for given in plan.need for entry in (given if type(given) is tuple else (given,))]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapeloom.backend.arrayapi import ArrayAPIBackend
-from tapeloom.backend.runtime import mapped
+from tapeloom.backend.fallback import mapped
 
 if TYPE_CHECKING:
     from tapeloom.backend.runtime import Backend, Kernel

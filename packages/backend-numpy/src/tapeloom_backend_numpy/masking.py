@@ -16,6 +16,7 @@ from tapeloom.backend.kernels import ArrayKernels
 Array = Any
 
 _SMALL = 2048  # elements; below, the number of calls counts more than the branches
+_BOOL = np.dtype(np.bool_)
 _INTEGERS = {size: np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
 
 # 0-d arrays: NumPy takes them up in half the time of Python's numbers
@@ -47,6 +48,10 @@ def _is_zero(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(value == 0) and not np.signbit(value)
 
 
+def _is_complex(value: Any) -> bool:
+    return getattr(value, "dtype", _BOOL).kind == "c"
+
+
 def _joins(value: Any, array: Array) -> bool:
     """Whether one number leaves the dtype of ``array`` as it is."""
     return type(value) in (int, float) or value.dtype == array.dtype
@@ -56,7 +61,7 @@ class Masking(ArrayKernels):
     """Overrides of the kernels that choose by masks."""
 
     def where(self, condition: Array, x: Array, y: Array) -> Array:
-        if type(condition) is not np.ndarray or condition.size < _SMALL:
+        if type(condition) is not np.ndarray or condition.size < _SMALL or _is_complex(x) or _is_complex(y):
             return np.where(condition, x, y)
         if type(x) is np.ndarray and x.shape == condition.shape:
             if _is_zero(y) and _joins(y, x):

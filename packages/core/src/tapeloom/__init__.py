@@ -38,7 +38,10 @@ if _MissingPart not in _sys.meta_path:
 
 #: what comes from the modules, besides the ops and functions of the registry
 _EXPORTS = {
-    "tapeloom.backend.plugins": "get_backend get_default_device register_backend set_default_device unregister_backend",
+    "tapeloom.autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled",
+    "tapeloom.backend.plugins": (
+        "get_backend get_default_device host_fallback register_backend set_default_device unregister_backend"
+    ),
     "tapeloom.devices": "Device",
     "tapeloom.dtypes": (
         "DType bool_ finfo get_default_dtype iinfo promote_types set_default_dtype "

@@ -16,8 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", title="commands")
     doctor = commands.add_parser(
         "doctor",
-        help="report packages, backends and devices, and how to mend what does not work",
-        description="Reports packages, backends and devices, and how to mend what does not work. The exit status is 0 "
+        help="report packages, backends and devices, and how to fix what does not work",
+        description="Reports packages, backends and devices, and how to fix what does not work. The exit status is 0 "
         "when the default device works, else 1.",
     )
     doctor.add_argument("--json", action="store_true", help="print the report as JSON")

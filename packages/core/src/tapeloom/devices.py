@@ -6,10 +6,10 @@ This file is vocabulary: which devices can be used is for the backend plugins to
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Token
+from typing import TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DeviceError
-from tapeloom.modes import MODES, Modes
+from tapeloom.modes import enter, leave
 
 
 class Device:
@@ -19,11 +19,10 @@ class Device:
     default device of the tensors made inside the block.
     """
 
-    __slots__ = ("_tokens", "index", "type")
+    __slots__ = ("index", "type")
     _interned: dict[tuple[str, int | None], Device] = {}
     type: str
     index: int | None
-    _tokens: list[Token[Modes]]
     #: finds the usable device that a name stands for; joined from above, see ``methods``
     resolve: Callable[[Device], Device]
 
@@ -45,17 +44,17 @@ class Device:
         found = cls._interned.get((name, index))
         if found is None:
             found = super().__new__(cls)
-            found.type, found.index, found._tokens = name, index, []
+            found.type, found.index = name, index
             found = cls._interned.setdefault((name, index), found)
         return found
 
     def __enter__(self) -> Device:
         device = Device.resolve(self)  # an unusable device fails here, not at the first tensor
-        self._tokens.append(MODES.set(MODES.get().replace(device=device)))
+        enter(self, device=device)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        MODES.reset(self._tokens.pop())
+        leave(self)
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -81,3 +80,5 @@ class Device:
 
 
 CPU = Device("cpu")
+#: what stands for a device; None is the default one
+DeviceLike: TypeAlias = Device | str | None

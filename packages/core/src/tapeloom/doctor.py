@@ -1,4 +1,4 @@
-"""``python -m tapeloom doctor``: what is installed, which devices work, and what mends those that don't.
+"""``python -m tapeloom doctor``: what is installed, which devices work, and what fixes those that don't.
 
 Each backend is examined in a process of its own, because a broken plugin can do worse than raise: exit, crash, hang.
 """
@@ -48,7 +48,7 @@ def examine() -> dict[str, Any]:
     """Everything that the doctor finds, as JSON can hold it.
 
     ``ok`` says whether the default device works. ``devices`` has a row for each device type, with ``usable``, the
-    ``problem`` and the command that is to ``mend`` it; ``tests`` maps each device to "ok" or to what went wrong there.
+    ``problem`` and the command that is to ``fix`` it; ``tests`` maps each device to "ok" or to what went wrong there.
     """
     wanted, reason = _default()
     types = {*entry_points(), *OFFICIAL} | ({wanted.partition(":")[0]} if wanted else set())
@@ -185,7 +185,7 @@ def _answer(device_type: str, child: subprocess.Popen[str]) -> dict[str, Any]:
         "devices": 0,
         "versions": {},
         "problem": f"the backend {ended} while it was loaded or tested{f': {last}' if last else '.'}",
-        "mend": f"pip uninstall {names[0]}" if names else None,
+        "fix": f"pip uninstall {names[0]}" if names else None,
         "tests": {},
         "default": {"problem": f"the backend for {device_type!r} {ended}"},
     }
@@ -198,17 +198,17 @@ def _distributions() -> list[dict[str, Any]]:
     """Our distributions and what is wrong with them."""
     found = []
     for name, purpose in PARTS.items():
-        row: dict[str, Any] = {"name": name, "purpose": purpose, "version": None, "problem": None, "mend": None}
+        row: dict[str, Any] = {"name": name, "purpose": purpose, "version": None, "problem": None, "fix": None}
         try:
             row["version"] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            row["problem"], row["mend"] = "not installed", f"pip install {name}"
+            row["problem"], row["fix"] = "not installed", f"pip install {name}"
         except Exception as error:  # noqa: BLE001 - the metadata may be damaged in any way
             row["problem"] = f"its metadata is damaged ({type(error).__name__}: {error})"
-            row["mend"] = f"pip install --force-reinstall {name}"
+            row["fix"] = f"pip install --force-reinstall {name}"
         if row["version"] not in (None, tapeloom.__version__):
             row["problem"] = f"does not fit tapeloom {tapeloom.__version__}"
-            row["mend"] = f"pip install {name}=={tapeloom.__version__}"
+            row["fix"] = f"pip install {name}=={tapeloom.__version__}"
         found.append(row)
     return found
 
@@ -232,8 +232,8 @@ def text(report: dict[str, Any]) -> str:
     for row in report["distributions"]:
         problem = f"; {row['problem']}" if row["problem"] and row["version"] else ""
         lines.append(f"  {row['name']:<24}{row['version'] or 'not installed'}  ({row['purpose']}){problem}")
-        if row["mend"]:
-            lines.append(f"  {'':<24}run: {row['mend']}")
+        if row["fix"]:
+            lines.append(f"  {'':<24}run: {row['fix']}")
     lines += ["", "Devices"]
     for row in report["devices"]:
         lines += _device_lines(row)
@@ -263,8 +263,8 @@ def _device_lines(row: dict[str, Any]) -> list[str]:
         lines += [f"  {'':<8}{device}: {result}" for device, result in row["tests"].items()]
     if row["problem"] and row["distribution"]:
         lines.append(f"  {'':<8}{row['problem']}")
-    elif row["problem"] and not row["mend"]:
+    elif row["problem"] and not row["fix"]:
         lines.append(f"  {'':<8}no installed backend serves this device type")
-    if row["mend"]:
-        lines.append(f"  {'':<8}run: {row['mend']}")
+    if row["fix"]:
+        lines.append(f"  {'':<8}run: {row['fix']}")
     return lines

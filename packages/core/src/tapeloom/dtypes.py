@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any, TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DTypeError
 
@@ -158,6 +159,9 @@ FLOATS = (float16, bfloat16, float32, float64)
 COMPLEXES = (complex64, complex128)
 ALL = (bool_, *INTEGERS, *FLOATS, *COMPLEXES)
 
+#: what stands for a dtype; None is the one that fits
+DTypeLike: TypeAlias = DType | str | type | None
+
 #: every name and alias -> dtype
 BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype in ALL if dtype.alias}
 _BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64}
@@ -172,7 +176,7 @@ def as_dtype(value: object) -> DType:
         return _default[0]
     if value is complex:
         return _default[0].complex
-    found = BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value)
+    found = BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value) if isinstance(value, type) else None
     if found is None:
         names = ", ".join(dtype.name for dtype in ALL)
         raise DTypeError(
@@ -256,7 +260,7 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
 # numbers and conversions
 
 
-def fitting(what: str, value: object, dtype: DType) -> object:
+def fitting(what: str, value: object, dtype: DType) -> Any:
     """A Python number as ``dtype`` can hold it: a complex number without imaginary part is real for a real dtype.
 
     Raises DTypeError for an integer dtype that it exceeds, and for a complex number that is not real.

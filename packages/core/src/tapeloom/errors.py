@@ -9,7 +9,8 @@
     ├── DeviceError       (RuntimeError)       tensors on different devices, or a device that cannot be used
     ├── BackendError      (ImportError)        a backend plugin that is missing, broken, too new or clashing
     ├── GradientError     (RuntimeError)       a backward pass that cannot be run
-    │   └── FreedTapeError                     … because its tape was already freed
+    │   ├── FreedTapeError                     … because its tape was already freed
+    │   └── AnomalyError                       … because of a nan, while anomalies are looked for
     ├── InplaceError      (RuntimeError)       an in-place change that is not allowed
     ├── UnsupportedError  (NotImplementedError) an operation that this backend does not have
     ├── CheckpointError   (RuntimeError)       a file that is not a whole, fitting checkpoint
@@ -52,14 +53,14 @@ class DeviceError(TapeloomError, RuntimeError):
 
 
 class BackendError(TapeloomError, ImportError):
-    """A backend plugin that is missing, broken, too new or clashing; ``mend`` is the command that helps, if one does.
+    """A backend plugin that is missing, broken, too new or clashing; ``fix`` is the command that helps, if one does.
 
     A message that ends with ``Run: command`` gives it too.
     """
 
-    def __init__(self, message: str, *, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
         super().__init__(message)
-        self.mend = mend or message.partition(" Run: ")[2] or None
+        self.fix = fix or message.partition(" Run: ")[2] or None
 
 
 class GradientError(TapeloomError, RuntimeError):
@@ -70,12 +71,18 @@ class FreedTapeError(GradientError):
     """A second backward pass through a tape that the first one freed."""
 
 
+class AnomalyError(GradientError):
+    """A nan that was found by ``autograd.detect_anomaly``, and where it came from."""
+
+
 class InplaceError(TapeloomError, RuntimeError):
     """An in-place change that is not allowed."""
 
 
 class UnsupportedError(TapeloomError, NotImplementedError):
-    """An operation that this backend does not have."""
+    """An operation or a dtype that this backend does not have; ``lacking`` is its name."""
+
+    lacking: str | None = None
 
 
 class CheckpointError(TapeloomError, RuntimeError):

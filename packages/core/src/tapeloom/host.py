@@ -157,7 +157,7 @@ def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any
     return np.frombuffer(buffer, dtype=native(dtype), count=count, offset=offset).copy()
 
 
-def linspace(start: float, end: float, count: int, dtype: DType) -> Any:
+def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
     """``count`` values from ``start`` to ``end``."""
     import numpy as np
 

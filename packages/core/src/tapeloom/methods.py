@@ -11,15 +11,18 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
-from tapeloom.call.op import Op, general, method_of
+from tapeloom.call.op import Op, documented, method_of
 from tapeloom.devices import Device
+from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
+    complex_numbers,
+    conv,
     conversion,
-    convolution,
     creation,
     elementwise,
     handles,
@@ -52,13 +55,24 @@ OPERATORS = {
 }
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+#: attributes that come from no registry
+JOINED: dict[str, Any] = {
+    "__getitem__": indexing.getitem,
+    "__setitem__": indexing.setitem,
+    "backward": tensor_backward,
+    "real": property(complex_numbers.real_part, complex_numbers.set_real),
+    "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
+    "data": property(
+        handles.detach, replace_data, doc="The same values outside the tape; changes of one show in the other."
+    ),
+}
 
 
 _OPERANDS = (Tensor, *dtypes.NUMBERS)
 
 
 def _operand(value: Any) -> bool:
-    return isinstance(value, (Tensor, *dtypes.NUMBERS)) or hasattr(value, "__array__")
+    return isinstance(value, _OPERANDS) or hasattr(value, "__array__")
 
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -88,11 +102,14 @@ def _inplace(op: Op[Any, Any]) -> Callable[..., Tensor]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(op.name, self)
-        return inplace(op.name, self, op(self, *args, **kwargs))
+        try:
+            value = op(self, *args, **kwargs)
+        except TapeloomError as error:
+            report_as(f"{op.name}_", error)
+            raise
+        return inplace(op.name, self, value)
 
-    method.__name__ = f"{op.name}_"
-    method.__doc__ = f"In place: {op.__doc__}"
-    return method
+    return documented(method, op, f"{op.name}_", f"In place: {op.__doc__}")
 
 
 def bind() -> None:
@@ -117,13 +134,7 @@ def bind() -> None:
         if public.method:
             for name in (public.name, *public.aliases):
                 setattr(Tensor, name, public.call)
-    joined: dict[str, Any] = {
-        "__getitem__": indexing.getitem,
-        "__setitem__": indexing.setitem,
-        "backward": tensor_backward,
-        "data": property(handles.detach, replace_data, doc="The same values outside the tape; changes of one show in the other."),
-    }
-    for name, value in joined.items():
+    for name, value in JOINED.items():
         setattr(Tensor, name, value)
     Device.resolve = staticmethod(resolve_device)
 

@@ -7,7 +7,7 @@ All of them live in one immutable object in one context variable, so that a trac
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -17,9 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Modes:
-    """One immutable set of modes; ``replace`` gives a changed copy."""
+    """One immutable set of modes; ``replace`` gives a changed copy.
 
-    __slots__ = ("device", "grad", "host_fallback", "inference", "watchers")
+    ``entered`` says which block (``with no_grad():`` ...) these modes belong to, and which modes were there before it.
+    """
+
+    __slots__ = ("device", "entered", "grad", "host_fallback", "inference", "watchers")
+    _compared = ("device", "grad", "host_fallback", "inference", "watchers")
 
     def __init__(
         self,
@@ -28,15 +32,17 @@ class Modes:
         device: Device | None = None,
         watchers: tuple[Any, ...] = (),
         host_fallback: Any = None,
+        entered: tuple[object, Modes] | None = None,
     ) -> None:
         self.grad = grad
         self.inference = inference
         self.device = device
         self.watchers = watchers
         self.host_fallback = host_fallback
+        self.entered = entered
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Modes) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return isinstance(other, Modes) and all(getattr(self, name) == getattr(other, name) for name in self._compared)
 
     def __hash__(self) -> int:
         return hash((self.grad, self.inference, self.device, self.watchers))
@@ -49,10 +55,45 @@ class Modes:
         """These modes with recording on or off; the commonest ``replace``."""
         if grad is self.grad:
             return self
-        return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback)
+        return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback, self.entered)
 
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable
+
+
+def enter(block: object, **changes: Any) -> None:
+    """Begin ``block``, in which the modes have ``changes``.
+
+    The way back is kept in the modes and not on the block, so that threads and tasks can share one block object.
+    """
+    modes = MODES.get()
+    MODES.set(modes.replace(**changes, entered=(block, modes)))
+
+
+def leave(block: object) -> None:
+    """End the innermost ``block`` of this context, and all that was begun within it and not ended."""
+    modes = MODES.get()
+    while modes.entered is not None:
+        owner, modes = modes.entered
+        if owner is block:
+            MODES.set(modes)
+            return
+
+
+def tell_watchers(event: str, *args: Any, op: object = None) -> None:
+    """Call the method ``event`` of each watcher of this context (see ``call.watch``), which meanwhile does not watch.
+
+    Of a call of ``op`` those are told that watch it.
+    """
+    modes = MODES.get()
+    for watcher in modes.watchers:
+        if op is not None and watcher.ops is not None and op not in watcher.ops:
+            continue
+        token = MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
+        try:
+            getattr(watcher, event)(*args)
+        finally:
+            MODES.reset(token)
 
 
 class mode:
@@ -60,15 +101,12 @@ class mode:
 
     changes: dict[str, Any]
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[Modes]] = []
-
     def __enter__(self) -> mode:
-        self._tokens.append(MODES.set(MODES.get().replace(**self.changes)))
+        enter(self, **self.changes)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        MODES.reset(self._tokens.pop())
+        leave(self)
 
     def __call__(self, function: F) -> F:
         """``function`` with the mode on inside it."""
@@ -94,10 +132,7 @@ class no_grad(mode):
     def __new__(cls, function: F | None = None) -> Any:
         """The switch, or ``function`` decorated with it: ``@no_grad`` needs no brackets."""
         self = super().__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
+        return self if function is None else self(function)
 
     changes = {"grad": False}
 
@@ -112,7 +147,6 @@ class inference_mode(mode):
     """Like ``no_grad``. Its tensors are ordinary ones: they may take part in recorded operations later."""
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__()
         self.enabled = bool(mode)
         self.changes = {"grad": False, "inference": True} if mode else {"inference": False}
 
@@ -124,21 +158,20 @@ class set_grad_enabled(mode):
     """Switch recording on or off: at once when called, and until the end of the block when used with ``with``."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__()
         self.enabled = bool(mode)
         self.changes = {"grad": self.enabled}
-        self._before = MODES.get()
-        MODES.set(self._before.with_grad(self.enabled))
+        self._before = MODES.get().grad
+        MODES.set(MODES.get().with_grad(self.enabled))
 
     def __enter__(self) -> set_grad_enabled:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        MODES.set(self._before)
+        MODES.set(MODES.get().with_grad(self._before))
 
     def __call__(self, function: F) -> F:
         """``function`` with recording switched inside it only."""
-        MODES.set(self._before)  # as a decorator the switch acts inside the function only
+        MODES.set(MODES.get().with_grad(self._before))  # as a decorator the switch acts inside the function only
         return super().__call__(function)
 
     def _arguments(self) -> tuple[Any, ...]:

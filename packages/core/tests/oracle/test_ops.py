@@ -50,13 +50,23 @@ def test_values(row, dtype):
             checks.compare_values(where, mine.dtype, mine, torch_side.host(reference), row, args, kwargs, number, 2)
 
 
+REFUSED = [row for row in ROWS if row.op is not None and row.op.dtype_rule.complex is None and not row.maker]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in REFUSED])
+def test_pytorch_refuses_complex_numbers_too(row):
+    with pytest.raises((RuntimeError, NotImplementedError, TypeError)):
+        run = torch_side.Run(row.cases[0], tl.complex64, needs=True)
+        run.gradients()
+
+
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if row.grad])
 def test_gradients(row):
-    for case in checks.gradient_cases(row):
-        if str(case) in torch_side.TAKEN:
+    for case, dtype in checks.gradient_cases(row):
+        if str(case) in torch_side.TAKEN or (row.name, dtype.name) in torch_side.WITHOUT_GRADIENT:
             continue
-        run = torch_side.Run(case, tl.float64, needs=True)
-        function, tensors = checks.function_of(case, "cpu")
+        run = torch_side.Run(case, dtype, needs=True)
+        function, tensors = checks.function_of(case, "cpu", dtype)
         ours = gradients(function, tensors)
         for number, (mine, reference) in enumerate(zip(ours, run.gradients(), strict=True)):
             if reference is None or mine is None:
@@ -64,7 +74,7 @@ def test_gradients(row):
                 assert nothing, f"{case}: input {number} gets {mine}, and {reference} in PyTorch"
                 continue
             np.testing.assert_allclose(
-                mine, reference, rtol=1e-7, atol=1e-11, err_msg=f"{case}: the gradient of input {number}"
+                mine, reference, rtol=1e-7, atol=1e-11, err_msg=f"{case} for {dtype.name}: the gradient of input {number}"
             )
 
 
@@ -72,7 +82,8 @@ def gradients(function, tensors):
     total = 0
     for number, out in enumerate(function(*tensors)):
         if out.requires_grad:
-            total = total + (out * tl.tensor(torch_side.weights(out.shape, number), dtype=out.dtype)).sum()
+            weights = torch_side.weights(out.shape, number, out.is_complex())
+            total = total + (out * tl.tensor(weights, dtype=out.dtype)).sum().real
     if isinstance(total, tl.Tensor):
         total.backward()
     return [None if tensor.grad is None else tensor.grad.numpy() for tensor in tensors]

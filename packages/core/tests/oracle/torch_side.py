@@ -74,6 +74,8 @@ SPELLED: dict[str, Any] = {
     "x[key]": lambda x, key: x[tuple(key)],
     "x[key] = value": lambda x, key, value: _assigned(x, key, value),
     "nonzero": torch.nonzero,
+    "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
+    "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
         F.batch_norm(x, None, None, w, b, True, 0.1, eps),
         x.mean([0, *range(2, x.ndim)]),
@@ -135,6 +137,8 @@ DIFFERENT = {
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
 }
+#: what PyTorch computes, but does not differentiate, in this dtype
+WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -146,6 +150,11 @@ def _of_rank(name: str, x: Any) -> Any:
 def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     each = [[value] * (w.ndim - 2) if isinstance(value, int) else list(value) for value in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
+
+
+def _single(x: Any) -> Any:
+    """Half types as float32: PyTorch joins float16 to complex32, which is not here, and bfloat16 not at all."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _prod(x: Any, dim: Any, keepdim: bool, **kw: Any) -> Any:
@@ -205,9 +214,16 @@ def theirs(value: Any) -> Any:
 
 
 def host(tensor: Any) -> Any:
-    """A torch tensor as a host array of float64, int64 or bool."""
+    """A torch tensor as a host array of complex128, float64, int64 or bool."""
     tensor = tensor.detach()
-    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    if tensor.is_complex():
+        return tensor.to(torch.complex128).numpy(force=True)
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy(force=True)
+
+
+def inexact(tensor: Any) -> bool:
+    """Whether a torch tensor can have a gradient."""
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def inputs_of(case: Case, kind: DType) -> list[Any]:
@@ -238,7 +254,7 @@ class Run:
             if isinstance(value, (np.ndarray, np.generic)):
                 tensor = theirs(value)
                 spec = next(specs)
-                if needs and spec.grad and tensor.is_floating_point() and spec.kind in "TV":
+                if needs and spec.grad and inexact(tensor) and spec.kind in "TV":
                     self.leaves.append(tensor.requires_grad_())
                 return tensor
             if isinstance(value, (list, tuple)) and any(isinstance(item, (np.ndarray, list, tuple)) for item in value):
@@ -255,16 +271,17 @@ class Run:
     def gradients(self) -> list[Any]:
         """The gradients of the leaves, for the fixed gradients of the results that ``weights`` gives."""
         total: Any = 0
-        floating = [out for out in self.results if isinstance(out, torch.Tensor) and out.is_floating_point()]
-        for number, out in enumerate(floating):
+        found = [out for out in self.results if isinstance(out, torch.Tensor) and inexact(out)]
+        for number, out in enumerate(found):
             if out.requires_grad:
-                total = total + (out * theirs(weights(out.shape, number)).to(out.dtype)).sum()
+                weighted = (out * theirs(weights(out.shape, number, out.is_complex())).to(out.dtype)).sum()
+                total = total + (weighted.real if out.is_complex() else weighted)
         if isinstance(total, torch.Tensor):
             total.backward()
         return [None if leaf.grad is None else host(leaf.grad) for leaf in self.leaves]
 
 
-def weights(shape: Any, number: int) -> Any:
-    """The gradient of the result ``number`` of this shape that both sides start from."""
-    count = math.prod(shape)
-    return np.cos(np.arange(count) * 0.25 + number).reshape(tuple(shape))
+def weights(shape: Any, number: int, complex: bool = False) -> Any:
+    """What the result ``number`` of this shape is multiplied by before its sum, or the real part of it, is walked back."""
+    angles = np.arange(math.prod(shape)) * 0.25 + number
+    return (np.exp(1j * angles) if complex else np.cos(angles)).reshape(tuple(shape))

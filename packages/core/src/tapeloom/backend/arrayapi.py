@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-
-Array = Any
 
 
 class ArrayAPIBackend(Backend):
@@ -38,7 +37,7 @@ class ArrayAPIBackend(Backend):
         return self.kernels.native(dtype)
 
     def dtype_of(self, array: Array) -> DType:
-        return self.kernels.dtype_of(array)  # type: ignore[no-any-return]
+        return self.kernels.dtype_of(array)
 
     def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         return self.xp.asarray(value, dtype=self.native(dtype))

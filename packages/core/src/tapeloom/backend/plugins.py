@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, enter, mode
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -85,7 +85,7 @@ def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
         raise BackendError(
             f"backend {device_type!r}: TAPELOOM_PROVIDERS asks for {wanted!r}, which is not among the installed "
             f"providers: {names}. Install it, or correct the variable.",
-            mend="unset TAPELOOM_PROVIDERS",
+            fix="unset TAPELOOM_PROVIDERS",
         )
     if len(entries) > 1:
         names = " and ".join(sorted(_distribution(entry) for entry in entries))
@@ -93,7 +93,7 @@ def _choose(device_type: str, entries: list[EntryPoint]) -> EntryPoint:
         raise BackendError(
             f"backend {device_type!r}: {len(entries)} distributions provide it: {names}. "
             f"Uninstall one, or choose with TAPELOOM_PROVIDERS={device_type}={first}.",
-            mend=f"export TAPELOOM_PROVIDERS={device_type}={first}",
+            fix=f"export TAPELOOM_PROVIDERS={device_type}={first}",
         )
     return entries[0]
 
@@ -115,22 +115,22 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise BackendError(
             f"{where}: importing {entry.value} failed with {type(error).__name__}: {error}. "
             f"Reinstall it, or uninstall it if it is not needed.",
-            mend=reinstall,
+            fix=reinstall,
         ) from error
     api = getattr(module, "TAPELOOM_API", None)
     if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(part, int) for part in api)):
         raise BackendError(
             f"{where}: {entry.value} does not say which plugin API it was written for. "
             f"Its module must set TAPELOOM_API = {API}.",
-            mend=f"pip install --upgrade {distribution}",
+            fix=f"pip install --upgrade {distribution}",
         )
     if api[0] != API[0] or api[1] > API[1]:
         direction = "newer" if api > API else "older"
-        mend = "Upgrade tapeloom" if api > API else "Upgrade the plugin"
+        fix = "Upgrade tapeloom" if api > API else "Upgrade the plugin"
         raise BackendError(
             f"{where}: it was written for the {direction} plugin API {api[0]}.{api[1]}, and this tapeloom speaks "
-            f"{API[0]}.{API[1]}. {mend}.",
-            mend=f"pip install --upgrade {'tapeloom' if api > API else distribution}",
+            f"{API[0]}.{API[1]}. {fix}.",
+            fix=f"pip install --upgrade {'tapeloom' if api > API else distribution}",
         )
     try:
         manager.register(module, name=device_type)
@@ -140,12 +140,12 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise
     except (Exception, SystemExit) as error:
         raise BackendError(
-            f"{where}: it cannot be used here: {type(error).__name__}: {error}", mend=reinstall
+            f"{where}: it cannot be used here: {type(error).__name__}: {error}", fix=reinstall
         ) from error
     if not isinstance(backend, Backend):
         raise BackendError(
             f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend.",
-            mend=f"pip install --upgrade {distribution}",
+            fix=f"pip install --upgrade {distribution}",
         )
     backend.device_type = device_type
     return backend
@@ -271,6 +271,18 @@ def default_device() -> Device:
     )
 
 
+class host_fallback(mode):
+    """Within it ops that a backend has no kernel for are computed on the host (``cpu``). Also a decorator.
+
+    A warning says so once for each op: every call moves its tensors to the host and back. Run backward within it too,
+    for gradient rules may need such ops themselves.
+    """
+
+    def __enter__(self) -> host_fallback:
+        enter(self, host_fallback=get_backend("cpu"))
+        return self
+
+
 def report() -> list[dict[str, Any]]:
     """One row (see ``describe``) for each device type that is official, installed or registered."""
     return [describe(device_type) for device_type in sorted({*entry_points(), *OFFICIAL, *_backends})]
@@ -279,7 +291,7 @@ def report() -> list[dict[str, Any]]:
 def describe(device_type: str) -> dict[str, Any]:
     """What is known of a device type, whatever its plugin does.
 
-    Its distribution, whether it is usable, device count, library versions; else the problem and what mends it.
+    Its distribution, whether it is usable, device count, library versions; else the problem and what fixes it.
     """
     found = entry_points().get(device_type, [])
     row: dict[str, Any] = {
@@ -289,10 +301,10 @@ def describe(device_type: str) -> dict[str, Any]:
         "devices": 0,
         "versions": {},
         "problem": None,
-        "mend": None,
+        "fix": None,
     }
     if not found and device_type not in _backends:
-        row["problem"], row["mend"] = "not installed", OFFICIAL.get(device_type)
+        row["problem"], row["fix"] = "not installed", OFFICIAL.get(device_type)
         return row
     try:
         backend = get_backend(device_type)
@@ -303,5 +315,5 @@ def describe(device_type: str) -> dict[str, Any]:
             row["problem"] = f"the backend {backend.name!r} sees no device of this type"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the finding
         row["problem"] = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"
-        row["mend"] = getattr(error, "mend", None)
+        row["fix"] = getattr(error, "fix", None)
     return row

@@ -7,35 +7,20 @@ rules are run, what it cannot do) and *kernels* (an object with a method for eac
 
 from __future__ import annotations
 
-import warnings
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
+from tapeloom.backend.array import Array
+from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import UnsupportedError
-from tapeloom.modes import MODES
 
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tape.plan import OpPlan
     from tapeloom.tensors.node import Node
-
-
-class Array(Protocol):
-    """What core uses of an array: its shape and dtype, and operators."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        ...
-
-    @property
-    def dtype(self) -> Any:
-        """The array library's own dtype object."""
-        ...
-
 
 Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
@@ -91,7 +76,7 @@ class Backend:
         """The device of a raw array."""
         return Device(self.device_type, self.current_index())
 
-    def from_host(self, array: Any, device: Device) -> Any:
+    def from_host(self, array: Any, device: Device) -> Array:
         """Move a host (NumPy) array to ``device``."""
         raise NotImplementedError
 
@@ -99,35 +84,35 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
-    def to_device(self, array: Array, device: Device) -> Any:
+    def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
 
     # creation
 
-    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """A 0-d array holding a Python number."""
         raise NotImplementedError
 
-    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Any:
+    def zeros(self, size: tuple[int, ...], dtype: DType, device: Device) -> Array:
         """An array of zeros."""
         return self.full(size, 0, dtype, device)
 
-    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Any:
+    def full(self, size: tuple[int, ...], value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         """An array of one value."""
         raise NotImplementedError
 
-    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Any:
+    def arange(self, start: float, step: float, count: int, dtype: DType, device: Device) -> Array:
         """``start + i * step`` for ``count`` values, computed in int64 or float64 and then cast."""
         raise NotImplementedError
 
-    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Any:
+    def random_words(self, seed: int, offset: int, count: int, device: Device) -> Array:
         """``count`` 32-bit words of the stream of ``seed``, from block ``offset``: see ``generator``."""
         raise NotImplementedError
 
     # memory
 
-    def copy(self, array: Array) -> Any:
+    def copy(self, array: Array) -> Array:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
@@ -148,7 +133,7 @@ class Backend:
 
     def call(self, kernel: str, *values: Any) -> Any:
         """Run a kernel that is no op's, or an op's outside of any recording."""
-        return getattr(self.kernels, kernel)(*values)
+        return getattr(self.completed, kernel)(*values)
 
     def compute_dtype(self, op: OpSchema, dtype: DType) -> DType:
         """The dtype that the kernel of ``op`` gets for inputs of ``dtype``: half types are computed in float32."""
@@ -172,34 +157,20 @@ class Backend:
 
     def kernel(self, op: OpSchema) -> Kernel:
         """The kernel of ``op`` as this backend runs it."""
-        found = getattr(self.kernels, op.name, None)
-        if found is None or op.name in self.lacking_ops:
-            return self.on_host(op)
-        return found  # type: ignore[no-any-return]
+        return on_host(self, op.name) if self.lacks(op.name) else getattr(self.completed, op.name)
 
-    def on_host(self, op: OpSchema) -> Kernel:
-        """``op`` computed on the host, where ``tapeloom.host_fallback`` allows it; else an UnsupportedError."""
-        warned: list[bool] = []
+    def lacks(self, name: str) -> bool:
+        """Whether there is no kernel for the op ``name``."""
+        return name in self.lacking_ops or getattr(self.kernels, name, None) is None
 
-        def computed(*values: Any) -> Any:
-            host = MODES.get().host_fallback
-            kernel = None if host is None else getattr(host.kernels, op.name, None)
-            if host is None or kernel is None:
-                other = "" if host is not None else ", or compute it on the host within tapeloom.host_fallback()"
-                raise UnsupportedError(
-                    f"{op.name}: the backend {self.name!r} (device type {self.device_type!r}) has no kernel of this name. "
-                    f"Move the tensors to another device, for instance with .cpu(){other}."
-                )
-            if not warned:
-                warned.append(True)
-                warnings.warn(f"{op.name}: computed on the host, as {self.name!r} has no kernel of this name.", stacklevel=4)
-            return self.through_host(kernel, *values)
-
-        return computed
+    @functools.cached_property
+    def completed(self) -> Any:
+        """The kernels; where some are lacking, with functions in their place that compute on the host."""
+        return completed(self)
 
     def through_host(self, kernel: Kernel, *values: Any) -> Any:
         """The result of a kernel of host arrays, for arrays of this backend."""
-        first = next(array for value in values for array in _arrays(value))
+        first = next(array for value in values for array in arrays_in(value))
         device = self.device_of(first)
         result = kernel(*[mapped(value, self.to_host) for value in values])
         return mapped(result, lambda array: self.from_host(array, device))
@@ -215,9 +186,9 @@ class Backend:
     def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
         """Half types: the rules get float32, and each gradient is rounded once."""
         if plan.op.dtype_rule.moves or plan.op.name in self.half_rules:
-            return plan.run(g, node.kept, node.edges, self.kernels)
+            return plan.run(g, node.kept, node.edges, self.completed)
         kept = tuple([self.widened(value) for value in node.kept])
-        pairs = plan.run(self.widened(g), kept, node.edges, self.kernels)
+        pairs = plan.run(self.widened(g), kept, node.edges, self.completed)
         return [(edge, self.narrowed(gradient, edge.kind.dtype)) for edge, gradient in pairs]
 
     def _rules_conjugated(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
@@ -226,16 +197,19 @@ class Backend:
         PyTorch's gradient is the conjugate of the derivative, so that of f is ``conj(rule(conj(g)))``.
         """
         if plan.op.dtype_rule.complex != "analytic":
-            return plan.run(g, node.kept, node.edges, self.kernels)
-        conj = self.kernels.conj
-        return [(edge, conj(gradient)) for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.kernels)]
+            return plan.run(g, node.kept, node.edges, self.completed)
+        conj = self.completed.conj
+        return [
+            (edge, conj(gradient))
+            for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.completed)
+        ]
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""
         if isinstance(value, (list, tuple)):
             items = [self.widened(item) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        if not is_array(value):
             return value
         return self.kernels.cast(value, dtypes.float32) if self.dtype_of(value).half else value
 
@@ -257,19 +231,5 @@ class Backend:
         ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
         new lists of parameters and state. A backend that compiles runs all of it as one program.
         """
-        results = [formula(self.kernels, *each, **settings) for each in zip(*arrays, strict=True)]
+        results = [formula(self.completed, *each, **settings) for each in zip(*arrays, strict=True)]
         return [list(column) for column in zip(*results, strict=True)]
-
-
-def _arrays(value: Any) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return [array for item in value for array in _arrays(item)]
-    return [value] if hasattr(value, "dtype") and hasattr(value, "shape") else []
-
-
-def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    """``value`` with ``function`` applied to each array in it."""
-    if isinstance(value, (list, tuple)):
-        items = [mapped(item, function) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return function(value) if hasattr(value, "dtype") and hasattr(value, "shape") else value

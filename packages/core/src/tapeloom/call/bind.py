@@ -14,8 +14,6 @@ from tapeloom.op.parameter import REQUIRED, Arguments
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "axis": ("dim", "dims"),
     "axes": ("dim", "dims"),
-    "dim": ("dims",),
-    "dims": ("dim",),
     "keepdims": ("keepdim",),
     "x": ("input", "self"),
     "x1": ("input",),

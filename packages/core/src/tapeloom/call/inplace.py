@@ -63,7 +63,7 @@ def overwriting(target: Tensor, value: Tensor) -> Tensor:
     """``value``, connected to the ``target`` that it overwrites, which still requires a gradient and gets zeros."""
     if target.node is None or not MODES.get().grad:
         return value
-    everywhere = OPS.gt(OPS.full_of(make(read_array(target), target.kind), 1), 0)
+    everywhere = OPS.ne(OPS.full_of(make(read_array(target), target.kind), 1), 0)
     return OPS.where(everywhere, value, target)  # type: ignore[no-any-return]
 
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from tapeloom.call.bind import bind, not_bound, spread
+from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
-from tapeloom.call.watch import remember
-from tapeloom.errors import TapeloomError
-from tapeloom.modes import MODES
+from tapeloom.call.watch import register, remember
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
 from tapeloom.op.schema import OpSchema
@@ -99,7 +99,11 @@ class Op(OpSchema, Generic[P, R]):
     def __signature__(self) -> Signature:
         from inspect import signature
 
-        return signature(self.extended or self.__wrapped__)
+        return signature(self.declaration)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Op[P, R]:
+        """The op itself, in classes too; what has a ``__get__`` is shown by ``help`` as the function that it is."""
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return REGISTRY.__getitem__, (self.name,)
@@ -107,19 +111,23 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extended is not None and not kwargs.keys() <= set(op.arguments.names):
-        arguments = Arguments(op.extended)
+    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+        arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
-        return op.extended(*given, **rest)
+        try:
+            return op.extension(*given, **rest)
+        except EXPLAINED as error:
+            explain_function(op.name, op.extension, given, rest, error)
+            raise
     values = bind(op.name, op.arguments, args, kwargs)
-    watchers = MODES.get().watchers
-    for watcher in watchers:
-        watcher.before(op, values)
+    watched = MODES.get().watchers
+    if watched:
+        tell_watchers("before", op, values, op=op)
     key = repair(op, values)
-    result = op.execute(values)
     remember(op, key, op.kernel_table[key])
-    for watcher in watchers:
-        watcher.after(op, values, result)
+    result = op.execute(values)
+    if watched:
+        tell_watchers("after", op, values, result, op=op)
     return result
 
 
@@ -138,13 +146,14 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
                 raise
         return general(op, args, kwargs)
 
-    return _dressed(method, op.__wrapped__, op.name)
+    return documented(method, op, op.name, op.__doc__)
 
 
-def _dressed(made: Callable[..., Any], like: Callable[..., Any], name: str) -> Callable[..., Any]:
+def documented(made: Callable[..., Any], op: OpSchema, name: str, doc: str | None) -> Callable[..., Any]:
+    """``made`` with what ``help`` shows: a name, a text, and the signature of ``op``, which is read when asked for."""
     made.__name__ = made.__qualname__ = name
-    made.__doc__, made.__module__ = like.__doc__, like.__module__
-    made.__wrapped__ = like  # type: ignore[attr-defined]
+    made.__doc__, made.__module__ = doc, op.__module__
+    made.__wrapped__ = op.declaration  # type: ignore[attr-defined]
     return made
 
 
@@ -164,7 +173,7 @@ def op(function: Any = None, /, **settings: Any) -> Any:
         raise TypeError(
             f"op {made.name!r} is declared twice: in {REGISTRY[made.name].__module__} and {made.__module__}."
         )
-    REGISTRY[made.name] = made
+    register(made)
     return made
 
 
@@ -203,13 +212,14 @@ def function(
                 except TypeError as error:
                     if not not_bound(error):
                         raise
-                given, rest = spread(arguments, bind(public, arguments, args, kwargs))
-                return inner(*given, **rest)
-            except TapeloomError as error:
-                report_as(public, error)
+                args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
+                return inner(*args, **kwargs)
+            except EXPLAINED as error:
+                explain_function(public, inner, args, kwargs, error)
                 raise
 
         functools.update_wrapper(called, made)
+        called.__name__ = called.__qualname__ = public
         FUNCTIONS[f"{namespace}.{public}" if namespace else public] = PublicFunction(
             public,
             called,
@@ -222,11 +232,3 @@ def function(
         return cast("C", called)
 
     return mark
-
-
-def report_as(name: str, error: TapeloomError) -> None:
-    """Let an error that begins with the name of an op or function begin with ``name``, which the user called."""
-    text = error.args[0] if error.args else ""
-    inner, colon, rest = text.partition(": ") if isinstance(text, str) else ("", "", "")
-    if colon and inner != name and (inner in REGISTRY or inner in FUNCTIONS):
-        error.args = (f"{name}: {rest}", *error.args[1:])

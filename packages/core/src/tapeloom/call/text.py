@@ -82,7 +82,7 @@ class _Text:
         self.positional = positional
         self.inputs = [p for p in op.parameters if p.input]
         self.leading = next(p for p in self.inputs if p.input == "value")  # whose kind all must have
-        self.flowing = {p.name for p in self.inputs if p.input == "value" and op.gives_gradient(p.name)}
+        self.differentiable = {p.name for p in self.inputs if p.input == "value" and op.gives_gradient(p.name)}
         self.now = {p.name: p.name for p in op.parameters}  # what stands for each by now: given, prepared, normalised
 
     def whole(self) -> str:
@@ -109,7 +109,7 @@ class _Text:
 
     def surroundings(self) -> list[str]:
         """What of the op is looked up once."""
-        lines = ["plan_by_need = op.plan_by_need"] if self.flowing else []
+        lines = ["plan_by_need = op.plan_by_need"] if self.differentiable else []
         lines += ["prepare = op.prepare"] if self.op.prepare is not None else []
         lines += ["check = op.check"] if self.op.check is not None else []
         lines += ["results = op.outputs"] if self.op.outputs is not None else []
@@ -164,7 +164,7 @@ class _Text:
         """Take the array of a tensor, and its node if a gradient can flow there; or set what stands for them."""
         value = self.now[name]
         lines = [f"{name}_array = {array or f'{value}.array'}"]
-        return [*lines, f"{name}_node = {node or f'{value}.node'}"] if name in self.flowing else lines
+        return [*lines, f"{name}_node = {node or f'{value}.node'}"] if name in self.differentiable else lines
 
     def unfit(self, parameter: Parameter, value: str) -> str:
         """The condition under which a tensor does not meet the leading one."""
@@ -195,7 +195,7 @@ class _Text:
         lines = [f"if {value}.__class__ is not list and {value}.__class__ is not tuple:", "    raise Unfit"]
         lines += [f"for tensor in {value}:", f"    if {self.unfit(parameter, 'tensor')}:", "        raise Unfit"]
         lines += [f"{name}_array = [tensor.array for tensor in {value}]"]
-        if name in self.flowing:
+        if name in self.differentiable:
             lines += [f"{name}_nodes = [tensor.node for tensor in {value}]"]
             lines += [f"{name}_need = tuple([node is not None for node in {name}_nodes])"]
         return lines
@@ -238,15 +238,15 @@ class _Text:
 
     def recorded(self) -> list[str]:
         op = self.op
-        if not self.flowing:
+        if not self.differentiable:
             return []
-        needs = {p.name: f"{p.name}_need" if p.many else f"{p.name}_node is not None" for p in self.inputs if p.name in self.flowing}
+        needs = {p.name: f"{p.name}_need" if p.many else f"{p.name}_node is not None" for p in self.inputs if p.name in self.differentiable}
         lists = {p.name for p in self.inputs if p.many}
         tracked = " or ".join(f"True in {need}" if name in lists else need for name, need in needs.items())
         if op.dtype_rule.moves and any(p.name == "dtype" for p in op.parameters):
             tracked = f"({tracked}) and kind.inexact"  # integers never have a gradient
         every = _tuple(needs.get(p.name, "False") for p in self.inputs)
-        if lists & self.flowing:
+        if lists & self.differentiable:
             edges = _tuple(
                 f"*{p.name}_nodes" if p.many and p.name in needs else f"{p.name}_node" if p.name in needs else "None"
                 for p in self.inputs
@@ -301,7 +301,7 @@ class _Text:
         if op.outputs is not None:
             return self.several()
         lines = ["out = new(Tensor)", "out.array = out_array", "out.kind = kind"]
-        lines += [f"out.node = {'node' if self.flowing else 'None'}", "out.extra = None"]
+        lines += [f"out.node = {'node' if self.differentiable else 'None'}", "out.extra = None"]
         if op.view:
             statics = _tuple(self.now[p.name] for p in op.parameters if not p.input)
             lines += [f"link(out, {self.now[self.inputs[0].name]}, op, {statics})"]
@@ -314,7 +314,7 @@ class _Text:
             out = f"out_{place}"
             lines += [f"array = outputs[{place}]", "its = kind.of(array)", f"{out} = new(Tensor)"]
             lines += [f"{out}.array = array", f"{out}.kind = its", f"{out}.extra = None"]
-            if self.flowing and name not in self.op.constants:
+            if self.differentiable and name not in self.op.constants:
                 source = f"Output(node, {place}, its, array.shape)"
                 lines += [f"{out}.node = {source} if node is not None and its.inexact else None"]
             else:

@@ -7,12 +7,12 @@ of the closed ops meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextvars import Token
+from collections.abc import Collection, Iterable
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tapeloom.modes import MODES, Modes
+from tapeloom.modes import MODES, enter, leave
 from tapeloom.op.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -21,35 +21,63 @@ if TYPE_CHECKING:
     from tapeloom.tensors.kind import Kind
     from tapeloom.tensors.node import Node
 
+#: guards ``Op.closed`` and the filling of ``Op.kernel_by_kind``
 _lock = Lock()
+#: how many have closed all ops: what an op that is declared meanwhile begins with
+_all_closed = 0
+
+#: what the calls are made in, such as a module of a model; ``str`` of it says so. Set only while something watches.
+CALLER: ContextVar[object] = ContextVar("tapeloom_caller", default=None)
 
 
 class Watcher:
-    """Base of the watchers: override what is of interest."""
+    """Base of the watchers: override what is of interest. ``ops`` are those whose calls it sees; None: all.
+
+    While a method of a watcher runs, that watcher does not watch: it may call ops itself.
+    """
+
+    ops: Collection[Op[Any, Any]] | None = None
 
     def before(self, op: Op[Any, Any], values: list[Any]) -> None:
         """Called with the bound arguments of a call; may replace them in the list."""
 
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
-        """Called with the result of a call."""
+        """Called with the result of a call, and with its arguments as they were computed with: promoted and cast."""
+
+    def after_recording(self, node: Node) -> None:
+        """Called with a node that no op recorded: that of a transfer or of a ``Function``."""
 
     def after_backward(self, node: Node, g: Any, pairs: list[tuple[Node, Any]]) -> None:
         """Called when the walk has pulled the gradient ``g`` of ``node`` back to its edges."""
 
+    def backward_failed(self, node: Node, error: Exception) -> None:
+        """Called when ``error`` was raised while a walk was at ``node``; it is raised again afterwards."""
 
-def close(ops: Iterable[Op[Any, Any]]) -> None:
-    """Send the calls of ``ops`` through the general path, until ``reopen``."""
+
+def close(ops: Iterable[Op[Any, Any]] | None = None) -> None:
+    """Send the calls of ``ops`` (all unless given) through the general path, until as many calls of ``reopen``."""
+    global _all_closed  # noqa: PLW0603 - guarded by the lock
     with _lock:
-        for op in ops:
+        _all_closed += ops is None
+        for op in list(REGISTRY.values()) if ops is None else ops:
             op.closed += 1
             op.kernel_by_kind.clear()
 
 
-def reopen(ops: Iterable[Op[Any, Any]]) -> None:
-    """Undo one ``close``."""
+def reopen(ops: Iterable[Op[Any, Any]] | None = None) -> None:
+    """Undo one ``close`` of the same ops."""
+    global _all_closed  # noqa: PLW0603 - guarded by the lock
     with _lock:
-        for op in ops:
+        _all_closed -= ops is None
+        for op in list(REGISTRY.values()) if ops is None else ops:
             op.closed -= 1
+
+
+def register(op: Op[Any, Any]) -> None:
+    """Enter a new op, closed as often as all ops are now."""
+    with _lock:
+        REGISTRY[op.name] = op
+        op.closed = _all_closed
 
 
 def remember(op: Op[Any, Any], key: Key, entry: tuple[Any, Kind]) -> None:
@@ -60,19 +88,16 @@ def remember(op: Op[Any, Any], key: Key, entry: tuple[Any, Kind]) -> None:
 
 
 class watching:
-    """``with watching(watcher):`` lets it see every call of ``ops`` (all unless given), and every walk."""
+    """``with watching(watcher):`` lets it see every call of its ops, and every walk."""
 
-    def __init__(self, watcher: Watcher, ops: Iterable[Op[Any, Any]] | None = None) -> None:
+    def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
-        self.ops = tuple(REGISTRY.values()) if ops is None else tuple(ops)
-        self._tokens: list[Token[Modes]] = []
 
     def __enter__(self) -> watching:
-        modes = MODES.get()
-        close(self.ops)
-        self._tokens.append(MODES.set(modes.replace(watchers=(*modes.watchers, self.watcher))))
+        close(self.watcher.ops)
+        enter(self, watchers=(*MODES.get().watchers, self.watcher))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        MODES.reset(self._tokens.pop())
-        reopen(self.ops)
+        leave(self)
+        reopen(self.watcher.ops)

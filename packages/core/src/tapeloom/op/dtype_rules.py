@@ -44,7 +44,7 @@ GIVES: dict[str, Callable[[DType], tuple[DType, DType]]] = {
     "sum": lambda dtype: (_sum(dtype), _sum(dtype)),  # integers and bool become int64
     "bool": lambda dtype: (dtype, dtypes.bool_),
     "int64": lambda dtype: (dtype, dtypes.int64),
-    "real": lambda dtype: (dtype, dtype.real),  # of a complex dtype its real counterpart
+    "real": lambda dtype: (dtype, dtype.real),  # complex dtypes give the dtype of their parts
     "complex": lambda dtype: (_float(dtype), _complex(dtype)),
 }
 #: what an op does with complex tensors
@@ -82,15 +82,15 @@ class DTypeRule:
         if self.moves:
             return promoted, asked or promoted
         dtype = asked or promoted
+        if dtype.category == COMPLEX and self.complex is None:
+            raise DTypeError(
+                f"{op}: complex tensors are not supported, got {dtype.name}. Take .real, .imag or .abs() first."
+            )
         categories, message = TAKES[self.takes]
         if dtype.category not in categories:
             if message.endswith("Cast with .float()"):
                 message += ", or give dtype=tapeloom.float32." if castable else " or .to(tapeloom.float64)."
             raise DTypeError(f"{op}: {message.format(dtype=dtype.name)}")
-        if dtype.category == COMPLEX and self.complex is None:
-            raise DTypeError(
-                f"{op}: complex tensors are not supported, got {dtype.name}. Take .real, .imag or .abs() first."
-            )
         if asked is not None and self.gives in ("sum", "float", "same"):
             return asked, asked
         return GIVES[self.gives](dtype)

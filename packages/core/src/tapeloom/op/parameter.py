@@ -14,26 +14,29 @@ from tapeloom import dtypes, shapes
 from tapeloom.errors import ArgumentTypeError, ShapeError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from tapeloom.dtypes import DTypeLike
     from tapeloom.keys import Key as Key  # noqa: PLC0414 - the stubs import it from here
     from tapeloom.tensors.tensor import Tensor
 
     # inputs
-    TensorLike = Tensor | bool | int | float | complex  # a tensor or a number; numbers promote weakly
-    Index = Tensor  # integers: takes no part in promotion, gets no gradient
-    Mask = Tensor  # booleans: likewise
+    TensorLike: TypeAlias = Tensor | bool | int | float | complex  # a tensor or a number; numbers promote weakly
+    Index: TypeAlias = Tensor  # integers: takes no part in promotion, gets no gradient
+    Mask: TypeAlias = Tensor  # booleans: likewise
     # statics
-    Dim = int  # one dimension, counted from 0
-    NewDim = int  # where a dimension will be, counted from 0
-    Dims = int | Sequence[int] | None  # dimensions, a tuple counted from 0; None (and empty) is all of them
-    Axes = int | Sequence[int]  # dimensions, a tuple counted from 0; empty is none of them
-    Order = int | Sequence[int]  # all dimensions, each once
-    Size = int | Sequence[int]  # the size of a tensor
-    Amounts = int | Sequence[int]  # any ints, such as those of a padding
-    Window = int | Sequence[int]  # one int for all spatial dimensions, or one for each
-    Position = int  # a place along a dimension, where a length would be a setting
-    Number = bool | int | float
-    Cast = dtypes.DType | None  # the dtype to compute in: consumed by the dtype rule, not handed to the kernel
-    DType = dtypes.DType
+    Dim: TypeAlias = int  # one dimension, counted from 0
+    NewDim: TypeAlias = int  # where a dimension will be, counted from 0
+    Dims: TypeAlias = int | Sequence[int] | None  # dimensions, a tuple counted from 0; None (and empty) is all of them
+    Axes: TypeAlias = int | Sequence[int]  # dimensions, a tuple counted from 0; empty is none of them
+    Order: TypeAlias = int | Sequence[int]  # all dimensions, each once
+    Size: TypeAlias = int | Sequence[int]  # the size of a tensor
+    Amounts: TypeAlias = int | Sequence[int]  # any ints, such as those of a padding
+    Window: TypeAlias = int | Sequence[int]  # one int for all spatial dimensions, or one for each
+    Position: TypeAlias = int  # a place along a dimension, where a length would be a setting
+    Number: TypeAlias = bool | int | float | complex
+    Cast: TypeAlias = DTypeLike  # the dtype to compute in: consumed by the dtype rule, not handed to the kernel
+    DType: TypeAlias = dtypes.DType | str | type
 
 Normaliser = Callable[[str, str, Any, int], Any]
 REQUIRED: Any = object()
@@ -80,7 +83,7 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
         item = getattr(value, "item", None)
         if item is None:
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
-        if getattr(value, "shape", ()) != () and not hasattr(value, "kind"):
+        if any(length != 1 for length in getattr(value, "shape", ())):
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
         value = item()
     if isinstance(value, types):
@@ -133,7 +136,9 @@ ROLES: dict[str, Role] = {
     "str": Role(normalise=_text),
     "Key": Role(traced=True),
     "DType": Role(normalise=lambda op, name, value, ndim: dtypes.as_dtype(value)),
-    "Cast": Role(passed=False, normalise=lambda op, name, value, ndim: None if value is None else dtypes.as_dtype(value)),
+    "Cast": Role(
+        passed=False, normalise=lambda op, name, value, ndim: None if value is None else dtypes.as_dtype(value)
+    ),
     # of kernels that core calls by name and that are no ops: raw arrays, lists of them, and words of the generator
     "Array": Role("value"),
     "list[Array]": Role("value", many=True),

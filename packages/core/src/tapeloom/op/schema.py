@@ -76,7 +76,7 @@ class OpSchema:
         self.check: Callable[..., None] | None = chosen["check"]
         self.prepare: Callable[..., tuple[Any, ...]] | None = chosen["prepare"]
         #: a function that runs the op's further keywords, such as ``add(..., alpha=2)``, over other ops
-        self.extended: Callable[..., Any] | None = None
+        self.extension: Callable[..., Any] | None = None
         self.rules: dict[int | None, Rule] = {}
         #: the names of what a node keeps, in order
         self.layout: tuple[str, ...] = ()
@@ -108,9 +108,9 @@ class OpSchema:
             self.rules[inputs.index(name)] = Rule(self, inputs.index(name), function)
         self.set_layout()
 
-    def options(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def extend(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Give a function over ops to run when the op is called with keywords that it does not have itself."""
-        self.extended = function
+        self.extension = function
         return function
 
     def set_layout(self) -> None:
@@ -149,9 +149,14 @@ class OpSchema:
         owner, _, what = name.rpartition("_")
         return what, self.position(owner)
 
+    @property
+    def declaration(self) -> Callable[..., Any]:
+        """The function whose signature is the op's as users see it, further keywords included."""
+        return self.extension or self.__wrapped__
+
     def text(self) -> str:
         """The signature as text, for messages and documentation."""
-        return (self.arguments if self.extended is None else Arguments(self.extended)).text(self.name)
+        return Arguments(self.declaration).text(self.name)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

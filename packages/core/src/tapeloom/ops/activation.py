@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom.errors import ArgumentError
+from tapeloom import shapes
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Cast, Dim, DType
+    from tapeloom.op.parameter import Cast, Dim
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 # piecewise linear
@@ -58,7 +60,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return OPS.where(OPS.gt(input, 0), input, OPS.multiply(weight, input))
 
 
-def _range_fits(op: Any, input: Any, min_val: float, max_val: float) -> None:
+def _range_fits(op: OpSchema, input: Tensor, min_val: float, max_val: float) -> None:
     if min_val > max_val:
         raise ArgumentError(f"hardtanh: min_val={min_val} is above max_val={max_val}. Swap them.")
 
@@ -106,7 +108,7 @@ def hardswish(input: Tensor) -> Tensor:
 # smooth
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
 sigmoid.gradient(input=lambda g, out: g * (out * (1 - out)))
@@ -204,7 +206,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return as_tensor_of("tanhshrink", input) - OPS.tanh(input)
 
 
-def _known_form(op: Any, input: Any, approximate: str) -> None:
+def _known_form(op: OpSchema, input: Tensor, approximate: str) -> None:
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}.")
 
@@ -231,7 +233,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
     """
-    length = as_tensor_of("glu", input).size(dim)
+    axis = shapes.normalize_dim("glu", dim, as_tensor_of("glu", input).ndim)
+    if not input.ndim:
+        raise ShapeError("glu: a 0-d tensor has no two halves.")
+    length = input.shape[axis]
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {input.shape} has the odd length {length}. It must have two equal halves.")
     left, right = input.chunk(2, dim)
@@ -285,6 +290,6 @@ log_softmax_backward.gradient(
 
 
 @function(method=False)
-def softmin(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+def softmin(input: Tensor, dim: int, *, dtype: Cast = None) -> Tensor:
     """``softmax(-input, dim)``."""
     return OPS.softmax(-as_tensor_of("softmin", input), dim, dtype=dtype)

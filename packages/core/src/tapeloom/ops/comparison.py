@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
-from tapeloom.errors import ShapeError
+from tapeloom import dtypes, shapes
+from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.call.op import function, op
 from tapeloom.op.registry import OPS
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Mask, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def eq(input: TensorLike, other: TensorLike) -> Tensor:
     """``input == other``, element by element; ``equal`` is one answer for two tensors."""
 
 
-@op(gives="bool", aliases=("not_equal",))
+@op(gives="bool", complex="as written", aliases=("not_equal",))
 def ne(input: TensorLike, other: TensorLike) -> Tensor:
     """``input != other``, element by element."""
 
@@ -45,22 +47,22 @@ def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether at least one is true (not zero)."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def logical_not(input: Tensor) -> Tensor:
     """Whether it is zero."""
 
@@ -85,26 +87,26 @@ def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; for bool, not."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def isnan(input: Tensor) -> Tensor:
     """Whether it is nan."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def isinf(input: Tensor) -> Tensor:
     """Whether it is an infinity of either sign."""
 
 
-@op(gives="bool")
+@op(gives="bool", complex="as written")
 def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
 
 
-def _broadcasting(op: Any, *values: Any) -> None:
+def _broadcasting(op: OpSchema, *values: Any) -> None:
     shapes.broadcast(op.name, *map(shape_of, values))
 
 
-@op(method=False, check=_broadcasting)
+@op(complex="as written", method=False, check=_broadcasting)
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
     """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
 where.gradient(
@@ -113,13 +115,24 @@ where.gradient(
 )
 
 
-def _mask_fits(op: Any, input: Any, mask: Any, value: Any) -> None:
+def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
+    """Complex numbers do not make a real tensor complex here, as in PyTorch."""
+    if isinstance(value, complex):
+        value = dtypes.fitting(op.name, value, as_tensor_of(op.name, input).dtype)
+    elif is_tensor(value) and value.is_complex() and is_tensor(input) and not input.is_complex():
+        raise DTypeError(
+            f"masked_fill: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
+        )
+    return input, mask, value
+
+
+def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}. Use tapeloom.where.")
     shapes.broadcast(op.name, input.shape, mask.shape)
 
 
-@op(inplace=True, check=_mask_fits)
+@op(complex="as written", inplace=True, prepare=_fillable, check=_mask_fits)
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
 masked_fill.gradient(
@@ -133,7 +146,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
     close = OPS.eq(input, other)
-    if input.dtype.is_floating_point or other.dtype.is_floating_point:
+    if input.dtype.inexact or other.dtype.inexact:
         near = OPS.le(OPS.abs(OPS.subtract(input, other)), OPS.add(OPS.multiply(OPS.abs(other), rtol), atol))
         close = OPS.logical_or(close, OPS.logical_and(near, OPS.logical_and(OPS.isfinite(input), OPS.isfinite(other))))
         if equal_nan:

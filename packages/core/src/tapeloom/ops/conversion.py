@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import function
-from tapeloom.devices import Device
+from tapeloom.devices import Device, DeviceLike
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.tensor import Tensor
-
-if TYPE_CHECKING:
-    DeviceLike = Device | str | None
 
 
 @function(
@@ -62,7 +59,7 @@ def converted(x: Tensor, dtype: DType) -> Tensor:
     if x.dtype is dtype:
         return x
     dtypes.warn_of_discarding(x.dtype, dtype)
-    return OPS.cast(x, dtype)  # type: ignore[no-any-return]
+    return OPS.cast(x, dtype)
 
 
 def _converter(name: str, dtype: DType) -> None:

@@ -15,10 +15,9 @@ from tapeloom.op.registry import OPS
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
-    from tapeloom.devices import Device
-    from tapeloom.dtypes import DType
-
-    DeviceLike = Device | str | None
+    from tapeloom.devices import Device, DeviceLike
+    from tapeloom.dtypes import DType, DTypeLike
+    from tapeloom.op.parameter import Number, Size
 
 
 def _finished(array: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
@@ -35,7 +34,7 @@ def from_host(array: Any, dtype: DType, device: Device, requires_grad: bool = Fa
 
 
 @function(method=False)
-def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of ``data``: a number, nested lists, a NumPy array, a tensor.
 
     Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
@@ -52,7 +51,7 @@ def tensor(data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_
 
 
 @function(method=False)
-def as_tensor(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
     if isinstance(data, Tensor):
         return data.to(data.device if device is None else resolve_device(device), dtype or data.dtype)
@@ -71,13 +70,13 @@ def from_numpy(array: Any) -> Tensor:
 
 
 @function(method=False)
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: DType | str | type, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A 1-d CPU tensor of a copy of ``count`` elements (-1: all) of a bytes-like object, from byte ``offset`` on."""
     wanted = dtypes.as_dtype(dtype)
     return from_host(host.array_from_buffer(buffer, wanted, count, offset), wanted, resolve_device("cpu"), requires_grad)
 
 
-def _options(dtype: Any, device: DeviceLike, default: DType) -> tuple[DType, Device]:
+def _options(dtype: DTypeLike, device: DeviceLike, default: DType) -> tuple[DType, Device]:
     return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
 
 
@@ -94,76 +93,74 @@ def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: 
 
 
 @function(method=False)
-def zeros(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros."""
     return _filled("zeros", _size("zeros", size), 0, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
 
 
 @function(method=False)
-def ones(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
     return _filled("ones", _size("ones", size), 1, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
 
 
 @function(method=False)
-def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def empty(*size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor to be filled later. Its values are zeros, so that nothing ever depends on what memory held."""
     return _filled("empty", _size("empty", size), 0, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
 
 
 @function(method=False)
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def full(size: Size, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ``fill_value``; its dtype is that of the number unless given."""
     value = as_number("full", "fill_value", fill_value, dtypes.NUMBERS)
     return _filled("full", _size("full", (size,)), value, *_options(dtype, device, dtypes.of_number(value)), requires_grad)
 
 
 @function(method=False)
-def zeros_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape, dtype and device of ``input``."""
     return _like("zeros_like", input, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
-def ones_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape, dtype and device of ``input``."""
     return _like("ones_like", input, 1, dtype, device, requires_grad)
 
 
 @function(method=False)
-def empty_like(input: Tensor, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def empty_like(input: Tensor, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor to be filled later, in the shape, dtype and device of ``input``."""
     return _like("empty_like", input, 0, dtype, device, requires_grad)
 
 
 @function(method=False)
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, fill_value: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
     return _like("full_like", input, as_number("full_like", "fill_value", fill_value, dtypes.NUMBERS), dtype, device, requires_grad)
 
 
-def _like(name: str, input: Any, value: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
+def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLike, requires_grad: bool) -> Tensor:
     where = as_tensor_of(name, input).device if device is None else resolve_device(device)
     return _filled(name, input.shape, value, dtypes.as_dtype(dtype or input.dtype), where, requires_grad)
 
 
 @function(method=False)
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    start: Number, end: Number | None = None, step: Number = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
-    if end is None:
-        start, end = 0, start
-    given = (("start", start), ("end", end), ("step", step))
-    start, end, step = (as_number("arange", parameter, value) for parameter, value in given)
-    floating = any(dtypes.of_number(value).is_floating_point for value in (start, end, step))
-    if step == 0 or (end - start) * step < 0:
-        raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}.")
-    count = -int((start - end) // step) if not floating else max(0, _ceil((end - start) / step))
+    bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))
+    first, last, by = (as_number("arange", parameter, value) for parameter, value in (*bounds, ("step", step)))
+    floating = any(dtypes.of_number(value).is_floating_point for value in (first, last, by))
+    if by == 0 or (last - first) * by < 0:
+        raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}.")
+    count = -int((first - last) // by) if not floating else max(0, _ceil((last - first) / by))
     chosen, where = _options(dtype, device, dtypes.get_default_dtype() if floating else dtypes.int64)
-    array = kind_of(chosen, where).backend.arange(start, step, count, chosen, where)
+    array = kind_of(chosen, where).backend.arange(first, by, count, chosen, where)
     return _finished(array, chosen, where, requires_grad)
 
 
@@ -174,19 +171,22 @@ def _ceil(value: float) -> int:
 
 @function(method=False)
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    start: Any, end: Any, steps: int, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``steps`` values from ``start`` to ``end``, both included."""
+    """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
     count = shapes.as_int("linspace", "steps", steps)
     if count < 0:
         raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
-    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
-    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    start, end = (as_number("linspace", name, value, dtypes.NUMBERS) for name, value in (("start", start), ("end", end)))
+    default = dtypes.get_default_dtype()
+    complex_ends = isinstance(start, complex) or isinstance(end, complex)
+    chosen, where = _options(dtype, device, default.complex if complex_ends else default)
+    start, end = dtypes.fitting("linspace", start, chosen), dtypes.fitting("linspace", end, chosen)
     return from_host(host.linspace(start, end, count, chosen), chosen, where, requires_grad)
 
 
 @function(method=False)
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix (m = n unless given), zeros elsewhere."""
     rows, columns = shapes.as_size("eye", (n, n if m is None else m))
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
@@ -215,14 +215,14 @@ def index_tensor(places: Any, input: Tensor) -> Tensor:
 
 
 @function()
-def new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros of another size, in the dtype and on the device of ``input``."""
     as_tensor_of("new_zeros", input)
     return zeros(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @function()
-def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def new_ones(input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones of another size, in the dtype and on the device of ``input``."""
     as_tensor_of("new_ones", input)
     return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
@@ -230,7 +230,7 @@ def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: DeviceLike = 
 
 @function()
 def new_full(
-    input: Tensor, size: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    input: Tensor, size: Size, fill_value: Number, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``fill_value`` in another size, in the dtype and on the device of ``input``."""
     as_tensor_of("new_full", input)
@@ -238,7 +238,7 @@ def new_full(
 
 
 @function()
-def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(input: Tensor, data: Any, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A copy of ``data`` in the dtype and on the device of ``input``."""
     as_tensor_of("new_tensor", input)
     return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)

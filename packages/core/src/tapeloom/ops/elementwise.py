@@ -13,29 +13,30 @@ from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 # arithmetic
 
 
-@op(inplace=True)
+@op(complex="as written", inplace=True)
 def add(input: TensorLike, other: TensorLike) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 add.gradient(input=lambda g: g, other=lambda g: g)
 
 
-@add.options
+@add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.add(input, _times(other, alpha))
 
 
-@op(takes="no bool", aliases=("sub",), inplace=True)
+@op(takes="no bool", complex="as written", aliases=("sub",), inplace=True)
 def subtract(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other``; with ``alpha=`` it is ``input - alpha * other``."""
 subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 
-@subtract.options
+@subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     return OPS.subtract(input, _times(other, alpha))
 
@@ -44,19 +45,19 @@ def _times(other: Any, alpha: Any) -> Any:
     return OPS.multiply(other, alpha) if is_tensor(other) else other * alpha
 
 
-@op(aliases=("mul",), inplace=True)
+@op(complex="analytic", aliases=("mul",), inplace=True)
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * other``, element by element."""
 multiply.gradient(input=lambda g, other: g * other, other=lambda g, input: g * input)
 
 
-@op(gives="float", aliases=("div", "true_divide"), inplace=True)
+@op(gives="float", complex="analytic", aliases=("div", "true_divide"), inplace=True)
 def divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
 divide.gradient(input=lambda g, other: g / other, other=lambda g, other, out: -g * (out / other))
 
 
-@divide.options
+@divide.extend
 def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
         return OPS.divide(input, other)
@@ -104,7 +105,7 @@ def _integer_powers(op: Any, input: Any, exponent: Any) -> None:
         )
 
 
-@op(check=_integer_powers, inplace=True)
+@op(complex="analytic", check=_integer_powers, inplace=True)
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
@@ -114,59 +115,62 @@ pow.gradient(
     input=lambda g, input, exponent, ops: ops.where(
         ops.eq(exponent, 0), 0, g * (exponent * ops.pow(input, ops.where(ops.eq(exponent, 0), 1, exponent) - 1))
     ),
-    exponent=lambda g, input, exponent, out, ops: g * (out * _log_of_base(input, exponent, ops)),
+    exponent=lambda g, input, exponent, out, input_dtype, ops: (
+        g * (out * _log_of_base(input, exponent, input_dtype.is_complex, ops))
+    ),
 )
 
 
-def _log_of_base(input: Any, exponent: Any, ops: Any) -> Any:
+def _log_of_base(input: Any, exponent: Any, complex: bool, ops: Any) -> Any:
     zero = ops.eq(input, 0)
     base = ops.log(ops.where(zero, 1, input))
-    return ops.where(zero, ops.where(ops.lt(exponent, 0), float("-inf"), ops.zero_of(input)), base)
+    below = ops.lt(ops.real(exponent) if complex else exponent, 0)
+    return ops.where(zero, ops.where(below, float("-inf"), ops.zero_of(input)), base)
 
 
-@op(takes="no bool", aliases=("neg",), inplace=True)
+@op(takes="no bool", complex="as written", aliases=("neg",), inplace=True)
 def negative(input: Tensor) -> Tensor:
     """``-input``."""
 negative.gradient(input=lambda g: -g)
 
 
-@op(takes="no bool", method=True)
+@op(takes="no bool", complex="as written", method=True)
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
 positive.gradient(input=lambda g: g)
 
 
-@op(takes="no bool", aliases=("absolute",), inplace=True)
+@op(takes="no bool", gives="real", complex="as written", aliases=("absolute",), inplace=True)
 def abs(input: Tensor) -> Tensor:
-    """The absolute value; its gradient at 0 is 0."""
-abs.gradient(input=lambda g, input, ops: g * ops.sign(input))
+    """The absolute value, real; its gradient at 0 is 0."""
+abs.gradient(input=lambda g, input, ops: g * ops.sgn(input))
 
 
 @op(inplace=True)
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1 by the sign; its gradient is 0."""
+    """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
 sign.gradient(input=lambda g: g * 0)
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def reciprocal(input: Tensor) -> Tensor:
     """``1 / input``."""
 reciprocal.gradient(input=lambda g, out: -g * out * out)
 
 
-@op(inplace=True)
+@op(complex="analytic", inplace=True)
 def square(input: Tensor) -> Tensor:
     """``input * input``."""
 square.gradient(input=lambda g, input: g * (2 * input))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 sqrt.gradient(input=lambda g, out: g / (2 * out))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
 rsqrt.gradient(input=lambda g, out: g * (-0.5 * out * out * out))
@@ -181,49 +185,49 @@ hypot.gradient(input=lambda g, input, out: g * (input / out), other=lambda g, ot
 # exponentials and logarithms
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def exp(input: Tensor) -> Tensor:
     """``e ** input``."""
 exp.gradient(input=lambda g, out: g * out)
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def exp2(input: Tensor) -> Tensor:
     """``2 ** input``."""
 exp2.gradient(input=lambda g, out: g * (out * 0.6931471805599453))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def expm1(input: Tensor) -> Tensor:
     """``exp(input) - 1``, exact for small ``input``."""
 expm1.gradient(input=lambda g, out: g * (out + 1))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
 log.gradient(input=lambda g, input: g / input)
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
 log2.gradient(input=lambda g, input: g / (input * 0.6931471805599453))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def log10(input: Tensor) -> Tensor:
     """The logarithm to base 10."""
 log10.gradient(input=lambda g, input: g / (input * 2.302585092994046))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def log1p(input: Tensor) -> Tensor:
     """``log(1 + input)``, exact for small ``input``."""
 log1p.gradient(input=lambda g, input: g / (input + 1))
 
 
-@op(gives="float")
+@op(gives="float", complex="analytic")
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
 logaddexp.gradient(input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)), other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)))
@@ -241,37 +245,37 @@ erf.gradient(input=lambda g, input, ops: g * (ops.exp(-input * input) * 1.128379
 # trigonometric and hyperbolic functions
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sin(input: Tensor) -> Tensor:
     """The sine; ``input`` in radians."""
 sin.gradient(input=lambda g, input, ops: g * ops.cos(input))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def cos(input: Tensor) -> Tensor:
     """The cosine; ``input`` in radians."""
 cos.gradient(input=lambda g, input, ops: -g * ops.sin(input))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def tan(input: Tensor) -> Tensor:
     """The tangent; ``input`` in radians."""
 tan.gradient(input=lambda g, out: g * (1 + out * out))
 
 
-@op(gives="float", aliases=("arcsin",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arcsin",), inplace=True)
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is ``input``; nan outside -1..1."""
 asin.gradient(input=lambda g, input, ops: g * ops.rsqrt(1 - input * input))
 
 
-@op(gives="float", aliases=("arccos",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arccos",), inplace=True)
 def acos(input: Tensor) -> Tensor:
     """The angle in radians whose cosine is ``input``; nan outside -1..1."""
 acos.gradient(input=lambda g, input, ops: -g * ops.rsqrt(1 - input * input))
 
 
-@op(gives="float", aliases=("arctan",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arctan",), inplace=True)
 def atan(input: Tensor) -> Tensor:
     """The angle in radians whose tangent is ``input``."""
 atan.gradient(input=lambda g, input: g / (1 + input * input))
@@ -291,37 +295,37 @@ def _square_of_radius(input: Any, other: Any, ops: Any) -> Any:
     return ops.where(ops.eq(square, 0), 1, square)  # at the origin the gradient is 0
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
 sinh.gradient(input=lambda g, input, ops: g * ops.cosh(input))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine."""
 cosh.gradient(input=lambda g, input, ops: g * ops.sinh(input))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", complex="analytic", inplace=True)
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
 tanh.gradient(input=lambda g, out: g * (1 - out * out))
 
 
-@op(gives="float", aliases=("arcsinh",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arcsinh",), inplace=True)
 def asinh(input: Tensor) -> Tensor:
     """The inverse of ``sinh``."""
 asinh.gradient(input=lambda g, input, ops: g * ops.rsqrt(input * input + 1))
 
 
-@op(gives="float", aliases=("arccosh",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arccosh",), inplace=True)
 def acosh(input: Tensor) -> Tensor:
     """The inverse of ``cosh``; nan below 1."""
-acosh.gradient(input=lambda g, input, ops: g * ops.rsqrt(input * input - 1))
+acosh.gradient(input=lambda g, input, ops: g * (ops.rsqrt(input - 1) * ops.rsqrt(input + 1)))  # also left of 0
 
 
-@op(gives="float", aliases=("arctanh",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arctanh",), inplace=True)
 def atanh(input: Tensor) -> Tensor:
     """The inverse of ``tanh``; nan outside -1..1."""
 atanh.gradient(input=lambda g, input: g / (1 - input * input))
@@ -354,7 +358,7 @@ def round(input: Tensor) -> Tensor:
 round.gradient(input=lambda g: g * 0)
 
 
-@round.options
+@round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
     scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:
@@ -387,13 +391,13 @@ minimum.gradient(
 )
 
 
-def _bounds(op: Any, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
+def _bounds(op: OpSchema, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given.")
     return input, min, max
 
 
-def _bounds_fit(op: Any, input: Any, min: Any, max: Any) -> None:
+def _bounds_fit(op: OpSchema, input: Any, min: Any, max: Any) -> None:
     shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
 
 
@@ -422,13 +426,13 @@ clamp.gradient(
 # copies and dtypes
 
 
-@op
+@op(complex="as written")
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
 clone.gradient(input=lambda g: g)
 
 
-@primitive
+@primitive(complex="as written")
 def alias(input: Tensor) -> Tensor:
     """Another tensor with the same value, a node of its own on the tape."""
 alias.gradient(input=lambda g: g)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
@@ -14,6 +14,9 @@ from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.alias import shared
 from tapeloom.tensors.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tapeloom.op.parameter import TensorLike
 
 
 @function()
@@ -32,17 +35,18 @@ def detach_(self: Tensor) -> Tensor:
 @function()
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
-    return self
+    return as_tensor_of("contiguous", self, "self")
 
 
 @function()
 def is_contiguous(self: Tensor) -> bool:
     """Always True: strides are the backend's business."""
+    as_tensor_of("is_contiguous", self, "self")
     return True
 
 
 @function()
-def fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
     check_writable("fill", self)
     if isinstance(value, Tensor):

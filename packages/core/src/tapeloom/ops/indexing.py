@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
 
@@ -129,7 +130,7 @@ def _outside(what: str, index: Any, low: int, length: int, dim: int) -> Indexing
     return IndexingError(f"{what}: index {worst} is out of range for dim {dim} of length {length}.")
 
 
-def getitem(input: Tensor, key: Any) -> Any:
+def getitem(input: Tensor, key: Any) -> Tensor:
     """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
@@ -184,7 +185,7 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 # gather and scatter
 
 
-def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
+def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -195,7 +196,7 @@ def _same_ndim(op: Any, input: Any, dim: int, index: Any, *rest: Any) -> None:
     _check_places(op, input, dim, index)
 
 
-def _check_places(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     length = input.shape[dim] if input.ndim else 1
     require(within(index, 0, length), lambda: _outside(op.name, index, 0, length, dim))
 
@@ -223,13 +224,13 @@ def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
     return g
 
 
-def _check_select(op: Any, input: Any, dim: int, index: Any) -> None:
+def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     _check_places(op, input, dim, index)
 
 
-def _check_add(op: Any, input: Any, dim: int, index: Any, source: Any) -> None:
+def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
     _check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):
@@ -261,7 +262,7 @@ index_add.gradient(
 # bool masks
 
 
-@op(gives="int64", dynamic=True)
+@op(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 

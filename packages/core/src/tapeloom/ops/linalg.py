@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
-from tapeloom.errors import ShapeError
-from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.reduction import vector_norm
 
 if TYPE_CHECKING:
+    from tapeloom.op.parameter import Axes, Cast, Dims
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
@@ -20,7 +23,7 @@ def swap_last(input: Tensor) -> Tensor:
 swap_last.gradient(input=lambda g, ops: ops.swap_last(g))
 
 
-def _matmul_shapes(op: Any, input: Any, other: Any) -> None:
+def _matmul_shapes(op: OpSchema, input: Tensor, other: Tensor) -> None:
     if not input.ndim or not other.ndim:
         raise ShapeError(
             f"matmul: shapes {input.shape} and {other.shape}: both need at least one dimension. Use * for products with a 0-d tensor."
@@ -66,7 +69,7 @@ def _sum_leading(input: Any, keep: int, ops: Any) -> Any:
     return ops.sum(input, lead) if lead else input
 
 
-@op(check=_matmul_shapes)
+@op(complex="analytic", check=_matmul_shapes)
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch.
 
@@ -117,13 +120,79 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return OPS.multiply(OPS.unsqueeze(input, 1), OPS.unsqueeze(vec2, 0))
 
 
+# the namespace linalg
+
+
 @function(name="matmul", namespace="linalg")
 def linalg_matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; see ``tapeloom.matmul``."""
     return OPS.matmul(input, other)
 
 
-def _linear_shapes(op: Any, input: Any, weight: Any, bias: Any) -> None:
+@function(namespace="linalg")
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
+    as_tensor_of("vecdot", y, "y")
+    left = OPS.conj(x) if as_tensor_of("vecdot", x, "x").is_complex() else x
+    return OPS.sum(OPS.multiply(left, y), dim)
+
+
+@function(namespace="linalg")
+def norm(
+    A: Tensor, ord: float | str | None = None, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None
+) -> Tensor:
+    """The norm of vectors or matrices: of vectors over one ``dim``, of matrices over two.
+
+    Without ``ord`` it is the square root of the sum of squares over ``dim`` (all unless given). With ``ord`` and without
+    ``dim``, ``A`` has one dimension or two. ``ord`` is that of ``vector_norm`` or ``matrix_norm``; ``dtype`` casts first.
+    """
+    ndim = as_tensor_of("norm", A, "A").ndim
+    axes = None if dim is None else shapes.as_ints("norm", "dim", dim)
+    if ord is None:
+        return vector_norm(A, 2, axes, keepdim, dtype=dtype)
+    if axes is None:
+        if ndim not in (1, 2):
+            raise ShapeError(f"norm: ord without dim needs a tensor of 1 or 2 dimensions, got shape {A.shape}. Give dim.")
+        axes = tuple(range(ndim))
+    if len(axes) == 1:
+        if isinstance(ord, str):
+            raise ArgumentError(f"norm: ord {ord!r} is a norm of matrices, and dim {axes} names one dimension. Give two.")
+        return vector_norm(A, ord, axes, keepdim, dtype=dtype)
+    return matrix_norm(A, ord, axes, keepdim, dtype=dtype)
+
+
+@function(namespace="linalg")
+def matrix_norm(
+    A: Tensor, ord: float | str = "fro", dim: Axes = (-2, -1), keepdim: bool = False, *, dtype: Cast = None
+) -> Tensor:
+    """The norm of matrices, whose rows and columns lie along the two ``dim``; ``dtype`` casts first.
+
+    ``ord`` is ``"fro"`` (the square root of the sum of squares), ``1`` or ``-1`` (the largest or smallest sum of
+    absolute values of a column) or ``inf`` or ``-inf`` (of a row). Raises UnsupportedError for ``"nuc"``, ``2`` and
+    ``-2``, which need singular values.
+
+    Source: G. Golub, C. Van Loan, "Matrix computations", 4th edition, Johns Hopkins 2013, section 2.3.
+    """
+    ndim = as_tensor_of("matrix_norm", A, "A").ndim
+    axes = shapes.normalize_axes("matrix_norm", "dim", dim, ndim)
+    if len(axes) != 2:
+        raise ShapeError(f"matrix_norm: dim must name two dimensions of A, got dim {dim} for shape {A.shape}.")
+    if ord == "fro":
+        return vector_norm(A, 2, axes, keepdim, dtype=dtype)
+    if ord in ("nuc", 2, -2):
+        raise UnsupportedError(
+            f"matrix_norm: ord {ord!r} needs singular values, which tapeloom does not compute yet. "
+            f"Use 'fro', 1, -1, inf or -inf."
+        )
+    if ord not in (1, -1, float("inf"), float("-inf")):
+        raise ArgumentError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}.")
+    along, over = axes if abs(float(ord)) == 1 else (axes[1], axes[0])
+    sums = vector_norm(A, 1, along, True, dtype=dtype)
+    extreme = OPS.amax(sums, over, True) if float(ord) > 0 else OPS.amin(sums, over, True)
+    return extreme if keepdim else OPS.squeeze(extreme, axes)
+
+
+def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     shape = weight.shape
     if len(shape) != 2:
         raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")
@@ -144,7 +213,7 @@ def _rows(input: Any, ops: Any) -> Any:
     return ops.reshape(input, (rows, input.shape[-1]))
 
 
-@op(check=_linear_shapes, method=False)
+@op(complex="analytic", check=_linear_shapes, method=False)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
 

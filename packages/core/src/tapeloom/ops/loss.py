@@ -12,6 +12,7 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -182,7 +183,7 @@ def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_in
 # regression
 
 
-def _same_shape(op: Any, input: Any, target: Any, reduction: str) -> None:
+def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str) -> None:
     check_reduction(op.name, reduction)
     if input.shape != target.shape:
         raise ShapeError(
@@ -205,12 +206,12 @@ mse_loss.gradient(
 )
 
 
-@op(takes="floating", check=_same_shape, method=False)
+@op(takes="inexact", gives="real", complex="as written", check=_same_shape, method=False)
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 l1_loss.gradient(
-    input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(input - target),
-    target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sign(target - input),
+    input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(input - target),
+    target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(target - input),
 )
 
 
@@ -235,7 +236,7 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
     _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
-    return OPS.logits_loss(input, target, weight, pos_weight, reduction)  # type: ignore[no-any-return]
+    return OPS.logits_loss(input, target, weight, pos_weight, reduction)
 
 
 @primitive(takes="floating", composite=True)

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
     
 
-def _shape_of(op: Any, input: Any) -> tuple[int, ...]:
+def _shape_of(op: OpSchema, input: Any) -> tuple[int, ...]:
     return as_tensor_of(op.name, input).shape
 
 
-def _inferred(op: Any, input: Any, shape: Any) -> tuple[Any, ...]:
+def _inferred(op: OpSchema, input: Any, shape: Any) -> tuple[Any, ...]:
     return input, shapes.infer_reshape(op.name, _shape_of(op, input), shapes.as_ints(op.name, "shape", shape))
 
 
@@ -36,19 +37,19 @@ reshape.write = lambda base, value, shape: OPS.reshape(value, base.shape)
 
 
 @function()
-def view_as(input: Any, other: Any) -> Tensor:
+def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
     return OPS.reshape(as_tensor_of("view_as", input), as_tensor_of("view_as", other, "other").shape)
 
 
 @function()
-def reshape_as(input: Any, other: Any) -> Tensor:
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
     return OPS.reshape(as_tensor_of("reshape_as", input), as_tensor_of("reshape_as", other, "other").shape)
 
 
 @function()
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
     shape = as_tensor_of("flatten", input).shape
     start = shapes.normalize_dim("flatten", start_dim, len(shape))
@@ -60,13 +61,13 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @function()
-def ravel(input: Any) -> Tensor:
+def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
     return OPS.reshape(as_tensor_of("ravel", input), (-1,))
 
 
 @function()
-def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Amounts) -> Tensor:
     """One dimension split into several; one of ``sizes`` may be -1."""
     axis = shapes.normalize_dim("unflatten", dim, as_tensor_of("unflatten", input).ndim)
     if not input.ndim:
@@ -90,7 +91,7 @@ permute.write = lambda base, value, dims: OPS.permute(value, _inverse(dims))
 
 
 @function(aliases=("swapaxes", "swapdims"))
-def transpose(input: Any, dim0: int, dim1: int) -> Any:
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions swapped."""
     ndim = as_tensor_of("transpose", input).ndim
     first, second = (shapes.normalize_dim("transpose", dim, ndim) for dim in (dim0, dim1))
@@ -101,7 +102,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 
 
 @function()
-def t(input: Any) -> Tensor:
+def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
     if as_tensor_of("t", input).ndim > 2:
         raise ShapeError(f"t: expected at most 2 dimensions, got shape {input.shape}. Use .transpose(dim0, dim1) or .mT.")
@@ -109,7 +110,7 @@ def t(input: Any) -> Tensor:
 
 
 @function(aliases=("moveaxis",))
-def movedim(input: Any, source: Any, destination: Any) -> Any:
+def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
     as_tensor_of("movedim", input)
     sources = [shapes.normalize_dim("movedim", dim, input.ndim) for dim in shapes.as_ints("movedim", "source", source)]
@@ -122,7 +123,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     return OPS.permute(input, tuple(order))
 
 
-def _expandable(op: Any, input: Any, size: Any) -> tuple[Any, ...]:
+def _expandable(op: OpSchema, input: Any, size: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     size = shapes.as_ints(op.name, "size", size)
     lead = len(size) - len(shape)
@@ -149,19 +150,19 @@ expand.gradient(input=lambda g: g)  # the walk sums back over what was repeated
 
 
 @function()
-def expand_as(input: Any, other: Any) -> Tensor:
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` expanded to the shape of ``other``."""
     return OPS.expand(as_tensor_of("expand_as", input), as_tensor_of("expand_as", other, "other").shape)
 
 
 @function(method=False)
-def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
     shape = shapes.broadcast("broadcast_tensors", *(tensor.shape for tensor in as_tensors_of("broadcast_tensors", tensors)))
     return tuple(OPS.expand(tensor, shape) for tensor in tensors)
 
 
-def _squeezable(op: Any, input: Any, dim: Any) -> tuple[Any, ...]:
+def _squeezable(op: OpSchema, input: Any, dim: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     given = tuple(range(len(shape))) if not dim else shapes.normalize_dims(op.name, dim, len(shape))
     return input, tuple(axis for axis in given if shape[axis] == 1)
@@ -184,7 +185,7 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 # joining
 
 
-def _joinable(op: Any, tensors: Any, dim: Any) -> tuple[Any, ...]:
+def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
     if is_tensor(tensors):
         raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = as_tensors_of(op.name, tensors)
@@ -213,7 +214,7 @@ def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]
     return parts
 
 
-@op(prepare=_joinable, method=False, aliases=("concat", "concatenate"))
+@op(complex="as written", prepare=_joinable, method=False, aliases=("concat", "concatenate"))
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
 cat.gradient(tensors=_split_gradient)
@@ -236,20 +237,20 @@ def _unstacked(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
     return [ops.squeeze(ops.narrow(g, dim, place, 1), (dim,)) for place in range(len(tensors_shape))]
 
 
-@op(prepare=_stackable, method=False)
+@op(complex="as written", prepare=_stackable, method=False)
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
 stack.gradient(tensors=_unstacked)
 
 
 @function(method=False)
-def vstack(tensors: Any) -> Tensor:
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by rows."""
     return OPS.cat([OPS.reshape(input, (1, -1)) if input.ndim < 2 else input for input in as_tensors_of("vstack", tensors)], 0)
 
 
 @function(method=False)
-def hstack(tensors: Any) -> Tensor:
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
     tensors = [OPS.reshape(input, (1,)) if input.ndim == 0 else input for input in as_tensors_of("hstack", tensors)]
     return OPS.cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
@@ -258,7 +259,7 @@ def hstack(tensors: Any) -> Tensor:
 # splitting
 
 
-def _narrow_range(op: Any, input: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
+def _narrow_range(op: OpSchema, input: Any, dim: Any, start: Any, length: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     axis = shapes.normalize_dim(op.name, dim, len(shape))
     if not shape:
@@ -287,14 +288,14 @@ place.gradient(input=lambda g, dim, start, input_shape, ops: ops.narrow(g, dim, 
 
 
 @function()
-def select(input: Any, dim: int, index: int) -> Tensor:
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
     return input[(slice(None),) * axis + (index,)]
 
 
 @function()
-def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+def split(input: Tensor, split_size_or_sections: Amounts, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
     axis = shapes.normalize_dim("split", dim, as_tensor_of("split", input).ndim)
     total = input.shape[axis]
@@ -322,7 +323,7 @@ def _total(lengths: tuple[int, ...]) -> int:
 
 
 @function()
-def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     if shapes.as_int("chunk", "chunks", chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
@@ -334,7 +335,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
 
 @function()
-def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
     axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", input).ndim)
     if not input.ndim:
@@ -345,7 +346,7 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
 # padding, turning and repeating
 
 
-def _padding(op: Any, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
+def _padding(op: OpSchema, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
     flat = shapes.as_ints(op.name, "pad", pad)
     if len(flat) % 2 or len(flat) > 2 * len(shape):
@@ -374,7 +375,7 @@ constant_pad.gradient(input=_unpad)
 
 
 @function(method=False)
-def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
+def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | None = None) -> Tensor:
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
     if mode == "constant":
         return OPS.constant_pad(input, pad, 0 if value is None else value)
@@ -411,7 +412,7 @@ flip.gradient(input=lambda g, dims, ops: ops.flip(g, dims))
 
 
 @function()
-def roll(input: Any, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
     if dims is None:
         return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
@@ -428,7 +429,7 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Tensor:
 
 
 @function()
-def repeat(input: Any, *sizes: Any) -> Tensor:
+def repeat(input: Tensor, *sizes: Size) -> Tensor:
     """The tensor repeated ``sizes`` times along each dimension; more sizes than dimensions add dimensions in front."""
     times = shapes.as_size("repeat", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
     if len(times) < as_tensor_of("repeat", input).ndim:
@@ -440,7 +441,7 @@ def repeat(input: Any, *sizes: Any) -> Tensor:
 
 
 @function()
-def tile(input: Any, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims: Size) -> Tensor:
     """Like ``repeat``; missing sizes are 1."""
     times = shapes.as_size("tile", dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
     return repeat(input, (1,) * (as_tensor_of("tile", input).ndim - len(times)) + times)

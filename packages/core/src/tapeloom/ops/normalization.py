@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tapeloom.op.parameter import Size
+    from tapeloom.op.schema import OpSchema
 
 
 def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **parameters: Any) -> None:
@@ -28,7 +29,7 @@ def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **p
             raise ShapeError(f"{name}: {parameter} must have the shape {normalized_shape}, got {value.shape}.")
 
 
-def _layer_fits(op: Any, input: Tensor, normalized_shape: tuple[int, ...], weight: Any, bias: Any, eps: float) -> None:
+def _layer_fits(op: OpSchema, input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
     _check_last("layer_norm", input, normalized_shape, weight=weight, bias=bias)
 
 
@@ -75,12 +76,12 @@ def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None
 class BatchNorm(NamedTuple):
     """The results of ``batch_norm_train``."""
 
-    out: Any
-    mean: Any
-    variance: Any
+    out: Tensor
+    mean: Tensor
+    variance: Tensor
 
 
-def _channels_fit(op: Any, input: Tensor, weight: Any, bias: Any, eps: float) -> None:
+def _channels_fit(op: OpSchema, input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
     _check_channels("batch_norm", input, weight=weight, bias=bias)
 
 

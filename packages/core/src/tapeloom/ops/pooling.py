@@ -7,13 +7,16 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.ops.window import at_least, batched, setting, unbatched
 from tapeloom.call.op import function, primitive
 from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Index, Amounts, Window
+    from collections.abc import Sequence
+
+    from tapeloom.op.parameter import Amounts, Index, Window
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
@@ -39,15 +42,15 @@ def _pool_fits(name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilati
 # the largest
 
 
-def _max_pool_fits(op: Any, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
+def _max_pool_fits(op: OpSchema, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
     _pool_fits(f"max_pool{len(stride)}d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 class OutAndIndices(NamedTuple):
     """The results of max-pooling: the largest values, and where they are."""
 
-    out: Any
-    indices: Any
+    out: Tensor
+    indices: Tensor
 
 
 @primitive(takes="no bool", outputs=OutAndIndices, check=_max_pool_fits)
@@ -98,7 +101,15 @@ def _windows(name: str, rank: int, kernel_size: Any, stride: Any) -> tuple[tuple
     return kernel, kernel if stride is None or stride == () else setting(name, rank, "stride", stride)
 
 
-@function(method=False)
+_WINDOWS = "input: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, dilation: Window = 1, ceil_mode: bool = False"
+_MAX_POOL = (
+    f"({_WINDOWS}, return_indices: Literal[False] = False) -> Tensor",
+    f"({_WINDOWS}, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]",
+    f"({_WINDOWS}, return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]",
+)
+
+
+@function(method=False, overloads=_MAX_POOL)
 def max_pool1d(
     input: Tensor,
     kernel_size: Window,
@@ -107,7 +118,7 @@ def max_pool1d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, length).
 
     As ``max_pool2d``, over one spatial dimension.
@@ -115,7 +126,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@function(method=False)
+@function(method=False, overloads=_MAX_POOL)
 def max_pool2d(
     input: Tensor,
     kernel_size: Window,
@@ -124,7 +135,7 @@ def max_pool2d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     Of equal values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial
@@ -134,7 +145,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@function(method=False)
+@function(method=False, overloads=_MAX_POOL)
 def max_pool3d(
     input: Tensor,
     kernel_size: Window,
@@ -143,7 +154,7 @@ def max_pool3d(
     dilation: Window = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each window of ``input`` (batch, channels, depth, height, width).
 
     As ``max_pool2d``, over three spatial dimensions.
@@ -154,7 +165,7 @@ def max_pool3d(
 # the mean
 
 
-def _avg_pool_fits(op: Any, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, *rest: Any) -> None:
+def _avg_pool_fits(op: OpSchema, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, *rest: Any) -> None:
     name = f"avg_pool{len(stride)}d"
     _pool_fits(name, x.shape, kernel_size, stride, padding, (1,) * len(stride), ceil_mode)
     if rest[1] == 0:
@@ -279,6 +290,10 @@ def avg_pool3d(
 
 def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Tensor:
     x = batched(name, rank, input)
+    if not x.dtype.is_floating_point:
+        raise DTypeError(
+            f"{name}: expected floating tensors, got {x.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
+        )
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * rank
     if len(wanted) != rank:
         others = ("", " or two", " or three")[rank - 1]
@@ -325,7 +340,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Window) -> Tensor:
 
 
 @function(method=False)
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The mean of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
 
     One int stands for all dimensions, and None keeps a length. Region i of n reaches from floor(i * length / n) to
@@ -339,7 +354,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 @function(method=False)
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The mean of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
 
     As ``adaptive_avg_pool2d``, over three spatial dimensions.

@@ -30,10 +30,9 @@ from tapeloom.op.registry import OPS
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
-    from tapeloom.devices import Device
-    from tapeloom.op.parameter import Mask
-
-    DeviceLike = Device | str | None
+    from tapeloom.devices import Device, DeviceLike
+    from tapeloom.dtypes import DTypeLike
+    from tapeloom.op.parameter import Mask, Size, TensorLike
 
 # draws: raw arrays of a size, dtype and device
 
@@ -110,7 +109,7 @@ def _finished(made: Tensor, requires_grad: bool) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-def _options(dtype: Any, device: DeviceLike, default: DType) -> tuple[DType, Device]:
+def _options(dtype: DTypeLike, device: DeviceLike, default: DType) -> tuple[DType, Device]:
     return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
 
 
@@ -125,9 +124,9 @@ def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 @function(method=False)
 def rand(
-    *size: Any,
+    *size: Size,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -139,9 +138,9 @@ def rand(
 
 @function(method=False)
 def randn(
-    *size: Any,
+    *size: Size,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -154,14 +153,23 @@ def randn(
     return _finished(_normal("randn", generator, _size("randn", size), 0.0, 1.0, chosen, where), requires_grad)
 
 
-@function(method=False)
+_MADE = "generator: Generator | None = None, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False"
+
+
+@function(
+    method=False,
+    overloads=(
+        f"(high: int, size: Size, *, {_MADE}) -> Tensor",
+        f"(low: int, high: int, size: Size, *, {_MADE}) -> Tensor",
+    ),
+)
 def randint(
     *bounds_and_size: Any,
     low: int = 0,
     high: int | None = None,
-    size: Any = None,
+    size: Size | None = None,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -190,7 +198,7 @@ def randint(
 
 @function(method=False)
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False
+    n: int, *, generator: Generator | None = None, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """The integers 0 to n - 1 in random order; int64."""
     count = shapes.as_int("randperm", "n", n)
@@ -204,7 +212,7 @@ def randperm(
     return _finished(make(order, kind_of(chosen, where)), requires_grad)
 
 
-def _like(name: str, input: Any, dtype: Any, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
+def _like(name: str, input: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
     as_tensor_of(name, input)
     return input.shape, dtypes.as_dtype(dtype or input.dtype), input.device if device is None else resolve_device(device)
 
@@ -214,7 +222,7 @@ def rand_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -227,7 +235,7 @@ def randn_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -243,7 +251,7 @@ def randint_like(
     high: int | None = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -254,14 +262,21 @@ def randint_like(
     return _finished(_integers("randint_like", generator, size, lowest, highest, chosen, where), requires_grad)
 
 
-@function(method=False)
+@function(
+    method=False,
+    overloads=(
+        f"(mean: float, std: float, size: Size, *, {_MADE}) -> Tensor",
+        f"(mean: Tensor, std: Tensor | float = 1.0, *, {_MADE}) -> Tensor",
+        f"(mean: float, std: Tensor, *, {_MADE}) -> Tensor",
+    ),
+)
 def normal(
     mean: Any = 0.0,
     std: Any = 1.0,
-    size: Any = None,
+    size: Size | None = None,
     *,
     generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -333,7 +348,7 @@ masked_scale.gradient(input=lambda g, mask, scale, ops: ops.masked_scale(g, mask
 
 @function(method=False)
 def dropout(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
     """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``input`` itself.
 
@@ -379,10 +394,10 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
 
 
 @function()
-def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+def bernoulli_(input: Tensor, p: TensorLike = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
     check_writable("bernoulli", as_tensor_of("bernoulli_", input))
-    return put("bernoulli", input, _coins("bernoulli_", input, p.detach() if is_tensor(p) else p, generator))
+    return put("bernoulli", input, _coins("bernoulli_", input, p.detach() if isinstance(p, Tensor) else p, generator))
 
 
 @function()

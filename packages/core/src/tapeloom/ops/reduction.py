@@ -12,7 +12,8 @@ from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Cast, Dim, Dims, DType
+    from tapeloom.op.parameter import Cast, Dim, Dims
+    from tapeloom.op.schema import OpSchema
 
 
 def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
@@ -30,13 +31,13 @@ def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
     return shapes.element_count(shape[axis] for axis in dim)
 
 
-@op(gives="sum", complex="analytic")
+@op(gives="sum", complex="as written")
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 sum.gradient(input=_spread)
 
 
-@op(takes="inexact", complex="analytic")
+@op(takes="inexact", complex="as written")
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
 mean.gradient(
@@ -75,7 +76,7 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast 
 prod.gradient(input=_prod_gradient)
 
 
-def _not_empty(op: Any, input: Any, dim: Any, *rest: Any) -> None:
+def _not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
     _refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 
@@ -110,8 +111,8 @@ amin.gradient(input=_extreme_gradient)
 class ValuesAndIndices(NamedTuple):
     """The two results of ``max`` and ``min`` over a dimension."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
@@ -142,13 +143,13 @@ _EXTREME = (
 
 
 @function(overloads=_EXTREME)
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
+def max(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``max(input)``: the largest value. ``max(input, dim)``: (values, indices). ``max(input, other)``: ``maximum``."""
     return _extreme("max", OPS.amax, OPS.max_values, OPS.maximum, input, dim, keepdim, other)
 
 
 @function(overloads=_EXTREME)
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
+def min(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
     return _extreme("min", OPS.amin, OPS.min_values, OPS.minimum, input, dim, keepdim, other)
 
@@ -185,13 +186,13 @@ def _position(name: str, along: Any, input: Any, dim: Any, keepdim: bool) -> Any
 @function()
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
-    return _position("argmax", OPS.argmax_along, input, dim, keepdim)  # type: ignore[no-any-return]
+    return _position("argmax", OPS.argmax_along, input, dim, keepdim)
 
 
 @function()
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
-    return _position("argmin", OPS.argmin_along, input, dim, keepdim)  # type: ignore[no-any-return]
+    return _position("argmin", OPS.argmin_along, input, dim, keepdim)
 
 
 @op(gives="bool", complex="as written")
@@ -209,7 +210,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
 
-@op(gives="sum", complex="analytic")
+@op(gives="sum", complex="as written")
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 cumsum.gradient(
@@ -242,9 +243,9 @@ def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 cumprod.gradient(input=_cumprod_gradient)
 
 
-@primitive(takes="floating")
+@primitive(takes="inexact", gives="real", complex="as written")
 def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: bool = False) -> Tensor:
-    """The mean squared distance from the mean over ``dim``, divided by n - ``correction``; see ``var``."""
+    """The mean squared distance from the mean over ``dim``, divided by n - ``correction``; real. See ``var``."""
 
 
 def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool, ops: Any) -> Any:
@@ -264,18 +265,18 @@ _SPREADS = (
 
 @function(overloads=_SPREADS)
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
+    input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
-    return _variance("var", input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+    return _variance("var", input, dim, unbiased, keepdim, correction)
 
 
 @function(overloads=_SPREADS)
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
+    input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
-    return _root(_variance("std", input, dim, unbiased, keepdim, correction), 2)  # type: ignore[no-any-return]
+    return _root(_variance("std", input, dim, unbiased, keepdim, correction), 2)
 
 
 def _variance(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
@@ -295,7 +296,7 @@ def _root(total: Any, p: float) -> Any:
     return OPS.where(zero, 0, OPS.sqrt(positive) if p == 2 else OPS.pow(positive, 1 / p))
 
 
-@op(gives="float")
+@op(gives="float", complex="analytic")
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
 
@@ -309,19 +310,19 @@ logsumexp.gradient(
 
 
 @function()
-def norm(input: Tensor, p: float | str = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
     if isinstance(p, str):
         if p != "fro":
             raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
         p = 2
-    return _norm("norm", input, p, dim, keepdim, dtype)  # type: ignore[no-any-return]
+    return _norm("norm", input, p, dim, keepdim, dtype)
 
 
-@function(namespace="linalg", name="vector_norm")
-def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+@function(namespace="linalg")
+def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
-    return _norm("vector_norm", x, ord, dim, keepdim, dtype)  # type: ignore[no-any-return]
+    return _norm("vector_norm", x, ord, dim, keepdim, dtype)
 
 
 def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:

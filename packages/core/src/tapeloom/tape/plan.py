@@ -238,26 +238,28 @@ class OpPlan(Plan):
     def _through_text(self, arguments: list[Any], g: list[Any], create: bool) -> list[Any]:
         """One gradient an edge: the text is run on ``arguments`` while recording, and walked back at once."""
         op = self.op
-        token = MODES.set(MODES.get().with_grad(True))
-        try:
-            result = getattr(ArrayKernels, op.name)(TEXT_OPS, *arguments)
-        finally:
-            MODES.reset(token)
-        if op.residuals:
-            result = result[0]
-        outputs = result if op.outputs is not None else (result,)
-        roots = [
-            (out.node, part if create else read_array(part))
-            for out, part in zip(outputs, g, strict=True)
-            if part is not None and out.node is not None
-        ]
         flat: list[Any] = []
         passed = [p for p in op.parameters if p.passed]
         for parameter, value in zip(passed, arguments, strict=True):
             if parameter.input:
                 flat.extend(value if parameter.many and parameter.input == "value" else [value])
         goals = {value.node for value in flat if isinstance(value, Tensor) and value.node is not None}
-        found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
+        modes = MODES.get()
+        # a fused op is one op also to those that watch; under ``create`` they see the ops that are recorded here
+        token = MODES.set(modes.replace(grad=True, watchers=modes.watchers if create else ()))
+        try:
+            result = getattr(ArrayKernels, op.name)(TEXT_OPS, *arguments)
+            if op.residuals:
+                result = result[0]
+            outputs = result if op.outputs is not None else (result,)
+            roots = [
+                (out.node, part if create else read_array(part))
+                for out, part in zip(outputs, g, strict=True)
+                if part is not None and out.node is not None
+            ]
+            found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
+        finally:
+            MODES.reset(token)
         return [found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in flat]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom.devices import Device
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensors.kind import Kind, kind_of
-from tapeloom.tensors.node import Node, next_number
+from tapeloom.tensors.node import Node, new_node
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
 
@@ -43,13 +43,9 @@ def transferred(x: Tensor, device: Device) -> Tensor:
     target = kind_of(source.dtype, device)
     array = moved(read_array(x), source, target)
     node = None
-    if x.node is not None and MODES.get().grad:
-        node = object.__new__(Node)
-        node.plan = Transfer(source)
-        node.edges = (x.node,)
-        node.kept = ()
-        node.kind = target
-        node.shape = array.shape
-        node.number = next_number()
-        node.hooks = None
+    modes = MODES.get()
+    if x.node is not None and modes.grad:
+        node = new_node(Transfer(source), (x.node,), (), target, array.shape)
+        if modes.watchers:
+            tell_watchers("after_recording", node)
     return make(array, target, node)

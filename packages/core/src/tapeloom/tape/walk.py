@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
-from tapeloom.modes import MODES
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.registry import OPS
 from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
@@ -110,6 +110,11 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
                     f"Reduce it, for instance with .sum(), or give the gradient."
                 )
             kind = tensor.kind
+            if kind.dtype.is_complex:
+                raise GradientError(
+                    f"{what}: only a real tensor has an implied gradient, this one is {kind.dtype.name}. "
+                    f"Take .real or .abs(), or give the gradient."
+                )
             ones = kind.backend.scalar(1, kind.dtype, kind.device)
             if tensor.ndim:
                 ones = kind.backend.full(tensor.shape, 1, kind.dtype, kind.device)
@@ -158,7 +163,7 @@ def walk(
     pending: dict[Node, Any] = {}  # node -> gradient; of a node with several outputs, a list with one for each
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     modes = MODES.get()
-    watchers = modes.watchers
+    watched = bool(modes.watchers)
     token = MODES.set(modes.with_grad(create))
     try:
         for node, gradient in roots:
@@ -198,9 +203,8 @@ def walk(
                     f"retain_graph=True to walk it twice, or compute the result again."
                 )
             pairs = node.plan.pairs(node, g, create)
-            if watchers:
-                for watcher in watchers:
-                    watcher.after_backward(node, g, pairs)
+            if watched:
+                tell_watchers("after_backward", node, g, pairs)
             if not retain and node.plan.frees:
                 node.kept = FREED
             if len(pairs) == 1 and not heap and visit is None and type(pairs[0][0]) is not Leaf:
@@ -230,6 +234,10 @@ def walk(
             if leaf.hooks is not None:
                 for after in list(leaf.hooks.after.values()):
                     after()
+    except Exception as error:
+        if watched:
+            tell_watchers("backward_failed", node, error)
+        raise
     finally:
         MODES.reset(token)
     return captured
@@ -269,7 +277,7 @@ def _gathered(held: Tensor | None, g: Any, node: Node) -> Tensor:
     Arrays are never added to in place, for a rule may have handed one out twice.
     """
     if isinstance(g, Tensor):
-        return make(read_array(g), g.kind, g.node) if held is None else OPS.add(held, g)  # type: ignore[no-any-return]
+        return make(read_array(g), g.kind, g.node) if held is None else OPS.add(held, g)
     if held is None:
         return make(g, node.kind)
     if held.extra is None:

@@ -6,10 +6,11 @@ cycle arises. What an in-place change does with these relations is in ``call.inp
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeVar
 from weakref import ref
 
-from tapeloom.tensors.tensor import Tensor, extra_of, make, make_of, read_array
+from tapeloom.tensors.tensor import Extra, Tensor, extra_of, make, make_of, read_array
 
 T = TypeVar("T", bound=Tensor)
 
@@ -71,10 +72,40 @@ def related(tensor: Tensor) -> bool:
     if extra is None:
         return False
     if extra.base is not None:
-        return True
+        if not _held_alone(extra):
+            return True
+        # what it was taken from is gone but for this reference, as after ``p.data = p.data * 0.9``
+        others = [view for weak in extra_of(extra.base).views if (view := weak()) is not None and view is not tensor]
+        if others:
+            return True
+        extra.base, extra.path = None, ()
     extra.views[:] = [weak for weak in extra.views if weak() is not None]
     if extra.views:
         return True
     if extra.grad is None:
         tensor.extra = None  # the short path of in-place changes again
     return False
+
+
+def _references(extra: Extra) -> int:
+    return sys.getrefcount(extra.base)
+
+
+def _calibrated() -> int:
+    """What ``_references`` says of a base that nobody else holds; 0 where reference counts mean nothing."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return 0
+    extra = Extra()
+    extra.base = object.__new__(Tensor)
+    alone = _references(extra)
+    held = extra.base
+    sound = _references(extra) == alone + 1
+    del held
+    return alone if sound else 0
+
+
+_ALONE = _calibrated()
+
+
+def _held_alone(extra: Extra) -> bool:
+    return _references(extra) == _ALONE

@@ -27,15 +27,17 @@ class Kind:
 
     def __init__(self, dtype: DType, device: Device, backend: Backend) -> None:
         if dtype in backend.lacking_dtypes:
-            raise UnsupportedError(
-                f"{dtype.name}: the backend {backend.name!r} (device type {device.type!r}) does not have this dtype. "
-                f"Use another one, or another device."
+            error = UnsupportedError(
+                f"dtype: the backend {backend.name!r} (device type {device.type!r}) does not have {dtype.name}. "
+                f"Use another dtype, or another device."
             )
+            error.lacking = dtype.name
+            raise error
         self.dtype = dtype
         self.device = device
         self.backend = backend
         self.inexact = dtype.inexact
-        self.kernels = backend.kernels
+        self.kernels = backend.completed
         self.run_rules = backend.rules_for(dtype)
 
     def of(self, array: Any) -> Kind:

@@ -55,6 +55,19 @@ class Node:
         return f"<{self.name}>"
 
 
+def new_node(plan: Plan, edges: tuple[Node | None, ...], kept: tuple[Any, ...], kind: Kind, shape: Any) -> Node:
+    """A node that was recorded now; the generated text of ops writes the same inline."""
+    node = object.__new__(Node)
+    node.plan = plan
+    node.edges = edges
+    node.kept = kept
+    node.kind = kind
+    node.shape = shape
+    node.number = next_number()
+    node.hooks = None
+    return node
+
+
 class Leaf(Node):
     """Where a walk ends: a tensor that the user marked with ``requires_grad``. Gradients gather in ``grad``."""
 
@@ -102,7 +115,7 @@ class Output(Node):
 class Hooks:
     """What few nodes have: gradient hooks, hooks after accumulation, ``retain_grad``'s gradient, the place of the call.
 
-    ``origin`` is where the operation was called, while anomalies are looked for.
+    ``origin`` says (by ``str``) where the operation was called, while anomalies are looked for.
     """
 
     __slots__ = ("after", "before", "origin", "retained", "retains")
@@ -112,7 +125,7 @@ class Hooks:
         self.after: dict[int, Callable[[], None]] = {}
         self.retains = False
         self.retained: Tensor | None = None
-        self.origin: str | None = None
+        self.origin: object = None
 
 
 class RemovableHandle:
@@ -148,4 +161,4 @@ def hooks_of(node: Node) -> Hooks:
 
 
 def _backward_name(op: str) -> str:
-    return "".join(part.capitalize() for part in op.split("_")) + "Backward"
+    return "".join(part[:1].upper() + part[1:] for part in op.split("_")) + "Backward"

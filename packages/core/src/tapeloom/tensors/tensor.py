@@ -233,6 +233,18 @@ class Tensor(TensorMethods):
         swapped: Tensor = self.transpose(-2, -1)
         return swapped
 
+    @property
+    def mH(self) -> Tensor:
+        """The conjugate of the tensor with its last two dimensions swapped."""
+        return self.adjoint()
+
+    @property
+    def H(self) -> Tensor:
+        """The conjugate transpose of a matrix."""
+        if self.ndim != 2:
+            raise ShapeError(f"H: expected a matrix, got shape {self.shape}. For batches of matrices use .mH.")
+        return self.adjoint()
+
     # to Python and the host
 
     def numpy(self, *, force: bool = False) -> Any:

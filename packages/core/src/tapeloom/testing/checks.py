@@ -10,11 +10,12 @@ import numpy as np
 import tapeloom as tl
 from tapeloom import dtypes, host
 from tapeloom.dtypes import DType
+from tapeloom.errors import UnsupportedError
 from tapeloom.tensors.tensor import Tensor
 from tapeloom.testing.gradients import gradcheck, gradgradcheck
 from tapeloom.testing.table import Case, Row, expected_dtype
 
-_EPS = {dtype.name: dtypes.finfo(dtype).eps for dtype in dtypes.FLOATS}
+_WIDE = {dtypes.COMPLEX: np.complex128, dtypes.FLOATING: np.float64, dtypes.INTEGER: np.int64, dtypes.BOOL: np.bool_}
 
 
 # values
@@ -100,7 +101,7 @@ def _sliced(value: Any, device: Any) -> Tensor:
 
 
 def expected(case: Case, args: Any, kwargs: Any) -> tuple[Any, ...]:
-    """The expected results, in float64, int64 and bool."""
+    """The expected results, in complex128, float64, int64 and bool."""
     if case.expect is not None:
         wanted = case.expect
     else:
@@ -112,8 +113,7 @@ def expected(case: Case, args: Any, kwargs: Any) -> tuple[Any, ...]:
 
 def _wide(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
-        kind = host.dtype_of(value)
-        return np.asarray(value, {dtypes.FLOATING: np.float64, dtypes.INTEGER: np.int64}.get(kind.category, np.bool_))
+        return np.asarray(value, _WIDE[host.dtype_of(value).category])
     return [_wide(item) for item in value] if isinstance(value, list) else value
 
 
@@ -142,7 +142,7 @@ def compare(case: Case, dtype: DType, got: Any, want: Any, args: Any, kwargs: An
 
 
 def _promoted(case: Case, dtype: DType) -> DType:
-    """The dtype that the floating, integer and bool values of a case promote to."""
+    """The dtype that the values of a case promote to."""
     given = [spec.takes(dtype) for spec in case.inputs() if spec.kind in "TV"]
     if not given:
         return dtype
@@ -158,24 +158,25 @@ def compare_values(
     """``result`` is within the row's budget of ``want``, element by element; nan and infinities are exactly so."""
     got = result.numpy(force=True)
     assert got.dtype == host.native(kind), f"{which}: the tensor says {kind.name}, but its array holds {got.dtype}."
-    if not kind.is_floating_point:
+    if not kind.inexact:
         assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
         return
-    exact, got = np.asarray(want, np.float64), got.astype(np.float64)
+    wide = _WIDE[kind.category]
+    exact, got = np.asarray(want, wide), got.astype(wide)
     with np.errstate(all="ignore"):
-        rounded = exact.astype(host.native(kind)).astype(np.float64)  # overflows where the dtype does
+        rounded = exact.astype(host.native(kind)).astype(wide)  # overflows where the dtype does
         scale = np.abs(exact)
         if row.magnitude is not None:
             largest = row.magnitude(*_magnitudes(args), **{name: _magnitudes(v) for name, v in kwargs.items()})
             largest = largest[number] if isinstance(largest, tuple) else largest
             scale = np.maximum(scale, np.abs(largest))
-        slack = factor * row.budget * _EPS[kind.name] * np.maximum(scale, dtypes.finfo(kind).tiny)
+        slack = factor * row.budget * kind.eps * np.maximum(scale, kind.smallest_normal)
         near = np.isfinite(exact) & np.isfinite(slack) & (np.abs(got - exact) <= slack)  # nothing is near infinity
         fine = (got == rounded) | (np.isnan(got) & np.isnan(exact)) | near
     if not fine.all():
         place = tuple(int(i) for i in np.argwhere(~fine)[0])
         error = abs(got[place] - exact[place]) / (
-            _EPS[kind.name] * max(float(np.broadcast_to(scale, got.shape)[place]), 1e-300)
+            kind.eps * max(float(np.broadcast_to(scale, got.shape)[place]), 1e-300)
         )
         raise AssertionError(
             f"{which}: at {place} {got[place]!r} came and {exact[place]!r} was expected, {error:.1f} spacings apart where "
@@ -186,42 +187,46 @@ def compare_values(
 def _magnitudes(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         wide = _wide(value)
-        return np.abs(wide) if wide.dtype == np.float64 else wide
+        return np.abs(wide) if wide.dtype.kind in "fc" else wide
     return [_magnitudes(item) for item in value] if isinstance(value, list) else value
 
 
 # gradients
 
 
-def gradient_cases(row: Row) -> list[Case]:
-    """The cases whose gradients are checked: those with elements."""
-    return [
-        case
-        for case in row.cases
-        if case.grad
-        and (case.only is None or dtypes.float64 in case.only)
-        and any(s.kind in "TV" for s in case.inputs())
-    ]
+def gradient_cases(row: Row, most: int | None = None) -> list[tuple[Case, DType]]:
+    """The cases whose gradients are checked: (the first ``most``) in float64, and one in complex128."""
+
+    def cases(dtype: DType) -> list[tuple[Case, DType]]:
+        return [(case, dtype) for case in row.cases if dtype in row.dtypes and _has_gradient(case, dtype)]
+
+    return cases(dtypes.float64)[:most] + cases(dtypes.complex128)[:1]
+
+
+def _has_gradient(case: Case, dtype: DType) -> bool:
+    if not case.grad or (case.only is not None and dtype not in case.only):
+        return False
+    return any(spec.kind in "TV" for spec in case.inputs())
 
 
 def check_gradient(row: Row, order: int, device: Any, most: int | None = None) -> None:
-    """First (``order`` 1) or second derivatives of every case (or the first ``most``) against differences, in float64."""
-    for case in gradient_cases(row)[:most]:
-        function, tensors = function_of(case, device)
+    """First (``order`` 1) or second derivatives of every case (or the first ``most``) against differences."""
+    for case, dtype in gradient_cases(row, most):
+        function, tensors = function_of(case, device, dtype)
         if not tensors:
             continue
         check = gradcheck if order == 1 else gradgradcheck
         try:
             check(function, tensors, eps=1e-5, atol=1e-6, rtol=1e-6, fast_mode=True)
         except Exception as error:
-            error.add_note(f"{case} on {device}, derivative of order {order}")
+            error.add_note(f"{case} for {dtype.name} on {device}, derivative of order {order}")
             raise
 
 
 def check_partial_gradients(row: Row, device: Any) -> None:
     """Each input's gradient is the same whether it alone needs one or all do."""
-    for case in gradient_cases(row)[:1]:
-        function, tensors = function_of(case, device)
+    for case, dtype in gradient_cases(row, 1):
+        function, tensors = function_of(case, device, dtype)
         if len(tensors) < 2:
             continue
         whole = _gradients(function, tensors, range(len(tensors)))
@@ -237,13 +242,14 @@ def check_partial_gradients(row: Row, device: Any) -> None:
 
 
 def check_gradient_dtypes(row: Row, kinds: list[DType], device: Any) -> None:
-    """Gradients have the dtype of their tensor, in each floating dtype, and the values of the float64 gradient."""
-    for case in gradient_cases(row)[:1]:
-        function, tensors = function_of(case, device)
+    """Gradients have the dtype of their tensor, in each narrower dtype, and the values of the precise gradient."""
+    for case, precise in gradient_cases(row, 1):
+        function, tensors = function_of(case, device, precise)
         if not tensors:
             continue
         exact = _gradients(function, tensors, range(len(tensors)))
-        for dtype in (kind for kind in dtypes.FLOATS[:3] if kind in kinds):
+        narrower = (dtypes.complex64,) if precise.is_complex else dtypes.FLOATS[:3]
+        for dtype in (kind for kind in narrower if kind in kinds):
             narrow = [tensor.detach().to(dtype) for tensor in tensors]
             for number, (got, want) in enumerate(
                 zip(_gradients(function, narrow, range(len(narrow))), exact, strict=True)
@@ -253,8 +259,8 @@ def check_gradient_dtypes(row: Row, kinds: list[DType], device: Any) -> None:
                     continue
                 assert got is not None, f"{where} is missing."
                 assert got.dtype == host.native(dtype), f"{where} holds {got.dtype}."
-                error = np.abs(got.astype(np.float64) - want).max(initial=0.0)
-                most = 64 * _EPS[dtype.name] * max(1.0, np.abs(want).max(initial=0.0))
+                error = np.abs(got.astype(want.dtype) - want).max(initial=0.0)
+                most = 64 * dtype.eps * max(1.0, np.abs(want).max(initial=0.0))
                 assert error <= most, f"{where} is off by {error:.3g}, {most:.3g} is allowed:\n{got}\nagainst\n{want}"
 
 
@@ -263,7 +269,7 @@ def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
     fresh = [tensor.detach().clone().requires_grad_(i in needed) for i, tensor in enumerate(tensors)]
     reached = [(number, out) for number, out in enumerate(function(*fresh)) if out.requires_grad]
     if reached:
-        weights = [np.cos(np.arange(out.numel()) * 0.25 + number).reshape(out.shape) for number, out in reached]
+        weights = [_weights(out, number) for number, out in reached]
         upstream = [
             tl.tensor(w, dtype=out.dtype, device=out.device) for w, (_, out) in zip(weights, reached, strict=True)
         ]
@@ -271,16 +277,22 @@ def _gradients(function: Any, tensors: list[Tensor], needed: Any) -> list[Any]:
     return [None if tensor.grad is None else tensor.grad.numpy(force=True) for tensor in fresh]
 
 
-def function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
-    """The case as a function of its float64 tensors, and those tensors as leaves that need a gradient."""
+def _weights(out: Tensor, number: int) -> Any:
+    """A fixed gradient of the result ``number``, without a pattern that a wrong gradient could share."""
+    angles = np.arange(out.numel()) * 0.25 + number
+    return (np.exp(1j * angles) if out.is_complex() else np.cos(angles)).reshape(out.shape)
+
+
+def function_of(case: Case, device: Any, dtype: DType = dtypes.float64) -> tuple[Any, list[Tensor]]:
+    """The case as a function of its tensors of ``dtype``, and those tensors as leaves that need a gradient."""
     row = case.row
-    args, kwargs = case.arguments(dtypes.float64)
+    args, kwargs = case.arguments(dtype)
     leaves: list[Tensor] = []
     specs = case.inputs()
 
     def there(value: Any) -> Any:
         made = tl.tensor(value, device=device)
-        if next(specs).grad and made.dtype is dtypes.float64:
+        if next(specs).grad and made.dtype is dtype:
             leaves.append(made.requires_grad_())
             return _Place(len(leaves) - 1)
         return made
@@ -296,7 +308,7 @@ def function_of(case: Case, device: Any) -> tuple[Any, list[Tensor]]:
 
         result = row.call(*[filled(item) for item in own], **{name: filled(item) for name, item in named.items()})
         results = list(result) if isinstance(result, (tuple, list)) else [result]
-        return [out for out in results if isinstance(out, Tensor) and out.dtype.is_floating_point]
+        return [out for out in results if isinstance(out, Tensor) and out.dtype.inexact]
 
     return function, leaves
 
@@ -314,7 +326,7 @@ class _Place:
 def check_inplace(row: Row, device: Any) -> None:
     """The form ``name_``: the same handle with the values of the op, seen by views; nothing kept is overwritten."""
     op = row.op
-    for dtype in (dtypes.float32, dtypes.int64):
+    for dtype in (dtypes.float32, dtypes.int64, dtypes.complex64):
         if dtype not in row.dtypes or expected_dtype(row.gives, dtype) is not dtype:
             continue
         for case in row.cases_for(dtype):
@@ -344,7 +356,8 @@ def _same(x: Tensor, y: Tensor) -> bool:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return np.array_equal(np.asarray(a, np.float64), np.asarray(b, np.float64), equal_nan=True)
+    wide = np.complex128 if np.iscomplexobj(a) or np.iscomplexobj(b) else np.float64
+    return np.array_equal(np.asarray(a, wide), np.asarray(b, wide), equal_nan=True)
 
 
 # spellings
@@ -362,7 +375,8 @@ def check_spellings(row: Row, device: Any) -> None:
         if op.namespace == "":
             assert getattr(tl, name) is op, f"{op.name}: tapeloom.{name} is something else."
         elif op.namespace is None:
-            assert getattr(tl, name, None) is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
+            public: Any = getattr(tl, name, None)
+            assert public is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
     if op.method and not row.maker:
         args, kwargs = case.arguments(dtype)
         want = called(row, args, kwargs, device, dtype)
@@ -379,6 +393,8 @@ def check_spellings(row: Row, device: Any) -> None:
 def check_promotion(row: Row, device: Any) -> None:
     """Mixed dtypes of two tensors, a 0-d tensor, a Python number: the result's dtype by PyTorch's rules."""
     full, scalar = [1, 2], 2
+    lacking = tl.get_backend(tl.device(device).type).lacking_dtypes
+    kinds = [kind for kind in row.dtypes if kind not in lacking]
     pairs = [
         (a, b)
         for a, b in (
@@ -388,33 +404,38 @@ def check_promotion(row: Row, device: Any) -> None:
             ("int8", "uint8"),
             ("int32", "int64"),
             ("float16", "bfloat16"),
+            ("float64", "complex64"),
         )
-        if tl.dtypes.as_dtype(a) in row.dtypes and tl.dtypes.as_dtype(b) in row.dtypes
+        if tl.dtypes.as_dtype(a) in kinds and tl.dtypes.as_dtype(b) in kinds
     ]
     for a, b in pairs:
         for left, right in ((a, b), (b, a)):
             x, y = tl.tensor(full, dtype=left, device=device), tl.tensor(full, dtype=right, device=device)
             _has_dtype(row, (x, y), dtypes.promote_types(x.dtype, y.dtype))
             zero_d = tl.tensor(scalar, dtype=right, device=device)
-            weak = y.dtype if y.dtype.category > x.dtype.category else x.dtype
+            weak = dtypes.weak_result(x.dtype, [y.dtype])
             _has_dtype(row, (x, zero_d), weak)
             _has_dtype(row, (zero_d, x), weak)
-            if row.grad and x.is_floating_point() and y.is_floating_point():
+            if row.grad and x.dtype.inexact and y.dtype.inexact:
                 _gradients_cast_back(row, x, y)
-    if dtypes.float16 in row.dtypes:
+    if dtypes.float16 in kinds:
         x = tl.tensor(full, dtype="float16", device=device)
         _has_dtype(row, (x, 2), dtypes.float16)
         _has_dtype(row, (x, 2.5), dtypes.float16)
-    if dtypes.int16 in row.dtypes:
+    if dtypes.complex64 in kinds:
+        x = tl.tensor(full, dtype="float64", device=device)
+        _has_dtype(row, (x, 2j), dtypes.complex128)
+    if dtypes.int16 in kinds:
         x = tl.tensor(full, dtype="int16", device=device)
         _has_dtype(row, (x, 2), dtypes.int16)
-        if dtypes.float32 in row.dtypes:
+        if dtypes.float32 in kinds:
             _has_dtype(row, (x, 2.5), dtypes.float32)
 
 
 def _gradients_cast_back(row: Row, x: Tensor, y: Tensor) -> None:
     x, y = x.requires_grad_(), y.requires_grad_()
-    row.call(x, y).sum().backward()
+    total = row.call(x, y).sum()
+    total.backward(tl.ones_like(total))
     for tensor in (x, y):
         if tensor.grad is not None:
             held = tensor.grad.numpy(force=True).dtype
@@ -450,6 +471,8 @@ def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
     try:
         result = call()
     except Exception as error:  # noqa: BLE001 - which one it is, is the question
+        if isinstance(error, UnsupportedError) and error.lacking:
+            raise  # the caller knows what the device may lack
         came = error
     else:
         raise AssertionError(f"{where}: {result!r} came, {raises.__name__} was expected: {says}")

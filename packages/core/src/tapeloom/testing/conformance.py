@@ -8,17 +8,19 @@
 
 Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
 a backend cannot do as asked stands in its xfail file, grouped under reasons; a listed test that passes is an error.
+What needs an op of its ``lacking_ops`` or a dtype of its ``lacking_dtypes`` is skipped, with that as the reason.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,9 +28,9 @@ from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.plugins import _backends, get_backend, register_backend, resolve_device, unregister_backend
 from tapeloom.backend.runtime import Backend
-from tapeloom.dtypes import DType
-from tapeloom.errors import TapeloomError
 from tapeloom.call.op import Op
+from tapeloom.dtypes import DType
+from tapeloom.errors import TapeloomError, UnsupportedError
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import checks
 from tapeloom.testing.refusals import check_refusals
@@ -52,6 +54,25 @@ APPLIES: dict[str, Callable[[Row], bool]] = {
 def _promotes(row: Row) -> bool:
     """Whether the op takes two tensors or numbers, and nothing else."""
     return row.op is not None and [p.role for p in row.op.parameters] == ["TensorLike", "TensorLike"]
+
+
+C = TypeVar("C", bound=Callable[..., None])
+
+
+def skips_lacking(test: C) -> C:
+    """Skip ``test`` where it comes upon an op or a dtype that the backend declares as lacking."""
+
+    @functools.wraps(test)
+    def run(self: Conformance, *args: Any, **kwargs: Any) -> None:
+        try:
+            test(self, *args, **kwargs)
+        except UnsupportedError as error:
+            backend = get_backend(self._device().type)
+            if error.lacking not in {*backend.lacking_ops, *(dtype.name for dtype in backend.lacking_dtypes)}:
+                raise
+            pytest.skip(f"{backend.name!r} lacks {error.lacking}")
+
+    return run  # type: ignore[return-value]
 
 
 class Conformance:
@@ -128,11 +149,13 @@ class Conformance:
 
     def _params(self, check: str, cases: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
         expected = read_xfails(self._xfail_path())
-        return [
-            pytest.param(*values, id=name, marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [])
-            for name, values in cases
-            for reason in [expected.reason(f"{check} {name}")]
-        ]
+        backend = self.make_backend() or get_backend(self.device.partition(":")[0])
+        params = []
+        for name, values in cases:
+            reason, lacks = expected.reason(f"{check} {name}"), _lacking(backend, values)
+            mark = pytest.mark.skip(reason=lacks) if lacks else pytest.mark.xfail(reason=str(reason), strict=True)
+            params.append(pytest.param(*values, id=name, marks=[mark] if lacks or reason else []))
+        return params
 
     def _xfail_path(self) -> Path | None:
         if self.xfails is None:
@@ -142,52 +165,64 @@ class Conformance:
 
     # values
 
+    @skips_lacking
     def test_value(self, row: Row, dtype: DType) -> None:
         """Value, shape, dtype and device of each sample; inputs stay as they are."""
         checks.check_values(row, dtype, self._device(), few=self.compiles)
 
+    @skips_lacking
     def test_layout(self, row: Row) -> None:
         """The same results from permuted and sliced inputs."""
         checks.check_layouts(row, _usual(row), self._device())
 
+    @skips_lacking
     def test_promotion(self, row: Row) -> None:
         """Mixed dtypes, 0-d tensors and Python numbers give the dtype that PyTorch gives."""
         checks.check_promotion(row, self._device())
 
     # gradients
 
+    @skips_lacking
     def test_gradient(self, row: Row) -> None:
         """First derivatives against differences."""
         checks.check_gradient(row, 1, self._device(), 2 if self.compiles else None)
 
+    @skips_lacking
     def test_second_gradient(self, row: Row) -> None:
         """Second derivatives against differences of the first."""
         checks.check_gradient(row, 2, self._device(), 1 if self.compiles else None)
 
+    @skips_lacking
     def test_partial_gradient(self, row: Row) -> None:
         """The gradient of one input, when it alone needs one."""
         checks.check_partial_gradients(row, self._device())
 
+    @skips_lacking
     def test_gradient_dtype(self, row: Row) -> None:
         """Gradients in float16, bfloat16 and float32 have that dtype and nearly the same values."""
-        checks.check_gradient_dtypes(row, self._dtypes(row), self._device())
+        lacking = get_backend(self._device().type).lacking_dtypes
+        checks.check_gradient_dtypes(row, [kind for kind in self._dtypes(row) if kind not in lacking], self._device())
 
     # forms
 
+    @skips_lacking
     def test_inplace(self, row: Row) -> None:
         """The in-place form."""
         checks.check_inplace(row, self._device())
 
+    @skips_lacking
     def test_spelling(self, row: Row) -> None:
         """Aliases and the method."""
         checks.check_spellings(row, self._device())
 
     # errors
 
+    @skips_lacking
     def test_failure(self, row: Row) -> None:
         """Calls that the table says must be refused."""
         checks.check_failures(row, self._device())
 
+    @skips_lacking
     def test_refusal(self, row: Row) -> None:
         """Calls that every op must refuse."""
         check_refusals(row, self._device())
@@ -206,6 +241,13 @@ class Conformance:
 
     def _device(self) -> Any:
         return resolve_device(self.device)
+
+
+def _lacking(backend: Backend, values: tuple[Any, ...]) -> str | None:
+    """Which op or dtype of a test ``backend`` lacks, as a sentence; None where it has all, or the test is of just that."""
+    lacking = [value.name for value in values if isinstance(value, DType) and value in backend.lacking_dtypes]
+    lacking += [value.name for value in values if isinstance(value, Row) and value.name in backend.lacking_ops]
+    return f"{backend.name!r} lacks {lacking[0]}" if lacking else None
 
 
 def _usual(row: Row) -> DType:
@@ -229,9 +271,7 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     if any(parameters[name].kind is inspect.Parameter.VAR_POSITIONAL for name in names):
         return
     fits = len(names) >= len(wanted) and all(p.input or p.name == name for p, name in zip(wanted, names, strict=False))
-    assert fits, (
-        f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {[p.name for p in wanted]}."
-    )
+    assert fits, f"{op.name}: the kernel of {backend.name!r} takes {names}, and the op has {[p.name for p in wanted]}."
     for name in names[len(wanted) :]:
         optional = parameters[name].default is not inspect.Parameter.empty
         assert optional, f"{op.name}: the kernel of {backend.name!r} asks for {name!r}, which the op does not have."

@@ -28,7 +28,7 @@ def agree(
     """Run ``function(*inputs)`` on each device with copies of its tensors, and compare with the first device.
 
     Results are a tensor, or a list or tuple of tensors. Where inputs require a gradient, the gradients of the sum of all
-    floating results are compared, too. ``devices`` are all that can be used unless given; the tolerances are, unless
+    results (of complex ones of both parts) are compared, too. ``devices`` are all that can be used unless given; the tolerances are, unless
     given, 100 spacings of the result's dtype at the largest magnitude. Raises AssertionError where devices disagree.
     """
     names = list(devices) if devices is not None else usable_devices()
@@ -63,7 +63,7 @@ def _run(function: Callable[..., Any], inputs: tuple[Any, ...], device: Any) -> 
         assert out.device is device, f"result {number} of a program on {device} is on {out.device}"
         found.append((f"result {number}", out.dtype, out.numpy(force=True)))
         if out.requires_grad:
-            total = total + out.sum()
+            total = total + (out.real.sum() + out.imag.sum() if out.is_complex() else out.sum())
     if isinstance(total, Tensor):
         total.backward()
     for number, item in enumerate(own):
@@ -74,14 +74,15 @@ def _run(function: Callable[..., Any], inputs: tuple[Any, ...], device: Any) -> 
 
 
 def _close(where: str, dtype: Any, values: Any, others: Any, rtol: float | None, atol: float | None) -> None:
-    if not dtype.is_floating_point:
+    if not dtype.inexact:
         assert np.array_equal(values, others), f"{where}:\n{values}\nagainst\n{others}"
         return
     spacing = 100 * dtypes.finfo(dtype).eps
-    wide = others.astype(np.float64)
+    precise = np.complex128 if dtype.is_complex else np.float64
+    wide = others.astype(precise)
     finite = np.abs(wide[np.isfinite(wide)])
     np.testing.assert_allclose(
-        values.astype(np.float64),
+        values.astype(precise),
         wide,
         rtol=spacing if rtol is None else rtol,
         atol=spacing * float(finite.max(initial=0.0)) if atol is None else atol,

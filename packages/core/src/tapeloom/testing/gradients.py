@@ -4,6 +4,9 @@ The quick check takes one random direction on each side: for ``f``, a direction 
 outputs, the derivative ``<grad(<f(x), w>), v>`` is compared with the central difference of ``<f(x), w>`` along ``v``.
 A wrong entry anywhere in the Jacobian changes this one number. The slow check compares the Jacobian entry by entry.
 
+A complex number counts as two real ones, its parts: the inner product is ``<a, b> = sum(Re(conj(a) * b))``, and the slow
+check takes an entry for each part. For a real loss L the gradient by z = x + iy is then ``dL/dx + i dL/dy``, as in PyTorch.
+
 Second derivatives are first derivatives of the gradient: ``gradgradcheck`` checks the function (inputs, gradients of
 the outputs) -> gradients of the inputs. The differences are taken of gradients that run on raw arrays, so that the two
 ways in which a gradient rule runs are compared with each other.
@@ -43,8 +46,8 @@ def gradcheck(
 ) -> bool:
     """Compare the gradients of ``func(*inputs)`` with central differences of step ``eps``.
 
-    The float64 tensors among ``inputs`` that require a gradient are checked; the outputs are a tensor or a sequence of
-    tensors. ``fast_mode`` takes one random direction (from ``seed``) instead of every entry. Returns True, or raises
+    The float64 and complex128 tensors among ``inputs`` that require a gradient are checked; the outputs are a tensor or a
+    sequence of tensors. ``fast_mode`` takes one random direction (from ``seed``) instead of every entry. Returns True, or raises
     GradcheckError (False without ``raise_exception``) where |analytic - numeric| > atol + rtol * |numeric|.
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -52,10 +55,11 @@ def gradcheck(
     if not checked:
         raise ArgumentError("gradcheck: none of the inputs requires a gradient. Call requires_grad_() on some.")
     for tensor in checked:
-        if tensor.dtype is not dtypes.float64:
+        if tensor.dtype.real is not dtypes.float64:
+            cast = ".cdouble()" if tensor.is_complex() else ".double()"
             raise ArgumentError(
-                f"gradcheck: the inputs to be checked must be float64, one is {tensor.dtype.name}: differences of "
-                f"numbers with fewer digits say nothing. Cast it with .double()."
+                f"gradcheck: the inputs to be checked must be float64 or complex128, one is {tensor.dtype.name}: differences "
+                f"of numbers with fewer digits say nothing. Cast it with {cast}."
             )
     probe = _Probe(func, arguments, checked, eps)
     failures = probe.direction(seed, atol, rtol) if fast_mode else probe.jacobian(atol, rtol)
@@ -82,10 +86,10 @@ def gradgradcheck(
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     with enable_grad():
-        outputs = _floating(func(*arguments))
+        outputs = _inexact(func(*arguments))
     if grad_outputs is None:
         rng = np.random.default_rng(seed)
-        given = [_host_tensor(_direction(rng, out.shape), out).requires_grad_() for out in outputs]
+        given = [_host_tensor(_direction(rng, out.shape, out.is_complex()), out).requires_grad_() for out in outputs]
     else:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     places = [i for i, item in enumerate(arguments) if isinstance(item, Tensor) and item.requires_grad]
@@ -94,7 +98,7 @@ def gradgradcheck(
         own, upstream = values[: len(arguments)], values[len(arguments) :]
         create = is_grad_enabled()
         with enable_grad():
-            out = _floating(func(*own))
+            out = _inexact(func(*own))
             wanted = [own[i] for i in places]
             pairs = [(o, g) for o, g in zip(out, upstream, strict=True) if o.requires_grad]
             if not pairs:
@@ -124,7 +128,7 @@ class _Probe:
         self.eps = eps
         self.points = [_host(tensor) for tensor in checked]
         with enable_grad():
-            self.outputs = _floating(func(*arguments))
+            self.outputs = _inexact(func(*arguments))
 
     def values(self, points: Sequence[Any]) -> list[Any]:
         """The outputs, as host arrays, where the checked inputs are ``points``."""
@@ -134,7 +138,7 @@ class _Probe:
             for item in self.arguments
         ]
         with no_grad():
-            return [_host(out) for out in _floating(self.func(*arguments))]
+            return [_host(out) for out in _inexact(self.func(*arguments))]
 
     def analytic(self, upstream: Sequence[Any], retain: bool) -> list[Any]:
         """The gradients of the checked inputs, as host arrays, for the gradients ``upstream`` of the outputs."""
@@ -152,15 +156,14 @@ class _Probe:
     def direction(self, seed: int, atol: float, rtol: float) -> str:
         """The quick check; what is wrong, or nothing."""
         rng = np.random.default_rng(seed)
-        along = [_direction(rng, point.shape) for point in self.points]
-        upstream = [_direction(rng, out.shape) for out in self.outputs]
+        along = [_direction(rng, point.shape, np.iscomplexobj(point)) for point in self.points]
+        upstream = [_direction(rng, out.shape, out.is_complex()) for out in self.outputs]
         ahead = self.values([point + self.eps * v for point, v in zip(self.points, along, strict=True)])
         behind = self.values([point - self.eps * v for point, v in zip(self.points, along, strict=True)])
-        numeric = sum(float(np.sum((a - b) * w)) for a, b, w in zip(ahead, behind, upstream, strict=True)) / (
-            2 * self.eps
-        )
+        moved = sum(_inner(w, a - b) for a, b, w in zip(ahead, behind, upstream, strict=True))
+        numeric = moved / (2 * self.eps)
         gradients = self.analytic(upstream, retain=False)
-        analytic = sum(float(np.sum(g * v)) for g, v in zip(gradients, along, strict=True))
+        analytic = sum(_inner(g, v) for g, v in zip(gradients, along, strict=True))
         if abs(analytic - numeric) <= atol + rtol * abs(numeric):
             return ""
         return (
@@ -170,47 +173,73 @@ class _Probe:
 
     def jacobian(self, atol: float, rtol: float) -> str:
         """The slow check, entry by entry; what is wrong first, or nothing."""
-        columns = [self._column(i, place) for i, point in enumerate(self.points) for place in np.ndindex(point.shape)]
-        for number, out in enumerate(self.outputs):
-            for place in np.ndindex(out.shape):
-                upstream = [np.zeros(other.shape) for other in self.outputs]
-                upstream[number][place] = 1.0
-                row = np.concatenate([np.ravel(g) for g in self.analytic(upstream, retain=True)])
-                for entry, column in zip(row, columns, strict=True):
-                    numeric = column[2][number][place]
-                    if not abs(entry - numeric) <= atol + rtol * abs(numeric):
-                        return (
-                            f"gradcheck: the derivative of output {number} at {place} by input {column[0]} at "
-                            f"{column[1]} is {numeric:.10g} by differences and {entry:.10g} by the tape. "
-                            f"Inputs: {self._named()}."
-                        )
+        columns = [(entry, self._column(*entry)) for entry in _entries(self.points)]
+        for number, place, unit in _entries([np.zeros(out.shape, _dtype_of(out)) for out in self.outputs]):
+            upstream = [np.zeros(out.shape, _dtype_of(out)) for out in self.outputs]
+            upstream[number][place] = unit
+            gradients = self.analytic(upstream, retain=True)
+            for (source, where, direction), column in columns:
+                analytic = _inner(gradients[source][where], direction)
+                numeric = _inner(unit, column[number][place])
+                if not abs(analytic - numeric) <= atol + rtol * abs(numeric):
+                    return (
+                        f"gradcheck: the derivative of output {number} at {place}{_PART[unit]} by input {source} at "
+                        f"{where}{_PART[direction]} is {numeric:.10g} by differences and {analytic:.10g} by the tape. "
+                        f"Inputs: {self._named()}."
+                    )
         return ""
 
-    def _column(self, number: int, place: tuple[int, ...]) -> tuple[int, tuple[int, ...], list[Any]]:
+    def _column(self, number: int, place: tuple[int, ...], unit: complex) -> list[Any]:
+        """How the outputs change with one entry of the inputs, along ``unit``."""
         moved: list[list[Any]] = []
-        for step in (self.eps, -self.eps):
+        for step in (self.eps * unit, -self.eps * unit):
             points = [point.copy() for point in self.points]
             points[number][place] += step
             moved.append(self.values(points))
-        return number, place, [(a - b) / (2 * self.eps) for a, b in zip(*moved, strict=True)]
+        return [(a - b) / (2 * self.eps) for a, b in zip(*moved, strict=True)]
 
     def _named(self) -> str:
         return ", ".join(f"{tensor.dtype.name}{list(tensor.shape)} on {tensor.device}" for tensor in self.checked)
 
 
-def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+#: the units that an entry of a Jacobian is about, as messages name them
+_PART: dict[complex, str] = {1.0: "", 1j: " (imaginary part)"}
+
+
+def _entries(arrays: Sequence[Any]) -> list[tuple[int, tuple[int, ...], complex]]:
+    """Each real number in ``arrays``: which array, the place in it, and 1, or 1j for an imaginary part."""
+    return [
+        (number, place, unit)
+        for number, array in enumerate(arrays)
+        for place in np.ndindex(array.shape)
+        for unit in ((1.0, 1j) if np.iscomplexobj(array) else (1.0,))
+    ]
+
+
+def _inner(a: Any, b: Any) -> float:
+    """The inner product of real numbers, of which a complex one is two."""
+    return float(np.sum(np.real(np.conj(a) * b)))
+
+
+def _direction(rng: np.random.Generator, shape: tuple[int, ...], complex: bool) -> Any:
     """Random numbers, none of them near 0: every entry of the Jacobian weighs."""
-    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    numbers = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return numbers + 1j * _direction(rng, shape, False) if complex else numbers
 
 
-def _floating(outputs: Any) -> list[Tensor]:
+def _inexact(outputs: Any) -> list[Tensor]:
     several = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    return [out for out in several if isinstance(out, Tensor) and out.dtype.is_floating_point]
+    return [out for out in several if isinstance(out, Tensor) and out.dtype.inexact]
+
+
+def _dtype_of(tensor: Tensor) -> Any:
+    return np.complex128 if tensor.is_complex() else np.float64
 
 
 def _host(tensor: Tensor) -> Any:
-    return np.array(tensor.numpy(force=True), dtype=np.float64)
+    return np.array(tensor.numpy(force=True), dtype=_dtype_of(tensor))
 
 
 def _host_tensor(values: Any, like: Tensor) -> Tensor:
-    return from_host(np.asarray(values, dtype=np.float64), dtypes.float64, like.device)
+    dtype = dtypes.complex128 if like.is_complex() else dtypes.float64
+    return from_host(np.asarray(values, dtype=_dtype_of(like)), dtype, like.device)

@@ -51,6 +51,7 @@ def T(
 ) -> Input:
     """A tensor of distinct values between ``low`` and ``high``, of the dtype under test unless ``dtype`` is given.
 
+    Of complex numbers ``low`` and ``high`` bound the real parts.
     ``grad=False`` marks one that by definition gets no gradient.
     """
     return Input("T", shape, low=low, high=high, dtype=dtype, grad=grad)
@@ -93,18 +94,25 @@ def draw(spec: Input, dtype: DType, seed: int, domain: tuple[float, float] | Non
         return rng.integers(0, spec.below, spec.shape).astype(native)
     if spec.kind == "M":
         return rng.permutation(np.arange(count) % 2 == 0).reshape(spec.shape)
-    low, high = domain or (FLOAT_DOMAIN if wanted.is_floating_point else INTEGER_DOMAIN)
+    low, high = domain or (FLOAT_DOMAIN if wanted.inexact else INTEGER_DOMAIN)
     low, high = low if spec.low is None else spec.low, high if spec.high is None else spec.high
     if wanted.category == dtypes.BOOL:
         allowed = [value for value in (0, 1) if low <= value <= high] or [0, 1]
         return rng.choice(allowed, spec.shape).astype(native)
-    if not wanted.is_floating_point:
+    if not wanted.inexact:
         least = max(np.ceil(low), 0 if not wanted.signed else low)
         most = max(np.floor(high), least)
         return rng.integers(int(np.ceil(least)), int(most) + 1, spec.shape).astype(native)
-    places = rng.permutation(count) + 0.5 + 0.4 * (rng.random(count) - 0.5)  # distinct, evenly spread
-    values = low + (high - low) * places / max(count, 1)
-    return _away_from(values, kinks).reshape(spec.shape).astype(native)
+    values = _away_from(_spread(rng, low, high, count), kinks)
+    if wanted.is_complex:
+        values = values + 1j * _spread(rng, *FLOAT_DOMAIN, count)
+    return values.reshape(spec.shape).astype(native)
+
+
+def _spread(rng: np.random.Generator, low: float, high: float, count: int) -> Any:
+    """Distinct values, evenly spread between ``low`` and ``high``, in any order."""
+    places = rng.permutation(count) + 0.5 + 0.4 * (rng.random(count) - 0.5)
+    return low + (high - low) * places / max(count, 1)
 
 
 def _away_from(values: Any, kinks: Any) -> Any:

@@ -27,7 +27,17 @@ def _kind(values: list[Any]) -> Any:
         return np.bool_
     if values and all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in values):
         return np.int64
-    return np.float64
+    return np.complex128 if any(isinstance(value, complex) for value in values) else np.float64
+
+
+def either(real: Callable[..., Any], of_complex: Callable[..., Any]) -> Callable[..., Any]:
+    """``of_complex`` where an argument (or a number in a list) is complex, else ``real``: ``math`` and ``cmath``."""
+
+    def function(*arguments: Any) -> Any:
+        numbers = [n for argument in arguments for n in (argument if isinstance(argument, list) else [argument])]
+        return (of_complex if any(isinstance(n, complex) for n in numbers) else real)(*arguments)
+
+    return function
 
 
 def each(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,7 +137,8 @@ def matrix_product(x: Any, y: Any) -> Any:
     def element(place: tuple[int, ...]) -> Any:
         *lead, i, j = place
         row, column = part(left, tuple(lead))[i], part(right, tuple(lead))[:, j]
-        return math.fsum(float(a) * float(b) for a, b in zip(row, column, strict=True))
+        products = [a.item() * b.item() for a, b in zip(row, column, strict=True)]
+        return sum(products) if any(isinstance(value, complex) for value in products) else math.fsum(products)
 
     out = built((*batch, left.shape[-2], right.shape[-1]), element)
     if x.ndim == 1:

@@ -1,7 +1,7 @@
 """What every op must refuse, whatever it computes: made from its signature, without samples of its own.
 
 A wrong kind of argument, a name it does not have, a missing one, a dim out of range, an index that holds no integers,
-tensors on two devices: for each the exception's class and its whole message.
+complex numbers where it does not take them, tensors on two devices: for each the exception's class and its whole message.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ def _wrong(op: Any, parameter: Parameter, bound: dict[str, Any]) -> Iterator[Any
         wanted = "a tensor or a number" if parameter.number else "a tensor"
         # an op that prepares its arguments looks at its tensor first, and names its type
         yield "text", ArgumentTypeError, (f"{prefix} be {wanted}, got 'text'.", f"{prefix} be a tensor, got str.")
+        if isinstance(value, Tensor) and parameter.input == "value" and op.dtype_rule.complex is None:
+            text = f"{op.name}: complex tensors are not supported, got complex64. Take .real, .imag or .abs() first."
+            yield value.to(dtypes.complex64), DTypeError, (text,)
         if isinstance(value, Tensor) and parameter.input == "index":
             yield value.float(), DTypeError, (f"{prefix} hold integers, got float32. Cast it with .long().",)
         if isinstance(value, Tensor) and parameter.input == "mask":

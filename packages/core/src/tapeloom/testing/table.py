@@ -19,6 +19,8 @@ INTEGERS: tuple[DType, ...] = dtypes.INTEGERS
 NUMBERS: tuple[DType, ...] = (*INTEGERS, *FLOATS)
 ALL: tuple[DType, ...] = (dtypes.bool_, *INTEGERS, *FLOATS)
 COMPLEX: tuple[DType, ...] = dtypes.COMPLEXES
+INEXACT: tuple[DType, ...] = (*FLOATS, *COMPLEX)
+EVERY: tuple[DType, ...] = dtypes.ALL
 FLOAT64: tuple[DType, ...] = (dtypes.float64,)
 
 #: allowed error by class of op, in units of the dtype's spacing at the magnitude of the result.
@@ -167,8 +169,8 @@ def row(
 ) -> Row:
     """Enter the samples of the op (or public function) ``name``.
 
-    ``reference`` computes the expected results from host arrays (float64, int64 or bool) and the other arguments, not
-    by the function that a kernel calls; None for rows whose cases all say what they expect. ``gives`` names the dtype
+    ``reference`` computes the expected results from host arrays (complex128, float64, int64 or bool) and the other
+    arguments, not by the function that a kernel calls; None for rows whose cases all say what they expect. ``gives`` names the dtype
     rule of the result (see ``expected_dtype``). ``budget`` is a class of ``BUDGETS``, relative to the result, or to
     ``magnitude`` of the absolute values of the inputs where sums can cancel. ``low`` and ``high`` bound the values
     drawn, ``kinks`` are points without a derivative. ``grad`` is the order of gradients to check. ``maker``: the
@@ -219,19 +221,24 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
 
     ``cast``, the dtype among the arguments, and ``first``, that of the first tensor, are resolved in ``checks``.
     ``same``: the promoted dtype. ``float``: integers and bool give float32. ``sum``: integers and bool give int64.
-    ``bool`` and ``int64``: always. A DType: that one.
+    ``bool`` and ``int64``: always. ``real``: that of the parts of a complex dtype, else the same; ``real float``: also,
+    integers and bool give float32. ``complex``: the complex dtype that holds it. A DType: that one.
     """
     if isinstance(gives, DType):
         return gives
     if gives == "same":
         return promoted
+    if gives == "real":
+        return promoted.real
+    if gives == "complex":
+        return promoted.complex
     if gives == "bool":
         return dtypes.bool_
     if gives == "int64":
         return dtypes.int64
-    if promoted.is_floating_point:
-        return promoted
-    if gives == "float":
+    if promoted.inexact:
+        return promoted.real if gives == "real float" else promoted
+    if gives in ("float", "real float"):
         return dtypes.float32
     if gives == "sum":
         return dtypes.int64

@@ -56,7 +56,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             if not isinstance(tensor, Tensor):
                 raise ArgumentTypeError(
                     f"TensorDataset: argument {position} is a {type(tensor).__name__}, not a Tensor. "
-                    f"Make one with tapeloom.tensor."
+                    f"Make one with tapeloom.tensors."
                 )
             if not tensor.shape:
                 raise ShapeError(f"TensorDataset: tensor {position} has no dimension to index. Give it at least one.")

@@ -7,12 +7,14 @@ from typing import Any, Self
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.call.watch import CALLER
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, UnsupportedError
+from tapeloom.modes import MODES
 from tapeloom.tensors.node import RemovableHandle
 
 from .hooks import ModuleHooks
-from .parameter import settle
+from .parameter import drop_aliases
 from .state import IncompatibleKeys, load_state, slots
 from .tree import Tree
 
@@ -60,12 +62,23 @@ class Module(Tree):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs `forward` and the hooks; an error that escapes carries a note with the path of its module."""
         try:
+            if MODES.get().watchers:
+                return self._watched(args, kwargs)
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
             return self._hooks.run(self, args, kwargs)
         except Exception as error:
             _note_path(error, self)
             raise
+
+    def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs `forward` and the hooks so that those who watch can tell in which module of the model they are."""
+        outer = CALLER.get()
+        token = CALLER.set(Place(self, outer if isinstance(outer, Place) else None))
+        try:
+            return self.forward(*args, **kwargs) if self._hooks is None else self._hooks.run(self, args, kwargs)
+        finally:
+            CALLER.reset(token)
 
     # -- state
 
@@ -133,7 +146,7 @@ class Module(Tree):
             parameter.grad = None
             if value is not parameter.data:
                 parameter.data = value
-                settle(parameter)
+                drop_aliases(parameter)
             parameter.grad = grad
         for module in self.modules():
             for name, buffer in module._entries("buffer", "transient"):
@@ -291,6 +304,37 @@ class _Note(str):
         return str, (str(self),)  # an error must stay picklable, whatever the module holds
 
 
+class Place:
+    """Where a module that is being called is within the model: its path from the outermost module.
+
+    A module that is called, but not registered in the one that calls it, is the outermost of a path of its own.
+    """
+
+    __slots__ = ("module", "path", "root")
+
+    def __init__(self, module: Module, outer: Place | None = None) -> None:
+        step = None if outer is None else _step(outer.module, module)
+        self.module = module
+        self.root = module
+        self.path = ""
+        if outer is not None and step is not None:
+            self.root = outer.root
+            self.path = ".".join(filter(None, (outer.path, step)))
+
+    def __str__(self) -> str:
+        return _described(self.root, self.path)
+
+
+def _step(outer: Module, inner: Module) -> str | None:
+    """The path from one module to another within it, None where there is none."""
+    return next((name for name, child in outer.named_modules() if child is inner), None)
+
+
+def _described(root: Module, path: str) -> str:
+    kind = type(root.get_submodule(path)).__name__
+    return f"module '{path}' ({kind}) of {type(root).__name__}" if path else f"module {kind}"
+
+
 def _note_path(error: Exception, module: Module) -> None:
     """Notes on an error that escapes a forward which module it came from, by its path from the outermost one."""
     notes: list[str] = getattr(error, "__notes__", [])
@@ -300,12 +344,11 @@ def _note_path(error: Exception, module: Module) -> None:
         old = notes[position]
         assert isinstance(old, _Note)
         inner, path = old.module, old.path
-        step = next((name for name, child in module.named_modules() if child is inner), None)
+        step = _step(module, inner)
         if not step:  # called, but not registered here (or the same module again): its own path says most
             return
         path = f"{step}.{path}" if path else step
-    kind = type(module.get_submodule(path)).__name__
-    note = _Note(f"in module '{path}' ({kind}) of {type(module).__name__}" if path else f"in module {kind}")
+    note = _Note(f"in {_described(module, path)}")
     note.module, note.path = module, path
     if position is None:
         error.add_note(note)

@@ -73,12 +73,10 @@ def _shared(cls: type[T], data: Tensor) -> T:
     return shared(cls, data)
 
 
-def settle(tensor: T) -> T:
+def drop_aliases(tensor: T) -> T:
     """Forgets that a tensor shares its value: for one whose partner was made only to be handed over.
 
     A tensor that shares nothing takes the short path of in-place changes, in every step of an optimizer.
     """
     unlink(tensor)
-    if tensor.extra is not None and tensor.extra.grad is None:
-        tensor.extra = None
     return tensor

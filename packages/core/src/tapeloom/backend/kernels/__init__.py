@@ -12,6 +12,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
@@ -31,6 +32,7 @@ __all__ = ["ArrayKernels", "composed", "is_composed"]
 
 class ArrayKernels(
     Elementwise,
+    ComplexNumbers,
     Reduction,
     Movement,
     Indexing,

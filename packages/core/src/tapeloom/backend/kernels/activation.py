@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.backend.kernels.marks import composed
-
-Array = Any
 
 ROOT_HALF = 0.7071067811865476  # sqrt(1 / 2)
 ROOT_TWO_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
@@ -84,7 +83,7 @@ class Activation:
 
     @composed
     def gelu(self: Any, x: Array, approximate: str) -> Array:
-        """x times the normal distribution function at x, or the tanh that comes near it."""
+        """``x`` times the normal distribution function at x, or the tanh that comes near it."""
         if approximate == "tanh":
             return x * 0.5 * (self.tanh(x * (x * x * CUBIC + 1) * ROOT_TWO_OVER_PI) + 1)
         return x * 0.5 * (self.erf(x * ROOT_HALF) + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-Array = Any
+from tapeloom.backend.array import Array
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
 DIRECT = {
@@ -13,9 +13,9 @@ DIRECT = {
     for name in (
         "add subtract multiply divide negative abs floor ceil trunc exp expm1 log log1p log2 log10 sqrt square "
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
-        "logaddexp remainder fmod floor_divide where "
+        "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul"
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj"
     ).split()
 } | {
     "eq": "equal",
@@ -65,6 +65,14 @@ class Elementwise(Direct):
 
     def rsqrt(self: Any, x: Array) -> Array:
         return 1 / self.sqrt(x)
+
+    def logaddexp(self: Any, x: Array, y: Array) -> Array:
+        if not self.dtype_of(x).is_complex:
+            return self.xp.logaddexp(x, y)
+        ahead = x.real >= y.real
+        top, below = self.where(ahead, x, y), self.where(ahead, y, x)
+        gap = self.where(x == y, self.zero_like(x), below - top)  # keeps inf - inf away
+        return top + self.log1p(self.exp(gap))
 
     def clamp(self: Any, x: Array, min: Array | None, max: Array | None) -> Array:
         if min is not None:

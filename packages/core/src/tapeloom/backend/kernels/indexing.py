@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.keys import Key
 
-Array = Any
 Ints = tuple[int, ...]
 
 
@@ -20,7 +20,7 @@ class Indexing:
 
         A new array; ``x`` itself where it is ``owned``: nobody else holds it. All writes of the shared kernels come here.
         """
-        result = x if owned else self.copy(x)
+        result: Any = x if owned else self.copy(x)
         if how == "add" and all(part is Ellipsis or isinstance(part, slice) for part in key):
             result[key] += value  # no two of them meet
         elif how == "add":

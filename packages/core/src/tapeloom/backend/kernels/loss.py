@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.backend.kernels.marks import composed
-
-Array = Any
 
 
 class Loss:

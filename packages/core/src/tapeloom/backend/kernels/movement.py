@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Array = Any
+from tapeloom.backend.array import Array
+
 Ints = tuple[int, ...]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Array = Any
+from tapeloom.backend.array import Array
+
 Dims = tuple[int, ...]
 
 
@@ -34,11 +35,11 @@ class Reduction:
 
     def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmax_along(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
+        return self._picked(x, indices, dim, keepdim)
 
     def min_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmin_along(x, dim, True)
-        return self._picked(x, indices, dim, keepdim)  # type: ignore[no-any-return]
+        return self._picked(x, indices, dim, keepdim)
 
     def _picked(self: Any, x: Array, indices: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         values = self.gather(x, dim, indices)
@@ -75,11 +76,13 @@ class Reduction:
         centred = x - self.mean(x, dim, True)
         # PyTorch divides by max(0, n - correction), which gives nan or inf for too few elements
         free = count - correction
-        total = self.sum(centred * centred, dim, keepdim)
+        complex = self.dtype_of(x).is_complex
+        squares = centred.real * centred.real + centred.imag * centred.imag if complex else centred * centred
+        total = self.sum(squares, dim, keepdim)
         return total / free if free > 0 else total * float("nan")
 
     def logsumexp(self: Any, x: Array, dim: Dims, keepdim: bool) -> Array:
-        top = self.amax(x, dim, True)
+        top = self.amax(x.real if self.dtype_of(x).is_complex else x, dim, True)
         top = self.where(self.isfinite(top), top, self.zero_like(top))  # keeps inf - inf away
         total = self.log(self.sum(self.exp(x - top), dim, True)) + top
         return total if keepdim else self.squeeze(total, dim)

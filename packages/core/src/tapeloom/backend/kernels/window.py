@@ -12,10 +12,10 @@ from math import prod
 from operator import and_
 from typing import Any
 
+from tapeloom.backend.array import Array
 from tapeloom.dtypes import iinfo
 from tapeloom.shapes import window_length
 
-Array = Any
 Ints = tuple[int, ...]
 
 
@@ -236,7 +236,7 @@ class Window:
         return total / counts
 
     def _window_sums(self: Any, framed: Array, kernel: Ints, stride: Ints, out: Ints) -> Array:
-        total = None
+        total: Any = None
         for _, key in taps(kernel, stride, (1,) * len(out), out):
             total = framed[key] if total is None else total + framed[key]
         return total

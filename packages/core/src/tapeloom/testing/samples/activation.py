@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, Indexi
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
 from tapeloom.testing.samples.elementwise import SIGNED, no_bool, unary
-from tapeloom.testing.table import FLOATS, case, fails, row
+from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
 
 
 def activation(name: str, function: Callable[..., Any], *cases: Any, at: Any = None, **settings: Any) -> None:
@@ -61,7 +62,7 @@ activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -
 
 # smooth
 
-unary("sigmoid", _sigmoid, {INF: 1.0, -INF: 0.0, -1000.0: 0.0, NAN: NAN}, budget="function")
+unary("sigmoid", _sigmoid, {INF: 1.0, -INF: 0.0, -1000.0: 0.0, NAN: NAN}, budget="function", of_complex=lambda x: 1 / (1 + cmath.exp(-x)))
 activation("logsigmoid", lambda x: -_softplus(-x, 1.0, INF), at={-100.0: -100.0, INF: 0.0}, budget="chain")
 activation("silu", lambda x: x * _sigmoid(x), at={INF: INF, 0.0: 0.0})
 activation("elu", _elu, (0.5,), at={INF: INF, -INF: -1.0, NAN: NAN}, kinks=(0,))
@@ -70,8 +71,8 @@ activation("celu", lambda x, alpha=1.0: _elu(x / alpha) * alpha, (0.5,), kinks=(
 fails("celu", [T(3), 0.0], ArgumentError, "celu: alpha must not be 0.")
 activation("softplus", _softplus, (2.0,), (1.0, 1.0), at={1000.0: 1000.0, -1000.0: 0.0, INF: INF}, kinks=(1,), budget="chain")
 activation("mish", lambda x: x * math.tanh(_softplus(x)), budget="chain")
-activation("softsign", lambda x: x / (1 + abs(x)), kinks=(0,))
-activation("tanhshrink", lambda x: x - math.tanh(x), budget="function", magnitude=lambda x: np.abs(x))
+activation("softsign", lambda x: x / (1 + abs(x)), kinks=(0,), dtypes=INEXACT)
+activation("tanhshrink", lambda x: x - cmath.tanh(x) if isinstance(x, complex) else x - math.tanh(x), dtypes=INEXACT, budget="function", magnitude=lambda x: np.abs(x))
 activation("gelu", _gelu, ("tanh",), at={INF: INF, 0.0: 0.0, NAN: NAN}, budget="chain", magnitude=lambda x, *rest: x)
 fails("gelu", [T(3), "sigmoid"], ArgumentError, "gelu: approximate must be 'none' or 'tanh', got 'sigmoid'.")
 for _name in ("leaky_relu", "hardtanh", "silu", "elu", "softplus", "gelu"):

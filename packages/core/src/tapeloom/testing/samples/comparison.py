@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import cmath
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +10,7 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.references import INF, NAN, each
-from tapeloom.testing.table import ALL, FLOATS, INTEGERS, NUMBERS, case, fails, row
+from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INTEGERS, NUMBERS, case, fails, row
 
 UNFIT = (
     "{}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1."
@@ -18,7 +18,7 @@ UNFIT = (
 BITS = (dtypes.bool_, *INTEGERS)
 
 
-def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) -> None:
+def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool, kinds: Any = ALL) -> None:
     """The row of a comparison; ``with_nan`` is what nan against itself gives."""
     row(
         name,
@@ -29,9 +29,10 @@ def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) ->
         [T(), T()],
         [T(0, 3), T(3)],
         case(V([NAN, INF, 0.0]), V([NAN, INF, -0.0]), expect=[with_nan, function(1, 1), function(0, 0)], only=FLOATS),
+        case(V([1j, 1 + 1j, 2]), V([1j, 1 - 1j, 2]), only=COMPLEX),
         reference=each(function),
         gives="bool",
-        dtypes=ALL,
+        dtypes=kinds,
         budget="exact",
         grad=0,
     )
@@ -39,8 +40,8 @@ def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool) ->
     fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got 'text'.")
 
 
-compared("eq", lambda x, y: x == y, False)
-compared("ne", lambda x, y: x != y, True)
+compared("eq", lambda x, y: x == y, False, EVERY)
+compared("ne", lambda x, y: x != y, True, EVERY)
 compared("lt", lambda x, y: x < y, False)
 compared("le", lambda x, y: x <= y, False)
 compared("gt", lambda x, y: x > y, False)
@@ -58,7 +59,7 @@ def logical(name: str, function: Callable[..., bool]) -> None:
         case(V([NAN, 0.0, 0.0]), V([0.0, INF, 0.0]), expect=[function(True, False), function(False, True), False], only=FLOATS),
         reference=each(lambda x, y: function(bool(x), bool(y))),
         gives="bool",
-        dtypes=ALL,
+        dtypes=EVERY,
         budget="exact",
         grad=0,
     )
@@ -69,7 +70,7 @@ logical("logical_and", lambda x, y: x and y)
 logical("logical_or", lambda x, y: x or y)
 logical("logical_xor", lambda x, y: x != y)
 ONE = [[T(3, 4, low=-1, high=1)], [T()], [T(0, 3)]]
-row("logical_not", *ONE, reference=each(lambda x: not x), gives="bool", dtypes=ALL, budget="exact", grad=0)
+row("logical_not", *ONE, reference=each(lambda x: not x), gives="bool", dtypes=EVERY, budget="exact", grad=0)
 
 
 def bitwise(name: str, function: Callable[[int, int], int]) -> None:
@@ -113,10 +114,11 @@ row(
 refuses_floats("bitwise_not", [T(3)])
 
 SPECIAL = V([NAN, INF, -INF, 0.0])
-PROBES = {"gives": "bool", "dtypes": ALL, "budget": "exact", "grad": 0}
-row("isnan", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: x != x), **PROBES)
-row("isinf", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: math.isinf(x)), **PROBES)
-row("isfinite", *ONE, case(SPECIAL, only=FLOATS), reference=each(lambda x: math.isfinite(x)), **PROBES)
+PARTS = case(V([complex(NAN, 1), complex(1, NAN), complex(1, INF), complex(-INF, 0), 1 + 1j]), only=COMPLEX)
+PROBES = {"gives": "bool", "dtypes": EVERY, "budget": "exact", "grad": 0}
+row("isnan", *ONE, case(SPECIAL, only=FLOATS), PARTS, reference=each(lambda x: x != x), **PROBES)
+row("isinf", *ONE, case(SPECIAL, only=FLOATS), PARTS, reference=each(cmath.isinf), **PROBES)
+row("isfinite", *ONE, case(SPECIAL, only=FLOATS), PARTS, reference=each(cmath.isfinite), **PROBES)
 
 # choosing by a mask
 
@@ -130,7 +132,7 @@ row(
     [M(0, 3), T(3), T(0, 3)],
     case(M(4), V([NAN, INF, 1.0, 2.0]), V([0.0, 1.0, INF, NAN]), only=FLOATS, grad=False),
     reference=each(lambda condition, x, y: x if condition else y),
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
 )
 fails("where", [T(3), T(3), T(3)], DTypeError, "where: condition must be a bool tensor, got float32. Cast it with .bool().")
@@ -148,10 +150,15 @@ row(
     case(T(3, 4), M(3, 1), -INF, only=FLOATS, grad=False),
     [T(), M(), T()],
     [T(0, 3), M(3), T()],
+    case(T(3, 4), M(4), 2 - 1j, only=COMPLEX, grad=False),
     reference=each(lambda x, mask, value: value if mask else x),
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
 )
+fails("masked_fill", [T(3), M(3), 2j], DTypeError,
+      "masked_fill: the complex number 2j does not fit float32. Give a real number, or cast the tensor to a complex dtype first.")
+fails("masked_fill", [T(3), M(3), V(2j, dtypes.complex64)], DTypeError,
+      "masked_fill: a complex64 value cannot be put into float32. Cast the tensor to a complex dtype first.")
 fails("masked_fill", [T(3), T(3), 0], DTypeError, "masked_fill: mask must be a bool tensor, got float32. Cast it with .bool().")
 fails(
     "masked_fill",
@@ -164,7 +171,7 @@ fails(
 def _close(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     if x != x or y != y:
         return equal_nan and x != x and y != y
-    return x == y or (math.isfinite(x) and math.isfinite(y) and abs(x - y) <= atol + rtol * abs(y))
+    return x == y or (cmath.isfinite(x) and cmath.isfinite(y) and abs(x - y) <= atol + rtol * abs(y))
 
 
 NEAR = V([1.0, 1.0, 1.0, NAN, INF, INF, 0.0]), V([1.0, 1.000001, 1.1, NAN, INF, -INF, 1e-9])
@@ -176,9 +183,10 @@ row(
     case(*NEAR, only=[dtypes.float64]),
     case(*NEAR, 1e-5, 1e-8, True, only=[dtypes.float64]),
     case(*NEAR, 0.2, 0.0, only=[dtypes.float64]),
+    case(V([1 + 1j, 1 + 1j, complex(NAN, 0)]), V([1 + 1.000001j, 1 + 2j, complex(0, NAN)]), 1e-5, 1e-8, True, only=COMPLEX),
     reference=lambda x, y, *rest: each(lambda a, b: _close(a, b, *rest))(x, y),
     gives="bool",
-    dtypes=(dtypes.float32, dtypes.float64, dtypes.int64),
+    dtypes=(dtypes.float32, dtypes.float64, dtypes.int64, *COMPLEX),
     budget="exact",
     grad=0,
 )
@@ -208,4 +216,4 @@ for _name in ("isclose", "allclose"):
 for _name in ("isclose", "equal", "allclose"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
-fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: other must be a tensor or a number, got 'tight'.")
+fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")

@@ -10,7 +10,7 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T
-from tapeloom.testing.table import case, fails, row
+from tapeloom.testing.table import INEXACT, case, fails, row
 
 
 def each_axis(value: Any, rank: int) -> tuple[Any, ...]:
@@ -63,14 +63,14 @@ def _conv(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any =
 
 
 def _input_gradient(g: Any, weight: Any, x_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    out = np.zeros(x_size)
+    out = np.zeros(x_size, g.dtype)
     for o, i, w in _terms(x_size, weight.shape, g.shape, stride, padding, dilation, groups):
         out[i] += g[o] * weight[w]
     return out
 
 
 def _weight_gradient(g: Any, x: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    out = np.zeros(weight_size)
+    out = np.zeros(weight_size, g.dtype)
     for o, i, w in _terms(x.shape, weight_size, g.shape, stride, padding, dilation, groups):
         out[w] += g[o] * x[i]
     return out
@@ -90,7 +90,7 @@ def _transposed(
     return out if bias is None else out + bias.reshape(-1, *[1] * rank)
 
 
-SUMMED: dict[str, Any] = {"budget": "sum", "without": "0d"}
+SUMMED: dict[str, Any] = {"budget": "sum", "without": "0d", "dtypes": INEXACT}
 CONV: dict[str, Any] = {"reference": _conv, "magnitude": _conv} | SUMMED
 TRANSPOSED: dict[str, Any] = {"reference": _transposed, "magnitude": _transposed} | SUMMED
 

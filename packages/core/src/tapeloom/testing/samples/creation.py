@@ -11,10 +11,10 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
 from tapeloom.testing.references import built, each
-from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
 
-MADE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0, "maker": True}
-MOVED: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
+MADE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0, "maker": True}
+MOVED: dict[str, Any] = {"dtypes": EVERY, "budget": "exact"}
 
 
 def _filled(value: Any) -> Callable[..., Any]:
@@ -23,7 +23,7 @@ def _filled(value: Any) -> Callable[..., Any]:
 
 for _name, _value in {"zeros": 0, "empty": 0, "ones": 1}.items():
     row(_name, [3, 4], [(2, 3)], [], [0, 3], reference=_filled(_value), **MADE)
-    row(f"{_name}_like", [T(3, 4)], [T()], [T(0, 3)], case(T(3), dtype=dtypes.float64), dtypes=ALL, budget="exact", grad=0,
+    row(f"{_name}_like", [T(3, 4)], [T()], [T(0, 3)], case(T(3), dtype=dtypes.float64), dtypes=EVERY, budget="exact", grad=0,
         reference=lambda x, value=_value, **named: np.full(x.shape, value))
 for _name in ("zeros", "empty", "ones"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
@@ -32,14 +32,14 @@ for _name in ("zeros", "empty", "ones"):
 KINDS_KNOWN = ", ".join(dtype.name for dtype in dtypes.ALL)
 fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
-row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
+row("full", [(2, 3), 1], [(), 1], [(0, 3), 0], case((3,), 2.5, only=FLOATS), case((3,), 2.5j, only=COMPLEX), case((), V(1)), reference=lambda size, value: np.full(size, np.asarray(value)), **MADE)
 fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
 fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
-row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=ALL, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
+row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=EVERY, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
 fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int.")
 fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
-fails("full_like", [T(3), T(3)], ShapeError, "item: a tensor of shape (3,) has 3 elements; only one can be an item.")
+fails("full_like", [T(3), T(3)], ArgumentTypeError, "full_like: fill_value must be a number, got Tensor of shape (3,).")
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
@@ -55,7 +55,7 @@ row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=NUMBERS[1:]), ca
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
-row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], dtypes=FLOATS, budget="rounded", grad=0, maker=True, without="0d",
+row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=INEXACT, budget="rounded", grad=0, maker=True, without="0d",
     reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
 fails("linspace", [0, 1, -1], ArgumentError, "linspace: steps must not be negative, got -1.")
 fails("linspace", [0, "1", 3], ArgumentTypeError, "linspace: end must be a number, got '1' of type str.")
@@ -73,7 +73,7 @@ fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have unev
 fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
 fails("as_tensor", [[[1, 2], [3]]], ShapeError, "as_tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("as_tensor", [None], DTypeError, "as_tensor: expected numbers, nested lists of numbers, arrays or tensors, got NoneType None.")
-LIKE: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
+LIKE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 row("new_zeros", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(0)(*size), **LIKE)
 row("new_ones", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(1)(*size), **LIKE)
 row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lambda x, size, value: np.full(size, value), **LIKE)
@@ -89,7 +89,7 @@ fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "new_tensor: the nested l
 
 
 def _converted(kind: Any) -> Callable[..., Any]:
-    convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
+    convert = complex if kind.is_complex else float if kind.inexact else bool if kind is dtypes.bool_ else int
     return lambda x, *rest, **named: each(convert)(x)
 
 
@@ -98,7 +98,8 @@ KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16":
 for _name, _kind in KINDS.items():
     _dtype = dtypes.as_dtype(_kind)
     _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T(low=0, high=4) if _name == "byte" else T()]]
-    row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, dtypes=ALL, budget="rounded" if _dtype in FLOATS else "exact",
+    row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, budget="rounded" if _dtype in FLOATS else "exact",
+        dtypes=EVERY if _dtype.is_complex or _dtype is dtypes.bool_ else ALL,  # from complex to real numbers they warn
         grad=2 if _name == "double" else 0)
     fails(_name, [T(3), 3], ArgumentTypeError, f"{_name}: takes 1 positional argument, got 2. Signature: {_name}(self)")
     fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: unexpected argument 'dtype'. Signature: {_name}(self)")
@@ -123,7 +124,7 @@ row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_co
 fails("fill_", [T(3, 4), T(3)], ShapeError,
       "fill_: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
 fails("fill_", [T(3), 300], DTypeError, "fill_: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-fails("fill_", [T(3), "x"], ArgumentTypeError, "fill_: fill_value must be a number, got 'x' of type str.")
+fails("fill_", [T(3), "x"], ArgumentTypeError, "fill_: value must be a tensor or a number, got str.")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)

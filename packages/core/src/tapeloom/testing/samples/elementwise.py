@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,24 +11,43 @@ from tapeloom import dtypes
 from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T, V
-from tapeloom.testing.references import INF, NAN, each
-from tapeloom.testing.table import ALL, COMPLEX, FLOATS, INTEGERS, NUMBERS, Row, case, fails, row
+from tapeloom.testing.references import INF, NAN, each, either
+from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, INTEGERS, NUMBERS, Row, case, fails, row
 
 Numbers = dict[Any, Any]
 SIGNED = NUMBERS[1:]
 
 
-def unary(name: str, function: Callable[..., Any], at: Numbers | list[tuple[float, float]] | None = None, **settings: Any) -> Row:
-    """A row of an op on one tensor; ``at`` gives its results at special points, for the floating dtypes."""
+def unary(
+    name: str,
+    function: Callable[..., Any],
+    at: Numbers | list[tuple[float, float]] | None = None,
+    of_complex: Callable[..., Any] | None = None,
+    **settings: Any,
+) -> Row:
+    """A row of an op on one tensor; ``at`` gives its results at special points, for the floating dtypes.
+
+    ``of_complex`` is what it does to a complex number, where it takes them.
+    """
+    if of_complex is not None:
+        function = either(function, of_complex)
+        settings["dtypes"] = (*settings.get("dtypes", ALL), *COMPLEX)
     pairs = list(at.items()) if isinstance(at, dict) else at or []  # pairs where 0.0 and -0.0, equal as keys, differ
     points = [case(V([x for x, _ in pairs]), expect=[y for _, y in pairs], only=FLOATS)] if pairs else []
     shapes = [[T(3, 4)], [T()], [T(0, 3)]]
     return row(name, *shapes, *points, reference=each(function), **{"gives": "float", "dtypes": ALL} | settings)
 
 
-def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, right: Numbers | None = None, **settings: Any) -> Row:
-    """A row of an op on two tensors; ``at`` gives results at special pairs, ``right`` the range of the second operand."""
+def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, right: Numbers | None = None,
+    of_complex: Callable[..., Any] | None = None, **settings: Any) -> Row:
+    """A row of an op on two tensors; ``at`` gives results at special pairs, ``right`` the range of the second operand.
+
+    ``of_complex`` is what it does to complex numbers, where it takes them.
+    """
     points = []
+    if of_complex is not None:
+        function = either(function, of_complex)
+        settings["dtypes"] = (*settings.get("dtypes", ALL), *COMPLEX)
     if at is not None:
         x, y = zip(*at, strict=True)
         points.append(case(V(list(x)), V(list(y)), expect=list(at.values()), only=FLOATS))
@@ -60,10 +80,11 @@ def no_bool(name: str) -> None:
 
 # arithmetic
 
-binary("add", lambda x, y: x or y if isinstance(x, bool) and isinstance(y, bool) else x + y, {(INF, -INF): NAN, (INF, 1): INF})
-binary("subtract", lambda x, y: x - y, {(INF, INF): NAN, (-INF, 1): -INF}, {"low": -1, "high": 0}, dtypes=SIGNED)
+binary("add", lambda x, y: x or y if isinstance(x, bool) and isinstance(y, bool) else x + y, {(INF, -INF): NAN, (INF, 1): INF}, of_complex=lambda x, y: x + y)
+binary("subtract", lambda x, y: x - y, {(INF, INF): NAN, (-INF, 1): -INF}, {"low": -1, "high": 0}, dtypes=SIGNED, of_complex=lambda x, y: x - y)
 no_bool("subtract")
-binary("multiply", lambda x, y: x and y if isinstance(x, bool) and isinstance(y, bool) else x * y, {(INF, 0): NAN, (-INF, 2): -INF})
+binary("multiply", lambda x, y: x and y if isinstance(x, bool) and isinstance(y, bool) else x * y, {(INF, 0): NAN, (-INF, 2): -INF},
+       of_complex=lambda x, y: x * y)
 
 
 def _divided(x: float, y: float) -> float:
@@ -73,7 +94,7 @@ def _divided(x: float, y: float) -> float:
 
 
 AWAY_FROM_0 = {"low": 0.5, "high": 3.5}
-binary("divide", _divided, {(1.0, 0.0): INF, (-1.0, 0.0): -INF, (0.0, 0.0): NAN}, AWAY_FROM_0, gives="float")
+binary("divide", _divided, {(1.0, 0.0): INF, (-1.0, 0.0): -INF, (0.0, 0.0): NAN}, AWAY_FROM_0, gives="float", of_complex=lambda x, y: x / y)
 fails("divide", case(T(3), T(3), rounding_mode="up"), ArgumentError, "divide: rounding_mode must be None, 'trunc' or 'floor', got 'up'.")
 
 
@@ -106,22 +127,24 @@ row(
     case(2.0, T(3, 4), only=FLOATS),
     [T(low=1, high=2), T(low=1, high=2)],
     [T(0, 3), 2],
+    case(T(3, 4), 2j, only=COMPLEX),
+    case(T(3, 4), 3, only=COMPLEX, grad=False),
     case(V([0.0, 0.0, 2.0, -8.0]), V([0.0, 2.0, -1.0, 1 / 3]), expect=[1.0, 0.0, 0.5, NAN], only=FLOATS),
     reference=each(_power),
-    dtypes=FLOATS,
+    dtypes=INEXACT,
     budget="function",
 )
-unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact")
+unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact", of_complex=lambda x: -x)
 no_bool("negative")
-unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact")
+unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact", of_complex=lambda x: x)
 no_bool("positive")
-unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
+unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="real", dtypes=NUMBERS, kinks=(0,), of_complex=abs)
 no_bool("abs")
 unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
-unary("reciprocal", lambda x: 1 / x, [(0.0, INF), (-0.0, -INF), (INF, 0.0)], low=0.5, high=3.5)
-unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS)
-unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4)
-unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function")
+unary("reciprocal", lambda x: 1 / x, [(0.0, INF), (-0.0, -INF), (INF, 0.0)], low=0.5, high=3.5, of_complex=lambda x: 1 / x)
+unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS, of_complex=lambda x: x * x)
+unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4, of_complex=cmath.sqrt)
+unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function", of_complex=lambda x: 1 / cmath.sqrt(x))
 binary("hypot", math.hypot, {(INF, NAN): INF, (3.0, 4.0): 5.0}, {"low": 0.5, "high": 2}, gives="float", budget="function")
 
 # exponentials and logarithms
@@ -132,30 +155,37 @@ def _log(base: Callable[[float], float]) -> Callable[[float], float]:
 
 
 LOGS = {"low": 0.3, "high": 4, "budget": "function"}
-unary("exp", math.exp, {-INF: 0.0, INF: INF, NAN: NAN}, budget="function")
-unary("exp2", lambda x: 2.0**x, {-INF: 0.0, INF: INF, 3.0: 8.0}, budget="function")
-unary("expm1", math.expm1, {-INF: -1.0, 0.0: 0.0, INF: INF}, budget="function")
-unary("log", _log(math.log), {0.0: -INF, -1.0: NAN, INF: INF, 1.0: 0.0}, **LOGS)
-unary("log2", _log(math.log2), {0.0: -INF, -1.0: NAN, 8.0: 3.0}, **LOGS)
-unary("log10", _log(math.log10), {0.0: -INF, -1.0: NAN, 100.0: 2.0}, **LOGS)
-unary("log1p", lambda x: math.log1p(x), {-1.0: -INF, -2.0: NAN, 0.0: 0.0}, low=-0.7, high=3, budget="function")
+unary("exp", math.exp, {-INF: 0.0, INF: INF, NAN: NAN}, budget="function", of_complex=cmath.exp)
+unary("exp2", lambda x: 2.0**x, {-INF: 0.0, INF: INF, 3.0: 8.0}, budget="function", of_complex=lambda x: 2.0**x)
+unary("expm1", math.expm1, {-INF: -1.0, 0.0: 0.0, INF: INF}, budget="function", of_complex=lambda x: cmath.exp(x) - 1)
+unary("log", _log(math.log), {0.0: -INF, -1.0: NAN, INF: INF, 1.0: 0.0}, **LOGS, of_complex=cmath.log)
+unary("log2", _log(math.log2), {0.0: -INF, -1.0: NAN, 8.0: 3.0}, **LOGS, of_complex=lambda x: cmath.log(x) / math.log(2))
+unary("log10", _log(math.log10), {0.0: -INF, -1.0: NAN, 100.0: 2.0}, **LOGS, of_complex=cmath.log10)
+unary("log1p", lambda x: math.log1p(x), {-1.0: -INF, -2.0: NAN, 0.0: 0.0}, low=-0.7, high=3, budget="function", of_complex=lambda x: cmath.log(1 + x))
+
+
+def _real(x: Any) -> float:
+    return x.real  # type: ignore[no-any-return]
+
+
 binary(
     "logaddexp",
     lambda x, y: max(x, y) + math.log1p(math.exp(-abs(x - y))),
     {(-INF, -INF): -INF, (INF, 1.0): INF, (NAN, 1.0): NAN},
     gives="float",
     budget="chain",
+    of_complex=lambda x, y: max(x, y, key=_real) + cmath.log(1 + cmath.exp(min(x, y, key=_real) - max(x, y, key=_real))),
 )
 unary("erf", math.erf, {INF: 1.0, -INF: -1.0, 0.0: 0.0, NAN: NAN}, low=-3, high=3, budget="function")
 
 # trigonometric and hyperbolic functions
 
-unary("sin", math.sin, {0.0: 0.0, INF: NAN}, budget="function")
-unary("cos", math.cos, {0.0: 1.0, INF: NAN}, budget="function")
-unary("tan", math.tan, {0.0: 0.0, INF: NAN}, low=-1.2, high=1.2, budget="function")
-unary("asin", math.asin, {1.5: NAN, 0.0: 0.0}, low=-0.8, high=0.8, budget="function")
-unary("acos", math.acos, {1.5: NAN, 1.0: 0.0}, low=-0.8, high=0.8, budget="function")
-unary("atan", math.atan, {INF: math.pi / 2, -INF: -math.pi / 2}, budget="function")
+unary("sin", math.sin, {0.0: 0.0, INF: NAN}, budget="function", of_complex=cmath.sin)
+unary("cos", math.cos, {0.0: 1.0, INF: NAN}, budget="function", of_complex=cmath.cos)
+unary("tan", math.tan, {0.0: 0.0, INF: NAN}, low=-1.2, high=1.2, budget="function", of_complex=cmath.tan)
+unary("asin", math.asin, {1.5: NAN, 0.0: 0.0}, low=-0.8, high=0.8, budget="function", of_complex=cmath.asin)
+unary("acos", math.acos, {1.5: NAN, 1.0: 0.0}, low=-0.8, high=0.8, budget="function", of_complex=cmath.acos)
+unary("atan", math.atan, {INF: math.pi / 2, -INF: -math.pi / 2}, budget="function", of_complex=cmath.atan)
 binary(
     "atan2",
     math.atan2,
@@ -164,12 +194,12 @@ binary(
     gives="float",
     budget="function",
 )
-unary("sinh", math.sinh, {INF: INF, -INF: -INF}, budget="function")
-unary("cosh", math.cosh, {INF: INF, -INF: INF}, budget="function")
-unary("tanh", math.tanh, {INF: 1.0, -INF: -1.0, NAN: NAN}, budget="function")
-unary("asinh", math.asinh, {INF: INF, 0.0: 0.0}, budget="function")
-unary("acosh", math.acosh, {1.0: 0.0, 0.5: NAN, INF: INF}, low=1.3, high=4, budget="function")
-unary("atanh", math.atanh, {1.0: INF, -1.0: -INF, 1.5: NAN}, low=-0.8, high=0.8, budget="function")
+unary("sinh", math.sinh, {INF: INF, -INF: -INF}, budget="function", of_complex=cmath.sinh)
+unary("cosh", math.cosh, {INF: INF, -INF: INF}, budget="function", of_complex=cmath.cosh)
+unary("tanh", math.tanh, {INF: 1.0, -INF: -1.0, NAN: NAN}, budget="function", of_complex=cmath.tanh)
+unary("asinh", math.asinh, {INF: INF, 0.0: 0.0}, budget="function", of_complex=cmath.asinh)
+unary("acosh", math.acosh, {1.0: 0.0, 0.5: NAN, INF: INF}, low=1.3, high=4, budget="function", of_complex=cmath.acosh)
+unary("atanh", math.atanh, {1.0: INF, -1.0: -INF, 1.5: NAN}, low=-0.8, high=0.8, budget="function", of_complex=cmath.atanh)
 
 # rounding
 
@@ -233,14 +263,16 @@ fails(
 
 # copies and dtypes
 
-unary("clone", lambda x: x, gives="same", budget="exact")
-unary("alias", lambda x: x, gives="same", budget="exact")
+unary("clone", lambda x: x, gives="same", budget="exact", of_complex=lambda x: x)
+unary("alias", lambda x: x, gives="same", budget="exact", of_complex=lambda x: x)
 
 
 def _converted(x: Any, dtype: Any) -> Any:
     kind = as_dtype(dtype)
+    if kind.is_complex:
+        return each(complex)(x)
     convert = float if kind.inexact else bool if kind is dtypes.bool_ else int
-    return each(convert)(x)
+    return each(lambda value: convert(value if kind is dtypes.bool_ else value.real))(x)
 
 
 row(
@@ -253,7 +285,7 @@ row(
     [T(0, 3), dtypes.float32],
     reference=_converted,
     gives="cast",
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
     grad=0,
 )

@@ -10,10 +10,10 @@ from tapeloom import dtypes, keys
 from tapeloom.errors import ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, M, P, T, V
 from tapeloom.testing.references import built
-from tapeloom.testing.table import ALL, case, fails, row
+from tapeloom.testing.table import EVERY, case, fails, row
 
 X = T(2, 3, 4)
-PICKED: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
+PICKED: dict[str, Any] = {"dtypes": EVERY, "budget": "exact"}
 FIRST, LAST = slice(None, 1), slice(1, None)
 
 # x[key] and x[key] = value. References walk the positions that Python's own ranges give for basic keys, and read
@@ -163,7 +163,7 @@ DISTINCT = (P([1, 0]), P([2, 0]))
 row("index", [X, PAIR, (0, 1)], [X, PAIR[:1], (0,)], [X, PAIR, (0, 2)], [T(2, 0), PAIR[:1], (0,)], without="0d",
     reference=lambda x, indices, dims: _read(x, _at(x, indices, dims)), **PICKED)
 row("index_put", [X, DISTINCT, T(2, 4), (0, 1)], case(X, PAIR, T(3, 4), (0, 1), True), case(X, PAIR[:1], T(3, 4), (0,), accumulate=True),
-    [X, DISTINCT, T(), (0, 2)], [T(2, 0), DISTINCT[:1], T(2, 0), (0,)], without="0d", reference=_indexed_put, dtypes=ALL, budget="sum")
+    [X, DISTINCT, T(), (0, 2)], [T(2, 0), DISTINCT[:1], T(2, 0), (0,)], without="0d", reference=_indexed_put, dtypes=EVERY, budget="sum")
 
 # gather and scatter
 
@@ -200,7 +200,7 @@ bad_indices("gather", [T(3, 4), 0, "index"])
 fails("gather", [T(3, 4), 0, I(2, below=3)], ShapeError, "gather: index has shape (2,) and input has (3, 4); they need as many dimensions.")
 fails("gather", [T(3, 4), 0, I(2, 5, below=3)], ShapeError, "gather: index of shape (2, 5) is longer than input of shape (3, 4) in dim 1.")
 row("scatter_add", [T(3, 4), 0, I(2, 4, below=3), T(2, 4)], [T(3, 4), 1, I(2, 3, below=4), T(3, 4)], [X, -1, I(2, 2, 5, below=4), T(2, 2, 5)],
-    [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()], reference=_scattered, dtypes=ALL[1:], budget="sum")
+    [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()], reference=_scattered, dtypes=EVERY[1:], budget="sum")
 bad_indices("scatter_add", [T(3, 4), 0, "index", T(1, 2)])
 fails("scatter_add", [T(3, 4), 0, I(2, 4, below=3), T(1, 4)], ShapeError,
       "scatter_add: index of shape (2, 4) does not lie within the source of shape (1, 4).")
@@ -228,7 +228,7 @@ row("index_select", [T(3, 4), 0, I(5, below=3)], [X, -1, I(2, below=4)], [T(3, 4
 fails("index_select", [T(3, 4), 0, I(2, 2, below=3)], ShapeError, "index_select: index must have at most one dimension, got shape (2, 2).")
 fails("index_select", [T(3, 4), 1, P([4])], IndexingError, "index_select: index 4 is out of range for dim 1 of length 4.")
 row("index_add", [T(3, 4), 0, P([2, 0, 2]), T(3, 4)], [X, -1, I(2, below=4), T(2, 3, 2)], [T(3, 4), 1, I(0, below=4), T(3, 0)],
-    [T(), 0, I(1, below=1), T(1)], reference=_added, dtypes=ALL[1:], budget="sum")
+    [T(), 0, I(1, below=1), T(1)], reference=_added, dtypes=EVERY[1:], budget="sum")
 fails("index_add", [T(3, 4), 1, P([4]), T(3, 1)], IndexingError, "index_add: index 4 is out of range for dim 1 of length 4.")
 fails("index_add", [T(3, 4), 1, P([0, 1]), T(3, 3)], ShapeError,
       "index_add: source has shape (3, 3); for 2 places along dim 1 of input of shape (3, 4) it must have (3, 2).")

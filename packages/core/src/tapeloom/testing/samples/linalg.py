@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tapeloom.errors import ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError, UnsupportedError
 from tapeloom.testing.inputs import T
-from tapeloom.testing.references import built, matrix_product
-from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.references import INF, built, dims_of, folded, matrix_product
+from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
 
 
 def _product(x: Any, y: Any) -> Any:
     result = matrix_product(x, y)
-    return result if x.dtype == np.float64 else result.astype(np.int64)
+    return result.astype(np.int64) if x.dtype == np.int64 else result
 
 
-SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": NUMBERS, "reference": _product, "magnitude": _product}
+SUMMED: dict[str, Any] = {"budget": "sum", "dtypes": (*NUMBERS, *COMPLEX), "reference": _product, "magnitude": _product}
 SMALL = {"low": -3, "high": 3}
 row(
     "swap_last",
@@ -25,7 +26,7 @@ row(
     [T(2, 3, 4)],
     [T(0, 3)],
     reference=lambda x: built((*x.shape[:-2], x.shape[-1], x.shape[-2]), lambda i: x[(*i[:-2], i[-1], i[-2])], x),
-    dtypes=ALL,
+    dtypes=EVERY,
     budget="exact",
     without="0d",
 )
@@ -86,7 +87,7 @@ row(
     [T(3), T(4)],
     [T(0), T(4)],
     reference=lambda x, y: built((len(x), len(y)), lambda i: x[i[0]] * y[i[1]]),
-    dtypes=NUMBERS,
+    dtypes=(*NUMBERS, *COMPLEX),
     without="0d",
 )
 fails("outer", [T(2, 2), T(2)], ShapeError, "outer: expected 1-d tensors, got shapes (2, 2) and (2,).")
@@ -108,7 +109,7 @@ row(
     reference=_affine,
     magnitude=_affine,
     budget="sum",
-    dtypes=FLOATS,
+    dtypes=INEXACT,
     without="0d",
 )
 fails("linear", [T(3, 4), T(4)], ShapeError, "linear: weight must have shape (out, in), got (4,).")
@@ -126,3 +127,51 @@ fails(
 )
 for _name in ("mm", "bmm", "mv", "dot", "outer"):
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+
+# the namespace linalg
+
+
+def _vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Any:
+    def norm(values: list[float]) -> float:
+        if ord in (INF, -INF):
+            return (max if ord > 0 else min)(abs(value) for value in values)
+        return math.fsum(abs(value) ** ord for value in values) ** (1 / ord)
+
+    return folded(norm)(x, dim, keepdim)
+
+
+def _matrix_norm(x: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False) -> Any:
+    if ord == "fro":
+        return _vector_norm(x, 2, dim, keepdim)
+    rows, columns = dims_of(x, dim)
+    inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = folded(lambda values: math.fsum(map(abs, values)))(x, inner, True)
+    result = folded(max if ord > 0 else min)(sums, outer, True)
+    return result if keepdim else result.reshape([n for axis, n in enumerate(x.shape) if axis not in (rows, columns)])
+
+
+def _norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any:
+    axes = dims_of(A, dim)
+    if ord is None or len(axes) == 1:
+        return _vector_norm(A, 2 if ord is None else ord, dim, keepdim)
+    return _matrix_norm(A, ord, axes, keepdim)
+
+
+X = T(2, 3, 4)
+NORMS: dict[str, Any] = {"budget": "chain", "kinks": (0,)}
+row("linalg.matrix_norm", [X], *[[X, ord] for ord in (1, -1, INF, -INF)], [X, 1, (2, 0), True], [X, INF, (0, 1)], [T(0, 3, 4)],
+    reference=_matrix_norm, without="0d", **NORMS)
+row("linalg.norm", [X], [X, None, 1], [T(3), 3], [T(3, 4), 1], [T(3, 4), "fro"], [X, INF, 2], [X, -INF, (0, 2), True], [T()], [T(0, 3), 2, 1],
+    reference=_norm, **NORMS)
+row("linalg.vecdot", [X, X], [X, T(4)], [T(2, 3), T(2, 1)], case(X, X, dim=0), [T(0, 3), T(3)], [T(3, 0), T(3, 0)],
+    reference=lambda x, y, dim=-1: folded(math.fsum)(x * y, dim), magnitude=lambda x, y, dim=-1: folded(math.fsum)(x * y, dim),
+    budget="sum", without="0d")
+fails("linalg.vecdot", [T(3), 2.0], ArgumentTypeError, "vecdot: y must be a tensor, got float.")
+fails("linalg.matrix_norm", [X, "fro", 0], ShapeError, "matrix_norm: dim must name two dimensions of A, got dim 0 for shape (2, 3, 4).")
+fails("linalg.matrix_norm", [X, 3], ArgumentError, "matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got 3.")
+for _ord in ("nuc", 2, -2):
+    text = f"ord {_ord!r} needs singular values, which tapeloom does not compute yet. Use 'fro', 1, -1, inf or -inf."
+    fails("linalg.matrix_norm", [X, _ord], UnsupportedError, f"matrix_norm: {text}")
+    fails("linalg.norm", [X, _ord, (0, 1)], UnsupportedError, f"norm: {text}")
+fails("linalg.norm", [X, 1], ShapeError, "norm: ord without dim needs a tensor of 1 or 2 dimensions, got shape (2, 3, 4). Give dim.")
+fails("linalg.norm", [X, "fro", 1], ArgumentError, "norm: ord 'fro' is a norm of matrices, and dim (1,) names one dimension. Give two.")

@@ -11,7 +11,7 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
 from tapeloom.testing.references import each
-from tapeloom.testing.table import case, fails, row
+from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
 
 
 def _reduced(terms: Any, reduction: str, divisor: Any = None) -> Any:
@@ -115,7 +115,7 @@ def _elementwise(function: Any) -> Any:
 
 for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambda a, b: abs(a - b)}.items():
     row(_name, [X, Y], *[[X, Y, kind] for kind in KINDS], case(X, Y, reduction="sum"), [T(), T()], case(T(0, 3), T(0, 3), grad=False),
-        reference=_elementwise(_function), budget="sum")
+        reference=_elementwise(_function), budget="sum", gives="real", dtypes=INEXACT if _name == "l1_loss" else FLOATS)
     fails(_name, [T(3, 1), T(3)], ShapeError,
           f"{_name}: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
     fails(_name, [X, Y, "max"], ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")

@@ -10,10 +10,10 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import broadcast_shape, built
-from tapeloom.testing.table import ALL, FLOATS, case, fails, row
+from tapeloom.testing.table import EVERY, FLOATS, case, fails, row
 
 X = T(2, 3, 4)
-MOVED: dict[str, Any] = {"dtypes": ALL, "budget": "exact"}
+MOVED: dict[str, Any] = {"dtypes": EVERY, "budget": "exact"}
 
 
 def _ints(values: tuple[Any, ...]) -> tuple[int, ...]:

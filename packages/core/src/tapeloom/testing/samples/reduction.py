@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T, V
-from tapeloom.testing.references import INF, NAN, dims_of, folded, scanned
-from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.references import INF, NAN, dims_of, either, folded, scanned
+from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
 
 X = T(2, 3, 4)
 OVER = [[X], [X, 1], [X, -1, True], [X, (0, 2)], case(X, dim=(0, 1), keepdim=True), case(X, axis=0, keepdims=True), [T()], [T(), 0]]
@@ -49,18 +50,19 @@ def no_elements(name: str, *rest: Any) -> None:
 
 
 def _sum(values: list[Any]) -> Any:
-    return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
+    return math.fsum(values) if values and all(isinstance(value, float) for value in values) else sum(values)
 
 
-def _mean(values: list[Any]) -> float:
-    return math.fsum(values) / len(values) if values else NAN
+def _mean(values: list[Any]) -> Any:
+    return _sum(values) / len(values) if values else NAN
 
 
 EMPTY = [[T(0, 3)], [T(0, 3), 0], [T(0, 3), 1]]
 CAST = [case(X, dtype=dtypes.float64, only=FLOATS), case(X, 1, dtype=dtypes.int32, only=[dtypes.bool_, dtypes.int64])]
-row("sum", *OVER, *EMPTY, *CAST, reference=_named(folded(_sum)), gives="sum", dtypes=ALL, budget="sum", magnitude=_named(folded(_sum)))
+row("sum", *OVER, *EMPTY, *CAST, reference=_named(folded(_sum)), gives="sum", dtypes=EVERY, budget="sum", magnitude=_named(folded(_sum)))
 bad_dims("sum")
-row("mean", *OVER, *[case(*item, grad=False) for item in EMPTY], CAST[0], reference=_named(folded(_mean)), budget="sum", magnitude=_named(folded(_mean)))
+row("mean", *OVER, *[case(*item, grad=False) for item in EMPTY], CAST[0], reference=_named(folded(_mean)), budget="sum", dtypes=INEXACT,
+    magnitude=_named(folded(_mean)))
 bad_dims("mean")
 fails(
     "mean",
@@ -70,7 +72,7 @@ fails(
     dtypes.int64,
 )
 row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
-    gives="sum", dtypes=ALL, budget="sum")
+    gives="sum", dtypes=EVERY, budget="sum")
 bad_dims("prod")
 
 
@@ -144,7 +146,7 @@ for _name in ("max", "min"):
     text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
 
-TRUTH: dict[str, Any] = {"dtypes": ALL, "budget": "exact", "grad": 0}
+TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
 COUNTED = [[SPARSE], [SPARSE, 1], [SPARSE, (0, 2)], [T()], [T(0, 3)], [T(0, 3), 0]]
 row("all", *COUNTED, [X, 1, True], reference=folded(all), gives="bool", **TRUTH)
@@ -156,9 +158,9 @@ for _name in ("all", "any", "count_nonzero"):
 # running
 
 RUNS = [[X, 1], [X, -1], case(X, dim=0), [T(), 0], [T(0, 3), 0], [T(3, 0), 1], case(X, 1, dtype=dtypes.float64, only=FLOATS)]
-row("cumsum", *RUNS, reference=scanned(_sum), gives="sum", dtypes=ALL, budget="sum", magnitude=scanned(_sum))
+row("cumsum", *RUNS, reference=scanned(_sum), gives="sum", dtypes=EVERY, budget="sum", magnitude=scanned(_sum))
 row("cumprod", *RUNS, case(V([[2.0, 0.0, 3.0, 0.0], [1.0, 2.0, 0.0, 4.0]]), 1, only=FLOATS), reference=scanned(math.prod), gives="sum",
-    dtypes=ALL, budget="sum")
+    dtypes=EVERY, budget="sum")
 for _name in ("cumsum", "cumprod"):
     text = f"{_name}: dim -4 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2."
     fails(_name, [X, -4], IndexingError, text)
@@ -166,12 +168,12 @@ for _name in ("cumsum", "cumprod"):
 # spread
 
 
-def _variance(values: list[float], correction: float) -> float:
+def _variance(values: list[Any], correction: float) -> float:
     free = len(values) - correction
     if free <= 0 or not values:
         return NAN
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values) / free
+    mean = _mean(values)
+    return math.fsum(abs(value - mean) ** 2 for value in values) / free
 
 
 def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
@@ -183,7 +185,7 @@ def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
 
 def _squares(x: Any, dim: Any = None, *rest: Any, **named: Any) -> Any:
     axes = dims_of(x, dim if not isinstance(dim, bool) else None)
-    return np.broadcast_to(np.float64(4.0 * max(1, len(axes))), ())
+    return np.broadcast_to(np.float64(8.0 * max(1, len(axes))), ())
 
 
 row(
@@ -197,16 +199,19 @@ row(
     case(T(0, 3), 0, grad=False),
     case(T(), grad=False),
     reference=lambda x, dim=None, correction=1.0, keepdim=False: _spread(x, dim, None, keepdim, correction),
+    gives="real",
+    dtypes=INEXACT,
     budget="chain",
     magnitude=_squares,
 )
 bad_dims("variance")
 fails("variance", [X], DTypeError, "variance: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+SPREAD: dict[str, Any] = {"magnitude": _squares, "gives": "real", "dtypes": INEXACT}
 FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=True, correction=0)]
 EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
-row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", magnitude=_squares)
-row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", magnitude=_squares)
-for _name in ("var", "std"):  # the op that computes both speaks
+row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", **SPREAD)
+row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
+for _name in ("var", "std"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
@@ -218,6 +223,11 @@ def _logsumexp(values: list[Any]) -> float:
     return top if math.isinf(top) else top + math.log(math.fsum(math.exp(value - top) for value in values))
 
 
+def _complex_logsumexp(values: list[complex]) -> complex:
+    top = max(value.real for value in values)
+    return top + cmath.log(sum(cmath.exp(value - top) for value in values))
+
+
 row(
     "logsumexp",
     [X, 1],
@@ -226,9 +236,9 @@ row(
     [T(), 0],
     [T(0, 3), 1],
     case(V([[1000.0, 1000.0], [-INF, -INF], [INF, 1.0]]), 1, expect=[1000 + math.log(2), -INF, INF], only=FLOATS[2:]),
-    reference=folded(_logsumexp),
+    reference=folded(either(_logsumexp, _complex_logsumexp)),
     gives="float",
-    dtypes=NUMBERS,
+    dtypes=(*NUMBERS, *COMPLEX),
     budget="chain",
 )
 bad_dims("logsumexp")
@@ -252,6 +262,8 @@ row(
     [T()],
     case(T(0, 3), grad=False),
     reference=lambda x, p=2, dim=None, keepdim=False: folded(lambda values: _norm(values, p))(x, dim, keepdim),
+    gives="real",
+    dtypes=INEXACT,
     budget="chain",
     kinks=(0,),
 )

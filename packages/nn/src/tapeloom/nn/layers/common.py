@@ -7,16 +7,14 @@ from operator import index
 from typing import Any, TypeAlias
 
 import tapeloom as tl
-from tapeloom.devices import Device
-from tapeloom.dtypes import DType
+from tapeloom.devices import DeviceLike
+from tapeloom.dtypes import DTypeLike
 from tapeloom.errors import ArgumentError, ArgumentTypeError
 
-from ..parameter import Parameter, settle
+from ..parameter import Parameter, drop_aliases
 
 __all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_count", "as_int", "as_pair", "new_parameter"]
 
-DeviceLike: TypeAlias = Device | str | None
-DTypeLike: TypeAlias = DType | None
 Pair: TypeAlias = int | tuple[int, int]
 """One int for both spatial axes (height, width), or one for each."""
 Shape: TypeAlias = Sequence[int]
@@ -51,4 +49,4 @@ def as_pair(layer: str, name: str, value: Pair) -> tuple[int, int]:
 
 def new_parameter(*size: int, device: DeviceLike, dtype: DTypeLike) -> Parameter:
     """A parameter that is still to be initialised."""
-    return settle(Parameter(tl.empty(size, device=device, dtype=dtype)))
+    return drop_aliases(Parameter(tl.empty(size, device=device, dtype=dtype)))

@@ -18,12 +18,17 @@ from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window
+    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
 def _conv_fits(
-    op: Any, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    op: OpSchema, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> None:
+    if x.ndim - 2 not in AXES:
+        raise ShapeError(
+            f"{op.name}: expected (batch, channels, 1 to 3 spatial dimensions), got a tensor of {x.ndim} dimensions."
+        )
     _conv_sizes(x.shape, weight.shape, None if bias is None else bias.shape, stride, padding, dilation, groups)
 
 
@@ -61,7 +66,7 @@ def _is_bias(name: str, bias: Any, channels: int) -> None:
         raise ShapeError(f"{name}: bias must have shape {(channels,)}, got {bias}.")
 
 
-@primitive(takes="no bool", check=_conv_fits)
+@primitive(takes="no bool", complex="analytic", check=_conv_fits)
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -77,7 +82,7 @@ convolution.gradient(
 )
 
 
-@primitive(takes="no bool")
+@primitive(takes="no bool", complex="analytic")
 def convolution_input_gradient(
     upstream: Tensor, weight: Tensor, x_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -92,7 +97,7 @@ convolution_input_gradient.gradient(
 )
 
 
-@primitive
+@primitive(complex="analytic")
 def convolution_weight_gradient(
     upstream: Tensor, x: Tensor, weight_size: Amounts, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:

@@ -1,0 +1,24 @@
+"""Gradients by name, operations with gradients of one's own, and the search for nan: what PyTorch has under ``autograd``."""
+
+from __future__ import annotations
+
+from tapeloom.autograd import anomaly_mode, function
+from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from tapeloom.autograd.function import Function, once_differentiable
+from tapeloom.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tapeloom.tape.walk import backward, grad
+
+__all__ = [
+    "Function",
+    "anomaly_mode",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "function",
+    "grad",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

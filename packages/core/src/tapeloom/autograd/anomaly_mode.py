@@ -1,0 +1,223 @@
+"""Anomaly detection: which operation made the first nan, on which line of the user's program, in which module.
+
+A watcher (see ``call.watch``): while it is on, all calls take the general path, each recorded node remembers the place
+of its call, and every gradient is looked at. While it is off nothing is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tapeloom.call.op import Op
+from tapeloom.call.watch import CALLER, Watcher, close, reopen
+from tapeloom.call_site import call_site
+from tapeloom.errors import AnomalyError, ArgumentTypeError
+from tapeloom.modes import MODES, Modes, enter, leave, mode, no_grad
+from tapeloom.tensors.kind import Kind
+from tapeloom.tensors.node import Node, Output, hooks_of
+from tapeloom.tensors.tensor import Tensor, make, read_array
+
+
+class Origin:
+    """Where an operation was called: the line, and the module if it was within one."""
+
+    __slots__ = ("caller", "site")
+
+    def __init__(self) -> None:
+        self.site = call_site()
+        caller = CALLER.get()
+        self.caller = "" if caller is None else f", in {caller}"
+
+    def __str__(self) -> str:
+        return f"{self.site}{self.caller}"
+
+
+class Anomaly(Watcher):
+    """Notes the origin of every node, and looks for nan: in gradients, and with ``check_forward`` in results too."""
+
+    def __init__(self, check_nan: bool = True, check_forward: bool = False) -> None:
+        self.check_nan = check_nan
+        self.check_forward = check_forward
+
+    def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
+        """Note where the call was made, and look for nan in its result."""
+        outputs = [part for part in (result if isinstance(result, tuple) else (result,)) if isinstance(part, Tensor)]
+        origin = Origin()
+        for part in outputs:
+            node = part.node.edges[0] if isinstance(part.node, Output) else part.node
+            if node is not None:
+                hooks_of(node).origin = origin
+        if self.check_forward and NAN in map(_content, outputs):
+            items = [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
+            came = _worst([_content(item) for item in items if isinstance(item, Tensor)])
+            raise AnomalyError(
+                f"{op.name}: the result holds nan; its inputs hold {came}. It was called at {origin}. {_FORWARD[came]}"
+            )
+
+    def after_recording(self, node: Node) -> None:
+        """Note where the call was made."""
+        hooks_of(node).origin = Origin()
+
+    def after_backward(self, node: Node, g: Any, pairs: list[tuple[Node, Any]]) -> None:
+        """Look for nan in the gradients."""
+        if not self.check_nan:
+            return
+        for edge, gradient in pairs:
+            if _content(gradient, edge.kind) == NAN:
+                arrived = g if isinstance(g, list) else [g]
+                came = _worst([_content(part, node.kind) for part in arrived if part is not None])
+                place = next(place for place, other in enumerate(node.edges) if other is edge)
+                raise AnomalyError(
+                    f"backward: {node.name} returned nan in the gradient of input {place} (shape {edge.shape}); the gradient "
+                    f"that came to it holds {came}. {_called(node)} {_BACKWARD[came]}"
+                )
+
+    def backward_failed(self, node: Node, error: Exception) -> None:
+        """Add to the error which operation it was in the gradient of."""
+        if not isinstance(error, AnomalyError):
+            error.add_note(f"in the gradient of {node.plan.name}. {_called(node)}")
+
+
+NAN, INF, FINITE = "nan", "inf", "only finite numbers"
+#: what to do, by what came in
+_FORWARD = {
+    NAN: "Look for where they were made: in the data, or before the detection was on.",
+    INF: "Look for where the inf was made.",
+    FINITE: "Look at the values that it got there.",
+}
+_BACKWARD = {
+    NAN: "That was given to backward, came from a hook, or is the sum of inf and -inf.",
+    INF: "Look for where the inf was made: in an operation that took the result, whose derivative is not finite there.",
+    FINITE: "Look at the values that it got there: its derivative is not finite at some of them.",
+}
+
+
+def _content(value: Any, kind: Kind | None = None) -> str:
+    """What numbers are in a Tensor, or in a raw array of the device of ``kind``."""
+    if not isinstance(value, Tensor):
+        assert kind is not None
+        value = make(value, kind.of(value))
+    if not value.kind.inexact:
+        return FINITE
+    with no_grad():
+        values = make(read_array(value), value.kind)
+        if values.isfinite().all():
+            return FINITE
+        return NAN if values.isnan().any() else INF
+
+
+def _worst(contents: list[str]) -> str:
+    return next((content for content in (NAN, INF) if content in contents), FINITE)
+
+
+def _called(node: Node) -> str:
+    origin = None if node.hooks is None else node.hooks.origin
+    if origin is None:
+        return "It was recorded before anomalies were looked for; run forward within detect_anomaly too, to see where."
+    return f"{node.plan.name} was called at {origin}."
+
+
+# switching it
+
+
+def _active() -> Anomaly | None:
+    return next((watcher for watcher in MODES.get().watchers if isinstance(watcher, Anomaly)), None)
+
+
+def _with(modes: Modes, anomaly: Anomaly | None) -> tuple[Any, ...]:
+    """The watchers of ``modes`` with ``anomaly`` as the only one of its class."""
+    others = tuple(watcher for watcher in modes.watchers if not isinstance(watcher, Anomaly))
+    return others if anomaly is None else (*others, anomaly)
+
+
+@contextmanager
+def _switching() -> Iterator[None]:
+    """Around a change of the modes: closes or reopens the ops as anomaly detection begins or ends by it."""
+    before = _active()
+    yield
+    after = _active()
+    if before is None and after is not None:
+        close()
+    elif before is not None and after is None:
+        reopen()
+
+
+class set_detect_anomaly:
+    """Switch anomaly detection on or off: at once when called, and until the end of the block when used with ``with``.
+
+    Like all modes it holds for this thread. ``check_nan=False`` looks for no nan: errors in backward then carry a note of
+    where their operation was called, and no more.
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        for name, value in (("mode", mode), ("check_nan", check_nan)):
+            if not isinstance(value, bool):
+                raise ArgumentTypeError(f"set_detect_anomaly: {name} must be True or False, got {value!r}.")
+        self._before = _active()
+        _set(Anomaly(check_nan) if mode else None)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc_info: object) -> None:
+        _set(self._before)
+
+
+def _set(anomaly: Anomaly | None) -> None:
+    with _switching():
+        MODES.set(_throughout(MODES.get(), anomaly))
+
+
+def _throughout(modes: Modes, anomaly: Anomaly | None) -> Modes:
+    """``modes`` and those around it changed, so that the end of a block such as ``no_grad`` does not undo it."""
+    entered = modes.entered
+    if entered is not None and not isinstance(entered[0], detect_anomaly):
+        entered = entered[0], _throughout(entered[1], anomaly)
+    return modes.replace(watchers=_with(modes, anomaly), entered=entered)
+
+
+class detect_anomaly(mode):
+    """Within it a nan gradient is an AnomalyError, which says what made it and where that was called. Also a decorator.
+
+    The forward pass must be run within it too. ``check_nan=False`` only notes in errors of backward where the operation
+    was called; ``check_forward=True`` looks at the results of the forward pass as well. Slow: for finding a fault.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> x = tl.zeros(2, requires_grad=True)
+        >>> with tl.autograd.detect_anomaly():
+        ...     (x.sqrt() * 0).sum().backward()
+        Traceback (most recent call last):
+        ...
+        tapeloom.errors.AnomalyError: backward: SqrtBackward returned nan in the gradient of input 0 (shape (2,)); ...
+    """
+
+    def __init__(self, check_nan: bool = True, check_forward: bool = False) -> None:
+        self.check_nan = check_nan
+        self.check_forward = check_forward
+
+    def __enter__(self) -> detect_anomaly:
+        anomaly = Anomaly(self.check_nan, self.check_forward)
+        with _switching():
+            enter(self, watchers=_with(MODES.get(), anomaly))
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        with _switching():
+            leave(self)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.check_nan, self.check_forward
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomalies are looked for now."""
+    return _active() is not None
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether gradients are checked for nan now."""
+    anomaly = _active()
+    return anomaly is not None and anomaly.check_nan
