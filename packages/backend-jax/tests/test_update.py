@@ -115,10 +115,10 @@ def test_a_number_that_is_decided_upon_is_compiled_for(
 
 def test_a_rate_in_an_array(backend: Any, compilations: Callable[[Callable[[], Any]], int]) -> None:
     params, grads, held = columns("float32", 3)
+    rates = {lr: backend.scalar(lr, tl.float64, XLA) for lr in (0.5, 0.25)}
 
     def run(lr: float) -> Any:
-        rate = backend.scalar(lr, tl.float64, XLA)
-        settings = {"lr": rate, "momentum": 0.9, "weight_decay": 0.0, "nesterov": False}
+        settings = {"lr": rates[lr], "momentum": 0.9, "weight_decay": 0.0, "nesterov": False}
         return backend.update("sgd", sgd, [params, grads, held], settings)[0][0]
 
     made = run(0.5)
