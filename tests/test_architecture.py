@@ -14,7 +14,19 @@ CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
 
 #: the layers of core from the bottom up; a file may import only from its own layer and those below, function bodies included
 LAYERS = [
-    ["errors", "dtypes", "shapes", "keys", "modes", "devices", "generator", "host_random", "host", "printing", "call_site"],
+    [
+        "errors",
+        "dtypes",
+        "shapes",
+        "keys",
+        "modes",
+        "devices",
+        "generator",
+        "host_random",
+        "host",
+        "printing",
+        "call_site",
+    ],
     ["op"],
     ["backend"],
     ["tensors"],
@@ -77,8 +89,8 @@ def imports(path: Path, where: str = "all") -> list[tuple[int, str]]:
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
     """The shortest circle through each node that is on one."""
     found = []
-    for start in edges:
-        ways = {target: [start, target] for target in edges[start]}
+    for start, targets in edges.items():
+        ways = {target: [start, target] for target in targets}
         queue = list(ways)
         while queue and start not in ways:
             node = queue.pop(0)
@@ -98,7 +110,9 @@ def test_core_imports_point_one_way():
             continue
         for line, module in imports(path):
             if module.startswith("tapeloom") and level(module) > level(own):
-                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})")
+                wrong.append(
+                    f"{path.relative_to(ROOT)}:{line}: {own} (layer {level(own)}) imports {module} (layer {level(module)})"
+                )
     assert not wrong, "\n".join(wrong)
 
 
@@ -136,9 +150,17 @@ def test_arrays_and_gradients_are_read_and_written_through_functions():
         if place in DIRECT_ACCESS or own.startswith("tapeloom.testing"):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr == "array" and ast.unparse(node.value) not in ("np", "numpy", "self.xp"):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr == "array"
+                and ast.unparse(node.value) not in ("np", "numpy", "self.xp")
+            ):
                 wrong.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
-            if isinstance(node, ast.Attribute) and node.attr == "grad" and ast.unparse(node.value) in ("leaf", "node", "self.node"):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr == "grad"
+                and ast.unparse(node.value) in ("leaf", "node", "self.node")
+            ):
                 wrong.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
     assert not wrong, "\n".join(wrong)
 

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom.backend.protocol import Backend
+from tapeloom.tape.op import Op
+
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.hookspecs import hookimpl
-from tapeloom.backend.protocol import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.tape.op import Op
 
 TAPELOOM_API = (1, 0)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
-from tapeloom.ops.optimizer import adam_step, sgd_step
+from tapeloom.ops.optimizer import update_parameters
+from tapeloom.testing.samples import optimizer as samples
 
 
 def digits() -> tuple[Any, Any]:
@@ -37,6 +38,12 @@ def forward(params: list[tl.Tensor], x: tl.Tensor) -> tl.Tensor:
     return x @ w2.t() + b2
 
 
+def sgd_step(params: list[Any], grads: list[Any], momenta: list[Any], **settings: Any) -> None:
+    update_parameters(
+        "sgd", samples.sgd, params, grads, {"momenta": momenta}, samples.SGD_DEFAULTS | settings, fused="sgd"
+    )
+
+
 def train(device: str, optimizer: str, steps: int = 8) -> tuple[list[float], list[Any]]:
     images, labels = (tl.tensor(part, device=device) for part in digits())
     params = model(device)
@@ -49,12 +56,14 @@ def train(device: str, optimizer: str, steps: int = 8) -> tuple[list[float], lis
         loss.backward()
         losses.append(loss.item())
         grads = [p.grad for p in params]
-        with tl.no_grad():
-            if optimizer == "sgd":
-                first = sgd_step(params, grads, first, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)
-            else:
-                options = {"lr": 0.01 / step**0.5, "weight_decay": 0.01, "decoupled": optimizer == "adamw"}
-                adam_step(params, grads, averages, second, [], step=step, **options)
+        if optimizer == "sgd":
+            sgd_step(params, grads, first, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)
+        else:
+            settings = {"lr": 0.01 / step**0.5, "weight_decay": 0.01, "decoupled_weight_decay": optimizer == "adamw"}
+            states = {"averages": averages, "squares": second, "largest": [None] * len(params)}
+            steps = [float(step)] * len(params)
+            settings = samples.ADAM_DEFAULTS | settings
+            update_parameters("adam", samples.adam, params, grads, states, settings, steps=steps, fused="adam")
         for p in params:
             p.grad = None
     return losses, [p.numpy(force=True) for p in params]
@@ -80,7 +89,7 @@ def test_a_model_moves_in_mid_run() -> None:
         loss = tl.cross_entropy(forward(params, tl.tensor(images, device=device)), tl.tensor(labels, device=device))
         loss.backward()
         losses.append(loss.item())
-        sgd_step(params, [p.grad for p in params], [None] * len(params), lr=0.1)  # type: ignore[misc]
+        sgd_step(params, [p.grad for p in params], [None] * len(params), lr=0.1)
     assert losses == sorted(losses, reverse=True)
 
 

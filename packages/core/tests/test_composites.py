@@ -124,8 +124,10 @@ def test_second_derivatives_through_out_of_several():
             """Two results."""
 
         trial_both.gradient(
-            input=lambda g, input, out, ops: (0 if g.first is None else g.first * ops.cos(input))
-            + (0 if g.second is None else g.second * 2 * (out.second / input))
+            input=lambda g, input, out, ops: (
+                (0 if g.first is None else g.first * ops.cos(input))
+                + (0 if g.second is None else g.second * 2 * (out.second / input))
+            )
         )
         x = positive(4)
         assert gradgradcheck(lambda x: tuple(trial_both(x)), [x])

@@ -94,10 +94,13 @@ BROKEN = {
     "e": ("plugin-exits", "import os\nprint('bye')\nos._exit(3)"),
     "f": ("plugin-crashes", "import os\nos.abort()"),
     "g": ("plugin-counts", good("def device_count(self): raise SystemExit('no driver')")),
-    "h": ("plugin-gradient", good(
-        "from tapeloom.backend.kernels import ArrayKernels\n"
-        "kernels_class = type('Kernels', (ArrayKernels,), {'multiply': staticmethod(lambda x, y: x + y)})"
-    )),
+    "h": (
+        "plugin-gradient",
+        good(
+            "from tapeloom.backend.kernels import ArrayKernels\n"
+            "kernels_class = type('Kernels', (ArrayKernels,), {'multiply': staticmethod(lambda x, y: x + y)})"
+        ),
+    ),
     "i": ("plugin-without-devices", good("def device_count(self): return 0")),
     "j": ("plugin-prints", "print('hello')\n" + good() + "\nimport atexit; atexit.register(print, 'good bye')"),
     "k": ("plugin-two-devices", good("def device_count(self): return 2\ndef current_index(self): return 1")),

@@ -9,7 +9,7 @@ few microseconds; the same through jax.numpy two to ten times as much.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -218,11 +218,14 @@ class JaxBackend(Backend):
 
     def update(
         self, name: str, formula: Callable[..., Any], arrays: Columns, settings: dict[str, Any]
-    ) -> list[list[Any]]:
+    ) -> Sequence[Sequence[Any]]:
         found = self._updates.get(formula)
         if found is None:
             found = self._updates[formula] = Update(name, formula, self)
         return found(arrays, settings)
+
+    def rate(self, array: Array, dtype: DType) -> Array:
+        return array if array.weak_type else self.kernels.cast(array, dtype)  # weak: a number, handed over to a program
 
 
 def _devices() -> list[Any]:
@@ -230,10 +233,10 @@ def _devices() -> list[Any]:
         return list(jax.local_devices())
     except RuntimeError as error:
         chosen = os.environ.get("JAX_PLATFORMS")
-        mend = "Reinstall jax."
+        fix = "Reinstall jax."
         if chosen:
-            mend = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
-        raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {mend}") from error
+            fix = f"JAX_PLATFORMS is {chosen!r}: unset it, or install JAX for that platform."
+        raise BackendError(f"device 'xla': JAX {jax.__version__} found no device: {error}. {fix}") from error
 
 
 def _kept(make: Callable[..., Array]) -> Callable[..., Array]:

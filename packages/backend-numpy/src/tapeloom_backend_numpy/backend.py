@@ -17,7 +17,7 @@ from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
 from tapeloom_backend_numpy.memory import exclusive
 from tapeloom_backend_numpy.normalization import CachedNormalization
-from tapeloom_backend_numpy.optimizer import InPlaceOptimizer
+from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
 
 Array = Any
@@ -30,7 +30,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tapeloom($|\
 class NumpyKernels(
     ChannelsLast,
     NativeRandom,
-    InPlaceOptimizer,
+    FusedOptimizers,
     CachedActivation,
     CachedNormalization,
     SortedEmbedding,

@@ -1,6 +1,6 @@
 """Optimizer steps over NumPy: in place where nobody else sees the memory, in parts that stay in the cache.
 
-The arithmetic is that of the shared kernels with factors drawn together, so results may differ in the last place.
+The arithmetic is that of the optimizers' formulas with factors drawn together, so results may differ in the last place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy import add, divide, maximum, multiply, negative, sqrt, square
 
-from tapeloom.backend.kernels.optimizer import Optimizer
 from tapeloom_backend_numpy.memory import exclusive
 
 Array = Any
@@ -21,11 +20,6 @@ Arrays = list[Array]
 _PART = 2**17  # elements: small enough for the cache, large enough that a call's own cost vanishes
 _SMALL = 2**12
 _held = threading.local()
-
-
-def _computed_wide(arrays: Arrays) -> bool:
-    """Whether these are of a half type, which the shared kernels update in float32."""
-    return bool(arrays) and arrays[0].dtype.itemsize < 4
 
 
 def _constants(params: Arrays, *values: float) -> Arrays:
@@ -64,23 +58,23 @@ def _parts(*lists: Arrays) -> Iterator[Sequence[Array]]:
             yield [array[start : start + _PART] for array in flat]
 
 
-class InPlaceOptimizer(Optimizer):
-    """Overrides of the optimizer kernels."""
+class FusedOptimizers:
+    """Kernels that stand for the formulas of SGD and Adam; see ``Backend.update``. Half types do not come here."""
 
-    def sgd_step(
+    def fused_sgd(
         self,
         params: Arrays,
         grads: Arrays,
         momenta: Arrays,
+        *,
         lr: float,
         momentum: float,
         dampening: float,
         weight_decay: float,
         nesterov: bool,
         maximize: bool,
-    ) -> tuple[Arrays, Arrays]:
-        if _computed_wide(params):
-            return super().sgd_step(params, grads, momenta, lr, momentum, dampening, weight_decay, nesterov, maximize)
+    ) -> list[Arrays]:
+        """``momenta`` are all None in the first step, and come back as they are where ``momentum`` is 0."""
         sign = -1.0 if maximize else 1.0
         if not momentum:
             rate, decay = _constants(params, -lr * sign, -lr * weight_decay)
@@ -97,15 +91,16 @@ class InPlaceOptimizer(Optimizer):
                         t += p * decay
                     add(p, t, out)
                 results.append(new)
-            return results, []
+            return [results, [None] * len(params)]
         down, sign, decay, keep, share = _constants(params, -lr, sign, weight_decay, momentum, 1 - dampening)
         new_params = _own(params)
-        new_momenta = _own(momenta) if momenta else [np.empty_like(param) for param in params]
+        held = momenta[0] is not None
+        new_momenta = _own(momenta) if held else [np.empty_like(param) for param in params]
         for p, g, m in _parts(new_params, grads, new_momenta):
             t = multiply(g, sign, _scratch(g))
             if weight_decay:
                 t += p * decay
-            if momenta:
+            if held:
                 multiply(m, keep, m)
                 add(m, t * share if dampening else t, m)
             else:
@@ -116,42 +111,39 @@ class InPlaceOptimizer(Optimizer):
             else:
                 multiply(m, down, t)
             add(p, t, p)
-        return new_params, new_momenta
+        return [new_params, new_momenta]
 
-    def adam_step(
+    def fused_adam(
         self,
         params: Arrays,
         grads: Arrays,
         exp_avgs: Arrays,
         exp_avg_sqs: Arrays,
         max_exp_avg_sqs: Arrays,
+        *,
         step: float,
         lr: float,
-        beta1: float,
-        beta2: float,
+        betas: tuple[float, float],
         eps: float,
         weight_decay: float,
-        decoupled: bool,
         amsgrad: bool,
         maximize: bool,
-    ) -> tuple[Arrays, Arrays, Arrays, Arrays]:
-        if _computed_wide(params):
-            return super().adam_step(
-                params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs,
-                step, lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize,
-            )  # fmt: skip
+        decoupled_weight_decay: bool,
+    ) -> list[Arrays]:
+        """``step`` counts from 1. ``max_exp_avg_sqs`` are None, and come back so, unless ``amsgrad``."""
+        beta1, beta2 = betas
         # lr / c1 * m / (sqrt(v) / root + eps) = (lr * root / c1) * m / (sqrt(v) + eps * root)
         root = (1 - beta2**step) ** 0.5
-        rate, floor, keep1, share1, keep2, share2, decay, shrink = _constants(
-            params, -lr * root / (1 - beta1**step), eps * root, beta1, 1 - beta1, beta2, 1 - beta2, weight_decay,
-            1 - lr * weight_decay,
-        )  # fmt: skip
-
+        rate, floor, keep1, share1, keep2, share2 = _constants(
+            params, -lr * root / (1 - beta1**step), eps * root, beta1, 1 - beta1, beta2, 1 - beta2
+        )
+        if weight_decay:
+            decay, shrink = _constants(params, weight_decay, 1 - lr * weight_decay)
         written = [_own(arrays) for arrays in (params, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else []))]
         for g, p, m, v, *top in _parts(grads, *written):
             if maximize:
                 g = negative(g)
-            if weight_decay and not decoupled:
+            if weight_decay and not decoupled_weight_decay:
                 g = g + p * decay
             t = multiply(g, share1, _scratch(g))
             multiply(m, keep1, m)
@@ -166,7 +158,7 @@ class InPlaceOptimizer(Optimizer):
             add(t, floor, t)
             divide(m, t, t)
             multiply(t, rate, t)
-            if weight_decay and decoupled:
+            if weight_decay and decoupled_weight_decay:
                 multiply(p, shrink, p)
             add(p, t, p)
-        return written[0], written[1], written[2], written[3] if amsgrad else []
+        return written if amsgrad else [*written, [None] * len(params)]

@@ -176,7 +176,13 @@ def as_dtype(value: object) -> DType:
         return _default[0]
     if value is complex:
         return _default[0].complex
-    found = BY_NAME.get(value) if isinstance(value, str) else _BY_PYTHON_TYPE.get(value) if isinstance(value, type) else None
+    found = (
+        BY_NAME.get(value)
+        if isinstance(value, str)
+        else _BY_PYTHON_TYPE.get(value)
+        if isinstance(value, type)
+        else None
+    )
     if found is None:
         names = ", ".join(dtype.name for dtype in ALL)
         raise DTypeError(

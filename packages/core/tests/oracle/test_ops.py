@@ -56,8 +56,7 @@ REFUSED = [row for row in ROWS if row.op is not None and row.op.dtype_rule.compl
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in REFUSED])
 def test_pytorch_refuses_complex_numbers_too(row):
     with pytest.raises((RuntimeError, NotImplementedError, TypeError)):
-        run = torch_side.Run(row.cases[0], tl.complex64, needs=True)
-        run.gradients()
+        torch_side.Run(row.cases[0], tl.complex64, needs=True).gradients()
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if row.grad])
@@ -74,7 +73,11 @@ def test_gradients(row):
                 assert nothing, f"{case}: input {number} gets {mine}, and {reference} in PyTorch"
                 continue
             np.testing.assert_allclose(
-                mine, reference, rtol=1e-7, atol=1e-11, err_msg=f"{case} for {dtype.name}: the gradient of input {number}"
+                mine,
+                reference,
+                rtol=1e-7,
+                atol=1e-11,
+                err_msg=f"{case} for {dtype.name}: the gradient of input {number}",
             )
 
 

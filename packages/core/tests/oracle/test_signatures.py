@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 
 import pytest
-
 from tapeloom.tape.op import FUNCTIONS, REGISTRY, Op
 
 torch = pytest.importorskip("torch", reason="the oracle tests compare with PyTorch; install the group `torch`")

@@ -90,7 +90,7 @@ def test_differences_need_float64():
     with pytest.raises(tl.errors.ArgumentError) as caught:
         gradcheck(tl.sin, tl.ones(2, requires_grad=True))
     assert str(caught.value) == (
-        "gradcheck: the inputs to be checked must be float64, one is float32: differences of numbers with fewer digits "
+        "gradcheck: the inputs to be checked must be float64 or complex128, one is float32: differences of numbers with fewer digits "
         "say nothing. Cast it with .double()."
     )
 

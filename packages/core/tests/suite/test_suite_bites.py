@@ -318,7 +318,7 @@ def test_a_misspelt_kernel_is_seen():
 
 
 def test_a_kernel_in_the_wrong_class_is_refused():
-    with pytest.raises(TypeError, match="Misplaced.exp2 is a kernel. Put it into a subclass of ArrayKernels"):
+    with pytest.raises(TypeError, match=r"Misplaced\.exp2 is a kernel\. Put it into a subclass of ArrayKernels"):
         type("Misplaced", (NumpyBackend,), {"exp2": lambda self, x: x})
 
 

@@ -75,9 +75,7 @@ def test_the_exceptions_are_rows():
 
 
 def test_gradients_of_differentiable_ops_are_checked():
-    unchecked = [
-        name for name, entry in TABLE.items() if entry.op is not None and entry.op.rules and not entry.grad
-    ]
+    unchecked = [name for name, entry in TABLE.items() if entry.op is not None and entry.op.rules and not entry.grad]
     assert set(unchecked) == {"batch_norm_train", "cast"}  # checked as "batch_norm_train[0]", and in test_tape.py
 
 

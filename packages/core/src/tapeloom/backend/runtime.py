@@ -16,6 +16,7 @@ from tapeloom.backend.array import Array
 from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
@@ -225,11 +226,59 @@ class Backend:
 
     # optimizers
 
-    def update(self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]) -> list[list[Any]]:
-        """Run an optimizer's formula on each parameter: ``formula(kernels, *arrays_of_one, **settings)``.
+    def update(
+        self, name: str, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """One step of an optimizer for parameters of one dtype: lists of new parameters and of each new state.
 
-        ``arrays`` holds a list of parameters, one of gradients, and one for each name of the state; what comes back are
-        new lists of parameters and state. A backend that compiles runs all of it as one program.
+        ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
+        of parameters, one of gradients, and one for each state. An entry of a state may be None; None that comes back leaves
+        the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where all are Python's and the
+        dtype is no half type, a kernel ``fused_<name>(*arrays, **settings)`` stands for the formula. A backend that compiles
+        makes one program of all of it.
         """
-        results = [formula(self.completed, *each, **settings) for each in zip(*arrays, strict=True)]
-        return [list(column) for column in zip(*results, strict=True)]
+        kernel = f"fused_{name}"
+        if not self.dtype_of(arrays[0][0]).half or kernel in self.half_kernels:
+            fused = getattr(self.kernels, kernel, None)
+            if fused is not None and not arrays_in(tuple(settings.values())):
+                return fused(*arrays, **settings)  # type: ignore[no-any-return]
+        return self.run_formula(formula, arrays, settings)
+
+    def run_formula(
+        self, formula: Kernel, arrays: Sequence[Sequence[Any]], settings: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """``update`` by the formula, one parameter after the other; half types are computed in float32, rounded once."""
+        dtype = self.dtype_of(arrays[0][0])
+        wide = dtypes.float32 if dtype.half else dtype
+        rates = {key: mapped(value, lambda rate: self.rate(rate, wide)) for key, value in settings.items()}
+        rows = []
+        for param, gradient, *states in zip(*arrays, strict=True):
+            try:
+                result = formula(self.completed, *self.widened((param, gradient, *states)), **rates)
+            except Exception as error:
+                error.add_note(f"in {formula.__qualname__}, for a parameter of shape {tuple(param.shape)}")
+                raise
+            rows.append(self._updated(formula, (param, *states), result if isinstance(result, tuple) else (result,)))
+        return list(zip(*rows, strict=True))
+
+    def rate(self, array: Array, dtype: DType) -> Any:
+        """A rate given as a 0-d array, for a formula that computes in ``dtype``."""
+        return self.kernels.cast(array, dtype)
+
+    def _updated(self, formula: Kernel, old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+        """What ``formula`` gave, each in the dtype of what it replaces. Raises an error where something else came."""
+        if len(new) != len(old):
+            raise ArgumentError(
+                f"{formula.__qualname__}: it returned {len(new)} arrays, and must return {len(old)}: the new parameter and "
+                f"each new state."
+            )
+        result = []
+        for position, (before, after) in enumerate(zip(old, new, strict=True)):
+            if before is not None and after is not None and before.shape != after.shape:
+                what = f"state {position - 1}" if position else "the parameter"
+                raise ShapeError(
+                    f"{formula.__qualname__}: it returned {what} in shape {tuple(after.shape)}, and it has shape "
+                    f"{tuple(before.shape)}. Sum over what was broadcast, or expand what was reduced."
+                )
+            result.append(self.narrowed(after, self.dtype_of(old[0] if before is None else before)))
+        return result

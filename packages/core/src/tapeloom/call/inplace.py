@@ -22,7 +22,9 @@ def replace_data(tensor: Tensor, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise ArgumentTypeError(f"data: expected a tensor, got {type(value).__name__}.")
     if tensor.node is not None and not value.dtype.inexact:
-        raise DTypeError(f"data: a tensor that requires a gradient must stay floating or complex, got {value.dtype.name}.")
+        raise DTypeError(
+            f"data: a tensor that requires a gradient must stay floating or complex, got {value.dtype.name}."
+        )
     unlink(tensor)
     write_array(tensor, read_array(value))
     tensor.kind = value.kind

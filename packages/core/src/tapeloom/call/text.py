@@ -42,8 +42,12 @@ def compiled(op: Any, general: Callable[..., Any], kernel_by_kind: Any, position
     made.__doc__, made.__module__ = op.__doc__, op.__module__
     if not positional:
         arguments = op.arguments
-        made.__defaults__ = tuple(arguments.defaults[name] for name in arguments.names[arguments.required : arguments.positional])
-        made.__kwdefaults__ = {name: arguments.defaults[name] for name in _keyword_only(op) if name in arguments.defaults}
+        made.__defaults__ = tuple(
+            arguments.defaults[name] for name in arguments.names[arguments.required : arguments.positional]
+        )
+        made.__kwdefaults__ = {
+            name: arguments.defaults[name] for name in _keyword_only(op) if name in arguments.defaults
+        }
     return made  # type: ignore[no-any-return]
 
 
@@ -240,7 +244,11 @@ class _Text:
         op = self.op
         if not self.differentiable:
             return []
-        needs = {p.name: f"{p.name}_need" if p.many else f"{p.name}_node is not None" for p in self.inputs if p.name in self.differentiable}
+        needs = {
+            p.name: f"{p.name}_need" if p.many else f"{p.name}_node is not None"
+            for p in self.inputs
+            if p.name in self.differentiable
+        }
         lists = {p.name for p in self.inputs if p.many}
         tracked = " or ".join(f"True in {need}" if name in lists else need for name, need in needs.items())
         if op.dtype_rule.moves and any(p.name == "dtype" for p in op.parameters):

@@ -65,7 +65,11 @@ class DTypeRule:
     __slots__ = ("complex", "gives", "moves", "takes")
 
     def __init__(self, op: str, takes: str, gives: str, moves: bool, complex: str | None) -> None:
-        for setting, value, valid in (("takes", takes, TAKES), ("gives", gives, GIVES), ("complex", complex, COMPLEX_WORDS)):
+        for setting, value, valid in (
+            ("takes", takes, TAKES),
+            ("gives", gives, GIVES),
+            ("complex", complex, COMPLEX_WORDS),
+        ):
             if value not in valid:
                 words = ", ".join(repr(word) for word in valid)
                 raise TypeError(f"op {op!r}: {setting}={value!r} is none of {words}.")

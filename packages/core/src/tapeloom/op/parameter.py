@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Amounts: TypeAlias = int | Sequence[int]  # any ints, such as those of a padding
     Window: TypeAlias = int | Sequence[int]  # one int for all spatial dimensions, or one for each
     Position: TypeAlias = int  # a place along a dimension, where a length would be a setting
+    Word: TypeAlias = int  # a seed or an offset of the generator, or a number that is combined with its words
     Number: TypeAlias = bool | int | float | complex
     Cast: TypeAlias = DTypeLike  # the dtype to compute in: consumed by the dtype rule, not handed to the kernel
     DType: TypeAlias = dtypes.DType | str | type
@@ -84,7 +85,9 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
         if item is None:
             raise ArgumentTypeError(f"{op}: {name} must be a number, got {value!r} of type {type(value).__name__}.")
         if any(length != 1 for length in getattr(value, "shape", ())):
-            raise ArgumentTypeError(f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}.")
+            raise ArgumentTypeError(
+                f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}."
+            )
         value = item()
     if isinstance(value, types):
         return value
@@ -132,6 +135,7 @@ ROLES: dict[str, Role] = {
     "Position": Role(traced=True, normalise=lambda op, name, value, ndim: shapes.as_int(op, name, value)),
     "Number": Role(traced=True, normalise=_number),
     "float": Role(traced=True, normalise=_float),
+    "Word": Role(traced=True),
     "bool": Role(normalise=_bool),
     "str": Role(normalise=_text),
     "Key": Role(traced=True),

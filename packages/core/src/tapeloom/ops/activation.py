@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Cast, Dim

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tensors.tensor import is_tensor, read_array
 

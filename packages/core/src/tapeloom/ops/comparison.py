@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import DTypeError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.call.op import function, op
+from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:

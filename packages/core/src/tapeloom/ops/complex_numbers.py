@@ -89,7 +89,7 @@ def imaginary_part(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
     if not as_tensor_of("imag", input).is_complex():
         raise DTypeError(f"imag: a {input.dtype.name} tensor has no imaginary part. Test with .is_complex() first.")
-    return OPS.imag(input)  # type: ignore[no-any-return]
+    return OPS.imag(input)
 
 
 def set_real(input: Tensor, value: Tensor) -> None:
@@ -117,7 +117,7 @@ def conj_physical(input: Tensor) -> Tensor:
 @function()
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
-    return as_tensor_of("resolve_conj", input)  # type: ignore[no-any-return]
+    return as_tensor_of("resolve_conj", input)
 
 
 @function()
@@ -148,9 +148,9 @@ def _turn(g: Any, input: Any, out: Any, ops: Any) -> Any:
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
     if as_tensor_of("angle", input).is_complex():
-        return OPS.atan2(OPS.imag(input), OPS.real(input))  # type: ignore[no-any-return]
+        return OPS.atan2(OPS.imag(input), OPS.real(input))
     x = input if input.dtype.is_floating_point else OPS.cast(input, dtypes.get_default_dtype())
-    return OPS.where(OPS.isnan(x), x, OPS.where(OPS.lt(x, 0), OPS.full_of(x, math.pi), 0))  # type: ignore[no-any-return]
+    return OPS.where(OPS.isnan(x), x, OPS.where(OPS.lt(x, 0), OPS.full_of(x, math.pi), 0))
 
 
 @function(method=False)
@@ -158,7 +158,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
     as_tensor_of("polar", abs, "abs")
     as_tensor_of("polar", angle, "angle")
-    return OPS.complex(OPS.multiply(abs, OPS.cos(angle)), OPS.multiply(abs, OPS.sin(angle)))  # type: ignore[no-any-return]
+    return OPS.complex(OPS.multiply(abs, OPS.cos(angle)), OPS.multiply(abs, OPS.sin(angle)))
 
 
 # questions
@@ -167,12 +167,12 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 @function(method=False)
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype of ``input`` is complex."""
-    return as_tensor_of("is_complex", input).is_complex()  # type: ignore[no-any-return]
+    return as_tensor_of("is_complex", input).is_complex()
 
 
 @function()
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
     if as_tensor_of("isreal", input).is_complex():
-        return OPS.eq(OPS.imag(input), 0)  # type: ignore[no-any-return]
+        return OPS.eq(OPS.imag(input), 0)
     return full_like(input, True, dtype=dtypes.bool_)

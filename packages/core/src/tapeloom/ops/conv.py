@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
+from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.window import AXES, at_least, batched, setting, unbatched
-from tapeloom.call.op import function, primitive
-from tapeloom.op.registry import OPS
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Window

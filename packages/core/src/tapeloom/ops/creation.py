@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.op import function
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.parameter import as_number
+from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.kind import kind_of
-from tapeloom.call.op import function
-from tapeloom.op.registry import OPS
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
 if TYPE_CHECKING:
@@ -150,7 +150,13 @@ def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLik
 
 @function(method=False)
 def arange(
-    start: Number, end: Number | None = None, step: Number = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+    start: Number,
+    end: Number | None = None,
+    step: Number = 1,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
     bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))

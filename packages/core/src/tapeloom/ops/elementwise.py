@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError
 from tapeloom.call.op import op, primitive
+from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import require, shape_of, within
 from tapeloom.tensors.tensor import is_tensor
@@ -230,7 +230,10 @@ log1p.gradient(input=lambda g, input: g / (input + 1))
 @op(gives="float", complex="analytic")
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
-logaddexp.gradient(input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)), other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)))
+logaddexp.gradient(
+    input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)),
+    other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)),
+)
 
 
 @op(gives="float", inplace=True)

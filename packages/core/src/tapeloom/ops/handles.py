@@ -8,8 +8,8 @@ from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.conversion import converted
 from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.alias import shared

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
-from tapeloom.keys import parse
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
-from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    return tensor(value, device=input.device) if not isinstance(value, dtypes.NUMBERS) else tensor(value, dtype=input.dtype, device=input.device)
+    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
+    return tensor(value, dtype=dtype, device=input.device)
 
 
 # gather and scatter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
+from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
+from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 from tapeloom.ops.creation import index_tensor
-from tapeloom.call.op import function, op, primitive
-from tapeloom.op.registry import OPS
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tapeloom.op.parameter import Amounts, Axes, Dim, NewDim, Number, Order, Position, Size
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
-    
+
 
 def _shape_of(op: OpSchema, input: Any) -> tuple[int, ...]:
     return as_tensor_of(op.name, input).shape

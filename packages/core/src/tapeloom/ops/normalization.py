@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.call.op import function, op, primitive
-from tapeloom.op.registry import OPS
 from tapeloom.call.inplace import rebind
+from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
+from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, read_array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from tapeloom.op.parameter import Size
     from tapeloom.op.schema import OpSchema
@@ -29,7 +28,9 @@ def _check_last(name: str, input: Tensor, normalized_shape: tuple[int, ...], **p
             raise ShapeError(f"{name}: {parameter} must have the shape {normalized_shape}, got {value.shape}.")
 
 
-def _layer_fits(op: OpSchema, input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
+def _layer_fits(
+    op: OpSchema, input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> None:
     _check_last("layer_norm", input, normalized_shape, weight=weight, bias=bias)
 
 
@@ -197,7 +198,9 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     as_tensor_of("group_norm", input)
     _check_channels("group_norm", input, weight=weight, bias=bias)
     if num_groups < 1 or input.shape[1] % num_groups:
-        raise ArgumentError(f"group_norm: num_groups={num_groups} must divide the {input.shape[1]} channels of input of shape {input.shape}.")
+        raise ArgumentError(
+            f"group_norm: num_groups={num_groups} must divide the {input.shape[1]} channels of input of shape {input.shape}."
+        )
     grouped = OPS.reshape(input, (input.shape[0], num_groups, shapes.element_count(input.shape[1:]) // num_groups))
     out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), input.shape)
     size = (input.shape[1],) + (1,) * (input.ndim - 2)

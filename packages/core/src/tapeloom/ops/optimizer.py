@@ -1,156 +1,191 @@
-"""Optimizer steps over lists of parameters: never recorded; each group of one dtype and device is one kernel call.
+"""The bridge between optimizers and backends: it checks, groups what one call can update, and rebinds the results.
 
-The results become the new values of the tensors passed. A backend may overwrite memory that nothing else can see.
+Nothing here is recorded. A backend may overwrite memory that nothing else can see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.call.inplace import rebind
+from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
+from tapeloom.tensors.alias import related
 from tapeloom.tensors.kind import Kind
-from tapeloom.tensors.tensor import Tensor, make
+from tapeloom.tensors.tensor import Tensor, make, read_array
+
+Column = list[Tensor | None]
+#: what one call updates: its kind, the number of its step, and the positions of its parameters, None for all
+Group = tuple[Kind, float | None, list[int] | None]
 
 
-def _check(name: str, params: Sequence[Tensor], **others: Sequence[Tensor | None]) -> None:
-    for what, tensors in others.items():
-        if len(tensors) != len(params):
-            raise ArgumentError(f"{name}: {len(params)} parameters and {len(tensors)} {what} were given. Give one for each.")
-        for position, (param, tensor) in enumerate(zip(params, tensors, strict=True)):
-            if tensor is None:
-                continue
-            if tensor.kind is not param.kind:
-                error = DTypeError if tensor.device is param.device else DeviceError
-                mend = "Compute it again" if what == "gradients" else "optimizer.load_state_dict(optimizer.state_dict())"
-                raise error(
-                    f"{name}: parameter {position} is {param.kind}, and its entry in {what} is {tensor.kind}: the parameter "
-                    f"was moved or cast since. {mend} brings it there."
-                )
-            if tensor.array.shape != param.array.shape:
-                raise ShapeError(
-                    f"{name}: parameter {position} has shape {param.shape}, and its entry in {what} has {tensor.shape}."
-                )
+def update_parameters(
+    name: str,
+    formula: Callable[..., Any],
+    params: list[Tensor],
+    grads: list[Tensor],
+    states: Mapping[str, Column],
+    settings: Mapping[str, Any],
+    *,
+    steps: list[float] | None = None,
+    fused: str = "",
+) -> None:
+    """One step of an optimizer: gives ``params`` and ``states`` their new values in place.
 
+    Args:
+        name: what messages begin with.
+        formula: ``formula(ops, param, grad, *states, **settings)`` on the arrays of one parameter, in terms of ``ops`` and
+            operators; it returns the new parameter and its new states. See ``Backend.update``.
+        params: the parameters; two that share their values are updated one after the other.
+        grads: a gradient for each.
+        states: for each name of the state a tensor for each parameter. Where there is none yet stands None, which a new
+            tensor replaces if the formula gives one.
+        settings: bools, numbers, 0-d tensors, and tuples of these. A tensor is never read back to the host.
+        steps: the number of this step for each parameter, which the formula gets as ``step``.
+        fused: the backend's kernel ``fused_<fused>``, if it has one, computes what the formula does; all states then have
+            the shape of their parameter.
 
-def _groups(params: Sequence[Tensor], marks: Sequence[Any] | None = None) -> list[tuple[Kind, Any, Sequence[int]]]:
-    """The positions of each kind (and mark, if given); of a parameter that has aliases, its own alone.
-
-    Two parameters may share their values. Then the step of the second starts from what the first has left.
+    Raises ArgumentError, ShapeError, DTypeError or DeviceError, before anything changed, for lists that do not fit.
     """
-    kind = params[0].kind
-    for param in params:
-        if marks is not None or param.kind is not kind or param.extra is not None:
-            break
-    else:
-        return [(kind, None, range(len(params)))]  # the usual case
-    found: dict[tuple[Kind, Any, int | None], list[int]] = {}
-    for position, param in enumerate(params):
-        key = (param.kind, None if marks is None else marks[position], None if param.extra is None else position)
-        if key in found:
-            found[key].append(position)
-        else:
-            found[key] = [position]
-    return [(kind, mark, positions) for (kind, mark, _), positions in found.items()]
+    if not params:
+        return
+    values = dict(settings)
+    for key, value in settings.items():
+        if type(value) not in _NUMBERS:
+            values[key] = _raw(name, key, value, params)
+    columns = list(states.values())
+    kernel = fused or f"{formula.__module__}.{formula.__qualname__}"  # with a dot: no backend has a fused kernel of it
+    groups: list[Group] = [(params[0].kind, steps[0] if steps else None, None)]
+    if not _is_one_group(params, grads, columns, steps, bool(fused)):
+        _check(name, params, grads, states, bool(fused))
+        groups = _groups(params, columns, steps)
+    for kind, step, positions in groups:
+        lists: list[Any] = [params, grads, *columns]
+        if positions is not None:
+            lists = [[tensors[i] for i in positions] for tensors in lists]
+        given = values if step is None else {**values, "step": step}
+        new = kind.backend.update(kernel, formula, [_arrays(tensors) for tensors in lists], given)
+        for tensors, arrays in zip((lists[0], *lists[2:]), new, strict=True):
+            _assign(tensors, arrays, kind)
+        if positions is not None:
+            for column, part in zip(columns, lists[2:], strict=True):
+                for i, state in zip(positions, part, strict=True):
+                    column[i] = state
 
 
-def _rebind(tensors: Sequence[Any], positions: Sequence[int], arrays: Sequence[Any]) -> None:
-    for i, array in zip(positions, arrays, strict=True):
-        tensor = tensors[i]
-        if tensor.extra is None:  # the usual case of ``rebind``, without a call for each
-            tensor.array = array
+def _arrays(tensors: Column) -> list[Any]:
+    if tensors[0] is None:  # then all are: see ``_groups``
+        return [None] * len(tensors)
+    return list(map(read_array, tensors))  # type: ignore[arg-type]
+
+
+def _assign(tensors: Column, arrays: Sequence[Any], kind: Kind) -> None:
+    """Give each tensor its new value; None leaves it as it is, and where there was no tensor a new one begins."""
+    for position, array in enumerate(arrays):
+        tensor = tensors[position]
+        if array is None:
+            continue
+        if tensor is None:
+            tensors[position] = make(array, kind)
         else:
             rebind(tensor, array)
 
 
-def sgd_step(
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
-    momenta: Sequence[Tensor | None],
-    *,
-    lr: float,
-    momentum: float = 0.0,
-    dampening: float = 0.0,
-    weight_decay: float = 0.0,
-    nesterov: bool = False,
-    maximize: bool = False,
-) -> list[Tensor | None]:
-    """One step of SGD, in place on ``params`` and on ``momenta``; returns the momenta.
-
-    ``momenta`` has an entry for each parameter, None where none was made yet; with ``momentum`` the new ones are in the
-    list that comes back. Raises ArgumentError, ShapeError, DTypeError or DeviceError, before anything changed, for
-    lists that do not fit.
-
-    Source: I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, with
-    the rate outside the velocity, as in PyTorch.
-    """
-    if not params:
-        return list(momenta)
-    _check("sgd_step", params, gradients=grads, **({"momenta": momenta} if momentum else {}))
-    result = list(momenta)
-    marks = [held is None for held in momenta] if momentum else None
-    if marks is not None and marks == [marks[0]] * len(marks):
-        first, marks = marks[0], None
-    for kind, mark, positions in _groups(params, marks):
-        backend: Any = kind.backend
-        fresh = momentum and (first if mark is None else mark)
-        held = [] if fresh or not momentum else [momenta[i].array for i in positions]  # type: ignore[union-attr]
-        arrays = [params[i].array for i in positions]
-        gradients = [grads[i].array for i in positions]
-        new_params, new_momenta = backend.kernels.sgd_step(
-            arrays, gradients, held, lr, momentum, dampening, weight_decay, nesterov, maximize
-        )
-        _rebind(params, positions, new_params)
-        if held:
-            _rebind(momenta, positions, new_momenta)
-        elif momentum:
-            for i, array in zip(positions, new_momenta, strict=True):
-                result[i] = make(array, kind)
-    return result
+def _is_one_group(
+    params: list[Tensor], grads: list[Tensor], columns: list[Column], steps: list[float] | None, same_shapes: bool
+) -> bool:
+    """Whether all fits and one call can update it, as usual: a quick test that spares the two below."""
+    kind = params[0].kind
+    if steps is not None and steps.count(steps[0]) != len(params):
+        return False
+    for param in params:
+        if param.kind is not kind or param.extra is not None:
+            return False
+    shapes = [param.shape for param in params]
+    every: list[Sequence[Any]] = [grads, *columns]
+    for column in every:
+        if len(column) != len(params):
+            return False
+        if column[0] is None:
+            for state in column:
+                if state is not None:
+                    return False
+            continue
+        for state in column:
+            if state is None or state.kind is not kind:
+                return False
+        if (same_shapes or column is grads) and [state.shape for state in column] != shapes:
+            return False
+    return True
 
 
-def adam_step(
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
-    exp_avgs: Sequence[Tensor],
-    exp_avg_sqs: Sequence[Tensor],
-    max_exp_avg_sqs: Sequence[Tensor],
-    *,
-    step: float,
-    lr: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
-    amsgrad: bool = False,
-    maximize: bool = False,
+def _check(
+    name: str, params: list[Tensor], grads: list[Tensor], states: Mapping[str, Column], same_shapes: bool
 ) -> None:
-    """One step of Adam, or with ``decoupled`` weight decay of AdamW, in place on all lists of tensors.
+    """Raise an error unless there is an entry for each parameter, on its device, in its dtype and (mostly) its shape."""
+    columns: dict[str, Sequence[Tensor | None]] = {"gradients": grads, **states}
+    for what, column in columns.items():
+        if len(column) != len(params):
+            raise ArgumentError(
+                f"{name}: {len(params)} parameters and {len(column)} {what} were given. Give one for each."
+            )
+        for position, (param, entry) in enumerate(zip(params, column, strict=True)):
+            if entry is None:
+                continue
+            if entry.kind is not param.kind:
+                error = DTypeError if entry.device is param.device else DeviceError
+                cure = (
+                    "Compute it again" if what == "gradients" else "optimizer.load_state_dict(optimizer.state_dict())"
+                )
+                raise error(
+                    f"{name}: parameter {position} is {param.kind}, and its entry in {what} is {entry.kind}: the parameter "
+                    f"was moved or cast since. {cure} brings it there."
+                )
+            if (same_shapes or what == "gradients") and entry.shape != param.shape:
+                raise ShapeError(
+                    f"{name}: parameter {position} has shape {param.shape}, and its entry in {what} has {entry.shape}."
+                )
 
-    ``step`` is the number of this step, from 1; ``max_exp_avg_sqs`` is empty unless ``amsgrad``. Raises ArgumentError,
-    ShapeError, DTypeError or DeviceError, before anything changed, for lists that do not fit.
 
-    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; AdamW:
-    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2; ``amsgrad``: S. Reddi,
-    S. Kale, S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
+def _groups(params: list[Tensor], columns: list[Column], steps: list[float] | None) -> list[Group]:
+    """What one call can update: of one kind, at one step, with the same states there.
+
+    Of several parameters that share values, all but the first are alone: each starts from what the one before has left.
     """
-    if not params:
-        return
-    states = [exp_avgs, exp_avg_sqs, max_exp_avg_sqs] if amsgrad else [exp_avgs, exp_avg_sqs]
-    names = ("exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs")
-    _check("adam_step", params, gradients=grads, **dict(zip(names, states, strict=False)))
-    decoupled = decoupled or not weight_decay  # without decay both are the same, and infinity * 0 is kept out of g
-    for kind, _, positions in _groups(params):
-        backend: Any = kind.backend
-        results = backend.kernels.adam_step(
-            [params[i].array for i in positions],
-            [grads[i].array for i in positions],
-            [exp_avgs[i].array for i in positions],
-            [exp_avg_sqs[i].array for i in positions],
-            [max_exp_avg_sqs[i].array for i in positions] if amsgrad else [],
-            step, lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize,
-        )  # fmt: skip
-        for tensors, arrays in zip([params, *states], results, strict=False):
-            _rebind(tensors, positions, arrays)
+    found: dict[tuple[Any, ...], list[int]] = {}
+    roots: set[int] = set()
+    for position, param in enumerate(params):
+        alone = None
+        if related(param):
+            base = None if param.extra is None else param.extra.base
+            root = id(param if base is None else base)
+            alone = position if root in roots else None
+            roots.add(root)
+        there = tuple([column[position] is None for column in columns])
+        step = None if steps is None else steps[position]
+        found.setdefault((param.kind, step, there, alone), []).append(position)
+    return [(key[0], key[1], positions) for key, positions in found.items()]
+
+
+# settings
+
+
+_NUMBERS = (float, bool, int)
+
+
+def _raw(name: str, key: str, value: Any, params: list[Tensor]) -> Any:
+    """A setting as backends get it: a rate given as a tensor is its array, a host library's float a float.
+
+    Raises DeviceError for a rate that is on another device than a parameter.
+    """
+    if isinstance(value, Tensor):
+        for position, param in enumerate(params):
+            if value.device is not param.device:
+                raise DeviceError(
+                    f"{name}: {key} is on {value.device}, and parameter {position} on {param.device}. Move {key} there "
+                    f"with .to('{param.device}'), or give a number."
+                )
+        return read_array(value)
+    if isinstance(value, (tuple, list)):
+        return tuple([_raw(name, key, item, params) for item in value])
+    return float(value) if isinstance(value, float) else value

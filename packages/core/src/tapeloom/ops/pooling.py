@@ -7,10 +7,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import shapes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from tapeloom.ops.window import at_least, batched, setting, unbatched
 from tapeloom.call.op import function, primitive
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
+from tapeloom.ops.window import at_least, batched, setting, unbatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,10 @@ def _windows(name: str, rank: int, kernel_size: Any, stride: Any) -> tuple[tuple
     return kernel, kernel if stride is None or stride == () else setting(name, rank, "stride", stride)
 
 
-_WINDOWS = "input: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, dilation: Window = 1, ceil_mode: bool = False"
+_WINDOWS = (
+    "input: Tensor, kernel_size: Window, stride: Window | None = None, padding: Window = 0, dilation: Window = 1, "
+    "ceil_mode: bool = False"
+)
 _MAX_POOL = (
     f"({_WINDOWS}, return_indices: Literal[False] = False) -> Tensor",
     f"({_WINDOWS}, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]",

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
+from tapeloom.call.inplace import check_writable
+from tapeloom.call.inplace import inplace as put
+from tapeloom.call.op import function, primitive
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.generator import Generator, default_generator
@@ -21,12 +24,9 @@ from tapeloom.host_random import (
     uniform_words,
 )
 from tapeloom.op.parameter import as_number
-from tapeloom.ops.arguments import as_tensor_of, require, within
-from tapeloom.call.inplace import check_writable
-from tapeloom.call.inplace import inplace as put
-from tapeloom.tensors.kind import kind_of
-from tapeloom.call.op import function, op, primitive
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of, require, within
+from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
@@ -329,7 +329,8 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
             raise ShapeError(f"{name}: p of shape {p.shape} does not broadcast to input of shape {input.shape}. Give one of that shape.")
         above_one = 1 + dtypes.finfo(p.dtype).eps if p.dtype.is_floating_point else 2
         require(within(p, 0, above_one), lambda: ArgumentError(f"{name}: the probabilities must be from 0 to 1."))
-        threshold = backend.call("probability_thresholds", backend.call("reshape", backend.call("expand", read_array(p), input.shape), (count,)))
+        spread = backend.call("reshape", backend.call("expand", read_array(p), input.shape), (count,))
+        threshold = backend.call("probability_thresholds", spread)
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))
     backend, words = _words(name, generator, count, input.device)
@@ -363,7 +364,8 @@ def dropout(
         return input
     _floating("dropout", input.dtype)
     backend, words = _words("dropout", generator, input.numel(), input.device)
-    mask = make(backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape), kind_of(dtypes.bool_, input.device))
+    kept = backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape)
+    mask = make(kept, kind_of(dtypes.bool_, input.device))
     out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
     return put("dropout", input, out) if inplace else out
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tapeloom import shapes
 from tapeloom.errors import ArgumentError, ShapeError
-from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.op.registry import OPS
+from tapeloom.ops.arguments import as_tensor_of
 
 #: the spatial dimensions by their number
 AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}

@@ -59,7 +59,11 @@ class OpPlan(Plan):
             if rule is not None and (any(wanted) if type(wanted) is tuple else wanted):
                 rules.append((slot, rule))
         self.rules = tuple(rules)
-        names = {name for rule in ([self.joint] if self.joint is not None else [rule for _, rule in rules]) for name in rule.names}
+        names = {
+            name
+            for rule in ([self.joint] if self.joint is not None else [rule for _, rule in rules])
+            for name in rule.names
+        }
         if op.composite:
             names |= {p.name for p in op.parameters if p.passed}
         self.keep = tuple(name in names for name in op.layout)
@@ -73,6 +77,7 @@ class OpPlan(Plan):
             self.calls = tuple((slot, r.function, r.positions, len(r.positions), r.wants_ops) for slot, r in rules)
 
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+        """See ``Plan.pairs``: runs the rules, on raw arrays or on Tensors."""
         if create:
             return self.recorded(node, g)
         kind, kept, edges = node.kind, node.kept, node.edges
@@ -217,7 +222,9 @@ class OpPlan(Plan):
                 position += 1
         several = self.op.outputs is not None
         parts = [g] if not several else list(g)
-        return self._through_text(values, [None if part is None else make(part, kind.of(part)) for part in parts], create=False)
+        return self._through_text(
+            values, [None if part is None else make(part, kind.of(part)) for part in parts], create=False
+        )
 
     def composite(self, node: Node, wrapped: list[Any], g: Any, create: bool) -> Pairs:
         """Differentiate a fused op by running its composite, the shared kernel's text, on Tensors."""
@@ -233,7 +240,11 @@ class OpPlan(Plan):
                 value = OPS.alias(value)  # a stand-in, so that the inner walk stops there
             arguments.append(value)
         gradients = self._through_text(arguments, list(g) if self.op.outputs is not None else [g], create)
-        return [(edge, found) for edge, found in zip(node.edges, gradients, strict=True) if edge is not None and found is not None]
+        return [
+            (edge, found)
+            for edge, found in zip(node.edges, gradients, strict=True)
+            if edge is not None and found is not None
+        ]
 
     def _through_text(self, arguments: list[Any], g: list[Any], create: bool) -> list[Any]:
         """One gradient an edge: the text is run on ``arguments`` while recording, and walked back at once."""
@@ -260,7 +271,9 @@ class OpPlan(Plan):
             found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
         finally:
             MODES.reset(token)
-        return [found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in flat]
+        return [
+            found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in flat
+        ]
 
 
 class _TextOps:

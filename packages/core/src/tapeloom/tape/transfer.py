@@ -23,6 +23,7 @@ class Transfer(Plan):
         self.source = source
 
     def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+        """See ``Plan.pairs``: moves the gradient back."""
         edge = node.edges[0]
         assert edge is not None
         return [(edge, transferred(g, self.source.device) if create else moved(g, node.kind, self.source))]

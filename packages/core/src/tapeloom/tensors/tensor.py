@@ -254,9 +254,13 @@ class Tensor(TensorMethods):
         ``force``: then it is detached and moved first.
         """
         if self.node is not None and not force:
-            raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy().")
+            raise GradientError(
+                "numpy: this tensor requires a gradient, which NumPy would lose. Use .detach().numpy()."
+            )
         if self.device.type != "cpu" and not force:
-            raise DeviceError(f"numpy: this tensor is on {self.device}. Use .cpu().numpy() to copy it to the host first.")
+            raise DeviceError(
+                f"numpy: this tensor is on {self.device}. Use .cpu().numpy() to copy it to the host first."
+            )
         return read_only(host_array(self))
 
     def item(self) -> Any:

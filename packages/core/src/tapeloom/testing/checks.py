@@ -161,7 +161,7 @@ def compare_values(
     if not kind.inexact:
         assert np.array_equal(got, want), f"{which}:\n{got}\ncame,\n{want}\nwas expected."
         return
-    wide = _WIDE[kind.category]
+    wide: Any = _WIDE[kind.category]
     exact, got = np.asarray(want, wide), got.astype(wide)
     with np.errstate(all="ignore"):
         rounded = exact.astype(host.native(kind)).astype(wide)  # overflows where the dtype does
@@ -475,7 +475,7 @@ def refused(call: Any, raises: type[Exception], says: str, where: str) -> None:
     """``call()`` raises just ``raises`` with just the message ``says``."""
     try:
         result = call()
-    except Exception as error:  # noqa: BLE001 - which one it is, is the question
+    except Exception as error:
         if isinstance(error, UnsupportedError) and error.lacking:
             raise  # the caller knows what the device may lack
         came = error

@@ -311,6 +311,9 @@ class Place:
     """
 
     __slots__ = ("module", "path", "root")
+    module: Module
+    root: Module
+    path: str
 
     def __init__(self, module: Module, outer: Place | None = None) -> None:
         step = None if outer is None else _step(outer.module, module)

@@ -7,13 +7,14 @@
     loss.backward()
     optimizer.step()
 
-An optimizer keeps no gradients and writes no arithmetic: it hands parameters, gradients and state to one op of the
-core for each dtype, device and group.
+An optimizer is a class with the names of its state and one formula, which updates one parameter; see `Optimizer`.
 """
 
 from . import lr_scheduler
 from .adam import Adam, AdamW
+from .arguments import is_zero
 from .optimizer import Optimizer
+from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "is_zero", "lr_scheduler"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-import tapeloom as tl
-from tapeloom import Tensor
-from tapeloom.ops.optimizer import adam_step
-
+from .arguments import Rate, is_zero
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["Adam", "AdamW"]
@@ -51,13 +48,17 @@ class Adam(Optimizer):
         [0.9, -1.9]
     """
 
+    slots = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    only_if: ClassVar = {"max_exp_avg_sq": "amsgrad"}
+    fused = "adam"
+
     def __init__(
         self,
         params: ParamsLike,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        lr: Rate = 1e-3,
+        betas: tuple[Rate, Rate] = (0.9, 0.999),
+        eps: Rate = 1e-8,
+        weight_decay: Rate = 0.0,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
@@ -74,50 +75,49 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def check(self, group: dict[str, Any]) -> None:
+        """Raises ArgumentError for settings out of their range."""
         for name in ("lr", "eps", "weight_decay"):
-            self._check_number(name, group[name])
+            self.check_number(name, group[name])
         betas = group["betas"]
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             self._refuse(f"betas must be two numbers, got {betas!r}")
         for number, beta in enumerate(betas):
-            self._check_number(f"betas[{number}]", beta, below=1.0)
+            self.check_number(f"betas[{number}]", beta, below=1.0)
 
-    def _state_of(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        """What is remembered of a parameter: the number of its steps and its moments, zeros at first."""
-        state = self.state.setdefault(param, {})
-        if "step" not in state:
-            state.update(step=0.0, exp_avg=tl.zeros_like(param), exp_avg_sq=tl.zeros_like(param))
-        if group["amsgrad"] and "max_exp_avg_sq" not in state:
-            state["max_exp_avg_sq"] = tl.zeros_like(param)
-        return state
-
-    def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        # Parameters that had no gradient now and then are at other steps, and go to the op by themselves.
-        at_step: dict[float, list[tuple[Tensor, Tensor, dict[str, Any]]]] = {}
-        for param, grad in zip(params, grads, strict=True):
-            state = self._state_of(param, group)
-            at_step.setdefault(state["step"], []).append((param, grad, state))
-        for step, members in at_step.items():
-            states = [state for _, _, state in members]
-            adam_step(
-                [param for param, _, _ in members],
-                [grad for _, grad, _ in members],
-                [state["exp_avg"] for state in states],
-                [state["exp_avg_sq"] for state in states],
-                [state["max_exp_avg_sq"] for state in states] if group["amsgrad"] else [],
-                step=step + 1.0,
-                lr=group["lr"],
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                eps=group["eps"],
-                weight_decay=group["weight_decay"],
-                decoupled=group["decoupled_weight_decay"],
-                amsgrad=group["amsgrad"],
-                maximize=group["maximize"],
-            )
-            for state in states:
-                state["step"] = step + 1.0
+    @staticmethod
+    def update(
+        ops: Any,
+        p: Any,
+        g: Any,
+        m: Any,
+        v: Any,
+        largest: Any,
+        *,
+        step: float,
+        lr: Any,
+        betas: tuple[Any, Any],
+        eps: Any,
+        weight_decay: Any,
+        amsgrad: bool,
+        maximize: bool,
+        decoupled_weight_decay: bool,
+    ) -> tuple[Any, Any, Any, Any]:
+        """One step of one parameter: the formula that the class describes."""
+        beta1, beta2 = betas
+        if maximize:
+            g = -g
+        if not is_zero(weight_decay):
+            if decoupled_weight_decay:
+                p = p * (1 - lr * weight_decay)
+            else:
+                g = g + p * weight_decay
+        m = m + (g - m) * (1 - beta1)
+        v = v * beta2 + g * g * (1 - beta2)
+        if amsgrad:
+            largest = ops.maximum(largest, v)
+        root = ops.sqrt(largest if amsgrad else v) / (1 - beta2**step) ** 0.5 + eps
+        return p - m / root * (lr / (1 - beta1**step)), m, v, largest
 
 
 class AdamW(Adam):
@@ -131,10 +131,10 @@ class AdamW(Adam):
     def __init__(
         self,
         params: ParamsLike,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
+        lr: Rate = 1e-3,
+        betas: tuple[Rate, Rate] = (0.9, 0.999),
+        eps: Rate = 1e-8,
+        weight_decay: Rate = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,

@@ -1,7 +1,8 @@
 """Schedulers: each changes the learning rates of an optimizer's groups when `step()` is called, usually once an epoch.
 
 Call `scheduler.step()` after `optimizer.step()`. Names, arguments and values are those of `torch.optim.lr_scheduler`.
-Every scheduler works on the rate that the groups have now, so several may be put upon one optimizer.
+Every scheduler works on the rate that the groups have now, so several may be put upon one optimizer. A rate that is a
+Tensor stays the same Tensor: it gets its new value in place, and is never read back to the host.
 """
 
 from __future__ import annotations
@@ -11,11 +12,18 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import tapeloom as tl
+from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 
 from .optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "MultiStepLR", "StepLR"]
+
+
+def _value(lr: Any) -> Any:
+    """The rate as it is now: a Tensor may get another value in place."""
+    return lr.detach().clone() if isinstance(lr, Tensor) else lr
 
 
 class LRScheduler:
@@ -40,7 +48,7 @@ class LRScheduler:
             raise ArgumentTypeError(f"{name}: the first argument must be an Optimizer, got {type(optimizer).__name__}.")
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", _value(group["lr"]))
             elif "initial_lr" not in group:
                 raise StateError(
                     f"{name}: last_epoch={last_epoch} continues a schedule, but group {number} has no 'initial_lr'. "
@@ -75,12 +83,16 @@ class LRScheduler:
 
     def _advance(self) -> None:
         self.last_epoch += 1
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            group["lr"] = lr
+        with tl.no_grad():
+            for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].copy_(tl.as_tensor(lr, dtype=group["lr"].dtype, device=group["lr"].device))
+                else:
+                    group["lr"] = lr
         self._last_lr = self._current()
 
     def _current(self) -> list[float]:
-        return [group["lr"] for group in self.optimizer.param_groups]
+        return [_value(group["lr"]) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions: numbers and lists of numbers."""

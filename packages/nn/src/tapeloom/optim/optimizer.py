@@ -1,15 +1,19 @@
-"""The base of the optimizers: parameter groups, state, and the loop around one op a group."""
+"""The base of the optimizers: parameter groups, state, and the loop that runs an update formula."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
+from tapeloom.op.parameter import Arguments
+from tapeloom.ops.optimizer import update_parameters
+
+from .arguments import is_zero, named_arguments
 
 __all__ = ["Optimizer", "ParamsLike"]
 
@@ -20,24 +24,52 @@ Group: TypeAlias = dict[str, Any]
 
 
 class Optimizer:
-    """Base class of the optimizers.
+    """Base class of the optimizers. A subclass names its state and writes the update of one parameter.
 
-    A subclass gives `defaults` to `__init__`, checks a group's settings in `_check`, and hands parameters, gradients
-    and state to an op of the core in `_update`.
+    `update` is a formula over `ops` and operators. It gets the arrays of one parameter: its value, its gradient and its
+    state, an array for each name in `slots`, and as keywords the settings that it names. It returns the new value and
+    the new state. It is not recorded, and computes half types in float32.
 
     Args:
         params: what to optimize.
-        defaults: the settings of a group that does not give them itself.
+        defaults: the settings of a group that does not give them itself. A number may also be a 0-d Tensor.
 
     Attributes:
+        slots: the names of the state of a parameter. One called "step" counts the steps of the parameter: it is no
+            array, and a formula that names `step` gets the number of this step, from 1.
+        only_if: for a name of the state the setting without which it is not kept; `update` then gets None.
+        fused: the name of a kernel `fused_<name>` of the backend that computes the same as `update`.
         param_groups: dicts of "params" and settings; settings may be changed between steps.
         state: what is remembered for each parameter, Tensors and numbers by name.
 
     Raises:
         ArgumentError: no parameters, one parameter twice, or a setting out of its range.
-        ArgumentTypeError: something that is no parameter.
+        ArgumentTypeError: something that is no parameter, or an unknown argument.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom import optim
+        >>> class SignDescent(optim.Optimizer):
+        ...     def __init__(self, params, lr=0.1):
+        ...         super().__init__(params, {"lr": lr})
+        ...
+        ...     @staticmethod
+        ...     def update(ops, p, g, *, lr):
+        ...         return p - ops.sign(g) * lr
+        >>> weight = tl.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = SignDescent([weight], lr=0.5)
+        >>> (weight * weight).sum().backward()
+        >>> optimizer.step()
+        >>> weight.tolist()
+        [0.5, -1.5]
     """
 
+    slots: ClassVar[tuple[str, ...]] = ()
+    only_if: ClassVar[Mapping[str, str]] = {}
+    fused: ClassVar[str] = ""
+    _tensor_slots: ClassVar[tuple[str, ...]] = ()
+    _takes: ClassVar[tuple[str, ...]] = ()  # the settings that `update` names, but for "step"
+    _takes_step: ClassVar[bool] = False
     param_groups: list[Group]
     state: dict[Tensor, dict[str, Any]]
 
@@ -46,7 +78,10 @@ class Optimizer:
         self.state = {}
         self.param_groups = []
         self._step_count = 0  # what the schedulers go by
-        self._check(defaults)
+        unknown = [name for name in self._takes if name not in defaults]
+        if unknown:
+            self._refuse(f"update takes {unknown[0]!r}, and there is no such setting. Give it to Optimizer.__init__")
+        self.check(defaults)
         if isinstance(params, (Tensor, str, Mapping)):
             self._refuse(f"params must be an iterable of Tensors or of groups, got {type(params).__name__}", "type")
         given: list[Any] = list(params)
@@ -55,14 +90,71 @@ class Optimizer:
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Reads the declaration of a subclass: which settings `update` names, and whether it fits `slots`."""
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "__init__" in own:
+            cls.__init__ = named_arguments(own["__init__"])  # type: ignore[method-assign]
+        if "update" in own and "fused" not in own:
+            cls.fused = ""  # another formula than the one that the fused kernel stands for
+        if cls.update is Optimizer.update or not own.keys() & {"update", "slots"}:
+            return
+        if "update" in own and not isinstance(own["update"], staticmethod):
+            raise TypeError(f"{cls.__name__}.update must be a @staticmethod.")
+        arguments = Arguments(cls.update)
+        named = arguments.names[arguments.positional + (arguments.starred is not None) :]
+        cls._tensor_slots = tuple(name for name in cls.slots if name != "step")
+        cls._takes = tuple(name for name in named if name != "step")
+        cls._takes_step = "step" in named
+        wanted = ("ops", "the parameter", "its gradient", *cls._tensor_slots)
+        if arguments.starred is None and arguments.positional != len(wanted):
+            raise TypeError(
+                f"{cls.__name__}.update takes {arguments.positional} positional arguments, and must take {len(wanted)}: "
+                f"{', '.join(wanted)}."
+            )
+        if cls._takes_step and "step" not in cls.slots:
+            raise TypeError(f"{cls.__name__}.update takes 'step'. Name it in slots, so that steps are counted.")
+
     # -- what a subclass gives
 
-    def _check(self, group: Group) -> None:
-        """Raises ArgumentError for settings out of their range."""
+    @staticmethod
+    def update(ops: Any, p: Any, g: Any, *state: Any, **settings: Any) -> Any:
+        """The formula: the new value of the parameter `p` with the gradient `g`, and each new state in turn.
 
-    def _update(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
-        """Updates the parameters of a group that have gradients, in place, by ops that record nothing."""
+        Args:
+            ops: the operations, under the names that they have in `tapeloom.ops`.
+            p: the parameter.
+            g: its gradient.
+            state: an array for each name in `slots`, or None where `initial_state` gave None.
+            settings: the settings of the group, each a keyword argument under its name.
+        """
         raise NotImplementedError
+
+    def initial_state(self, name: str, param: Tensor, group: Group) -> Tensor | None:
+        """The state `name` of a parameter before its first step: zeros, unless a subclass says otherwise.
+
+        It may have any shape, but has the dtype and the device of the parameter. None is no state: `update` gets None,
+        and may return an array from which the state begins.
+        """
+        return tl.zeros_like(param)
+
+    def check(self, group: Group) -> None:
+        """Raises ArgumentError for settings out of their range; see `check_number`."""
+
+    def check_number(self, name: str, value: Any, low: float = 0.0, below: float = math.inf) -> None:
+        """Raises ArgumentError unless `low` <= value < `below`. A Tensor must be 0-d; its value is not looked at."""
+        if isinstance(value, Tensor):
+            if value.shape or not value.is_floating_point():
+                self._refuse(
+                    f"{name} must be a number or a 0-d floating-point Tensor, got {value.dtype.name} of shape {value.shape}"
+                )
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self._refuse(f"{name} must be a number, got {type(value).__name__}")
+        if not low <= value < below:
+            bounds = f"at least {low:g}" + (f" and below {below:g}" if below < math.inf else " and finite")
+            self._refuse(f"{name} is {value}; it must be {bounds}")
 
     # -- groups
 
@@ -88,7 +180,7 @@ class Optimizer:
         if names:
             group["param_names"] = names
         self._check_params(tensors, names)
-        self._check(group)
+        self.check(group)
         self.param_groups.append(group)
 
     def _check_params(self, tensors: list[Any], names: list[str]) -> None:
@@ -112,13 +204,14 @@ class Optimizer:
     # -- the loop
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drops the gradients of all parameters, or fills them with zeros if `set_to_none` is False."""
+        """Drops the gradients of all parameters, or fills them with zeros in place if `set_to_none` is False."""
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
-                    param.grad = tl.zeros_like(param.grad)
+                    with tl.no_grad():
+                        param.grad.detach_().zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter that has a gradient.
@@ -136,9 +229,45 @@ class Optimizer:
         for group in self.param_groups:
             found = [(param, grad) for param in group["params"] if (grad := param.grad) is not None]
             if found:
-                self._update(group, [param for param, _ in found], [grad for _, grad in found])
+                self._update_group(group, [param for param, _ in found], [grad for _, grad in found])
         self._step_count += 1
         return loss
+
+    def settings(self, group: Group, states: list[dict[str, Any]]) -> tuple[dict[str, Any], list[float]]:
+        """What `update` gets of a group, and the number of this step for each state, if they are counted.
+
+        A step reads its numbers here alone: what captures one can read them anew at each call.
+        """
+        steps = [state.get("step", 0.0) + 1.0 for state in states] if "step" in self.slots else []
+        return {name: group[name] for name in self._takes}, steps
+
+    def _update_group(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
+        """Updates the parameters of a group that have gradients, and their state."""
+        states = [self.state.get(param, {}) for param in params]
+        settings, steps = self.settings(group, states)
+        columns: dict[str, list[Tensor | None]] = {}
+        new: list[tuple[str, int]] = []
+        for name in self._tensor_slots:
+            if name in self.only_if and is_zero(group[self.only_if[name]]):
+                columns[name] = [None] * len(params)
+                continue
+            columns[name] = column = [state.get(name) for state in states]
+            for position, held in enumerate(column):
+                if held is None:
+                    column[position] = self.initial_state(name, params[position], group)
+                    new.append((name, position))
+        update_parameters(
+            f"{type(self).__name__}.step", self.update, params, grads, columns, settings,
+            steps=steps if self._takes_step else None, fused=self.fused,
+        )  # fmt: skip
+        for state, step in zip(states, steps, strict=False):  # there are none where steps are not counted
+            state["step"] = step
+        for name, position in new:
+            if (tensor := columns[name][position]) is not None:
+                states[position][name] = tensor
+        for param, state in zip(params, states, strict=True):
+            if state:
+                self.state[param] = state
 
     # -- state
 
@@ -170,7 +299,7 @@ class Optimizer:
         """
         groups, state = self._fitting(state_dict)
         for group in groups:
-            self._check(group)
+            self.check(group)
         params = list(self._params())
         self.state = {params[number]: values for number, values in state.items()}
         for own, new in zip(self.param_groups, groups, strict=True):
@@ -191,37 +320,43 @@ class Optimizer:
                 "Build it from the same model with the same groups."
             )
         known = [
-            {key: copy.copy(value) for key, value in group.items() if key in self.defaults or key in _SAVED_KEYS}
-            for group in saved
+            {key: _copied(value, mine["params"][0]) for key, value in group.items() if self._knows(key)}
+            for mine, group in zip(own, saved, strict=True)
         ]
         groups = [{**mine, **new, "params": mine["params"]} for mine, new in zip(own, known, strict=True)]
         order = [number for group in saved for number in group["params"]]
-        params = dict(zip(order, self._params(), strict=True))
+        owners = [(param, group) for group in groups for param in group["params"]]
         places = {number: place for place, number in enumerate(order)}
         state: dict[int, dict[str, Any]] = {}
         for number, values in state_dict["state"].items():
             number = int(number)  # a file format may have made keys strings
-            if number not in params:
+            if number not in places:
                 raise StateError(f"{name}.load_state_dict: the state of parameter {number} belongs to no group.")
+            param, group = owners[places[number]]
             state[places[number]] = {
-                key: self._converted(number, key, value, params[number]) for key, value in values.items()
+                key: self._converted(number, key, value, param, group) for key, value in values.items()
             }
         return groups, state
 
-    def _converted(self, number: int, key: str, value: Any, param: Tensor) -> Any:
-        """One saved value as this optimizer keeps it: a Tensor like its parameter, or a number."""
+    def _knows(self, key: str) -> bool:
+        return key in self.defaults or key in _SAVED_KEYS
+
+    def _converted(self, number: int, key: str, value: Any, param: Tensor, group: Group) -> Any:
+        """One saved value as this optimizer keeps it: a Tensor on the device of its parameter, or a number."""
         if not isinstance(value, Tensor):
             return copy.copy(value)
         if value.numel() == 1 and key == "step":
             return float(value.item())
-        if value.shape != param.shape:
-            raise StateError(
-                f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape {tuple(value.shape)}, "
-                f"the parameter {tuple(param.shape)}. Build the optimizer from the same model."
-            )
-        if value.is_floating_point():
-            value = value.to(param.device, param.dtype)
-        return value.detach().clone()  # a copy: steps change it in place
+        if key in self.slots:
+            own = self.initial_state(key, param, group)
+            shape = param.shape if own is None else own.shape
+            if value.shape != shape:
+                here = f"the parameter {shape}" if shape == param.shape else f"and this optimizer keeps it in {shape}"
+                raise StateError(
+                    f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape {value.shape}, "
+                    f"{here}. Build the optimizer from the same model."
+                )
+        return _copied(value.to(param.dtype) if value.is_floating_point() else value, param)
 
     def _params(self) -> Iterator[Tensor]:
         return (param for group in self.param_groups for param in group["params"])
@@ -232,14 +367,6 @@ class Optimizer:
         error = ArgumentTypeError if sort == "type" else ArgumentError
         raise error(f"{type(self).__name__}: {what}{'' if what.endswith(('.', '?')) else '.'}")
 
-    def _check_number(self, name: str, value: Any, low: float = 0.0, below: float = math.inf) -> None:
-        """Raises ArgumentError unless `low` <= value < `below`."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self._refuse(f"{name} must be a number, got {type(value).__name__}")
-        if not low <= value < below:
-            bounds = f"at least {low:g}" + (f" and below {below:g}" if below < math.inf else " and finite")
-            self._refuse(f"{name} is {value}; it must be {bounds}")
-
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for number, group in enumerate(self.param_groups):
@@ -248,5 +375,15 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+_NO_STATE: dict[str, Any] = {}
 _SAVED_KEYS = ("param_names", "initial_lr", "swa_lr")  # what others than the optimizer itself keep in a group
 _GROUP_KEYS = ("params", *_SAVED_KEYS)
+
+
+def _copied(value: Any, like: Tensor) -> Any:
+    """A saved value of its own: steps change state in place. Tensors come to the device of `like`."""
+    if isinstance(value, Tensor):
+        return value.to(like.device).detach().clone()
+    if isinstance(value, (tuple, list)):
+        return type(value)([_copied(item, like) for item in value])
+    return copy.copy(value)

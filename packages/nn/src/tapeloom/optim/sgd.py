@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 from tapeloom import Tensor
-from tapeloom.ops.optimizer import sgd_step
 
+from .arguments import Rate, is_zero
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["SGD"]
@@ -46,13 +47,17 @@ class SGD(Optimizer):
         [0.0, 0.0]
     """
 
+    slots = ("momentum_buffer",)
+    only_if: ClassVar = {"momentum_buffer": "momentum"}
+    fused = "sgd"
+
     def __init__(
         self,
         params: ParamsLike,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
+        lr: Rate = 1e-3,
+        momentum: Rate = 0.0,
+        dampening: Rate = 0.0,
+        weight_decay: Rate = 0.0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -67,28 +72,40 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _check(self, group: dict[str, Any]) -> None:
+    def check(self, group: dict[str, Any]) -> None:
+        """Raises ArgumentError for settings out of their range."""
         for name in ("lr", "momentum", "weight_decay"):
-            self._check_number(name, group[name])
-        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            self.check_number(name, group[name])
+        self.check_number("dampening", group["dampening"], low=-math.inf)
+        if group["nesterov"] and (is_zero(group["momentum"]) or not is_zero(group["dampening"])):
             self._refuse(
                 f"nesterov needs a momentum above 0 and a dampening of 0, got momentum={group['momentum']}, "
                 f"dampening={group['dampening']}"
             )
 
-    def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Tensor]) -> None:
-        heavy = group["momentum"] != 0
-        momenta = sgd_step(
-            params,
-            grads,
-            [self.state.get(param, {}).get("momentum_buffer") for param in params] if heavy else [None] * len(params),
-            lr=group["lr"],
-            momentum=group["momentum"],
-            dampening=group["dampening"],
-            weight_decay=group["weight_decay"],
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-        )
-        if heavy:
-            for param, buffer in zip(params, momenta, strict=True):
-                self.state[param] = {"momentum_buffer": buffer}
+    def initial_state(self, name: str, param: Tensor, group: dict[str, Any]) -> None:
+        """None: the first velocity is the gradient itself."""
+
+    @staticmethod
+    def update(
+        ops: Any,
+        p: Any,
+        g: Any,
+        velocity: Any,
+        *,
+        lr: Any,
+        momentum: Any,
+        dampening: Any,
+        weight_decay: Any,
+        nesterov: bool,
+        maximize: bool,
+    ) -> tuple[Any, Any]:
+        """One step of one parameter: the formula that the class describes."""
+        if maximize:
+            g = -g
+        if not is_zero(weight_decay):
+            g = g + p * weight_decay
+        if is_zero(momentum):
+            return p - g * lr, velocity
+        velocity = g if velocity is None else velocity * momentum + g * (1 - dampening)
+        return p - (g + velocity * momentum if nesterov else velocity) * lr, velocity

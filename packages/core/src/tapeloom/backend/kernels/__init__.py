@@ -21,7 +21,6 @@ from tapeloom.backend.kernels.loss import Loss
 from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
-from tapeloom.backend.kernels.optimizer import Optimizer
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.window import Window
@@ -43,7 +42,6 @@ class ArrayKernels(
     Loss,
     Embedding,
     Random,
-    Optimizer,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 

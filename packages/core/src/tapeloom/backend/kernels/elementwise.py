@@ -69,7 +69,7 @@ class Elementwise(Direct):
     def logaddexp(self: Any, x: Array, y: Array) -> Array:
         if not self.dtype_of(x).is_complex:
             return self.xp.logaddexp(x, y)
-        ahead = x.real >= y.real
+        ahead = self.real(x) >= self.real(y)
         top, below = self.where(ahead, x, y), self.where(ahead, y, x)
         gap = self.where(x == y, self.zero_like(x), below - top)  # keeps inf - inf away
         return top + self.log1p(self.exp(gap))

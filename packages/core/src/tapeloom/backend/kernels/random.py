@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeloom.dtypes import DType
-    from tapeloom.op.parameter import Number
+    from tapeloom.op.parameter import Number, Word
 
 Array = Any
 
@@ -44,7 +44,7 @@ class Random:
             state = step(*state)
         return state
 
-    def random_words(self, seed: Number, offset: Number, n: int) -> Array:
+    def random_words(self, seed: Word, offset: Word, n: int) -> Array:
         """``n`` words of the stream of ``seed``, from block ``offset``: ints or uint64 scalars, which may be traced."""
         xp = self.xp
         # Arrays of one element, not scalars: NumPy warns when a scalar wraps around.
@@ -116,7 +116,7 @@ class Random:
         p = xp.where(p > 0, xp.minimum(p, xp.ones_like(p)), xp.zeros_like(p))
         return xp.astype(xp.round(p * 2.0**32), xp.int64)
 
-    def integers_from_words(self, words: Array, low: Number, span: Number, wide: bool) -> Array:
+    def integers_from_words(self, words: Array, low: Word, span: Word, wide: bool) -> Array:
         """int64 numbers in [low, low + span), the settings being those of ``host_random.integer_range``.
 
         A number is the upper half of word * span, from one word or, if ``wide``, from two.

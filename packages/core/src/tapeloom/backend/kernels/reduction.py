@@ -77,12 +77,13 @@ class Reduction:
         # PyTorch divides by max(0, n - correction), which gives nan or inf for too few elements
         free = count - correction
         complex = self.dtype_of(x).is_complex
-        squares = centred.real * centred.real + centred.imag * centred.imag if complex else centred * centred
+        real, imag = (self.real(centred), self.imag(centred)) if complex else (centred, None)
+        squares = real * real if imag is None else real * real + imag * imag
         total = self.sum(squares, dim, keepdim)
         return total / free if free > 0 else total * float("nan")
 
     def logsumexp(self: Any, x: Array, dim: Dims, keepdim: bool) -> Array:
-        top = self.amax(x.real if self.dtype_of(x).is_complex else x, dim, True)
+        top = self.amax(self.real(x) if self.dtype_of(x).is_complex else x, dim, True)
         top = self.where(self.isfinite(top), top, self.zero_like(top))  # keeps inf - inf away
         total = self.log(self.sum(self.exp(x - top), dim, True)) + top
         return total if keepdim else self.squeeze(total, dim)

@@ -10,7 +10,7 @@ import numpy as np
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError, UnsupportedError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import INF, built, dims_of, folded, matrix_product
-from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, EVERY, INEXACT, NUMBERS, case, fails, row
 
 
 def _product(x: Any, y: Any) -> Any:

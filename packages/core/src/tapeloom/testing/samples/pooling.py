@@ -208,7 +208,7 @@ fails("adaptive_avg_pool2d", [PLANE, (2, -1)], ArgumentError, "adaptive_avg_pool
 fails("adaptive_avg_pool2d", [PLANE, (1, 2, 3)], ArgumentTypeError, "adaptive_avg_pool2d: output_size must be one int or two, got (1, 2, 3).")
 fails("adaptive_avg_pool2d", [PLANE, 2.5], ArgumentTypeError, "adaptive_avg_pool2d: output_size must be an int, got 2.5 of type float.")
 fails("adaptive_avg_pool3d", [SOLID, 1], DTypeError,
-      "adaptive_avg_pool3d: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.", dtypes.int64)
+      "adaptive_avg_pool3d: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 
 # what all of them refuse
 
