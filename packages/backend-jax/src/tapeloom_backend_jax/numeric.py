@@ -34,7 +34,7 @@ class Numeric:
         return lax.complex(*jnp.broadcast_arrays(real.astype(part), imag.astype(part)))
 
     def view_as_complex(self: Any, x: Array) -> Array:
-        return self.complex(x[..., 0], x[..., 1])  # type: ignore[no-any-return]
+        return self.complex(x[..., 0], x[..., 1])
 
     def _precision(self) -> Any:
         """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""
