@@ -130,43 +130,26 @@ def test_a_second_run_compiles_nothing(compilations: Count) -> None:
 
 def test_settings_that_python_calls_equal_have_programs_of_their_own() -> None:
     x = jnp.ones((), jnp.float64)
-    text = compiled(
-        "text", lambda x, value: x + len(f"{value!r}") if value else x - len(f"{value!r}"), [OPERAND, VALUE]
-    )
+
+    def decides(x: Any, value: Any) -> Any:
+        return x + len(repr(value)) if value else x - len(repr(value))
+
+    text = compiled("decides", decides, [OPERAND, VALUE])
     for value in (1, 1.0, True, 0.0, -0.0, 0, False):
         length = len(repr(value))
         assert float(text(x, value)) == (1 + length if value else 1 - length), value
 
 
 def test_typed_keys_differ_where_types_or_signs_do() -> None:
-    values = [
-        1,
-        1.0,
-        True,
-        0,
-        0.0,
-        -0.0,
-        False,
-        1j,
-        complex(-0.0, 1),
-        (1, 2),
-        (1.0, 2),
-        (True, 2),
-        [1, 2],
-        "1",
-        None,
-        float("nan"),
-    ]
+    values = [1, 1.0, True, 0, 0.0, -0.0, False, 1j, complex(-0.0, 1)]
+    values += [(1, 2), (1.0, 2), (True, 2), [1, 2], "1", None, float("nan")]
     keys = [typed(value) for value in values]
     assert len(set(keys)) == len(values)
     assert typed(float("nan")) == typed(float("nan"))
 
 
 def test_parameters_say_what_is_an_operand() -> None:
-    by_name = dict(
-        zip([p.name for p in REGISTRY["leaky_relu"].parameters], sorts(REGISTRY["leaky_relu"].parameters), strict=True)
-    )
-    assert by_name == {"input": "operand", "negative_slope": "value"}
+    assert sorts(REGISTRY["leaky_relu"].parameters) == ["operand", "value"]
     assert sorts(REGISTRY["sum"].parameters) == ["operand", "setting", "setting"]  # the dtype is not handed to kernels
     assert sorts(REGISTRY["slice_get"].parameters) == ["operand", "value"]
     assert sorts(parameters_of(ArrayKernels.integers_from_words, skip=1)) == ["operand", "value", "value", "setting"]

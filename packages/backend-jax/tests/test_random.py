@@ -48,9 +48,8 @@ def test_compiled_words(backend: Any, seed: int, offset: int) -> None:
     for n in (0, 1, 8, 1001):
         compiled = backend.call("random_words", np.uint64(seed), np.uint64(offset), n)
         assert (np.asarray(compiled) == native_words(np, seed, offset, n)).all()
-        assert (
-            np.asarray(backend.random_words(seed, offset, n, tl.device("xla:0"))) == native_words(np, seed, offset, n)
-        ).all()
+        drawn = backend.random_words(seed, offset, n, tl.device("xla:0"))
+        assert (np.asarray(drawn) == native_words(np, seed, offset, n)).all()
 
 
 def test_accelerators_compile_the_sizes_that_come_again(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:

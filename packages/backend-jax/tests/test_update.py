@@ -74,12 +74,8 @@ def test_states_keep_their_own_dtype(backend: Any) -> None:
     import jax.numpy as jnp
 
     params = [jnp.ones(3, "bfloat16")]
-    new_params, new_held = backend.update(
-        "sgd",
-        sgd,
-        [params, params, [jnp.ones(3)]],
-        {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.0, "nesterov": False},
-    )
+    settings = {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.0, "nesterov": False}
+    new_params, new_held = backend.update("sgd", sgd, [params, params, [jnp.ones(3)]], settings)
     assert (new_params[0].dtype, new_held[0].dtype) == ("bfloat16", "float64")
 
 
@@ -119,10 +115,10 @@ def test_a_number_that_is_decided_upon_is_compiled_for(
 
 def test_a_rate_in_an_array(backend: Any, compilations: Callable[[Callable[[], Any]], int]) -> None:
     params, grads, held = columns("float32", 3)
+    rates = {lr: backend.scalar(lr, tl.float64, XLA) for lr in (0.5, 0.25)}
 
     def run(lr: float) -> Any:
-        rate = backend.scalar(lr, tl.float64, XLA)
-        settings = {"lr": rate, "momentum": 0.9, "weight_decay": 0.0, "nesterov": False}
+        settings = {"lr": rates[lr], "momentum": 0.9, "weight_decay": 0.0, "nesterov": False}
         return backend.update("sgd", sgd, [params, grads, held], settings)[0][0]
 
     made = run(0.5)

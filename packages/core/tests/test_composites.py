@@ -38,11 +38,15 @@ class Kernels:
         inner = self.sin(x)
         return (inner + y, inner * y), (("anything", inner), None)
 
+    @composed
+    def trial_cube(self: Any, x: Any) -> Any:
+        return x * x * x
+
 
 @pytest.fixture
 def ops():
     """Two composites, and their texts among the shared kernels."""
-    for name in ("trial_weighted", "_trial_helper", "trial_pair"):
+    for name in ("trial_weighted", "_trial_helper", "trial_pair", "trial_cube"):
         setattr(ArrayKernels, name, getattr(Kernels, name))
 
     @primitive(composite=True)
@@ -53,8 +57,12 @@ def ops():
     def trial_pair(input: Tensor, other: Tensor) -> Pair:  # noqa: F821
         """Two results."""
 
+    @primitive(composite=True, complex="analytic")
+    def trial_cube(input: Tensor) -> Tensor:  # noqa: F821
+        """The third power."""
+
     yield OPS
-    for name in ("trial_weighted", "_trial_helper", "trial_pair"):
+    for name in ("trial_weighted", "_trial_helper", "trial_pair", "trial_cube"):
         delattr(ArrayKernels, name)
         REGISTRY.pop(name, None)
         OPS.__dict__.pop(name, None)
@@ -91,6 +99,13 @@ def test_several_outputs_and_an_opaque_residual(ops):
     assert tl.allclose(x.grad, x.cos() * y) and tl.allclose(y.grad, x.sin())
     assert gradcheck(lambda x, y: tuple(ops.trial_pair(x, y)), [x, y])
     assert gradgradcheck(lambda x, y: tuple(ops.trial_pair(x, y)), [x, y])
+
+
+def test_complex_numbers_are_conjugated_once(ops):
+    x = tl.tensor([1 + 2j, 3j], requires_grad=True)
+    ops.trial_cube(x).backward(tl.tensor([1 + 0j, 1j]))
+    assert x.grad.tolist() == [-9 - 12j, -27j]  # g * conj(3 x**2)
+    assert gradgradcheck(ops.trial_cube, [tl.tensor([1 + 2j, 3j], dtype=tl.complex128, requires_grad=True)])
 
 
 def test_half_types_are_computed_in_float32_and_rounded_once(ops):

@@ -200,7 +200,7 @@ class JaxBackend(Backend):
         program = self._op_programs.get(key)
         if program is None:
             program = super().kernel_for(op, dtype)  # half types are widened and rounded inside
-            if hasattr(self.kernels, op.name):
+            if not self.lacks(op.name):
                 program = compiled(op.name, program, sorts(op.parameters))
             program = self._op_programs[key] = self._hosted.kernel(op, dtype, program)
         return program

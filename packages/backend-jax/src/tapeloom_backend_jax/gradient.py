@@ -31,7 +31,7 @@ class Gradient:
 
     def __init__(self, plan: OpPlan, dtype: DType, backend: Backend) -> None:
         op = plan.op
-        kernels = backend.kernels
+        kernels = backend.completed
         half = dtype.half and not op.dtype_rule.moves
         conjugated = dtype.is_complex and op.dtype_rule.complex == "analytic" and not op.derived
         flat = [entry for given in plan.need for entry in (given if type(given) is tuple else (given,))]
@@ -101,9 +101,7 @@ def derived(plan: OpPlan, kernels: Any, g: Any, kept: Any) -> list[Any]:
         name for name, need in zip(op.inputs, plan.need, strict=True) if (any(need) if type(need) is tuple else need)
     ]
     parts = g if op.outputs is not None else [g]
-    reached = [
-        place for place, part in enumerate(parts) if part is not None
-    ]  # only outputs that a gradient came back to
+    reached = [place for place, part in enumerate(parts) if part is not None]  # of the outputs, perhaps some alone
 
     def forward(*given: Any) -> list[Array]:
         every = values | dict(zip(wanted, given, strict=True))

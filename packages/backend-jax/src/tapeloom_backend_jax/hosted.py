@@ -41,11 +41,10 @@ class Found:
 
     def among(self, values: tuple[Any, ...]) -> bool:
         """Whether one of the arguments, or of a list among them, is such an array."""
-        references = self._references
-        if not references:
+        if not self._references:
             return False
-        flat = [item for value in values for item in (value if type(value) is list else (value,))]
-        return any(id(item) in references for item in flat)
+        each = (item for value in values for item in (value if type(value) is list else (value,)))
+        return any(id(item) in self._references for item in each)
 
 
 class Hosted:

@@ -30,6 +30,15 @@ class Numeric:
             return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
         return x * 0.5 * lax.erfc(x * -ROOT_HALF)
 
+    # JAX's arrays have no memory to look at as another dtype
+
+    def complex(self: Any, real: Array, imag: Array) -> Array:
+        part = self.native(self.dtype_of(real).complex.real)  # half types have no complex counterpart
+        return lax.complex(*jnp.broadcast_arrays(real.astype(part), imag.astype(part)))
+
+    def view_as_complex(self: Any, x: Array) -> Array:
+        return self.complex(x[..., 0], x[..., 1])
+
     def _precision(self) -> Any:
         """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""
         return lax.Precision.HIGHEST if _config.jax_default_matmul_precision is None else None

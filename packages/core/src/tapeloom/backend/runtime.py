@@ -197,7 +197,7 @@ class Backend:
 
         PyTorch's gradient is the conjugate of the derivative, so that of f is ``conj(rule(conj(g)))``.
         """
-        if plan.op.dtype_rule.complex != "analytic":
+        if plan.op.dtype_rule.complex != "analytic" or plan.op.derived:  # the ops of a text conjugate for themselves
             return plan.run(g, node.kept, node.edges, self.completed)
         conj = self.completed.conj
         return [

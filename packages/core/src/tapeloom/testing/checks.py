@@ -224,7 +224,10 @@ def check_gradient(row: Row, order: int, device: Any, most: int | None = None) -
 
 
 def check_partial_gradients(row: Row, device: Any) -> None:
-    """Each input's gradient is the same whether it alone needs one or all do."""
+    """Each input's gradient is the same whether it alone needs one or all do.
+
+    But for the last places: a compiler may fuse the same steps in another way where it computes more of them.
+    """
     for case, dtype in gradient_cases(row, 1):
         function, tensors = function_of(case, device, dtype)
         if len(tensors) < 2:
@@ -235,7 +238,9 @@ def check_partial_gradients(row: Row, device: Any) -> None:
             if alone is None or whole[number] is None:
                 assert alone is whole[number], f"{case} on {device}: input {number} gets a gradient only beside others."
                 continue
-            assert np.array_equal(alone, whole[number], equal_nan=True), (
+            fine = 8 * np.finfo(alone.dtype).eps
+            largest = np.abs(alone, where=np.isfinite(alone), out=np.zeros(alone.shape)).max(initial=0.0)
+            assert np.allclose(alone, whole[number], rtol=fine, atol=fine * largest, equal_nan=True), (
                 f"{case} on {device}: the gradient of input {number} differs when it alone needs one:\n"
                 f"{alone}\nagainst\n{whole[number]}"
             )
