@@ -18,9 +18,6 @@ _config: Any = jax.config
 class Numeric:
     """Overrides of shared kernels; stands before ArrayKernels among the bases of the kernels."""
 
-    def complex(self, real: Array, imag: Array) -> Array:
-        return lax.complex(*jnp.broadcast_arrays(real, imag))
-
     def erf(self, x: Array) -> Array:
         return lax.erf(x)
 
