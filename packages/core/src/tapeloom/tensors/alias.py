@@ -72,8 +72,8 @@ def related(tensor: Tensor) -> bool:
     if extra is None:
         return False
     if extra.base is not None:
-        if not _held_alone(extra):
-            return True
+        if not _held_alone(extra) or any(op is not None and op.write is None for op, _ in extra.path):
+            return True  # a view that cannot be written through refuses writes also where it is alone
         # what it was taken from is gone but for this reference, as after ``p.data = p.data * 0.9``
         others = [view for weak in extra_of(extra.base).views if (view := weak()) is not None and view is not tensor]
         if others:
