@@ -158,8 +158,9 @@ def test_nodes_are_called_by_the_op():
     assert repr((x * x).grad_fn) == "<MultiplyBackward>"
 
 
-def test_the_whole_of_autograd():
-    assert set(tl.autograd.__all__) == {"backward", "grad"}
+def test_there_is_no_forward_mode():
+    assert not {"forward_ad", "functional"} & set(tl.autograd.__all__)
+    assert not any(hasattr(tl, name) for name in ("func", "vmap"))
 
 
 # random numbers

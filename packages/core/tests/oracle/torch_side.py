@@ -14,7 +14,7 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias full_of zeros_of zero_of place reduce_to swap_last slice unslice slice_put select_column masked_scale relu_backward "
+    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
@@ -33,11 +33,14 @@ LAYERS = {
 }
 #: rows that PyTorch spells otherwise
 SPELLED: dict[str, Any] = {
-    "op equal": torch.eq,
-    "op cross_entropy": lambda x, t, w, ignore, kind, smooth: F.cross_entropy(
+    "cross_entropy_rows": lambda x, t, w, ignore, kind, smooth: F.cross_entropy(
         x, t, w, ignore_index=ignore, reduction=kind, label_smoothing=smooth
     ),
-    "op embedding": lambda weight, indices, padding: F.embedding(indices, weight, padding),
+    "embedding_rows": lambda weight, indices, padding: F.embedding(indices, weight, padding),
+    "nll_loss_rows": lambda x, t, w, ignore, kind: F.nll_loss(x, t, w, ignore_index=ignore, reduction=kind),
+    "logits_loss": lambda x, t, w, positive, kind: F.binary_cross_entropy_with_logits(
+        x, t, w, reduction=kind, pos_weight=positive
+    ),
     "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
@@ -59,8 +62,8 @@ SPELLED: dict[str, Any] = {
     "norm": lambda x, p=2, dim=None, keepdim=False: torch.norm(x, p, dim, keepdim),
     "cast": lambda x, dtype: x.to(dtype),
     "constant_pad": lambda x, pad, value=0: F.pad(x, pad, value=value),
-    "reshape": lambda x, *size, **kw: torch.reshape(
-        x, kw.get("size", size[0] if size and not isinstance(size[0], int) else size)
+    "reshape": lambda x, *shape, **kw: torch.reshape(
+        x, kw.get("shape", shape[0] if shape and not isinstance(shape[0], int) else shape)
     ),
     "expand": lambda x, *size: x.expand(*size),
     "squeeze": lambda x, *dims, **kw: torch.squeeze(x, *(dims or kw.values())),
@@ -192,6 +195,8 @@ def spelling(row: Row) -> Any:
         return None
     if name in SPELLED:
         return SPELLED[name]
+    if name.startswith("linalg."):
+        return getattr(torch.linalg, name.removeprefix("linalg."))
     for home in (F, torch) if name in LAYERS else (torch, F):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)

@@ -325,7 +325,13 @@ asinh.gradient(input=lambda g, input, ops: g * ops.rsqrt(input * input + 1))
 @op(gives="float", complex="analytic", aliases=("arccosh",), inplace=True)
 def acosh(input: Tensor) -> Tensor:
     """The inverse of ``cosh``; nan below 1."""
-acosh.gradient(input=lambda g, input, ops: g * (ops.rsqrt(input - 1) * ops.rsqrt(input + 1)))  # also left of 0
+acosh.gradient(
+    input=lambda g, input, input_dtype, ops: (
+        g * (ops.rsqrt(input - 1) * ops.rsqrt(input + 1))  # of one root, the sign would be wrong left of 0
+        if input_dtype.is_complex
+        else g * ops.rsqrt(input * input - 1)
+    )
+)
 
 
 @op(gives="float", complex="analytic", aliases=("arctanh",), inplace=True)

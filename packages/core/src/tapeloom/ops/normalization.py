@@ -61,7 +61,7 @@ def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: An
     _check_last(op.name, input, normalized_shape, weight=weight)
 
 
-@op(takes="floating", composite=True, prepare=_rms_eps, check=_rms_fits, method=False)
+@op(takes="inexact", complex="analytic", composite=True, prepare=_rms_eps, check=_rms_fits, method=False)
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
