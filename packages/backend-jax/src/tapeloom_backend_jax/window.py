@@ -170,6 +170,7 @@ class Window:
         count_include_pad: bool,
         divisor_override: int | None,
     ) -> Array:
+        # the transpose of the sums above: no write for each element of the kernel
         def forward(x: Array) -> Array:
             return self.avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
