@@ -234,8 +234,8 @@ class Backend:
         ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
         of parameters, one of gradients, and one for each state. An entry of a state may be None; None that comes back leaves
         the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where all are Python's and the
-        dtype is no half type, a kernel ``fused_<name>(*arrays, **settings)`` stands for the formula. A backend that compiles
-        makes one program of all of it.
+        dtype is no half type (or ``half_kernels`` names it), a kernel ``fused_<name>(*arrays, **settings)`` stands for the
+        formula. A backend that compiles makes one program of all of it.
         """
         kernel = f"fused_{name}"
         if not self.dtype_of(arrays[0][0]).half or kernel in self.half_kernels:

@@ -8,71 +8,17 @@ A layer is a `Module`: parameters made in `__init__`, one formula in `forward`. 
 core's, so no layer knows of them.
 """
 
-from . import functional, init, utils
-from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
-from .layers import (
-    GELU,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Conv2d,
-    CrossEntropyLoss,
-    Dropout,
-    Embedding,
-    Flatten,
-    Identity,
-    L1Loss,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    LogSoftmax,
-    MaxPool2d,
-    MSELoss,
-    NLLLoss,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-    Unflatten,
-)
-from .module import Module
-from .parameter import Buffer, Parameter
-
-__all__ = [
-    "GELU",
-    "AvgPool2d",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "Buffer",
-    "Conv2d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "Identity",
-    "L1Loss",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "MaxPool2d",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "NLLLoss",
-    "Parameter",
-    "ParameterDict",
-    "ParameterList",
-    "ReLU",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Tanh",
-    "Unflatten",
-    "functional",
-    "init",
-    "utils",
-]
+from . import functional as functional
+from . import init as init
+from . import utils as utils
+from .containers import *
+from .layers.activation import *
+from .layers.conv import *
+from .layers.dropout import *
+from .layers.embedding import *
+from .layers.linear import *
+from .layers.losses import *
+from .layers.norm import *
+from .layers.pool import *
+from .module import *
+from .parameter import *
