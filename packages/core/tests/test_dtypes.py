@@ -70,7 +70,7 @@ def test_a_complex_dtype_has_the_facts_of_its_parts(kind):
 
 def test_real_and_complex_counterparts():
     assert [dtype.complex.name for dtype in dtypes.FLOATS] == ["complex64"] * 3 + ["complex128"]
-    assert [dtype.to_real() for dtype in dtypes.ALL] == [*dtypes.ALL[:10], tl.float32, tl.float64]
+    assert [dtype.to_real() for dtype in dtypes.ALL] == [*dtypes.ALL[:-2], tl.float32, tl.float64]
     with pytest.raises(DTypeError) as caught:
         tl.int32.to_complex()
     assert str(caught.value) == (

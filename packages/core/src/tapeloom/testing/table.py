@@ -17,6 +17,7 @@ from tapeloom.testing.inputs import Input, draw, inputs_in, mapped, seed_of
 FLOATS: tuple[DType, ...] = dtypes.FLOATS
 INTEGERS: tuple[DType, ...] = dtypes.INTEGERS
 NUMBERS: tuple[DType, ...] = (*INTEGERS, *FLOATS)
+SIGNED: tuple[DType, ...] = tuple(dtype for dtype in NUMBERS if dtype.is_signed)
 ALL: tuple[DType, ...] = (dtypes.bool_, *INTEGERS, *FLOATS)
 COMPLEX: tuple[DType, ...] = dtypes.COMPLEXES
 INEXACT: tuple[DType, ...] = (*FLOATS, *COMPLEX)
@@ -221,7 +222,7 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
 
     ``cast``, the dtype among the arguments, and ``first``, that of the first tensor, are resolved in ``checks``.
     ``same``: the promoted dtype. ``float``: integers and bool give float32. ``sum``: integers and bool give int64.
-    ``bool`` and ``int64``: always. ``real``: that of the parts of a complex dtype, else the same; ``real float``: also,
+    The name of a dtype: always that one. ``real``: that of the parts of a complex dtype, else the same; ``real float``: also,
     integers and bool give float32. ``complex``: the complex dtype that holds it. A DType: that one.
     """
     if isinstance(gives, DType):
@@ -232,16 +233,13 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
         return promoted.real
     if gives == "complex":
         return promoted.complex
-    if gives == "bool":
-        return dtypes.bool_
-    if gives == "int64":
-        return dtypes.int64
-    if promoted.inexact:
-        return promoted.real if gives == "real float" else promoted
     if gives in ("float", "real float"):
-        return dtypes.float32
+        kind = promoted.real if gives == "real float" else promoted
+        return kind if promoted.inexact else dtypes.float32
     if gives == "sum":
-        return dtypes.int64
+        return promoted if promoted.inexact else dtypes.int64
+    if gives in dtypes.BY_NAME:
+        return dtypes.BY_NAME[gives]
     raise ValueError(f"samples: unknown dtype rule {gives!r}.")
 
 

@@ -13,8 +13,8 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
-from tapeloom.testing.samples.elementwise import SIGNED, no_bool, unary
-from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
+from tapeloom.testing.samples.elementwise import no_bool, unary
+from tapeloom.testing.table import FLOATS, INEXACT, SIGNED, case, fails, row
 
 
 def activation(name: str, function: Callable[..., Any], *cases: Any, at: Any = None, **settings: Any) -> None:

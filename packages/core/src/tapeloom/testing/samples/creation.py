@@ -11,7 +11,7 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
 from tapeloom.testing.references import built, each
-from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
+from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 MADE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0, "maker": True}
 MOVED: dict[str, Any] = {"dtypes": EVERY, "budget": "exact"}
@@ -51,7 +51,7 @@ def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
     return np.array(values)
 
 
-row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=NUMBERS[1:]), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
+row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")

@@ -12,10 +12,21 @@ from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each, either
-from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, INTEGERS, NUMBERS, Row, case, fails, row
+from tapeloom.testing.table import (
+    ALL,
+    COMPLEX,
+    EVERY,
+    FLOATS,
+    INEXACT,
+    NUMBERS,
+    SIGNED,
+    Row,
+    case,
+    fails,
+    row,
+)
 
 Numbers = dict[Any, Any]
-SIGNED = NUMBERS[1:]
 
 
 def unary(
@@ -249,7 +260,7 @@ row(
     [T(0, 3), 0, 1],
     case(V([NAN, 0.0, 5.0]), 2.0, 1.0, expect=[NAN, 1.0, 1.0], only=FLOATS),
     reference=_clamped,
-    dtypes=(*INTEGERS[1:], *FLOATS),
+    dtypes=SIGNED,
     budget="exact",
     kinks=(-1, 0, 1),
 )
@@ -293,6 +304,6 @@ fails(
     "cast",
     [T(3), "float99"],
     DTypeError,
-    "dtype: 'float99' is not a tapeloom dtype. Give one of bool, uint8, int8, int16, int32, int64, float16, bfloat16, "
-    "float32, float64, complex64, complex128, as tapeloom.float32 or by name.",
+    f"dtype: 'float99' is not a tapeloom dtype. Give one of {', '.join(dtype.name for dtype in dtypes.ALL)}, "
+    "as tapeloom.float32 or by name.",
 )
