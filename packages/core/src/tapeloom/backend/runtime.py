@@ -233,14 +233,14 @@ class Backend:
 
         ``formula(kernels, *arrays_of_one, **settings)`` returns the new parameter and its new states. ``arrays`` holds a list
         of parameters, one of gradients, and one for each state. An entry of a state may be None; None that comes back leaves
-        the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where all are Python's and the
-        dtype is no half type (or ``half_kernels`` names it), a kernel ``fused_<name>(*arrays, **settings)`` stands for the
-        formula. A backend that compiles makes one program of all of it.
+        the state as it is. ``settings`` are bools, numbers, 0-d arrays, and tuples of these. Where ``name`` has no dot, all of
+        them are Python's, and a kernel ``fused_<name>(*arrays, **settings)``, if there is one, stands for the formula; for
+        half types only if ``half_kernels`` names it. A backend that compiles makes one program of all of it.
         """
         kernel = f"fused_{name}"
         if not self.dtype_of(arrays[0][0]).half or kernel in self.half_kernels:
             fused = getattr(self.kernels, kernel, None)
-            if fused is not None and not arrays_in(tuple(settings.values())):
+            if fused is not None:
                 return fused(*arrays, **settings)  # type: ignore[no-any-return]
         return self.run_formula(formula, arrays, settings)
 

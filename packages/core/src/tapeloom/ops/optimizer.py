@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tapeloom.backend.fallback import arrays_in
 from tapeloom.call.inplace import rebind
+from tapeloom.dtypes import REAL_NUMBERS
 from tapeloom.errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from tapeloom.tensors.alias import related
 from tapeloom.tensors.kind import Kind
-from tapeloom.tensors.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, make, read_array, write_array
 
 Column = list[Tensor | None]
 #: what one call updates: its kind, the number of its step, and the positions of its parameters, None for all
@@ -24,7 +26,7 @@ def update_parameters(
     formula: Callable[..., Any],
     params: list[Tensor],
     grads: list[Tensor],
-    states: Mapping[str, Column],
+    states: Mapping[str, Column | None],
     settings: Mapping[str, Any],
     *,
     steps: list[float] | None = None,
@@ -39,7 +41,7 @@ def update_parameters(
         params: the parameters; two that share their values are updated one after the other.
         grads: a gradient for each.
         states: for each name of the state a tensor for each parameter. Where there is none yet stands None, which a new
-            tensor replaces if the formula gives one.
+            tensor replaces if the formula gives one; None for the whole list is a state that this step does not use.
         settings: bools, numbers, 0-d tensors, and tuples of these. A tensor is never read back to the host.
         steps: the number of this step for each parameter, which the formula gets as ``step``.
         fused: the backend's kernel ``fused_<fused>``, if it has one, computes what the formula does; all states then have
@@ -49,82 +51,94 @@ def update_parameters(
     """
     if not params:
         return
+    same_shapes = bool(fused)
     values = dict(settings)
     for key, value in settings.items():
-        if type(value) not in _NUMBERS:
-            values[key] = _raw(name, key, value, params)
-    columns = list(states.values())
-    kernel = fused or f"{formula.__module__}.{formula.__qualname__}"  # with a dot: no backend has a fused kernel of it
+        if type(value) not in REAL_NUMBERS:
+            values[key] = raw = _raw(name, key, value, params)
+            if arrays_in(raw):
+                fused = ""  # such kernels take numbers
+    lists: list[Column | None] = [params, grads, *states.values()]  # type: ignore[list-item]
+    title = fused or f"{formula.__module__}.{formula.__qualname__}"  # with a dot: no backend has a fused kernel of it
     groups: list[Group] = [(params[0].kind, steps[0] if steps else None, None)]
-    if not _is_one_group(params, grads, columns, steps, bool(fused)):
-        _check(name, params, grads, states, bool(fused))
-        groups = _groups(params, columns, steps)
+    arrays = _arrays_of_one_group(lists, steps, same_shapes)
+    if arrays is None:
+        _check(name, params, grads, states, same_shapes)
+        groups = _groups(params, [column for column in lists[2:] if column is not None], steps)
     for kind, step, positions in groups:
-        lists: list[Any] = [params, grads, *columns]
-        if positions is not None:
-            lists = [[tensors[i] for i in positions] for tensors in lists]
+        part = lists
+        if arrays is None or positions is not None:
+            part = [tensors and [tensors[i] for i in positions or ()] for tensors in lists]
+            arrays = [_arrays(tensors, len(positions or ())) for tensors in part]
         given = values if step is None else {**values, "step": step}
-        new = kind.backend.update(kernel, formula, [_arrays(tensors) for tensors in lists], given)
-        for tensors, arrays in zip((lists[0], *lists[2:]), new, strict=True):
-            _assign(tensors, arrays, kind)
-        if positions is not None:
-            for column, part in zip(columns, lists[2:], strict=True):
-                for i, state in zip(positions, part, strict=True):
-                    column[i] = state
+        new = kind.backend.update(title, formula, arrays, given)
+        for tensors, results in zip((part[0], *part[2:]), new, strict=True):
+            if tensors is not None:
+                _assign(tensors, results, kind)
+        for i, position in enumerate(positions or ()):
+            for column, tensors in zip(lists[2:], part[2:], strict=True):
+                if column is not None and tensors is not None:
+                    column[position] = tensors[i]
 
 
-def _arrays(tensors: Column) -> list[Any]:
-    if tensors[0] is None:  # then all are: see ``_groups``
-        return [None] * len(tensors)
+def _arrays(tensors: Column | None, count: int) -> list[Any]:
+    if tensors is None or tensors[0] is None:  # then all are: see ``_groups``
+        return [None] * count
     return list(map(read_array, tensors))  # type: ignore[arg-type]
 
 
 def _assign(tensors: Column, arrays: Sequence[Any], kind: Kind) -> None:
-    """Give each tensor its new value; None leaves it as it is, and where there was no tensor a new one begins."""
-    for position, array in enumerate(arrays):
-        tensor = tensors[position]
+    """Give each tensor its new value; None leaves it as it is, and where there were no tensors new ones begin."""
+    if tensors[0] is None:
+        tensors[:] = [None if array is None else make(array, kind) for array in arrays]
+        return
+    for tensor, array in zip(tensors, arrays, strict=True):
         if array is None:
             continue
-        if tensor is None:
-            tensors[position] = make(array, kind)
+        if tensor.extra is None:  # type: ignore[union-attr]  # as in ``rebind``, without a call for each
+            write_array(tensor, array)  # type: ignore[arg-type]
         else:
-            rebind(tensor, array)
+            rebind(tensor, array)  # type: ignore[arg-type]
 
 
-def _is_one_group(
-    params: list[Tensor], grads: list[Tensor], columns: list[Column], steps: list[float] | None, same_shapes: bool
-) -> bool:
-    """Whether all fits and one call can update it, as usual: a quick test that spares the two below."""
-    kind = params[0].kind
-    if steps is not None and steps.count(steps[0]) != len(params):
-        return False
+def _arrays_of_one_group(
+    lists: Sequence[Column | None], steps: list[float] | None, same_shapes: bool
+) -> list[Any] | None:
+    """The arrays of ``lists``, where all fits and one call can update them, as usual: else None, and a longer look tells."""
+    params: Any = lists[0]
+    count, kind = len(params), params[0].kind
+    if steps is not None and steps.count(steps[0]) != count:
+        return None
     for param in params:
         if param.kind is not kind or param.extra is not None:
-            return False
-    shapes = [param.shape for param in params]
-    every: list[Sequence[Any]] = [grads, *columns]
-    for column in every:
-        if len(column) != len(params):
-            return False
-        if column[0] is None:
+            return None
+    arrays = _arrays(params, count)
+    found, shapes = [arrays], [array.shape for array in arrays]
+    for column in lists[1:]:
+        arrays = [None] * count
+        if column is not None:
+            if len(column) != count:
+                return None
+            absent = column[0] is None
             for state in column:
-                if state is not None:
-                    return False
-            continue
-        for state in column:
-            if state is None or state.kind is not kind:
-                return False
-        if (same_shapes or column is grads) and [state.shape for state in column] != shapes:
-            return False
-    return True
+                if (state is not None) if absent else state is None or state.kind is not kind:
+                    return None
+            if not absent:
+                arrays = _arrays(column, count)
+                if (same_shapes or len(found) == 1) and [array.shape for array in arrays] != shapes:
+                    return None
+        found.append(arrays)
+    return found
 
 
 def _check(
-    name: str, params: list[Tensor], grads: list[Tensor], states: Mapping[str, Column], same_shapes: bool
+    name: str, params: list[Tensor], grads: list[Tensor], states: Mapping[str, Column | None], same_shapes: bool
 ) -> None:
     """Raise an error unless there is an entry for each parameter, on its device, in its dtype and (mostly) its shape."""
-    columns: dict[str, Sequence[Tensor | None]] = {"gradients": grads, **states}
+    columns: dict[str, Sequence[Tensor | None] | None] = {"gradients": grads, **states}
     for what, column in columns.items():
+        if column is None:
+            continue
         if len(column) != len(params):
             raise ArgumentError(
                 f"{name}: {len(params)} parameters and {len(column)} {what} were given. Give one for each."
@@ -168,9 +182,6 @@ def _groups(params: list[Tensor], columns: list[Column], steps: list[float] | No
 
 
 # settings
-
-
-_NUMBERS = (float, bool, int)
 
 
 def _raw(name: str, key: str, value: Any, params: list[Tensor]) -> Any:

@@ -243,31 +243,31 @@ class Optimizer:
 
     def _update_group(self, group: Group, params: list[Tensor], grads: list[Tensor]) -> None:
         """Updates the parameters of a group that have gradients, and their state."""
-        states = [self.state.get(param, {}) for param in params]
+        unused = [name for name, setting in self.only_if.items() if is_zero(group[setting])]
+        states = [] if len(unused) == len(self.slots) else [self.state.get(param, {}) for param in params]
         settings, steps = self.settings(group, states)
-        columns: dict[str, list[Tensor | None]] = {}
-        new: list[tuple[str, int]] = []
+        columns: dict[str, list[Tensor | None] | None] = {}
+        new: list[tuple[dict[str, Any], list[Tensor | None], str, int]] = []
         for name in self._tensor_slots:
-            if name in self.only_if and is_zero(group[self.only_if[name]]):
-                columns[name] = [None] * len(params)
+            if name in unused:
+                columns[name] = None
                 continue
             columns[name] = column = [state.get(name) for state in states]
             for position, held in enumerate(column):
                 if held is None:
                     column[position] = self.initial_state(name, params[position], group)
-                    new.append((name, position))
+                    new.append((states[position], column, name, position))
         update_parameters(
             f"{type(self).__name__}.step", self.update, params, grads, columns, settings,
             steps=steps if self._takes_step else None, fused=self.fused,
         )  # fmt: skip
         for state, step in zip(states, steps, strict=False):  # there are none where steps are not counted
             state["step"] = step
-        for name, position in new:
-            if (tensor := columns[name][position]) is not None:
-                states[position][name] = tensor
-        for param, state in zip(params, states, strict=True):
-            if state:
-                self.state[param] = state
+        for state, column, name, position in new:
+            if (tensor := column[position]) is not None:
+                state[name] = tensor
+        if states:
+            self.state.update((param, state) for param, state in zip(params, states, strict=True) if state)
 
     # -- state
 
