@@ -10,11 +10,9 @@
 An optimizer is a class with the names of its state and one formula, which updates one parameter; see `Optimizer`.
 """
 
-from . import lr_scheduler
-from .adam import Adam, AdamW
-from .arguments import is_zero
-from .optimizer import Optimizer
-from .rmsprop import RMSprop
-from .sgd import SGD
-
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "is_zero", "lr_scheduler"]
+from . import lr_scheduler as lr_scheduler
+from .adam import *
+from .arguments import is_zero as is_zero
+from .optimizer import Optimizer as Optimizer
+from .rmsprop import *
+from .sgd import *

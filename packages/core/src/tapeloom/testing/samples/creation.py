@@ -93,11 +93,9 @@ def _converted(kind: Any) -> Callable[..., Any]:
     return lambda x, *rest, **named: each(convert)(x)
 
 
-KINDS = {"float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16", "char": "int8",
-    "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128"}
-for _name, _kind in KINDS.items():
-    _dtype = dtypes.as_dtype(_kind)
-    _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T(low=0, high=4) if _name == "byte" else T()]]
+for _dtype in dtypes.ALL:
+    _name = _dtype.method
+    _cases = [[V([[0, 1], [1, 0]])], [V(1)]] if _dtype.is_complex else [[T(3, 4, low=0, high=4)], [T() if _dtype.is_signed else T(low=0, high=4)]]
     row(_name, *_cases, [T(0, 3)], reference=_converted(_dtype), gives=_dtype, budget="rounded" if _dtype in FLOATS else "exact",
         dtypes=EVERY if _dtype.is_complex or _dtype is dtypes.bool_ else ALL,  # from complex to real numbers they warn
         grad=2 if _name == "double" else 0)
