@@ -43,9 +43,12 @@ def _calibrated() -> int:
 _ALONE = _calibrated()
 
 
+_OWN_AND_WRITEABLE = 0x0004 | 0x0400  # NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE: one attribute read instead of two
+
+
 def exclusive(arrays: list[Array]) -> list[bool]:
     """See ``Backend.exclusive``. Aliases, views, kept values and lent arrays all hold a reference, or own no memory."""
     return [
-        count == _ALONE and type(array) is np.ndarray and (flags := array.flags).owndata and flags.writeable
+        count == _ALONE and type(array) is np.ndarray and array.flags.num & _OWN_AND_WRITEABLE == _OWN_AND_WRITEABLE
         for count, array in zip(_references(arrays), arrays, strict=True)
     ]

@@ -6,7 +6,8 @@ The arithmetic is that of the optimizers' formulas with factors drawn together, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,15 @@ _held = threading.local()
 
 def _constants(params: Arrays, *values: float) -> Arrays:
     """0-d arrays, which NumPy takes up in half the time of Python's numbers."""
-    return [np.array(value, params[0].dtype) for value in values]
+    dtype = params[0].dtype
+    return [_constant(value, dtype) if value else np.array(value, dtype) for value in values]  # 0.0 == -0.0
+
+
+@lru_cache(maxsize=256)  # most are the same in every step
+def _constant(value: float, dtype: Any) -> Array:
+    array = np.array(value, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def _own(arrays: Arrays) -> Arrays:
@@ -77,7 +86,8 @@ class FusedOptimizers:
         """``momenta`` are all None in the first step, and come back as they are where ``momentum`` is 0."""
         sign = -1.0 if maximize else 1.0
         if not momentum:
-            rate, decay = _constants(params, -lr * sign, -lr * weight_decay)
+            (rate,) = _constants(params, -lr * sign)
+            decay = -lr * weight_decay
             results = []
             for param, grad, alone in zip(params, grads, exclusive(params), strict=True):
                 if param.size < _SMALL:  # made anew, which costs less than to overwrite it
@@ -85,7 +95,10 @@ class FusedOptimizers:
                     results.append(add(param, t + param * decay if weight_decay else t))
                     continue
                 new = param if alone else np.empty_like(param)
-                for out, p, g in _parts([new], [param], [grad]):
+                parts: Iterable[Sequence[Array]] = [(new, param, grad)]
+                if param.size > _PART:
+                    parts = _parts([new], [param], [grad])
+                for out, p, g in parts:
                     t = multiply(g, rate, _scratch(g))
                     if weight_decay:
                         t += p * decay

@@ -54,7 +54,7 @@ def update_parameters(
     same_shapes = bool(fused)
     values = dict(settings)
     for key, value in settings.items():
-        if type(value) not in REAL_NUMBERS:
+        if type(value) not in REAL_NUMBERS and not (type(value) is tuple and _NUMBERS.issuperset(map(type, value))):
             values[key] = raw = _raw(name, key, value, params)
             if arrays_in(raw):
                 fused = ""  # such kernels take numbers
@@ -182,6 +182,9 @@ def _groups(params: list[Tensor], columns: list[Column], steps: list[float] | No
 
 
 # settings
+
+
+_NUMBERS = frozenset(REAL_NUMBERS)
 
 
 def _raw(name: str, key: str, value: Any, params: list[Tensor]) -> Any:

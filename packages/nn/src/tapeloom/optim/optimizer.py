@@ -266,7 +266,7 @@ class Optimizer:
         for state, column, name, position in new:
             if (tensor := column[position]) is not None:
                 state[name] = tensor
-        if states:
+        if new or 1.0 in steps:  # the first step of some
             self.state.update((param, state) for param, state in zip(params, states, strict=True) if state)
 
     # -- state
