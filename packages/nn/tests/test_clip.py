@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import tapeloom as tl
@@ -72,3 +73,11 @@ def test_settings_that_are_refused():
     with pytest.raises(ArgumentError) as error:
         clip_grad_value_([], -1)
     assert str(error.value) == "clip_grad_value_: clip_value is -1; it must not be negative."
+
+
+def test_complex_gradients():
+    weight = tl.tensor([1 + 2j, 3.0], requires_grad=True)
+    weight.grad = tl.tensor([2 + 4j, 6.0])
+    total = nn.utils.clip_grad_norm_([weight], 1.0)
+    assert total.dtype is tl.float32 and total.item() == pytest.approx(56**0.5)
+    np.testing.assert_allclose(weight.grad.numpy(), np.array([2 + 4j, 6]) / 56**0.5, rtol=1e-6)

@@ -27,7 +27,7 @@ class Gradient:
     between two conjugations; here inside the program.
     """
 
-    __slots__ = ("passing", "program", "slots")
+    __slots__ = ("derived", "passing", "program", "slots")
 
     def __init__(self, plan: OpPlan, dtype: DType, backend: Backend) -> None:
         op = plan.op
@@ -41,12 +41,15 @@ class Gradient:
         self.passing = passing = frozenset(slot for slot, rule in plan.rules if single and _passes(rule.function))
 
         def rules(g: Array, *rest: Any) -> list[Array | None]:
-            *kept, sizes = rest
+            *kept, sizes, kind = rest
             if half:
                 g, kept = backend.widened(g), backend.widened(kept)
             if conjugated:
                 g = jax.tree.map(jnp.conj, g)
-            gradients = derived(plan, kernels, g, kept) if op.derived else plan.pull(g, tuple(kept), kernels)
+            if op.derived:  # on Tensors, here too: JAX's own derivatives differ from ours at kinks
+                gradients = plan.derived(g, tuple(kept), kind)
+            else:
+                gradients = plan.pull(g, tuple(kept), kernels)
             results: list[Array | None] = []
             for slot, size in zip(slots, sizes, strict=True):
                 gradient = gradients[slot]
@@ -62,7 +65,8 @@ class Gradient:
         by_name = dict(zip([p.name for p in op.parameters if p.passed], sorts(op.parameters), strict=True))
         by_name |= dict.fromkeys(("out", *op.residuals), OPERAND)
         kept_sorts = [by_name.get(name, SETTING) for name in op.layout]  # <input>_shape and <input>_dtype are settings
-        self.program = compiled(f"{op.name}_gradient", rules, [OPERAND, *kept_sorts, SETTING])
+        self.program = compiled(f"{op.name}_gradient", rules, [OPERAND, *kept_sorts, SETTING, SETTING])
+        self.derived = op.derived
 
     def __call__(self, node: Node, g: Array) -> list[tuple[Node, Array]]:
         edges: Any = node.edges
@@ -81,44 +85,13 @@ class Gradient:
         if not work:
             return [(edges[slot], g) for slot in slots]
         pairs = []
-        for slot, size, gradient in zip(slots, sizes, self.program(g, *node.kept, tuple(sizes)), strict=True):
+        kind = edges[slots[0]].kind if self.derived else None
+        for slot, size, gradient in zip(slots, sizes, self.program(g, *node.kept, tuple(sizes), kind), strict=True):
             if gradient is not None:
                 pairs.append((edges[slot], gradient))
             elif size is None and slot in passing:
                 pairs.append((edges[slot], g))
         return pairs
-
-
-def derived(plan: OpPlan, kernels: Any, g: Any, kept: Any) -> list[Any]:
-    """The gradient, one an edge, of a composite that has no rules: JAX differentiates the kernel's text.
-
-    For complex numbers JAX's product with the derivative is not conjugated, as PyTorch's is.
-    """
-    op = plan.op
-    values = dict(zip(op.layout, kept, strict=True))
-    names = [p.name for p in op.parameters if p.passed]
-    wanted = [
-        name for name, need in zip(op.inputs, plan.need, strict=True) if (any(need) if type(need) is tuple else need)
-    ]
-    parts = g if op.outputs is not None else [g]
-    reached = [place for place, part in enumerate(parts) if part is not None]  # of the outputs, perhaps some alone
-
-    def forward(*given: Any) -> list[Array]:
-        every = values | dict(zip(wanted, given, strict=True))
-        result = getattr(kernels, op.name)(*[every[name] for name in names])
-        if op.residuals:
-            result = result[0]
-        return [result[place] for place in reached] if op.outputs is not None else [result]
-
-    _, pull = jax.vjp(forward, *[values[name] for name in wanted])
-    found = dict(zip(wanted, pull([jnp.conj(parts[place]) for place in reached]), strict=True))
-    gradients: list[Any] = []
-    for name, need in zip(op.inputs, plan.need, strict=True):
-        if type(need) is tuple:
-            gradients.extend(map(jnp.conj, found[name]) if name in found else [None] * len(need))
-        else:
-            gradients.append(jnp.conj(found[name]) if name in found else None)
-    return gradients
 
 
 def _passes(rule: Callable[..., Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from tapeloom.backend.fallback import is_array
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.errors import GradientError
 from tapeloom.modes import MODES
@@ -105,7 +106,10 @@ class OpPlan(Plan):
 
     def run(self, g: Any, kept: tuple[Any, ...], edges: Any, kernels: Any) -> Pairs:
         """Run rules of any form on raw arrays, and sum back over broadcast axes."""
-        gradients = self.derived(g, kept, edges) if self.op.derived else self.pull(g, kept, kernels)
+        if self.op.derived:
+            gradients = self.derived(g, kept, next(edge.kind for edge in edges if edge is not None))
+        else:
+            gradients = self.pull(g, kept, kernels)
         return [
             (edge, gradient if gradient.shape == edge.shape else kernels.reduce_to(gradient, edge.shape))
             for edge, gradient in zip(edges, gradients, strict=True)
@@ -200,26 +204,28 @@ class OpPlan(Plan):
 
     # the gradient of a composite's text
 
-    def derived(self, g: Any, kept: tuple[Any, ...], edges: Any) -> list[Any]:
-        """The gradients on raw arrays of a composite that has no rules: its text runs again on Tensors and is walked."""
-        flat = [edge for edge in edges if edge is not None]
-        kind = flat[0].kind
+    def derived(self, g: Any, kept: tuple[Any, ...], kind: Kind) -> list[Any]:
+        """The gradients on raw arrays of a composite that has no rules: its text runs again on Tensors and is walked.
+
+        ``kind`` is that of an input; a backend may trace this.
+        """
         values: list[Any] = []
-        position = 0
+        needed = iter(self.need)
         for parameter in self.op.parameters:
             if not parameter.passed:
                 continue
             value = kept[self.op.layout.index(parameter.name)]
-            if parameter.input is None or value is None:
-                values.append(value)
-                position += parameter.input is not None
+            if parameter.input is None:  # a number that is traced is a 0-d array
+                values.append(make(value, kind.of(value)) if is_array(value) else value)
+                continue
+            need = next(needed)
+            if value is None:
+                values.append(None)
             elif parameter.many:
-                wanted = edges[position : position + len(value)] if parameter.input == "value" else [None] * len(value)
-                values.append([_leaf(array, kind, edge) for array, edge in zip(value, wanted, strict=True)])
-                position += len(value) if parameter.input == "value" else 1
+                wanted = need if type(need) is tuple else (need,) * len(value)
+                values.append([_leaf(array, kind, each) for array, each in zip(value, wanted, strict=True)])
             else:
-                values.append(_leaf(value, kind, edges[position]))
-                position += 1
+                values.append(_leaf(value, kind, need))
         several = self.op.outputs is not None
         parts = [g] if not several else list(g)
         return self._through_text(
@@ -290,9 +296,9 @@ class _TextOps:
 TEXT_OPS: Any = _TextOps()
 
 
-def _leaf(array: Any, kind: Kind, edge: Node | None) -> Tensor:
+def _leaf(array: Any, kind: Kind, needed: bool) -> Tensor:
     its = kind.of(array)
-    return make(array, its, Leaf(its, array.shape) if edge is not None else None)
+    return make(array, its, Leaf(its, array.shape) if needed else None)
 
 
 def _rewrapped(array: Any, kind: Kind, edge: Node | None) -> Tensor:

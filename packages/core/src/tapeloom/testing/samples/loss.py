@@ -155,6 +155,6 @@ row("logits_loss", [LOGITS, TRUTH, None, None, "mean"], [LOGITS, TRUTH, T(4, gra
     reference=lambda x, target, weight, pos_weight, reduction: _weighted(_logistic)(x, target, weight, reduction, pos_weight), **CHAIN)
 row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, grad=False)], case(LOGITS, TRUTH, pos_weight=T(4, low=0.5, high=2, grad=False)),
     *[case(LOGITS, TRUTH, reduction=kind) for kind in KINDS[1:]], [T(), T(low=0, high=1)], case(T(0, 3), T(0, 3), reduction="sum"),
-    [V([1000.0, -1000.0]), V([1.0, 0.0])], reference=_weighted(_logistic), **CHAIN)
+    [V([1000.0, -1000.0]), V([1.0, 0.0])], [V([0.0, 0.0]), V([0.0, 1.0])], reference=_weighted(_logistic), **CHAIN)
 fails("binary_cross_entropy_with_logits", [T(3), T(2)], ShapeError,
       "binary_cross_entropy_with_logits: input has shape (3,), and target (2,); they must be the same.")

@@ -115,7 +115,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def _power(tensor: Tensor, exponent: float) -> Tensor:
-    return tensor * tensor if exponent == 2.0 else tensor.abs() ** exponent
+    return tensor * tensor if exponent == 2.0 and not tensor.is_complex() else tensor.abs() ** exponent
 
 
 def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
