@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from tapeloom.backend.fallback import arrays_in
 from tapeloom.op.parameter import Parameter
 
 Function = Callable[..., Any]
@@ -134,7 +135,7 @@ class _Settling:
 
     def settle(self, args: tuple[Any, ...]) -> bool:
         """Find the values that cannot be traced, one by one, and make them settings; False if there are none."""
-        open_ones = [place for place in self.values if place not in self.decided and not _has_arrays(args[place])]
+        open_ones = [place for place in self.values if place not in self.decided and not arrays_in(args[place])]
         blocking = [place for place in open_ones if not self._traces(args, [place])]
         if not blocking and not self._traces(args, open_ones):
             blocking = open_ones
@@ -146,7 +147,7 @@ class _Settling:
 
     def _traces(self, args: tuple[Any, ...], places: list[int]) -> bool:
         """Whether the function can be traced with the values at ``places`` unknown."""
-        varied = [place for place, value in enumerate(args) if place in places or _has_arrays(value)]
+        varied = [place for place, value in enumerate(args) if place in places or arrays_in(value)]
 
         def partly(*operands: Any) -> Any:
             full = list(args)
@@ -159,9 +160,3 @@ class _Settling:
         except Exception:  # noqa: BLE001 - whatever stops tracing, the call itself will say it
             return False
         return True
-
-
-def _has_arrays(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_has_arrays(item) for item in value)
-    return hasattr(value, "dtype") and hasattr(value, "shape")

@@ -15,7 +15,6 @@ from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
-from tapeloom_backend_numpy.memory import exclusive
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
@@ -66,9 +65,6 @@ class NumpyBackend(ArrayAPIBackend):
 
     def to_host(self, array: Array) -> Any:
         return self.xp.asarray(array)
-
-    def exclusive(self, arrays: list[Array]) -> list[bool]:
-        return exclusive(arrays)
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
         if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:

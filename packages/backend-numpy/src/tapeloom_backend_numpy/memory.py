@@ -47,7 +47,11 @@ _OWN_AND_WRITEABLE = 0x0004 | 0x0400  # NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE: 
 
 
 def exclusive(arrays: list[Array]) -> list[bool]:
-    """See ``Backend.exclusive``. Aliases, views, kept values and lent arrays all hold a reference, or own no memory."""
+    """For each array, whether the list and one owner hold the only references to it and its memory.
+
+    Such an array may be overwritten: nobody could tell. The owner is the Tensor whose new value it then becomes. Aliases,
+    views, kept values and lent arrays all hold a reference, or own no memory.
+    """
     return [
         count == _ALONE and type(array) is np.ndarray and array.flags.num & _OWN_AND_WRITEABLE == _OWN_AND_WRITEABLE
         for count, array in zip(_references(arrays), arrays, strict=True)

@@ -95,7 +95,7 @@ class FusedOptimizers:
                     results.append(add(param, t + param * decay if weight_decay else t))
                     continue
                 new = param if alone else np.empty_like(param)
-                parts: Iterable[Sequence[Array]] = [(new, param, grad)]
+                parts: Iterable[Sequence[Array]] = [(new, param, grad)]  # as a generator it would cost more than a sum
                 if param.size > _PART:
                     parts = _parts([new], [param], [grad])
                 for out, p, g in parts:

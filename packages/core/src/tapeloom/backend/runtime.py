@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
 from tapeloom.backend.array import Array
-from tapeloom.backend.fallback import arrays_in, completed, is_array, mapped, on_host
+from tapeloom.backend.fallback import arrays_in, completed, mapped, on_host
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ShapeError
@@ -117,13 +117,6 @@ class Backend:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
-    def exclusive(self, arrays: list[Any]) -> list[bool]:
-        """For each array, whether the list and one owner hold the only references to it and its memory.
-
-        Such an array may be overwritten: nobody could tell. The owner is the Tensor whose new value it then becomes.
-        """
-        return [False] * len(arrays)
-
     # checks of values
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
@@ -207,22 +200,18 @@ class Backend:
 
     def widened(self, value: Any) -> Any:
         """``value``, with half arrays in it as float32; lists and tuples item by item."""
-        if isinstance(value, (list, tuple)):
-            items = [self.widened(item) for item in value]
-            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        if not is_array(value):
-            return value
-        return self.kernels.cast(value, dtypes.float32) if self.dtype_of(value).half else value
+        return mapped(
+            value, lambda array: self.kernels.cast(array, dtypes.float32) if self.dtype_of(array).half else array
+        )
 
     def narrowed(self, value: Any, dtype: DType) -> Any:
         """``value``, with floating arrays in it rounded to ``dtype``."""
-        if isinstance(value, (list, tuple)):
-            items = [self.narrowed(item, dtype) for item in value]
-            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        if value is None:
-            return None
-        found = self.dtype_of(value)
-        return self.kernels.cast(value, dtype) if found is not dtype and found.is_floating_point else value
+
+        def rounded(array: Array) -> Array:
+            found = self.dtype_of(array)
+            return self.kernels.cast(array, dtype) if found is not dtype and found.is_floating_point else array
+
+        return mapped(value, rounded)
 
     # optimizers
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from tapeloom import dtypes
 from tapeloom.call.explain import REFUSED, explain
+from tapeloom.call.promote import CATEGORY
 from tapeloom.modes import MODES
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.schema import OpSchema
@@ -21,9 +21,6 @@ from tapeloom.tape.plan import plan_of
 from tapeloom.tensors.alias import link
 from tapeloom.tensors.node import Node, Output, next_number
 from tapeloom.tensors.tensor import Tensor
-
-#: the category of dtypes that an input of a role must have
-_CATEGORY = {"index": dtypes.INTEGER, "mask": dtypes.BOOL}
 
 
 class Unfit(Exception):
@@ -174,7 +171,7 @@ class _Text:
         """The condition under which a tensor does not meet the leading one."""
         if parameter.input == "value":
             return f"{value}.kind is not kind"
-        category = _CATEGORY[str(parameter.input)]
+        category = CATEGORY[str(parameter.input)]
         return f"{value}.kind.device is not kind.device or {value}.kind.dtype.category != {category!r}"
 
     def choice(self, parameter: Parameter) -> list[str]:

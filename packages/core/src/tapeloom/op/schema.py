@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tapeloom.op.dtype_rules import DTypeRule
@@ -160,10 +160,3 @@ class OpSchema:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
-
-
-def check_positions(names: Sequence[str], statics: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether a kernel's parameters ``names`` fit: each static under its name in its place."""
-    return len(names) >= len(wanted) and all(
-        mine == name for mine, name in zip(names, wanted, strict=False) if name in statics
-    )

@@ -17,8 +17,8 @@ from tapeloom.tensors.kind import Kind
 from tapeloom.tensors.tensor import Tensor, make, read_array, write_array
 
 Column = list[Tensor | None]
-#: what one call updates: its kind, the number of its step, and the positions of its parameters, None for all
-Group = tuple[Kind, float | None, list[int] | None]
+#: what one call updates: the number of its step, and the positions of its parameters
+Group = tuple[float | None, list[int]]
 
 
 def update_parameters(
@@ -58,27 +58,33 @@ def update_parameters(
             values[key] = raw = _raw(name, key, value, params)
             if arrays_in(raw):
                 fused = ""  # such kernels take numbers
-    lists: list[Column | None] = [params, grads, *states.values()]  # type: ignore[list-item]
     title = fused or f"{formula.__module__}.{formula.__qualname__}"  # with a dot: no backend has a fused kernel of it
-    groups: list[Group] = [(params[0].kind, steps[0] if steps else None, None)]
+    lists: list[Column | None] = [params, grads, *states.values()]  # type: ignore[list-item]
     arrays = _arrays_of_one_group(lists, steps, same_shapes)
-    if arrays is None:
-        _check(name, params, grads, states, same_shapes)
-        groups = _groups(params, [column for column in lists[2:] if column is not None], steps)
-    for kind, step, positions in groups:
-        part = lists
-        if arrays is None or positions is not None:
-            part = [tensors and [tensors[i] for i in positions or ()] for tensors in lists]
-            arrays = [_arrays(tensors, len(positions or ())) for tensors in part]
-        given = values if step is None else {**values, "step": step}
-        new = kind.backend.update(title, formula, arrays, given)
-        for tensors, results in zip((part[0], *part[2:]), new, strict=True):
-            if tensors is not None:
-                _assign(tensors, results, kind)
-        for i, position in enumerate(positions or ()):
-            for column, tensors in zip(lists[2:], part[2:], strict=True):
-                if column is not None and tensors is not None:
-                    column[position] = tensors[i]
+    if arrays is not None:
+        _update(title, formula, lists, arrays, values if steps is None else {**values, "step": steps[0]})
+        return
+    _check(name, params, grads, states, same_shapes)
+    for step, positions in _groups(params, [column for column in lists[2:] if column is not None], steps):
+        part = [None if column is None else [column[i] for i in positions] for column in lists]
+        arrays = [_arrays(column, len(positions)) for column in part]
+        _update(title, formula, part, arrays, values if step is None else {**values, "step": step})
+        for column, tensors in zip(lists[2:], part[2:], strict=True):
+            if column is not None and tensors is not None:
+                for i, tensor in zip(positions, tensors, strict=True):
+                    column[i] = tensor
+
+
+def _update(
+    title: str, formula: Callable[..., Any], lists: list[Column | None], arrays: list[Any], settings: dict[str, Any]
+) -> None:
+    """One call of the backend, for parameters of one kind, and their new values."""
+    params, _, *columns = lists
+    kind = params[0].kind  # type: ignore[index, union-attr]
+    new = kind.backend.update(title, formula, arrays, settings)
+    for tensors, results in zip((params, *columns), new, strict=True):
+        if tensors is not None:
+            _assign(tensors, results, kind)
 
 
 def _arrays(tensors: Column | None, count: int) -> list[Any]:
@@ -178,7 +184,7 @@ def _groups(params: list[Tensor], columns: list[Column], steps: list[float] | No
         there = tuple([column[position] is None for column in columns])
         step = None if steps is None else steps[position]
         found.setdefault((param.kind, step, there, alone), []).append(position)
-    return [(key[0], key[1], positions) for key, positions in found.items()]
+    return [(key[1], positions) for key, positions in found.items()]
 
 
 # settings

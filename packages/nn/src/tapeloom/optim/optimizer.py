@@ -375,7 +375,6 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-_NO_STATE: dict[str, Any] = {}
 _SAVED_KEYS = ("param_names", "initial_lr", "swa_lr")  # what others than the optimizer itself keep in a group
 _GROUP_KEYS = ("params", *_SAVED_KEYS)
 
