@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import tapeloom
 from tapeloom import methods
-from tapeloom.call.op import Op
 from tapeloom.op.parameter import ROLES
-from tapeloom.op.registry import FUNCTIONS, REGISTRY
+from tapeloom.op.registry import REGISTRY, published
 
 CORE = Path(__file__).resolve().parents[1] / "packages" / "core" / "src" / "tapeloom"
 
@@ -56,8 +55,7 @@ class Form(NamedTuple):
 
 def form(function: Callable[..., Any], names: Iterable[str], overloads: Iterable[str] = (), doc: str = "") -> Form:
     """The form of a function, or of an op."""
-    declared = function.declaration if isinstance(function, Op) else function
-    signatures = tuple(overloads) or (signature(declared),)
+    signatures = tuple(overloads) or (signature(function),)
     return Form(tuple(names), signatures, doc or inspect.getdoc(function), function.__module__)
 
 
@@ -164,27 +162,18 @@ def _indented(doc: str) -> str:
 
 def forms(namespace: str) -> list[Form]:
     """What is public in ``tapeloom`` ("") or a namespace of it."""
-    ops = [form(op, (op.name, *op.aliases)) for op in REGISTRY.values() if op.namespace == namespace]
-    functions = [
-        form(public.plain, (public.name, *public.aliases), public.overloads)
-        for public in FUNCTIONS.values()
-        if public.namespace == namespace
-    ]
-    return sorted(ops + functions)
+    return sorted(
+        form(public.call, public.names, public.overloads) for public in published() if public.namespace == namespace
+    )
 
 
 def method_forms() -> list[Form]:
     """The methods of Tensor that the registry gives it, and the functions among those that ``methods`` adds."""
-    found = [form(op, (op.name, *op.aliases)) for op in REGISTRY.values() if op.method]
+    found = [form(public.call, public.names, public.overloads) for public in published() if public.method]
     found += [
-        form(op, tuple(f"{name}_" for name in (op.name, *op.aliases)), doc=f"In place: {op.__doc__}")
-        for op in REGISTRY.values()
-        if op.inplace
-    ]
-    found += [
-        form(public.plain, (public.name, *public.aliases), public.overloads)
-        for public in FUNCTIONS.values()
-        if public.method
+        form(public.call, [f"{name}_" for name in public.names], doc=f"In place: {public.call.__doc__}")
+        for public in published()
+        if public.inplace
     ]
     found += [form(value, (name,)) for name, value in methods.JOINED.items() if not isinstance(value, property)]
     return sorted(found)
@@ -197,7 +186,7 @@ def methods_stub() -> str:
     lines = ["", "class TensorMethods:", '    """The operators and methods of Tensor."""']
     body: list[str] = []
     for dunder, name in methods.OPERATORS.items():
-        spellings = (dunder, f"r{dunder}", f"i{dunder}") if REGISTRY[name].inplace else (dunder, f"r{dunder}")
+        spellings = (dunder, f"r{dunder}", f"i{dunder}") if REGISTRY[name].public.inplace else (dunder, f"r{dunder}")
         body += [f"def __{spelling}__(self, other: TensorLike) -> Tensor: ..." for spelling in spellings]
     body += [f"def __{dunder}__(self, other: object) -> Tensor: ..." for dunder in methods.COMPARISONS]
     body += [f"def __{dunder}__(self) -> Tensor: ..." for dunder in methods.UNARY]
@@ -253,7 +242,7 @@ def package_stub() -> str:
 
 def stubs() -> dict[Path, str]:
     """Every stub: its path and its text."""
-    spaces = {op.namespace for op in REGISTRY.values()} | {public.namespace for public in FUNCTIONS.values()}
+    spaces = {public.namespace for public in published()}
     found = {CORE / "__init__.pyi": package_stub(), CORE / "_methods.pyi": methods_stub()}
     return found | {CORE / f"{space}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))}
 

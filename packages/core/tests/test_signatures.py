@@ -19,9 +19,9 @@ from tapeloom import dtypes
 from tapeloom.call.op import Op
 from tapeloom.errors import ArgumentTypeError, TapeloomError
 from tapeloom.op.parameter import Arguments
-from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction, public_names
+from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public, public_names, published
 
-SPACES = sorted({entry.namespace for entry in (*REGISTRY.values(), *FUNCTIONS.values()) if entry.namespace is not None})
+SPACES = sorted({public.namespace for public in published() if public.namespace is not None})
 #: every public name -> what it calls
 PUBLIC: dict[str, Any] = {
     f"{space}.{name}" if space else name: call for space in SPACES for name, call in public_names(space).items()
@@ -36,9 +36,9 @@ def declared(name: str) -> Callable[..., Any]:
     return call.declaration if isinstance(call, Op) else inspect.unwrap(call)
 
 
-def function_of(name: str) -> PublicFunction:
-    """The registry's entry of a public function."""
-    return next(public for public in FUNCTIONS.values() if public.call is PUBLIC[name])
+def entry_of(name: str) -> Public:
+    """The registry's entry of a public op or function."""
+    return next(public for public in published() if public.call is PUBLIC[name])
 
 
 def written(function: Callable[..., Any]) -> str:
@@ -70,10 +70,10 @@ class _Plain:
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name not in MADE])
 def test_the_signature_is_that_of_the_declaration(name):
     assert told(PUBLIC[name]) == written(declared(name))
-    entry = PUBLIC[name] if isinstance(PUBLIC[name], Op) else function_of(name)
+    entry = entry_of(name)
     if entry.method:
         assert told(getattr(tl.Tensor, name)) == written(declared(name))
-    if isinstance(entry, Op) and entry.inplace:
+    if entry.inplace:
         assert told(getattr(tl.Tensor, f"{name}_")) == written(declared(name))
 
 
@@ -94,7 +94,7 @@ def test_signatures_are_made_when_asked_for():
 
 
 def test_no_primitive_is_public():
-    primitives = {name: op for name, op in REGISTRY.items() if op.namespace is None}
+    primitives = {name: op for name, op in REGISTRY.items() if op.public.namespace is None}
     assert primitives
     for place in (tl, tl.Tensor, *[import_module(f"tapeloom.{space}") for space in SPACES if space]):
         assert not [name for name, op in primitives.items() if vars(place).get(name) is op]
@@ -249,7 +249,7 @@ def wrong_calls(name: str) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_errors_of_wrong_calls_begin_with_the_name_called(name):
-    own = (PUBLIC[name] if isinstance(PUBLIC[name], Op) else function_of(name)).name
+    own = entry_of(name).names[0]
     messages = {what: message for what, call in wrong_calls(name) if isinstance(message := outcome(call), str)}
     assert len(messages) > 1
     assert not {what: message for what, message in messages.items() if not message.startswith(f"{own}: ")}

@@ -16,7 +16,7 @@ from tapeloom.call.inplace import check_writable, inplace, replace_data
 from tapeloom.call.op import Op, documented, method_of
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
-from tapeloom.op.registry import FUNCTIONS, REGISTRY
+from tapeloom.op.registry import REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
@@ -118,22 +118,19 @@ def bind() -> None:
         forward, reflected = _binary(name)
         setattr(Tensor, f"__{dunder}__", forward)
         setattr(Tensor, f"__r{dunder}__", reflected)
-        if REGISTRY[name].inplace:
+        if REGISTRY[name].public.inplace:
             setattr(Tensor, f"__i{dunder}__", _inplace(REGISTRY[name]))
     for name in COMPARISONS:
         setattr(Tensor, f"__{name}__", _comparison(name))
     for dunder, name in UNARY.items():
         setattr(Tensor, f"__{dunder}__", REGISTRY[name].compiled())
-    for op in REGISTRY.values():
-        for name in (op.name, *op.aliases):
-            if op.method:
-                setattr(Tensor, name, method_of(op))
-            if op.inplace:
-                setattr(Tensor, f"{name}_", _inplace(op))
-    for public in FUNCTIONS.values():
-        if public.method:
-            for name in (public.name, *public.aliases):
-                setattr(Tensor, name, public.call)
+    for public in published():
+        call = public.call
+        for name in public.names:
+            if public.method:
+                setattr(Tensor, name, method_of(call) if isinstance(call, Op) else call)
+            if public.inplace and isinstance(call, Op):
+                setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)
     Device.resolve = staticmethod(resolve_device)

@@ -87,7 +87,7 @@ def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:
 def inner_name(error: TapeloomError) -> str:
     """The name of the op or function that the message of ``error`` begins with, "" if it is none."""
     found, colon, _ = str(error).partition(": ")
-    known = found in REGISTRY or any(function.name == found for function in FUNCTIONS.values())
+    known = found in REGISTRY or any(function.names[0] == found for function in FUNCTIONS.values())
     return found if colon and known else ""
 
 

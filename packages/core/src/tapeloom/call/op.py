@@ -23,7 +23,7 @@ from tapeloom.call.text import compiled
 from tapeloom.call.watch import register, remember
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
-from tapeloom.op.registry import FUNCTIONS, REGISTRY, PublicFunction
+from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import OpPlan
 from tapeloom.tensors.kind import Kind
@@ -48,10 +48,10 @@ class Op(OpSchema, Generic[P, R]):
         self.fast: Callable[..., Any] | None = None
         #: kind of the inputs -> (kernel, kind of the result), for the short path; empty while the op is closed
         self.kernel_by_kind: dict[Key, tuple[Any, Kind]] = {}
+        #: how many watchers have it closed
         self.closed = 0
-        self.plans: dict[tuple[Any, ...], OpPlan] = {}
-        #: plans by which of the inputs that a gradient can flow to need one, as bits
-        self.plan_by_need: list[OpPlan | None] = []
+        #: plans by which of the inputs need a gradient; of an op without lists by the bits of those that it can flow to
+        self.plans: dict[Any, OpPlan] = {}
         #: the kernels of ``execute``, found on first use
         self.kernel_table = KernelTable(self)
         self._execute: Callable[..., Any] | None = None
@@ -65,7 +65,6 @@ class Op(OpSchema, Generic[P, R]):
     def invalidate(self) -> None:
         """Drop what was made of the rules and kernels: it is made again where it is needed."""
         self.plans.clear()
-        self.plan_by_need[:] = [None] * 2 ** sum(self.gives_gradient(name) for name in self.inputs)
         self.kernel_by_kind.clear()
         self.kernel_table.clear()
         self.fast = self._execute = None
@@ -220,14 +219,8 @@ def function(
 
         functools.update_wrapper(called, made)
         called.__name__ = called.__qualname__ = public
-        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = PublicFunction(
-            public,
-            called,
-            made,
-            namespace=namespace,
-            method=method and not namespace,
-            aliases=tuple(aliases),
-            overloads=tuple(overloads),
+        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
+            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
         )
         return cast("C", called)
 

@@ -110,7 +110,7 @@ class _Text:
 
     def surroundings(self) -> list[str]:
         """What of the op is looked up once."""
-        lines = ["plan_by_need = op.plan_by_need"] if self.differentiable else []
+        lines = ["plans = op.plans"] if self.differentiable else []
         lines += ["prepare = op.prepare"] if self.op.prepare is not None else []
         lines += ["check = op.check"] if self.op.check is not None else []
         lines += ["results = op.outputs"] if self.op.outputs is not None else []
@@ -260,10 +260,9 @@ class _Text:
         else:
             edges = _tuple(f"{p.name}_node" if p.name in needs else "None" for p in self.inputs)
             bits = " | ".join(f"({need}) << {bit}" if bit else f"({need})" for bit, need in enumerate(needs.values()))
-            place = "needs" if len(needs) > 1 else "1"
-            found = [f"needs = {bits}"] if len(needs) > 1 else []
-            found += [f"plan = plan_by_need[{place}]", "if plan is None:"]
-            found += [f"    plan = plan_by_need[{place}] = plan_of(op, {every})"]
+            place = f"{bits}" if len(needs) > 1 else "1"
+            found = ["try:", f"    plan = plans[{place}]", "except KeyError:"]
+            found += [f"    plan = plans[{place}] = plan_of(op, {every})"]
         kept = [f"{self.value(name)} if keep[{position}] else None" for position, name in enumerate(op.layout)]
         lines = [
             *found,

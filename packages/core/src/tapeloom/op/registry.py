@@ -12,33 +12,35 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, Op[Any, Any]] = {}
 
 
-class PublicFunction:
-    """A plain function over ops that is public: where, as a method of Tensor or not, under which other names."""
+class Public:
+    """Where users find an op or a plain function over ops, and in which forms.
 
-    __slots__ = ("aliases", "call", "method", "name", "namespace", "overloads", "plain")
+    ``names``: its own and its aliases. ``namespace``: "" for ``tapeloom``, "linalg" and so on; None: ``tapeloom.ops``
+    alone. ``method``: a method of Tensor too. ``inplace``: there is a form ``name_``. ``overloads``: further call forms.
+    """
+
+    __slots__ = ("call", "inplace", "method", "names", "namespace", "overloads")
 
     def __init__(
         self,
-        name: str,
         call: Callable[..., Any],
-        plain: Callable[..., Any],
+        names: tuple[str, ...],
+        namespace: str | None,
         *,
-        namespace: str,
         method: bool,
-        aliases: tuple[str, ...],
-        overloads: tuple[str, ...],
+        inplace: bool = False,
+        overloads: tuple[str, ...] = (),
     ) -> None:
-        self.name = name
         self.call = call
-        self.plain = plain
+        self.names = names
         self.namespace = namespace
-        self.method = method
-        self.aliases = aliases
+        self.method = method and namespace == ""
+        self.inplace = inplace
         self.overloads = overloads
 
 
 #: every public function over ops, by name with its namespace in front ("linalg.norm")
-FUNCTIONS: dict[str, PublicFunction] = {}
+FUNCTIONS: dict[str, Public] = {}
 
 
 class Namespace:
@@ -56,13 +58,11 @@ class Namespace:
 OPS: Any = Namespace()
 
 
+def published() -> list[Public]:
+    """Every op and every public function."""
+    return [*(op.public for op in REGISTRY.values()), *FUNCTIONS.values()]
+
+
 def public_names(namespace: str = "") -> dict[str, Any]:
     """What is public in ``tapeloom`` (or a namespace within it): ops and functions by every name they have."""
-    found: dict[str, Any] = {}
-    for op in REGISTRY.values():
-        if op.namespace == namespace:
-            found.update(dict.fromkeys((op.name, *op.aliases), op))
-    for function in FUNCTIONS.values():
-        if function.namespace == namespace:
-            found.update(dict.fromkeys((function.name, *function.aliases), function.call))
-    return found
+    return {name: public.call for public in published() if public.namespace == namespace for name in public.names}

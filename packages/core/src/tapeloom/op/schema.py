@@ -7,6 +7,7 @@ from typing import Any
 
 from tapeloom.op.dtype_rules import DTypeRule
 from tapeloom.op.parameter import Arguments, Parameter, parameters_of
+from tapeloom.op.registry import Public
 from tapeloom.op.rule import Rule
 
 #: the settings of a declaration and their defaults
@@ -37,11 +38,10 @@ class OpSchema:
     ``constants``: outputs without a gradient (``"out"`` names a single one); integers and bools never have one.
     ``residuals``: what the kernel returns besides, for the rules. ``composite``: the shared kernel is written over other
     kernels, so it runs on Tensors too; without a rule the gradient is that of its text. ``view``: the result shares its
-    values with the first input. ``dynamic``: the shape of the result depends on values. ``inplace``: there is a form
-    ``name_``. ``method``: it is a method of Tensor. ``aliases``: other names. ``namespace``: where it is public: "" for
-    ``tapeloom``, "linalg" and so on; None for what only rules and other ops use (``tapeloom.ops``). ``check``: called with
-    the op and the normalised arguments before the kernel, raises for what does not fit. ``prepare``: called first,
-    returns the statics as they shall be. ``write``: of a view, how a change of it changes its base.
+    values with the first input. ``dynamic``: the shape of the result depends on values. ``inplace``, ``method``,
+    ``aliases``, ``namespace``: see ``Public``. ``check``: called with the op and the normalised arguments before the
+    kernel, raises for what does not fit. ``prepare``: called first, returns the statics as they shall be. ``write``: of
+    a view, how a change of it changes its base.
     """
 
     def __init__(self, function: Callable[..., Any], settings: dict[str, Any]) -> None:
@@ -69,10 +69,13 @@ class OpSchema:
         self.view: bool = chosen["view"]
         self.write: Callable[..., Any] | None = None
         self.dynamic: bool = chosen["dynamic"]
-        self.inplace: bool = chosen["inplace"]
-        self.namespace: str | None = chosen["namespace"]
-        self.method: bool = chosen["method"] and self.namespace == ""
-        self.aliases: tuple[str, ...] = tuple(chosen["aliases"])
+        self.public = Public(
+            self,  # type: ignore[arg-type]  # once it is an ``Op``
+            (self.name, *chosen["aliases"]),
+            chosen["namespace"],
+            method=chosen["method"],
+            inplace=chosen["inplace"],
+        )
         self.check: Callable[..., None] | None = chosen["check"]
         self.prepare: Callable[..., tuple[Any, ...]] | None = chosen["prepare"]
         #: a function that runs the op's further keywords, such as ``add(..., alpha=2)``, over other ops

@@ -370,19 +370,20 @@ def _equal(a: Any, b: Any) -> bool:
 
 def check_spellings(row: Row, device: Any) -> None:
     """Every public name of the op, and the method where it has one, does the same."""
-    op, case = row.op, row.cases[0]
+    op: Any = row.op
+    case, public = row.cases[0], op.public
     dtype = dtypes.float32 if dtypes.float32 in row.dtypes else row.dtypes[0]
-    for name in (op.name, *op.aliases):
-        if op.method:
+    for name in public.names:
+        if public.method:
             assert hasattr(Tensor, name), f"{op.name}: Tensor has no method {name!r}."
-        if op.inplace:
+        if public.inplace:
             assert hasattr(Tensor, f"{name}_"), f"{op.name}: Tensor has no method '{name}_'."
-        if op.namespace == "":
+        if public.namespace == "":
             assert getattr(tl, name) is op, f"{op.name}: tapeloom.{name} is something else."
-        elif op.namespace is None:
-            public: Any = getattr(tl, name, None)
-            assert public is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
-    if op.method and not row.maker:
+        elif public.namespace is None:
+            found: Any = getattr(tl, name, None)
+            assert found is not op, f"{op.name}: a primitive is public as tapeloom.{name}."
+    if public.method and not row.maker:
         args, kwargs = case.arguments(dtype)
         want = called(row, args, kwargs, device, dtype)
         own = [moved(item, lambda value: tl.tensor(value, device=device)) for item in args]

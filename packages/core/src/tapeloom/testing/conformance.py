@@ -43,7 +43,7 @@ APPLIES: dict[str, Callable[[Row], bool]] = {
     "second_gradient": lambda row: row.grad >= 2,
     "partial_gradient": lambda row: row.grad >= 1,
     "gradient_dtype": lambda row: row.grad >= 1,
-    "inplace": lambda row: row.op is not None and row.op.inplace,
+    "inplace": lambda row: row.op is not None and row.op.public.inplace,
     "spelling": lambda row: row.op is not None,
     "promotion": lambda row: _promotes(row),
     "failure": lambda row: bool(row.failures),
