@@ -97,7 +97,9 @@ def report(chosen, alone, fates, finds, used) -> None:
         counts = fates[subject.name]
         total = counts["compared"] + counts["refused"]
         own = sum(count for (name, _), count in finds.items() if name == subject.name)
-        print(f"{subject.name:40} {total:6} {counts['refused'] / max(total, 1):6.0%} {counts['allowed']:6} {own or '':>6}")
+        print(
+            f"{subject.name:40} {total:6} {counts['refused'] / max(total, 1):6.0%} {counts['allowed']:6} {own or '':>6}"
+        )
     print("\nallowed differences met")
     for entry in ALLOWED:
         print(f"{used[entry.reason]:8}  {entry.section}: {entry.reason}")

@@ -17,8 +17,28 @@ from tapeloom.testing.inputs import Input, mapped
 INEXACT = [dtype.name for dtype in (*dtypes.FLOATS, *dtypes.COMPLEXES)]
 ALL = [dtype.name for dtype in dtypes.ALL]
 #: drawn often: what programs use
-COMMON = ["float32"] * 6 + ["float64"] * 4 + ["int64"] * 3 + ["bool"] * 2 + ["int32", "float16", "bfloat16", "complex64"]
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, math.inf, -math.inf, math.nan, 1e-7, 1e-30, 1e30, 88.0, -104.0, 20.5]
+COMMON = (
+    ["float32"] * 6 + ["float64"] * 4 + ["int64"] * 3 + ["bool"] * 2 + ["int32", "float16", "bfloat16", "complex64"]
+)
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    math.inf,
+    -math.inf,
+    math.nan,
+    1e-7,
+    1e-30,
+    1e30,
+    88.0,
+    -104.0,
+    20.5,
+]
 WORDS: dict[str, list[Any]] = {
     "reduction": ["mean", "sum", "none", "none", "max"],
     "mode": ["constant", "reflect", "replicate", "circular", "wrap"],
@@ -46,7 +66,9 @@ class Draw:
 
     def length(self) -> int:
         """The length of a dimension."""
-        return self.random.choice([0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5]) if self.chance(0.5) else self.random.randint(1, 4)
+        return (
+            self.random.choice([0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5]) if self.chance(0.5) else self.random.randint(1, 4)
+        )
 
     def shape(self) -> tuple[int, ...]:
         """A shape of 0 to 4 dimensions."""
@@ -128,7 +150,9 @@ class Draw:
         low = -below if self.chance(0.15) else 0
         high = below + 1 if self.chance(0.06) else below
         drawn = self.numbers.integers(low, max(high, low + 1), shape)
-        dtype = "int64" if self.chance(0.88) else self.random.choice(["int32", "uint8", "int16", "float32", "bool", "int8"])
+        dtype = (
+            "int64" if self.chance(0.88) else self.random.choice(["int32", "uint8", "int16", "float32", "bool", "int8"])
+        )
         return Array(fitted(drawn, dtype), dtype)
 
     # by role
@@ -167,7 +191,11 @@ class Draw:
         role = p.role.replace(" | None", "")
         if role != p.role and self.chance(0.15):
             return None
-        if p.name in WORDS and role not in ("Tensor", "float", "TensorLike") or (p.name in ("p", "ord") and "str" in role):
+        if (
+            p.name in WORDS
+            and role not in ("Tensor", "float", "TensorLike")
+            or (p.name in ("p", "ord") and "str" in role)
+        ):
             return self.random.choice(WORDS[p.name])
         rank = len(self.base)
         if role in ("Tensor", "Tensor | int"):
@@ -224,14 +252,40 @@ class Draw:
     def number(self) -> Any:
         """A Python number."""
         return self.random.choice(
-            [0, 1, 2, -1, 3, 5, -7, True, False, 0.5, -1.5, 2.0, 0.1, 1e-3, math.inf, math.nan, -0.0, 127, 255, 300, 2**31, 1j, 2 - 1j]
+            [
+                0,
+                1,
+                2,
+                -1,
+                3,
+                5,
+                -7,
+                True,
+                False,
+                0.5,
+                -1.5,
+                2.0,
+                0.1,
+                1e-3,
+                math.inf,
+                math.nan,
+                -0.0,
+                127,
+                255,
+                300,
+                2**31,
+                1j,
+                2 - 1j,
+            ]
             if self.chance(0.6)
             else [1, 2, 3, 0.5, -2, 1.5]
         )
 
     def odd(self) -> Any:
         """Something that hardly fits."""
-        return self.random.choice([None, True, False, 1.0, 0.5, -3, 7, "a", (), (1,), [0, 1], math.nan, 1j, 2**40, -(2**33)])
+        return self.random.choice(
+            [None, True, False, 1.0, 0.5, -3, 7, "a", (), (1,), [0, 1], math.nan, 1j, 2**40, -(2**33)]
+        )
 
     def key(self) -> Any:
         """A key for ``x[key]``."""
@@ -282,7 +336,11 @@ class Draw:
             if self.chance(0.05) and shape:
                 place = self.random.randrange(len(shape))
                 shape = self.random.choice(
-                    [shape[:place] + shape[place + 1 :], (1, *shape), (*shape[:place], self.length(), *shape[place + 1 :])]
+                    [
+                        shape[:place] + shape[place + 1 :],
+                        (1, *shape),
+                        (*shape[:place], self.length(), *shape[place + 1 :]),
+                    ]
                 )
             self.base = shape
             if spec.kind == "I":
@@ -303,7 +361,12 @@ class Draw:
             return self.array(dtype, shape)
 
         def sizes(value: Any) -> Any:
-            if isinstance(value, (tuple, list)) and value and all(type(item) is int for item in value) and others[3] != 3:
+            if (
+                isinstance(value, (tuple, list))
+                and value
+                and all(type(item) is int for item in value)
+                and others[3] != 3
+            ):
                 return type(value)(map(length, value))
             return DType(value.name) if isinstance(value, dtypes.DType) else value
 
@@ -325,7 +388,9 @@ class Draw:
     def one_other(self, subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Replace one argument, drop it, or add one that was not given."""
         plain = [p for p in subject.parameters if p.kind == "plain"]
-        missing = [p for p in subject.parameters if p.name not in kwargs and p not in plain[: len(args)] and not p.required]
+        missing = [
+            p for p in subject.parameters if p.name not in kwargs and p not in plain[: len(args)] and not p.required
+        ]
         way = self.random.random()
         if missing and way < 0.4:
             p = self.random.choice(missing)

@@ -92,7 +92,10 @@ class Run:
     def gradients(self) -> list[np.ndarray | None]:
         """The gradients of the leaves for fixed gradients of the results; None where it is all zeros."""
         outs = self.outputs()
-        weights = [self.library.tensor(weight(out.shape, name_of(out.dtype), n), name_of(out.dtype), False) for n, out in enumerate(outs)]
+        weights = [
+            self.library.tensor(weight(out.shape, name_of(out.dtype), n), name_of(out.dtype), False)
+            for n, out in enumerate(outs)
+        ]
         grads = self.library.module.autograd.grad(outs, self.leaves, weights, allow_unused=True)
         arrays = [None if grad is None else self.library.host(grad) for grad in grads]
         return [array if array is not None and array.any() else None for array in arrays]
@@ -136,7 +139,11 @@ def near(a: np.ndarray, b: np.ndarray, dtype: str, spacings: float = SPACINGS) -
     if dtype not in EPS:
         return same(a, b)
     if a.dtype.kind == "c":
-        return near(a.real, b.real, dtype, spacings) and near(a.imag, b.imag, dtype, spacings) or _near_complex(a, b, dtype, spacings)
+        return (
+            near(a.real, b.real, dtype, spacings)
+            and near(a.imag, b.imag, dtype, spacings)
+            or _near_complex(a, b, dtype, spacings)
+        )
     with np.errstate(all="ignore"):
         close = np.abs(a - b) <= spacings * EPS[dtype] * np.abs(b) + 4 * TINY[dtype]
         return bool((close | (a == b) | (np.isnan(a) & np.isnan(b))).all())
@@ -212,7 +219,12 @@ def _effects(mine: Run, their: Run) -> Find | None:
         changed = not same(x, mine.before[number]), not same(y, their.before[number])
         if changed[0] != changed[1]:
             return Find(f"whether argument {number} is changed", changed[0], changed[1])
-        if changed[0] and not near(x, y, name_of(their.tensors[number].dtype)) and mine.call.subject.base != "__setitem__" and number:
+        if (
+            changed[0]
+            and not near(x, y, name_of(their.tensors[number].dtype))
+            and mine.call.subject.base != "__setitem__"
+            and number
+        ):
             return Find(f"argument {number} after the call", x.tolist(), y.tolist())
     return None
 

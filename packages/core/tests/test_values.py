@@ -188,3 +188,9 @@ def test_views_that_are_gone_cost_nothing():
     for _ in range(1000):
         x[0]
     assert len(x.extra.views) < 64
+
+
+def test_flatten_of_one_dimension_is_the_tensor_itself():
+    leaf = tl.ones(3, requires_grad=True)
+    assert leaf.flatten() is leaf
+    assert leaf.reshape(-1) is not leaf

@@ -1465,7 +1465,7 @@ def sqrt(input: Tensor) -> Tensor:
 def square(input: Tensor) -> Tensor:
     """``input * input``."""
 
-def squeeze(input: Tensor, *dim: Axes) -> Tensor:
+def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
 
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:

@@ -609,7 +609,7 @@ class TensorMethods:
         """``input * input``."""
     def square_(self) -> Tensor:
         """In place: ``input * input``."""
-    def squeeze(self, *dim: Axes) -> Tensor:
+    def squeeze(self, *dim: Axes | None) -> Tensor:
         """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
     @overload
     def std(
