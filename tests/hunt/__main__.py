@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,6 +26,7 @@ from arguments import Draw
 from comparing import compare
 from data import Library
 from guard import guarded
+from programs import one_program
 from subjects import Subject, subjects
 
 
@@ -34,6 +36,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=200_000, help="calls in all")
     parser.add_argument("--only", help="the subjects of this name, or NAME:NUMBER for one call; * stands for anything")
+    parser.add_argument("--programs", type=int, default=10_000, help="random programs; none with --only")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--show", type=int, default=3, help="finds printed of each function and kind")
     options = parser.parse_args()
@@ -71,8 +74,24 @@ def main() -> int:
                     bar.write(f"# --seed {options.seed} --only {name}:{n}: {kind}\n{text}\n")
     seconds = time.perf_counter() - start
     report(chosen, alone, fates, finds, used)
+    apart = programs(options.seed, range(options.programs), libraries) if options.only is None else 0
     print(f"{len(places)} calls, {len(places) / seconds:.0f} a second; {sum(finds.values())} finds")
-    return bool(finds)
+    return bool(finds) or bool(apart)
+
+
+def programs(seed: int, numbers: range, libraries: tuple[Library, Library]) -> int:
+    """Run that many random programs; how many of them differ."""
+    lines = backwards = apart = 0
+    work = partial(one_program, seed, libraries)
+    with tqdm(guarded(work, numbers), total=len(numbers), unit="programs", mininterval=5, smoothing=0) as bar:
+        for number, result in bar:
+            ran, walked, what, text = (0, 0, result, "") if isinstance(result, str) else result
+            lines, backwards = lines + ran, backwards + walked
+            if what is not None:
+                apart += 1
+                bar.write(f"# --seed {seed}, program {number}: {what}\n{text}\n")
+    print(f"\n{len(numbers)} programs of {lines} lines, {backwards} walks back; {apart} differ")
+    return apart
 
 
 #: what became of the call, the kind of what differs, the reason if it may, the text that shows it

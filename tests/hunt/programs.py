@@ -73,6 +73,8 @@ class Program:
                 self.lines.pop()  # a write through expand is refused here, and done there
                 return False
         mine, their = outcomes
+        if their is not None and ".backward(" in text:
+            raise Stop(str(their))
         if mine is None and their is None:
             return True
         if mine is not None and their is not None:
@@ -102,6 +104,8 @@ class Program:
 
     def grads(self, name: str, a: Any, b: Any) -> None:
         """The gradients that two tensors hold."""
+        if a.grad is None and b.grad is not None and not b.grad.any():
+            b.grad = None  # PyTorch also hands back zeros, for what was overwritten
         if (a.grad is None) != (b.grad is None):
             raise Difference(f"{name}.grad: {a.grad}\n# PyTorch: {b.grad}")
         if b.grad is not None:
@@ -232,7 +236,8 @@ class Program:
     def view(self) -> str:
         """A view of an old value."""
         x = self.one()
-        shape = tuple(self.there(x).shape)
+        tensor = self.there(x)
+        shape = tuple(tensor.shape)
         out = self.new()
         rank = len(shape)
         order = tuple(self.random.sample(range(rank), rank))
@@ -252,7 +257,7 @@ class Program:
             f"{out} = {x}.view({literal((*shape, 1))})",
             f"{out} = {x}.movedim({dim}, 0)",
             f"{out} = {x}.detach()",
-            f"{out} = {x}.data",
+            f"{out} = {x}.detach()" if tensor.requires_grad else f"{out} = {x}.data",
             f"{out} = {x}.expand({literal((2, *shape))})",
             f"{out} = {x}.view_as({x})",
             f"{out} = {x}.swapaxes({dim}, -1)",
@@ -280,6 +285,7 @@ class Program:
         key = self.key(tuple(shape))
         picked = self.picked(tensor, key)
         value = self.source_for(x, picked) if picked is not None else self.number()
+        part = picked is not None and picked.numel() < tensor.numel()
         texts = [
             f"{x}.add_({y})",
             f"{x}.mul_({y})",
@@ -291,8 +297,9 @@ class Program:
             f"{x}[{key}] = {value}",
             f"{x}[{key}] = {value}",
             f"{x}[{key}] = {value}",
-            f"{x}[{key}] += {value}",
-            f"{x}[{key}] *= {value}",
+            # where the key takes all, PyTorch finds that a leaf is written when the result is put back
+            f"{x}[{key}] += {value}" if part else f"{x} += {y}",
+            f"{x}[{key}] *= {value}" if part else f"{x} *= {y}",
             f"{x}[{mask}] = {self.number()}",
             f"{x}.masked_fill_({mask}, {self.number()})",
             f"{x}[...] = {y}",
@@ -304,7 +311,8 @@ class Program:
             f"{x}[{key}].add_({value})",
             f"{x}.detach().mul_({self.number()})",
             f"{x}.detach()[{key}] = {self.number()}",
-            f"{x}.data.add_({self.number()})",
+            # what is written through .data of a tensor on the tape spoils PyTorch's gradients in silence
+            f"{x}.detach().add_({self.number()})" if tensor.requires_grad else f"{x}.data.add_({self.number()})",
         ]
         if len(shape) and shape[0]:
             place = self.random.randrange(shape[0])
@@ -398,12 +406,13 @@ class Program:
             name for name in self.living() if self.there(name).requires_grad and self.there(name).is_leaf
         )
         x, _, rest = text.partition(".backward(")
+        if any(self.there(name).requires_grad and self.there(name).retains_grad for name in self.living()):
+            return True  # it would add to what is retained
         trial = compile(f"lib.autograd.grad({x}, [{leaves}], {rest[:-1]}, allow_unused=True)", "trial", "eval")
         try:
             eval(trial, self.names[1])  # noqa: S307
         except (RuntimeError, NameError, ValueError):
             return False
-        eval(trial, self.names[0])  # noqa: S307 - it also adds to the gradients that are retained
         return True
 
 
@@ -443,11 +452,11 @@ def shrunk(lines: list[str], ours: Library, theirs: Library) -> tuple[list[str],
     return lines, what
 
 
-def one_program(seed: int, number: int, ours: Library, theirs: Library) -> tuple[int, int, str | None, str]:
+def one_program(seed: int, libraries: tuple[Library, Library], number: int) -> tuple[int, int, str | None, str]:
     """Lines run, backward passes compared, what differs or None, and the program as text."""
-    program = Program(f"{seed}/program/{number}", ours, theirs)
+    program = Program(f"{seed}/program/{number}", *libraries)
     what = fate(program, program.grow)
     lines = program.lines
     if what is not None:
-        lines, what = shrunk(lines, ours, theirs)
+        lines, what = shrunk(lines, *libraries)
     return len(program.lines), program.backwards, what, "\n".join(lines)
