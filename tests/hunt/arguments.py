@@ -56,6 +56,8 @@ class Draw:
 
     def __init__(self, seed: str) -> None:
         self.random = Random(seed)
+        #: whether something was drawn that hardly fits
+        self.strange = False
         self.numbers = np.random.Generator(np.random.PCG64(self.random.getrandbits(64)))
 
     def chance(self, probability: float) -> bool:
@@ -174,7 +176,7 @@ class Draw:
             if p.kind == "starred":
                 many = isinstance(value, (tuple, list))
                 args += [value] if self.chance(0.5) or not many else list(value)
-            elif p.kind == "keyword" or named or (self.chance(0.15) and p.name not in ("self", "input")):
+            elif p.kind == "keyword" or named or (self.chance(0.15) and p.name not in ("self", "input") and not subject.base.startswith("__")):
                 kwargs[p.name] = value
                 named = True
             else:
@@ -283,6 +285,7 @@ class Draw:
 
     def odd(self) -> Any:
         """Something that hardly fits."""
+        self.strange = True
         return self.random.choice(
             [None, True, False, 1.0, 0.5, -3, 7, "a", (), (1,), [0, 1], math.nan, 1j, 2**40, -(2**33)]
         )
@@ -377,7 +380,7 @@ class Draw:
             args = [sizes(mapped(item, change)) for item in case.args]
         kwargs = {name: sizes(mapped(item, change)) for name, item in case.kwargs.items()}
         names = [p.name for p in subject.parameters if p.kind == "plain"]
-        if len(args) > 1 and self.chance(0.12) and len(args) <= len(names):
+        if len(args) > 1 and self.chance(0.12) and len(args) <= len(names) and not subject.base.startswith("__"):
             last = self.random.randrange(1, len(args))
             kwargs = dict(zip(names[last : len(args)], args[last:], strict=False)) | kwargs
             args = args[:last]
@@ -401,7 +404,7 @@ class Draw:
             place = self.random.randrange(1, len(args))
             if place < len(plain):
                 args[place] = self.role(plain[place], False) if self.chance(0.8) else self.odd()
-        elif args and way < 0.95:
+        elif args and way < 0.95 and not subject.base.startswith("__"):
             args.pop()
 
     def call(self, subject: Subject, number: int) -> Call:
@@ -411,7 +414,7 @@ class Draw:
         if subject.method and not (args and isinstance(args[0], Array)):
             self.base, self.common = self.shape(), self.dtype()
             args = [self.tensor(), *args[1:]]
-        call = Call(subject, args, kwargs, number)
+        call = Call(subject, args, kwargs, number, self.strange)
         if subject.inplace and args and isinstance(args[0], Array):
             own = args[0].but(grad="inner") if args[0].grad and self.chance(0.85) else args[0]
             call.args[0] = own

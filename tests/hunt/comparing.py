@@ -32,6 +32,11 @@ class Find:
         #: the runs of the call, for what the allowed differences look at
         self.runs: Any = None
 
+    def result_dtypes(self) -> set[str]:
+        """The dtypes of PyTorch's results."""
+        _, run = self.runs
+        return {name_of(out.dtype) for out in run.results if isinstance(out, torch.Tensor)}
+
     def __str__(self) -> str:
         return f"#   tapeloom: {_short(self.ours)}\n#   PyTorch:  {_short(self.theirs)}"
 
@@ -57,6 +62,8 @@ class Run:
         self.before = [library.host(tensor) for tensor in self.tensors]
         try:
             result = call.subject.of(library)(*args, **kwargs)
+            if result is NotImplemented:
+                raise TapeloomError("NotImplemented")
         except Exception as error:  # noqa: BLE001 - which it was is what is compared
             self.error = error
             result = None
@@ -165,7 +172,7 @@ def compare(call: Call, ours: Library, theirs: Library) -> tuple[str, Find | Non
         mine = Run(ours, call)
         if mine.error is not None and their.error is not None:
             fate = "refused"
-            if not isinstance(mine.error, TapeloomError):
+            if not isinstance(mine.error, (TapeloomError, MemoryError)):
                 find = Find("not an error of ours", mine.error, their.error)
             elif not all(map(same, mine.before, mine.after)):
                 find = Find("a refused call changed its arguments", mine.after, mine.before)
@@ -275,8 +282,9 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
     dtype = name_of((their.leaves if gradient else their.results)[number].dtype)
     if dtype not in EPS:
         return False
-    worst = max((EPS[array.dtype] for array in their.call.arrays() if array.dtype in EPS), default=EPS[dtype])
-    eps = max(EPS[dtype], worst)
+    call = their.call.mapped(lambda array: array.seen())
+    named = [item.name for item in found([*call.args, *call.kwargs.values()], DType)]
+    eps = max(EPS.get(name, 0.0) for name in [dtype, *named, *(array.dtype for array in call.arrays())])
     library = their.library
     rng = np.random.default_rng(0)
 
@@ -292,26 +300,22 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
             return array
         return array.but(dtype="complex128" if "complex" in array.dtype else "float64")
 
+    if gradient:
+        mine, their = _again(mine), _again(their)
     try:
-        exact = of(_wide_run(library, their.call.mapped(widened)))
+        exact = of(Run(library, call.mapped(widened)))
         spread = np.zeros(exact.shape)
         for _ in range(4):
-            spread = np.maximum(spread, np.abs(of(_wide_run(library, their.call.mapped(nudged))) - exact))
-        x, y = (of(mine), of(their)) if not gradient else (of(_again(mine)), of(_again(their)))
+            spread = np.maximum(spread, np.abs(of(Run(library, call.mapped(nudged))) - exact))
+        x, y = of(mine), of(their)
     except Exception:  # noqa: BLE001 - then there is nothing to excuse it by
         return False
     if exact.shape != x.shape:
         return False
     room = 16 * spread + 16 * eps * np.abs(exact) + 4 * TINY[dtype]
-    room = np.maximum(room, 4 * np.abs(y - exact))
+    room = np.maximum(room, 4 * np.nan_to_num(np.abs(y - exact), nan=0.0, posinf=0.0))
     return bool(((np.abs(x - exact) <= room) | (x == y) | (np.isnan(x) & np.isnan(y))).all())
 
 
 def _again(run: Run) -> Run:
     return Run(run.library, run.call)
-
-
-def _wide_run(library: Library, call: Call) -> Run:
-    for kind in found([*call.args, *call.kwargs.values()], DType):
-        kind = kind.name
-    return Run(library, call)

@@ -151,11 +151,13 @@ def literal(value: Any) -> str:
 class Call:
     """A subject with its arguments."""
 
-    def __init__(self, subject: Any, args: list[Any], kwargs: dict[str, Any], number: int = 0) -> None:
+    def __init__(self, subject: Any, args: list[Any], kwargs: dict[str, Any], number: int = 0, odd: bool = False) -> None:
         self.subject = subject
         self.args = args
         self.kwargs = kwargs
         self.number = number
+        #: whether an argument was drawn that hardly fits
+        self.odd = odd
 
     def arrays(self) -> Iterator[Array]:
         """The tensors among the arguments, in order."""
@@ -169,7 +171,7 @@ class Call:
                 return change(value)
             return type(value)(map(walk, value)) if isinstance(value, (list, tuple)) else value
 
-        return Call(self.subject, walk(self.args), {k: walk(v) for k, v in self.kwargs.items()}, self.number)
+        return Call(self.subject, walk(self.args), {k: walk(v) for k, v in self.kwargs.items()}, self.number, self.odd)
 
     def source(self) -> str:
         """A program that makes the call with both libraries."""
