@@ -415,6 +415,8 @@ class Draw:
             self.base, self.common = self.shape(), self.dtype()
             args = [self.tensor(), *args[1:]]
         call = Call(subject, args, kwargs, number, self.strange)
+        if subject.base.startswith("__r") and len(args) > 1:
+            args[1] = self.number()  # Python asks the other side first where it is a tensor
         if subject.inplace and args and isinstance(args[0], Array):
             own = args[0].but(grad="inner") if args[0].grad and self.chance(0.85) else args[0]
             call.args[0] = own

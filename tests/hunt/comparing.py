@@ -282,9 +282,10 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
     dtype = name_of((their.leaves if gradient else their.results)[number].dtype)
     if dtype not in EPS:
         return False
-    call = their.call.mapped(lambda array: array.seen())
-    named = [item.name for item in found([*call.args, *call.kwargs.values()], DType)]
-    eps = max(EPS.get(name, 0.0) for name in [dtype, *named, *(array.dtype for array in call.arrays())])
+    # an expanded argument is judged element by element; its gradient is that of its base
+    call = _widened(their.call if gradient else their.call.mapped(lambda array: array.seen()))
+    named = [item.name for item in found([*their.call.args, *their.call.kwargs.values()], DType)]
+    eps = max(EPS.get(name, 0.0) for name in [dtype, *named, *(array.dtype for array in their.call.arrays())])
     library = their.library
     rng = np.random.default_rng(0)
 
@@ -292,29 +293,38 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
         if array.dtype not in EPS:
             return array
         change = 1 + eps * rng.choice([-1.0, 1.0], array.values.shape) * rng.uniform(0.5, 1.0, array.values.shape)
-        kind = "complex128" if "complex" in array.dtype else "float64"
-        return array.but(values=array.values * change, dtype=kind)
-
-    def widened(array: Array) -> Array:
-        if array.dtype not in EPS:
-            return array
-        return array.but(dtype="complex128" if "complex" in array.dtype else "float64")
+        return array.but(values=array.values * change)
 
     if gradient:
         mine, their = _again(mine), _again(their)
     try:
-        exact = of(Run(library, call.mapped(widened)))
+        exact = of(Run(library, call))
         spread = np.zeros(exact.shape)
         for _ in range(4):
             spread = np.maximum(spread, np.abs(of(Run(library, call.mapped(nudged))) - exact))
         x, y = of(mine), of(their)
-    except Exception:  # noqa: BLE001 - then there is nothing to excuse it by
+    except Exception as problem:  # noqa: BLE001 - then there is nothing to excuse it by
         return False
     if exact.shape != x.shape:
         return False
     room = 16 * spread + 16 * eps * np.abs(exact) + 4 * TINY[dtype]
     room = np.maximum(room, 4 * np.nan_to_num(np.abs(y - exact), nan=0.0, posinf=0.0))
     return bool(((np.abs(x - exact) <= room) | (x == y) | (np.isnan(x) & np.isnan(y))).all())
+
+
+def _widened(call: Call) -> Call:
+    """The call in float64 or complex128, what it says of dtypes included."""
+
+    def wider(name: str) -> str:
+        return ("complex128" if "complex" in name else "float64") if name in EPS else name
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, DType):
+            return DType(wider(value.name))
+        return type(value)(map(walk, value)) if isinstance(value, (list, tuple)) else value
+
+    wide = call.mapped(lambda array: array.but(dtype=wider(array.dtype)))
+    return Call(wide.subject, walk(wide.args), {name: walk(value) for name, value in wide.kwargs.items()}, wide.number)
 
 
 def _again(run: Run) -> Run:
