@@ -194,3 +194,17 @@ def test_flatten_of_one_dimension_is_the_tensor_itself():
     leaf = tl.ones(3, requires_grad=True)
     assert leaf.flatten() is leaf
     assert leaf.reshape(-1) is not leaf
+
+
+def test_what_moves_nothing_is_a_copy_all_the_same():
+    x = tl.arange(6.0).reshape(1, 2, 3)
+    for y in (x.roll(3, 2), x.roll(0, 0), x.roll(6), tl.adaptive_avg_pool1d(x, 3)):
+        y.zero_()
+    assert x.tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def test_plus_is_the_tensor_itself():
+    x = tl.zeros(2)
+    (+x).add_(1)
+    x.positive()[0] = 5
+    assert x.tolist() == [5, 1]

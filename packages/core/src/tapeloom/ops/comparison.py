@@ -146,8 +146,12 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
     close = OPS.eq(input, other)
-    if input.dtype.inexact or other.dtype.inexact:
-        near = OPS.le(OPS.abs(OPS.subtract(input, other)), OPS.add(OPS.multiply(OPS.abs(other), rtol), atol))
+    if input.dtype.category != dtypes.BOOL or other.dtype.category != dtypes.BOOL:
+        if input.dtype.inexact or other.dtype.inexact:
+            apart = OPS.abs(OPS.subtract(input, other))
+        else:  # whose difference may have no sign
+            apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
+        near = OPS.le(apart, OPS.add(OPS.multiply(OPS.abs(other), rtol), atol))
         close = OPS.logical_or(close, OPS.logical_and(near, OPS.logical_and(OPS.isfinite(input), OPS.isfinite(other))))
         if equal_nan:
             close = OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other)))

@@ -134,10 +134,11 @@ def negative(input: Tensor) -> Tensor:
 negative.gradient(input=lambda g: -g)
 
 
-@op(takes="no bool", complex="as written", method=True)
+@op(takes="no bool", complex="as written", method=True, view=True)
 def positive(input: Tensor) -> Tensor:
-    """``+input``: the tensor itself."""
+    """``+input``: the values of the tensor itself."""
 positive.gradient(input=lambda g: g)
+positive.write = lambda base, value: value
 
 
 @op(takes="no bool", gives="real", complex="as written", aliases=("absolute",), inplace=True)

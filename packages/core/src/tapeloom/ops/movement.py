@@ -427,12 +427,13 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     axes = tuple(shapes.normalize_dim("roll", dim, input.ndim) for dim in shapes.as_ints("roll", "dims", dims))
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
+    rolled = input
     for amount, axis in zip(amounts, axes, strict=True):
         length = input.shape[axis]
         if length and amount % length:
             cut = length - amount % length
-            input = OPS.cat([OPS.narrow(input, axis, cut, length - cut), OPS.narrow(input, axis, 0, cut)], axis)
-    return input
+            rolled = OPS.cat([OPS.narrow(rolled, axis, cut, length - cut), OPS.narrow(rolled, axis, 0, cut)], axis)
+    return OPS.clone(input) if rolled is input else rolled
 
 
 @function()

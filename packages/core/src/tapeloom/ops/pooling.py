@@ -326,7 +326,7 @@ def _even(x: Any, target: tuple[int, ...]) -> Any:
     """The mean of each of ``target`` regions of one size."""
     spatial = x.shape[2:]
     if spatial == target:
-        return x
+        return OPS.clone(x)
     if max(target) == 1:
         return OPS.mean(x, tuple(range(2, x.ndim)), True)
     split = [part for length, count in zip(spatial, target, strict=True) for part in (count, length // (count or 1))]

@@ -183,6 +183,7 @@ row(
     case(*NEAR, only=[dtypes.float64]),
     case(*NEAR, 1e-5, 1e-8, True, only=[dtypes.float64]),
     case(*NEAR, 0.2, 0.0, only=[dtypes.float64]),
+    [V([0, 3, 3, 100]), V([1, 4, 5, 90]), 0.05, 1.0],
     case(V([1 + 1j, 1 + 1j, complex(NAN, 0)]), V([1 + 1.000001j, 1 + 2j, complex(0, NAN)]), 1e-5, 1e-8, True, only=COMPLEX),
     reference=lambda x, y, *rest: each(lambda a, b: _close(a, b, *rest))(x, y),
     gives="bool",

@@ -119,7 +119,7 @@ def _truncated(x: Any, y: Any) -> Any:
 
 
 binary("floor_divide", _floored, {(7, 2): 3, (-7, 2): -4, (7, -2): -4}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
-binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
+binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3, (INF, -2): -INF, (1, INF): 0, (-3, 0): -INF}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
 binary("remainder", lambda x, y: x % y, {(-1.0, INF): INF, (5.0, -3.0): -1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 binary("fmod", math.fmod, {(-5.0, 3.0): -2.0, (5.0, -3.0): 2.0, (1.0, INF): 1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 
