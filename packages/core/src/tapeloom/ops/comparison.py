@@ -145,17 +145,16 @@ masked_fill.gradient(
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
-    close = OPS.eq(input, other)
-    if input.dtype.category != dtypes.BOOL or other.dtype.category != dtypes.BOOL:
-        if input.dtype.inexact or other.dtype.inexact:
-            apart = OPS.abs(OPS.subtract(input, other))
-        else:  # whose difference may have no sign
-            apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
-        near = OPS.le(apart, OPS.add(OPS.multiply(OPS.abs(other), rtol), atol))
-        close = OPS.logical_or(close, OPS.logical_and(near, OPS.logical_and(OPS.isfinite(input), OPS.isfinite(other))))
-        if equal_nan:
-            close = OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other)))
-    return close
+    exact = not (input.dtype.inexact or other.dtype.inexact)
+    if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
+        input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)
+    room = OPS.add(OPS.multiply(OPS.abs(other), rtol), atol)
+    if exact:
+        apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
+        return OPS.logical_or(OPS.eq(input, other), OPS.logical_and(OPS.le(apart, room), OPS.ge(apart, 0)))
+    near = OPS.logical_and(OPS.le(OPS.abs(OPS.subtract(input, other)), room), OPS.isfinite(input))
+    close = OPS.logical_or(OPS.eq(input, other), OPS.logical_and(near, OPS.isfinite(other)))
+    return OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other))) if equal_nan else close
 
 
 @function()
