@@ -18,9 +18,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
-from tqdm import tqdm
-
-import tapeloom as tl
 from allowed import ALLOWED, allowance
 from arguments import Draw
 from comparing import compare
@@ -28,6 +25,9 @@ from data import Library
 from guard import guarded
 from programs import one_program
 from subjects import Subject, subjects
+from tqdm import tqdm
+
+import tapeloom as tl
 
 
 def main() -> int:

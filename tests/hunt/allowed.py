@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from comparing import Find
 from data import name_of
 
@@ -83,9 +82,12 @@ ALLOWED = [
         TENSORS,
         "view is reshape, both always share, and so do the functions made of them",
         lambda f: (
-            theirs(TAKEN, "view size is not compatible", "view_as_complex", "must have a last dimension with stride 1")(f)
+            theirs(TAKEN, "view size is not compatible", "view_as_complex", "must have a last dimension with stride 1")(
+                f
+            )
             or every(
-                kinds("which arguments"), calls("view", "reshape", "view_as", "reshape_as", "flatten", "ravel", "unflatten")
+                kinds("which arguments"),
+                calls("view", "reshape", "view_as", "reshape_as", "flatten", "ravel", "unflatten"),
             )(f)
         ),
     ),
@@ -101,7 +103,9 @@ ALLOWED = [
         every(kinds("which arguments"), calls("conj", "adjoint", "mH", "H", "resolve_conj", "imag", "real")),
     ),
     # numbers
-    Allowed(NUMBERS, "a Python number that an integer dtype cannot hold is an error", ours("the number .* does not fit")),
+    Allowed(
+        NUMBERS, "a Python number that an integer dtype cannot hold is an error", ours("the number .* does not fit")
+    ),
     Allowed(NUMBERS, "there is no complex32", lambda f: f.kind == "dtype" and name_of(f.theirs) == "complex32"),
     Allowed(NUMBERS, "there is no complex32", lambda f: "complex32" in f.result_dtypes()),
     Allowed(
@@ -187,7 +191,11 @@ ALLOWED = [
     Allowed(NN, "softmax and log_softmax need dim", ours("argument 'dim' is missing")),
     Allowed(NN, "mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
     # errors
-    Allowed(ERRORS, "an empty tensor is refused where a full one is; PyTorch looks at less", every(kinds("refused here"), nothing)),
+    Allowed(
+        ERRORS,
+        "an empty tensor is refused where a full one is; PyTorch looks at less",
+        every(kinds("refused here"), nothing),
+    ),
     Allowed(
         ERRORS,
         "call forms that PyTorch's parser lacks: a number for a tensor, an int for a tuple, keywords in other combinations",

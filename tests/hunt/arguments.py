@@ -7,10 +7,10 @@ from random import Random
 from typing import Any
 
 import numpy as np
-
-import tapeloom as tl
 from data import Array, Call, DType, fitted
 from subjects import Parameter, Subject
+
+import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.testing.inputs import Input, mapped
 
@@ -176,7 +176,11 @@ class Draw:
             if p.kind == "starred":
                 many = isinstance(value, (tuple, list))
                 args += [value] if self.chance(0.5) or not many else list(value)
-            elif p.kind == "keyword" or named or (self.chance(0.15) and p.name not in ("self", "input") and not subject.base.startswith("__")):
+            elif (
+                p.kind == "keyword"
+                or named
+                or (self.chance(0.15) and p.name not in ("self", "input") and not subject.base.startswith("__"))
+            ):
                 kwargs[p.name] = value
                 named = True
             else:
@@ -193,10 +197,8 @@ class Draw:
         role = p.role.replace(" | None", "")
         if role != p.role and self.chance(0.15):
             return None
-        if (
-            p.name in WORDS
-            and role not in ("Tensor", "float", "TensorLike")
-            or (p.name in ("p", "ord") and "str" in role)
+        if (p.name in WORDS and role not in ("Tensor", "float", "TensorLike")) or (
+            p.name in ("p", "ord") and "str" in role
         ):
             return self.random.choice(WORDS[p.name])
         rank = len(self.base)
@@ -325,7 +327,7 @@ class Draw:
         """A case of a row of the table, with lengths, dtypes, values and some argument changed."""
         row = self.random.choice(subject.rows)
         case = self.random.choice(row.cases)
-        kind = self.random.choice(row.dtypes) if self.chance(0.85) else getattr(dtypes, "BY_NAME")[self.dtype()]
+        kind = self.random.choice(row.dtypes) if self.chance(0.85) else dtypes.BY_NAME[self.dtype()]
         others = {2: 2, 3: 3, 4: 4, 5: 5}
         if self.chance(0.3):
             others = {length: self.random.randint(1, 6) if self.chance(0.5) else length for length in others}

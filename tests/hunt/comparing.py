@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from data import Array, Call, DType, Library, found, name_of
 
 import tapeloom as tl
-from data import Array, Call, DType, Library, found, name_of
 from tapeloom.errors import TapeloomError
 
 #: how many spacings of the dtype a result may be off at its magnitude; beyond, its conditioning is looked at
@@ -146,10 +146,8 @@ def near(a: np.ndarray, b: np.ndarray, dtype: str, spacings: float = SPACINGS) -
     if dtype not in EPS:
         return same(a, b)
     if a.dtype.kind == "c":
-        return (
-            near(a.real, b.real, dtype, spacings)
-            and near(a.imag, b.imag, dtype, spacings)
-            or _near_complex(a, b, dtype, spacings)
+        return (near(a.real, b.real, dtype, spacings) and near(a.imag, b.imag, dtype, spacings)) or _near_complex(
+            a, b, dtype, spacings
         )
     with np.errstate(all="ignore"):
         close = np.abs(a - b) <= spacings * EPS[dtype] * np.abs(b) + 4 * TINY[dtype]
@@ -303,7 +301,7 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
         for _ in range(4):
             spread = np.maximum(spread, np.abs(of(Run(library, call.mapped(nudged))) - exact))
         x, y = of(mine), of(their)
-    except Exception as problem:  # noqa: BLE001 - then there is nothing to excuse it by
+    except Exception:  # noqa: BLE001 - then there is nothing to excuse it by
         return False
     if exact.shape != x.shape:
         return False

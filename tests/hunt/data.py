@@ -151,7 +151,9 @@ def literal(value: Any) -> str:
 class Call:
     """A subject with its arguments."""
 
-    def __init__(self, subject: Any, args: list[Any], kwargs: dict[str, Any], number: int = 0, odd: bool = False) -> None:
+    def __init__(
+        self, subject: Any, args: list[Any], kwargs: dict[str, Any], number: int = 0, odd: bool = False
+    ) -> None:
         self.subject = subject
         self.args = args
         self.kwargs = kwargs

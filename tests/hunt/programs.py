@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from comparing import near, same
+from comparing import near
 from data import Library, literal, name_of
 
 LINES, LIVING = 40, 14
@@ -65,7 +64,7 @@ class Program:
         outcomes: list[Exception | None] = []
         for names in self.names:
             try:
-                exec(code, names)  # noqa: S102 - the program is ours
+                exec(code, names)
                 outcomes.append(None)
             except Exception as error:  # noqa: BLE001 - which it was is what is compared
                 outcomes.append(error)
@@ -327,7 +326,7 @@ class Program:
     def picked(self, tensor: Any, key: str) -> Any:
         """The shape of ``tensor[key]``, or None where it does not fit."""
         try:
-            return eval(f"x[{key}]", {"x": tensor.detach(), "lib": torch}).shape  # noqa: S307
+            return eval(f"x[{key}]", {"x": tensor.detach(), "lib": torch}).shape
         except (IndexError, RuntimeError, TypeError):
             return None
 
@@ -410,7 +409,7 @@ class Program:
             return True  # it would add to what is retained
         trial = compile(f"lib.autograd.grad({x}, [{leaves}], {rest[:-1]}, allow_unused=True)", "trial", "eval")
         try:
-            eval(trial, self.names[1])  # noqa: S307
+            eval(trial, self.names[1])
         except (RuntimeError, NameError, ValueError):
             return False
         return True

@@ -6,10 +6,10 @@ import inspect
 from typing import Any
 
 import torch
+from data import Library
 
 import tapeloom as tl
 import tapeloom.nn.functional as ours_functional
-from data import Library
 from tapeloom.call.op import Op
 from tapeloom.methods import COMPARISONS, OPERATORS, UNARY
 from tapeloom.op.registry import published
