@@ -1,128 +1,81 @@
-"""The differences that are meant: each with its reason, and the section of docs/differences.md that speaks of it."""
+"""The differences that are meant: each with the section of docs/differences.md that speaks of it, and its reason."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from comparing import Find
-from data import name_of
+from conditions import (
+    HALVES,
+    TAKEN,
+    Condition,
+    among,
+    calls,
+    dtype,
+    every,
+    extreme,
+    kind,
+    mixed,
+    nothing,
+    number,
+    ours,
+    plain,
+    some,
+    theirs,
+)
 
 
 class Allowed:
     """One difference: where it is said, why it is, and which finds it explains."""
 
-    def __init__(self, section: str, reason: str, when: Callable[[Find], Any]) -> None:
+    def __init__(self, section: str, reason: str, when: Condition) -> None:
         self.section = section
         self.reason = reason
         self.when = when
 
 
-def theirs(kind: str, *patterns: str) -> Callable[[Find], bool]:
-    """Finds whose kind matches and where PyTorch's error says one of ``patterns``."""
-    return lambda find: (
-        bool(re.search(kind, find.kind))
-        and isinstance(find.theirs, Exception)
-        and any(re.search(pattern, str(find.theirs)) for pattern in patterns)
-    )
+GRADIENT = ("gradient", TAKEN)
+QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
+NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
 
-
-def ours(*patterns: str) -> Callable[[Find], bool]:
-    """Finds where we alone refuse, and say one of ``patterns``."""
-    return lambda find: (
-        find.kind == "refused here alone" and any(re.search(pattern, str(find.ours)) for pattern in patterns)
-    )
-
-
-def calls(*names: str) -> Callable[[Find], bool]:
-    """Finds in calls of these functions, whatever their form."""
-    return lambda find: find.call.subject.base.rstrip("_") in names or find.call.subject.base in names
-
-
-def kinds(*wanted: str) -> Callable[[Find], bool]:
-    """Finds of one of these kinds."""
-    return lambda find: any(find.kind.startswith(kind) for kind in wanted)
-
-
-def every(*conditions: Callable[[Find], Any]) -> Callable[[Find], bool]:
-    """Finds that fulfil all conditions."""
-    return lambda find: all(condition(find) for condition in conditions)
-
-
-def dtypes_of(find: Find) -> set[str]:
-    """The dtypes of the tensors among the arguments."""
-    return {array.dtype for array in find.call.arrays()}
-
-
-def mixed(find: Find) -> bool:
-    """Whether the arguments have several dtypes."""
-    return len(dtypes_of(find)) > 1
-
-
-def holds_nan(find: Find) -> bool:
-    """Whether a nan is among the values."""
-    return any(array.values.dtype.kind in "fc" and np.isnan(array.values).any() for array in find.call.arrays())
-
-
-def nothing(find: Find) -> bool:
-    """Whether PyTorch's result has no elements: it then looks at less."""
-    _, run = find.runs
-    return bool(run.values) and all(isinstance(value, np.ndarray) and not value.size for value in run.values)
-
-
-TAKEN = "refused by PyTorch alone"
-TENSORS, NUMBERS, DEVICES, GRADIENTS = "Tensors", "Dtypes and numbers", "Devices", "Gradients"
-RANDOM, NN, ERRORS = "Random numbers", "nn", "Errors"
-
-ALLOWED = [
-    # tensors
-    Allowed(
-        TENSORS,
+TENSORS = [
+    (
         "view is reshape, both always share, and so do the functions made of them",
-        lambda f: (
-            theirs(TAKEN, "view size is not compatible", "view_as_complex", "must have a last dimension with stride 1")(
-                f
-            )
-            or every(
-                kinds("which arguments"),
-                calls("view", "reshape", "view_as", "reshape_as", "flatten", "ravel", "unflatten"),
-            )(f)
+        some(
+            theirs(TAKEN, "view size is not compatible", "last dimension with stride 1"),
+            every(
+                kind("which arguments"),
+                calls(*"view reshape view_as reshape_as flatten ravel unflatten contiguous".split()),
+            ),
         ),
     ),
-    Allowed(
-        TENSORS,
-        "contiguous() is the identity and is_contiguous() is True",
-        calls("contiguous", "is_contiguous"),
+    ("is_contiguous() is True", calls("is_contiguous")),
+    ("a write through expand is refused", ours("cannot be written through")),
+    ("conjugates are computed at once", every(kind("which arguments"), calls(*"conj adjoint mH H imag".split()))),
+    ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
+]
+NUMBERS = [
+    ("a Python number that an integer dtype cannot hold is an error", ours("the number .* does not fit")),
+    (
+        "a Python number that an integer dtype cannot hold equals none of its values",
+        every(
+            kind("values"), calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()), number
+        ),
     ),
-    Allowed(TENSORS, "a write through expand is refused", ours("cannot be written through")),
-    Allowed(
-        TENSORS,
-        "conjugates are computed at once, so they share nothing",
-        every(kinds("which arguments"), calls("conj", "adjoint", "mH", "H", "resolve_conj", "imag", "real")),
+    (
+        "a Python number beside a half tensor is rounded to its dtype first",
+        every(kind("values", "gradient of"), number, dtype(*HALVES)),
     ),
-    # numbers
-    Allowed(
-        NUMBERS, "a Python number that an integer dtype cannot hold is an error", ours("the number .* does not fit")
+    (
+        "half types are rounded once, at the end; PyTorch rounds quotients before it rounds them down",
+        every(kind("values"), calls(*QUOTIENTS), dtype(*HALVES)),
     ),
-    Allowed(NUMBERS, "there is no complex32", lambda f: f.kind == "dtype" and name_of(f.theirs) == "complex32"),
-    Allowed(NUMBERS, "there is no complex32", lambda f: "complex32" in f.result_dtypes()),
-    Allowed(
-        NUMBERS,
-        "what an integer divided by 0 gives is not promised",
-        theirs(TAKEN, "ZeroDivisionError"),
-    ),
-    Allowed(
-        NUMBERS,
-        "all and any give bool, also of uint8",
-        every(kinds("dtype"), calls("all", "any"), lambda f: "uint8" in dtypes_of(f)),
-    ),
-    Allowed(
-        NUMBERS,
+    ("there is no complex32", lambda find: "complex32" in find.result_dtypes()),
+    ("what an integer divided by 0 gives is not promised", theirs(TAKEN, "ZeroDivisionError")),
+    ("all and any give bool, also of uint8", every(kind("dtype"), calls("all", "any"), dtype("uint8"))),
+    (
         "a dtype that PyTorch's kernels lack is taken",
         theirs(
-            f"{TAKEN}|gradient",
+            GRADIENT,
             "not implemented for",
             "does not support",
             "not supported for",
@@ -130,90 +83,134 @@ ALLOWED = [
             "Expected both inputs to be Half, Float or Double",
         ),
     ),
-    Allowed(
-        NUMBERS,
+    (
         "different dtypes are promoted, where PyTorch wants one",
         every(
             mixed,
-            lambda f: (
+            some(
+                every(kind("dtype"), some(nothing, calls("binary_cross_entropy_with_logits"))),
                 theirs(
-                    f"{TAKEN}|gradient",
+                    GRADIENT,
                     "same dtype",
                     "did not match",
                     "[Ff]ound dtype",
-                    "expected scalar type",
                     "expected m1 and m2",
-                    "[Ee]xpected .* (dtype|type)",
+                    "[Ee]xpected .* type",
                     "mixed dtype",
                     "to have type",
                     "must have the same",
                     "should be the same",
                     "can't be cast",
-                )(f)
-                or every(kinds("dtype"), nothing)(f)
+                    "promoting not supported",
+                    "dtypes match",
+                    "needs_dynamic_casting",
+                ),
             ),
         ),
     ),
-    Allowed(
-        NUMBERS,
+    (
         "indices may have any integer dtype",
-        theirs(TAKEN, "for index but got", "int32/int64 for index", "expected indices", "must be long", "IntTensor"),
+        theirs(TAKEN, "for index", "expected indices", "must be long", "IntTensor", "dtype of indices should be"),
     ),
-    Allowed(NUMBERS, "gelu of infinity is infinity", calls("gelu")),
-    Allowed(
-        NUMBERS,
-        "isclose of unsigned integers compares their difference, which wraps in PyTorch",
-        every(calls("isclose", "allclose"), lambda f: "uint8" in dtypes_of(f)),
+    ("gelu of infinity is infinity", every(calls("gelu"), among(np.isinf))),
+    ("isclose of uint8 is exact; in PyTorch the difference wraps", every(calls("isclose", "allclose"), dtype("uint8"))),
+    (
+        "average pooling takes floating tensors alone",
+        every(ours("floating tensors"), calls("avg_pool1d", "avg_pool2d", "avg_pool3d")),
     ),
-    # gradients
-    Allowed(GRADIENTS, "floor division has the gradient 0", theirs("gradient", "floor_divide")),
-    Allowed(
-        GRADIENTS,
-        "gradients that PyTorch has not written",
+]
+GRADIENTS = [
+    ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
+    (
+        "gradients that PyTorch has not written, or in which it fails",
         theirs(
-            f"gradient|{TAKEN}",
+            GRADIENT,
             "derivative for .* is not implemented",
             "not differentiable with respect",
             "Autograd not support dtype",
             "isFloatingType",
             "Negation, the `-` operator, on a bool",
+            "INTERNAL ASSERT",
+            "returned an invalid gradient",
+            "does not have a device",
+            "stride 1",
+            "non-zero size for non-batch",
+            "doesn't match the broadcast shape",
         ),
     ),
-    Allowed(GRADIENTS, "what gradient a nan gets is not promised", every(kinds("gradient of"), holds_nan)),
-    # random numbers
-    Allowed(
-        RANDOM,
+    (
+        "hardsigmoid's slope is 1/6, also in float64; in PyTorch it is that of float32",
+        every(kind("gradient of"), calls("hardsigmoid"), dtype("float64")),
+    ),
+    (
+        "tanh's gradient is 1 - out * out, which far out knows no more than out",
+        every(kind("gradient of"), calls("tanh")),
+    ),
+    (
+        "polar's gradient for a negative abs has the other sign in PyTorch",
+        every(kind("gradient of"), calls("polar"), among(lambda values: values.real < 0)),
+    ),
+    (
+        "atan2's gradient beside integers overflows in PyTorch",
+        every(kind("gradient of"), calls("atan2", "arctan2"), dtype("uint8", "int8", "int16", "int32", "int64")),
+    ),
+    ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
+    ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
+]
+RANDOM = [
+    (
         "random numbers have no gradient; in PyTorch those of normal and bernoulli have one of zeros",
-        every(kinds("requires_grad"), calls("normal", "bernoulli")),
+        every(kind("requires_grad"), calls("normal", "bernoulli")),
     ),
-    Allowed(RANDOM, "complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
-    # nn
-    Allowed(NN, "softmax and log_softmax need dim", ours("argument 'dim' is missing")),
-    Allowed(NN, "mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
-    # errors
-    Allowed(
-        ERRORS,
-        "an empty tensor is refused where a full one is; PyTorch looks at less",
-        every(kinds("refused here"), nothing),
+    ("complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
+]
+NN = [
+    ("softmax and log_softmax need dim", ours("argument 'dim' is missing")),
+    ("mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
+    (
+        "normalization of infinities, and of numbers whose squares overflow, is not promised",
+        every(kind("values", "gradient of"), calls(*NORMS), among(extreme)),
     ),
-    Allowed(
-        ERRORS,
-        "call forms that PyTorch's parser lacks: a number for a tensor, an int for a tuple, keywords in other combinations",
+    (
+        "binary_cross_entropy_with_logits of infinity is a limit; PyTorch gives nan",
+        every(kind("values", "gradient of"), calls("binary_cross_entropy_with_logits"), among(np.isinf)),
+    ),
+]
+ERRORS = [
+    ("an empty tensor is refused where a full one is; PyTorch looks at less", every(kind("refused here"), nothing)),
+    (
+        "an index out of range is refused; PyTorch's take_along_dim misses some",
+        every(ours("out of range"), calls("take_along_dim")),
+    ),
+    (
+        "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",
         every(
-            lambda f: not f.call.odd,
+            plain,
             theirs(
                 TAKEN,
-                r"\(position \d\) must be Tensor, not (int|float|bool|complex)",
-                "must be tuple of ints, not int",
+                r"argument '\w+'( \(position \d\))? must be Tensor, not (int|float|bool|complex)",
+                r"must be tuple of ints, not (int|NoneType)",
+                r"argument 'dim'( \(position \d\))? must be int, not (tuple|list|NoneType)",
                 "invalid combination of arguments",
                 r"takes (from \d+ to )?\d+ positional argument",
                 "missing .* required positional argument",
                 "unexpected keyword argument",
                 "takes no keyword arguments",
+                "`shifts` required",
+                r"source tensor shape must match self tensor shape.*self.shape = \[\]",
             ),
         ),
     ),
 ]
+SECTIONS = {
+    "Tensors": TENSORS,
+    "Dtypes and numbers": NUMBERS,
+    "Gradients": GRADIENTS,
+    "Random numbers": RANDOM,
+    "nn": NN,
+    "Errors": ERRORS,
+}
+ALLOWED = [Allowed(section, reason, when) for section, entries in SECTIONS.items() for reason, when in entries]
 
 
 def allowance(find: Find) -> Allowed | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,12 +97,13 @@ class Run:
         """The results that a gradient can come back to."""
         return [out for out in self.results if isinstance(out, self.library.Tensor) and out.requires_grad]
 
-    def gradients(self) -> list[np.ndarray | None]:
-        """The gradients of the leaves for fixed gradients of the results; None where it is all zeros."""
+    def gradients(self, nudge: Callable[[np.ndarray], np.ndarray] | None = None) -> list[np.ndarray | None]:
+        """The gradients of the leaves for fixed gradients of the results, perhaps changed a little; None for zeros."""
         outs = self.outputs()
+        values = [weight(out.shape, name_of(out.dtype), number) for number, out in enumerate(outs)]
         weights = [
-            self.library.tensor(weight(out.shape, name_of(out.dtype), n), name_of(out.dtype), False)
-            for n, out in enumerate(outs)
+            self.library.tensor(value if nudge is None else nudge(value), name_of(out.dtype), False)
+            for value, out in zip(values, outs, strict=True)
         ]
         grads = self.library.module.autograd.grad(outs, self.leaves, weights, allow_unused=True)
         arrays = [None if grad is None else self.library.host(grad) for grad in grads]
@@ -271,10 +273,10 @@ def _sharing(mine: Run, their: Run) -> Find | None:
 
 
 def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool:
-    def of(run: Run) -> np.ndarray:
+    def of(run: Run, nudge: Any = None) -> np.ndarray:
         if not gradient:
             return run.values[number]
-        found = run.gradients()[number]
+        found = run.gradients(nudge)[number]
         return np.zeros(tuple(run.leaves[number].shape)) if found is None else found
 
     dtype = name_of((their.leaves if gradient else their.results)[number].dtype)
@@ -287,11 +289,11 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
     library = their.library
     rng = np.random.default_rng(0)
 
+    def nudge(values: np.ndarray) -> np.ndarray:
+        return values * (1 + eps * rng.choice([-1.0, 1.0], values.shape) * rng.uniform(0.5, 1.0, values.shape))
+
     def nudged(array: Array) -> Array:
-        if array.dtype not in EPS:
-            return array
-        change = 1 + eps * rng.choice([-1.0, 1.0], array.values.shape) * rng.uniform(0.5, 1.0, array.values.shape)
-        return array.but(values=array.values * change)
+        return array.but(values=nudge(array.values)) if array.dtype in EPS else array
 
     if gradient:
         mine, their = _again(mine), _again(their)
@@ -299,7 +301,7 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
         exact = of(Run(library, call))
         spread = np.zeros(exact.shape)
         for _ in range(4):
-            spread = np.maximum(spread, np.abs(of(Run(library, call.mapped(nudged))) - exact))
+            spread = np.maximum(spread, np.abs(of(Run(library, call.mapped(nudged)), nudge) - exact))
         x, y = of(mine), of(their)
     except Exception:  # noqa: BLE001 - then there is nothing to excuse it by
         return False

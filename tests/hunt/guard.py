@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 #: what the child may add to its memory, in bytes, and the seconds that one item may take
@@ -43,8 +44,7 @@ def guarded(work: Callable[[int], Any], items: Sequence[int]) -> Iterator[tuple[
 
 
 def _child(work: Callable[[int], Any], items: Sequence[int], sender: Any) -> None:
-    with open("/proc/self/statm") as file:
-        held = int(file.read().split()[0]) * resource.getpagesize()
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
     try:
         for item in items:
