@@ -769,7 +769,7 @@ def isnan(input: Tensor) -> Tensor:
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 
 def layer_norm(
@@ -1067,7 +1067,7 @@ def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
 
 moveaxis = movedim
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:

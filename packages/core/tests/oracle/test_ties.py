@@ -52,7 +52,7 @@ POINTWISE = (
 PAIRWISE = {
     name: (getattr(tl, name), getattr(torch, name))
     for name in "maximum minimum add subtract multiply divide pow atan2 hypot logaddexp remainder fmod".split()
-} | {"l1_loss": (lambda x, y: tl.l1_loss(x, y, "none"), lambda x, y: F.l1_loss(x, y, reduction="none"))}
+} | {"l1_loss": (lambda x, y: tl.l1_loss(x, y, reduction="none"), lambda x, y: F.l1_loss(x, y, reduction="none"))}
 OVER_LINES = {
     "amax": (lambda x: tl.amax(x, 1), lambda x: torch.amax(x, 1)),
     "amin": (lambda x: tl.amin(x, 1), lambda x: torch.amin(x, 1)),
