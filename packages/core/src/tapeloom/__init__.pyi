@@ -143,8 +143,8 @@ def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
 
-def all(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-    """Whether all elements over ``dim`` are true (not zero)."""
+def all(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
 
 def allclose(
     input: Tensor,
@@ -164,8 +164,8 @@ def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Ten
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
 
-def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-    """Whether any element over ``dim`` is true (not zero)."""
+def any(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """Whether any element over ``dim`` is true (not zero); over no dims, ``()``, each by itself."""
 
 def arange(
     start: Number,

@@ -54,8 +54,6 @@ SPELLED: dict[str, Any] = {
         x, dim, correction=correction, keepdim=keepdim
     ),
     "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
-    "all": lambda x, dim=(), keepdim=False: torch.all(x, dim, keepdim) if dim != () else torch.all(x),
-    "any": lambda x, dim=(), keepdim=False: torch.any(x, dim, keepdim) if dim != () else torch.any(x),
     "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(
         x, tuple(range(x.ndim)) if dim is None else dim, keepdim
     ),
