@@ -290,7 +290,9 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
     rng = np.random.default_rng(0)
 
     def nudge(values: np.ndarray) -> np.ndarray:
-        return np.asarray(values * (1 + eps * rng.choice([-1.0, 1.0], values.shape) * rng.uniform(0.5, 1.0, values.shape)))
+        return np.asarray(
+            values * (1 + eps * rng.choice([-1.0, 1.0], values.shape) * rng.uniform(0.5, 1.0, values.shape))
+        )
 
     def nudged(array: Array) -> Array:
         return array.but(values=nudge(array.values)) if array.dtype in EPS else array

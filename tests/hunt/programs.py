@@ -52,7 +52,6 @@ class Program:
         self.names: tuple[dict[str, Any], dict[str, Any]] = ({"lib": ours.module}, {"lib": theirs.module})
         self.lines: list[str] = []
         self.count = 0
-        self.skipped = 0
         self.backwards = 0
 
     # running
@@ -60,6 +59,7 @@ class Program:
     def run(self, text: str) -> bool:
         """Run a line in both; False where both refuse it or the difference is meant."""
         code = compile(text, "program", "exec")
+        before = {name: self.libraries[0].host(self.names[0][name]) for name in self.living()}
         self.lines.append(text)
         outcomes: list[Exception | None] = []
         for names in self.names:
@@ -77,9 +77,14 @@ class Program:
         if mine is None and their is None:
             return True
         if mine is not None and their is not None:
+            for name, array in before.items():
+                self.equal(
+                    f"{name}, after a line that is refused", self.libraries[0].host(self.names[0][name]), array, ""
+                )
             self.lines.pop()
-            self.skipped += 1
             return False
+        if their is None and "out of range" in str(mine):
+            raise Stop("PyTorch does not look at the indices of what is empty")
         if their is not None and any(words in str(their) for words in (*OVERWRITTEN, *VIEWS)):
             raise Stop(str(their))
         raise Difference(f"tapeloom: {mine!r}\n# PyTorch: {their!r}")
@@ -197,7 +202,8 @@ class Program:
         """A new leaf or constant."""
         shape = self.random.choice([(2, 3), (3,), (4,), (2, 2), (3, 2), (), (1, 3), (2, 3, 2), (6,), (0, 2), (4, 4)])
         needs = self.random.choice(["", "", ", requires_grad=True", ", requires_grad=True"])
-        dtype = self.random.choice(["float64"] * 5 + ["float32"])
+        dtype = self.random.choice(["float64"] * 9 + ["float32", "complex128", "int64"])
+        needs = "" if dtype == "int64" else needs
         if not math.prod(shape):
             return f"{self.new()} = lib.zeros({shape}, dtype=lib.{dtype}{needs})"
         once = self.random.choice(["", " * 1"])  # leaves refuse to be changed
@@ -229,6 +235,11 @@ class Program:
                 f"{out} = {x}.to(lib.float32)",
                 f"{out} = {x}.flip(0)",
                 f"{out} = {x}[lib.tensor([0, -1])]",
+                f"{out} = {x}.reshape(-1).index_select(0, lib.tensor([0]))",
+                f"{out} = {x}.masked_fill({x} > 0.5, {self.number()})",
+                f"{out} = lib.stack([{x}, {y}]).mean(0)",
+                f"{out} = {x}.cumsum(-1)",
+                f"{out} = {x}.long()",
             ]
         )
 
@@ -260,6 +271,9 @@ class Program:
             f"{out} = {x}.expand({literal((2, *shape))})",
             f"{out} = {x}.view_as({x})",
             f"{out} = {x}.swapaxes({dim}, -1)",
+            f"{out} = {x}.real" if tensor.is_complex() else f"{out} = +{x}",
+            f"{out} = {x}.imag" if tensor.is_complex() else f"{out} = {x}.view({list(shape)})",
+            f"{out} = lib.view_as_real({x})" if tensor.is_complex() else f"{out} = {x}.view_as({x})",
         ]
         if rank and shape[dim]:
             choices += [
@@ -270,8 +284,13 @@ class Program:
                 f"{out} = {x}.chunk(2, {dim})[-1]",
                 f"{out} = {x}.unflatten({dim}, (-1, 1))",
             ]
-        if self.there(x).is_contiguous():
-            choices += [f"{out} = {x}.reshape(-1)", f"{out} = {x}.flatten()", f"{out} = {x}.ravel()"]
+        if tensor.is_contiguous():
+            choices += [
+                f"{out} = {x}.contiguous()",
+                f"{out} = {x}.reshape(-1)",
+                f"{out} = {x}.flatten()",
+                f"{out} = {x}.ravel()",
+            ]
         return self.random.choice(choices)
 
     def write(self) -> str:
@@ -306,6 +325,13 @@ class Program:
             f"{x}.clamp_(-1, 1)",
             f"{x}.relu_()",
             f"{x}.mul_({x})",
+            f"{x}.div_(2)",
+            f"{x}.neg_()",
+            f"{x}.pow_(2)",
+            f"{x}.tanh_()",
+            f"{x}.cos_()",
+            f"{x}.add_({y}, alpha=0.5)",
+            f"{x}.sub_({x}.mean())" if tensor.is_floating_point() else f"{x}.sub_(1)",
             f"{x}.copy_({x}.flip(0))" if shape else f"{x}.neg_()",
             f"{x}[{key}].add_({value})",
             f"{x}.detach().mul_({self.number()})",
@@ -316,6 +342,10 @@ class Program:
         if len(shape) and shape[0]:
             place = self.random.randrange(shape[0])
             texts.append(f"{x}.index_add_(0, lib.tensor([{place}]), {x}.detach()[:1] * 2)")
+            texts.append(
+                f"{x}.scatter_add_(0, lib.zeros({literal((1, *shape[1:]))}, dtype=lib.int64), {x}.detach() * 2)"
+            )
+            texts.append(f"for row in {x}: row.mul_(0.5)")
         if len(shape) > 1:
             texts += [
                 f"{x}.tril_()",
@@ -390,13 +420,21 @@ class Program:
         """Run a line, and compare."""
         if ".backward(" in text and not self.walks(text):
             return
-        self.run(text)
+        if not self.run(text):
+            self.check_refused()
         for names in self.names:
             for name in [n for n, value in names.items() if n[0] == "v" and value is None]:
                 del names[name]
         try:
             self.compare()
         except RuntimeError as error:  # PyTorch's, of a view that it gave up: it cannot even be looked at
+            raise Stop(str(error)) from None
+
+    def check_refused(self) -> None:
+        """Stop where PyTorch has half done what it refused, such as the writes before an index out of range."""
+        try:
+            self.compare()
+        except Difference as error:
             raise Stop(str(error)) from None
 
     def walks(self, text: str) -> bool:

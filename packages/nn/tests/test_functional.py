@@ -84,6 +84,10 @@ def test_second_derivative_of_cross_entropy_with_narrow_labels():
 
 def test_the_reduction_is_named():
     """PyTorch's first argument of these layers, and its third of the functions, is the long deprecated size_average."""
-    for call in (lambda: nn.MSELoss("sum"), lambda: nn.L1Loss("sum"), lambda: F.mse_loss(tl.ones(2), tl.ones(2), "sum")):
+    for call in (
+        lambda: nn.MSELoss("sum"),
+        lambda: nn.L1Loss("sum"),
+        lambda: F.mse_loss(tl.ones(2), tl.ones(2), "sum"),
+    ):
         with pytest.raises(TypeError):
             call()

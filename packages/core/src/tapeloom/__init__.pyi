@@ -1216,7 +1216,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
 
 def positive(input: Tensor) -> Tensor:
-    """``+input``: the values of the tensor itself."""
+    """``+input``: the tensor itself."""
 
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.

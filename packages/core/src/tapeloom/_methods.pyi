@@ -510,7 +510,7 @@ class TensorMethods:
     def permute(self, *dims: Order) -> Tensor:
         """The dimensions in the order ``dims``."""
     def positive(self) -> Tensor:
-        """``+input``: the values of the tensor itself."""
+        """``+input``: the tensor itself."""
     def pow(self, exponent: TensorLike) -> Tensor:
         """``input ** exponent``.
 

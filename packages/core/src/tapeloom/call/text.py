@@ -141,7 +141,9 @@ class _Text:
     def prepared(self) -> list[str]:
         op, lines = self.op, []
         starred = op.arguments.starred
-        if starred:  # reshape((2, 3)) is reshape(2, 3); squeeze(()) is not squeeze(), where nothing means something else
+        if (
+            starred
+        ):  # reshape((2, 3)) is reshape(2, 3); squeeze(()) is not squeeze(), where nothing means something else
             optional = next(p.optional for p in op.parameters if p.name == starred)
             given = f" and {starred}[0]" if optional else ""
             lines += [f"if len({starred}) == 1 and isinstance({starred}[0], (tuple, list)){given}:"]

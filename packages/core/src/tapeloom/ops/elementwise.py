@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
-from tapeloom.call.op import op, primitive
-from tapeloom.errors import ArgumentError
+from tapeloom import dtypes, shapes
+from tapeloom.call.op import function, op, primitive
+from tapeloom.errors import ArgumentError, DTypeError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import require, shape_of, within
+from tapeloom.ops.arguments import as_tensor_of, require, shape_of, within
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -134,11 +134,12 @@ def negative(input: Tensor) -> Tensor:
 negative.gradient(input=lambda g: -g)
 
 
-@op(takes="no bool", complex="as written", method=True, view=True)
+@function()
 def positive(input: Tensor) -> Tensor:
-    """``+input``: the values of the tensor itself."""
-positive.gradient(input=lambda g: g)
-positive.write = lambda base, value: value
+    """``+input``: the tensor itself."""
+    if as_tensor_of("positive", input).dtype.category == dtypes.BOOL:
+        raise DTypeError("positive: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).")
+    return input
 
 
 @op(takes="no bool", gives="real", complex="as written", aliases=("absolute",), inplace=True)

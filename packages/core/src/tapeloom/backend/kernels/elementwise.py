@@ -94,8 +94,5 @@ class Elementwise(Direct):
         down = self.floor_divide(x, y)
         return self.where(((x < 0) != (y < 0)) & (down * y != x), down + 1, down)
 
-    def positive(self: Any, x: Array) -> Array:
-        return x
-
     def alias(self: Any, x: Array) -> Array:
         return x
