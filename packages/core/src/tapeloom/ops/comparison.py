@@ -148,7 +148,8 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     exact = not (input.dtype.inexact or other.dtype.inexact)
     if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
         input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)
-    room = OPS.add(OPS.multiply(OPS.abs(other), rtol), atol)
+    size = OPS.abs(other)
+    room = OPS.add(OPS.multiply(OPS.cast(size, dtypes.float64) if exact else size, rtol), atol)
     if exact:
         apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
         return OPS.logical_or(OPS.eq(input, other), OPS.logical_and(OPS.le(apart, room), OPS.ge(apart, 0)))

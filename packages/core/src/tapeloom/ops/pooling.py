@@ -327,7 +327,7 @@ def _even(x: Any, target: tuple[int, ...]) -> Any:
     spatial = x.shape[2:]
     if spatial == target:
         return OPS.clone(x)
-    if max(target) == 1:
+    if set(target) == {1}:
         return OPS.mean(x, tuple(range(2, x.ndim)), True)
     split = [part for length, count in zip(spatial, target, strict=True) for part in (count, length // (count or 1))]
     return OPS.mean(OPS.reshape(x, (*x.shape[:2], *split)), tuple(range(3, 3 + len(split), 2)))

@@ -185,6 +185,7 @@ row(
     case(*NEAR, 0.2, 0.0, only=[dtypes.float64]),
     [V([0, 3, 3, 100]), V([1, 4, 5, 90]), 0.05, 1.0],
     case(V([-(2**63), 2**62]), V([0, 2**62 + 1]), 0.0, 1.0, expect=[False, True], only=[dtypes.int64]),
+    case(V([2, 5]), V([2**62, -(2**62)]), 3, expect=[True, True], only=[dtypes.int64]),
     case(V([True, False]), V([False, False]), 0.0, 1.0, only=[dtypes.bool_]),
     case(V([1 + 1j, 1 + 1j, complex(NAN, 0)]), V([1 + 1.000001j, 1 + 2j, complex(0, NAN)]), 1e-5, 1e-8, True, only=COMPLEX),
     reference=lambda x, y, *rest: each(lambda a, b: _close(a, b, *rest))(x, y),
