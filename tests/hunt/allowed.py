@@ -13,6 +13,7 @@ from conditions import (
     dtype,
     every,
     extreme,
+    huge,
     kind,
     mixed,
     nothing,
@@ -113,6 +114,31 @@ NUMBERS = [
         theirs(TAKEN, "for index", "expected indices", "must be long", "IntTensor", "dtype of indices should be"),
     ),
     ("gelu of infinity is infinity", every(calls("gelu"), among(np.isinf))),
+    (
+        "complex infinities and powers of complex 0 are not promised",
+        every(
+            kind("values", "gradient of"),
+            dtype("complex64", "complex128"),
+            some(
+                among(lambda values: ~np.isfinite(values)),
+                every(calls("pow", "ipow", "rpow"), among(lambda values: values == 0)),
+            ),
+        ),
+    ),
+    (
+        "sums of integers that a float cannot hold are rounded in another order",
+        every(kind("values"), calls("sum", "mean", "cumsum", "var", "std"), huge),
+    ),
+    (
+        "linspace to infinity is not promised",
+        every(
+            kind("values"),
+            calls("linspace"),
+            lambda find: (
+                not np.isfinite(find.call.kwargs.get("end", 1)) or not all(map(np.isfinite, find.call.args[:2]))
+            ),
+        ),
+    ),
     ("isclose of uint8 is exact; in PyTorch the difference wraps", every(calls("isclose", "allclose"), dtype("uint8"))),
     (
         "average pooling takes floating tensors alone",
@@ -136,15 +162,32 @@ GRADIENTS = [
             "stride 1",
             "non-zero size for non-batch",
             "doesn't match the broadcast shape",
+            "with a bool tensor is not supported",
         ),
+    ),
+    (
+        "the gradient of a real result of complex numbers is real; PyTorch's cumprod and prod take what was cast away",
+        every(kind("gradient of"), calls("cumprod", "prod"), dtype("complex64", "complex128")),
+    ),
+    (
+        "prod's and cumprod's gradient beside infinities is the product of the others; PyTorch divides",
+        every(kind("gradient of"), calls("cumprod", "prod"), among(extreme)),
+    ),
+    (
+        "std's and var's gradient over dims given as () counts all elements; in PyTorch it counts none",
+        every(kind("gradient of"), calls("std", "var"), lambda find: () in find.call.args or [] in find.call.args),
+    ),
+    (
+        "an integer exponent does not wrap in the gradient of pow",
+        every(kind("gradient of"), calls("pow", "ipow"), dtype("uint8", "int8", "int16", "int32", "int64")),
     ),
     (
         "hardsigmoid's slope is 1/6, also in float64; in PyTorch it is that of float32",
         every(kind("gradient of"), calls("hardsigmoid"), dtype("float64")),
     ),
     (
-        "tanh's gradient is 1 - out * out, which far out knows no more than out",
-        every(kind("gradient of"), calls("tanh")),
+        "differences of near numbers say no more than these: 1 - tanh(x) ** 2, x - tanh(x), 1 + erf(x)",
+        some(every(kind("gradient of"), calls("tanh")), every(kind("values"), calls("tanhshrink", "gelu"))),
     ),
     (
         "polar's gradient for a negative abs has the other sign in PyTorch",

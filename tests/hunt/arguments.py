@@ -238,7 +238,9 @@ class Draw:
             return self.chance(0.5) if self.chance(0.96) else self.odd()
         if role == "float":
             return self.random.choice([0.0, 0.1, 0.5, 1.0, 2, -1.0, 1e-5, 0.3]) if self.chance(0.9) else self.odd()
-        if role in ("DType", "DTypeLike", "Cast", "DType | str | type"):
+        if role in ("DType", "DTypeLike", "Cast", "DType | str | type") or (
+            p.name in ("args", "dtype") and role == "Any"
+        ):
             return DType(self.dtype())
         if role in ("Number", "Any"):
             return self.number()

@@ -78,6 +78,13 @@ def extreme(values: np.ndarray) -> np.ndarray:
     return ~(np.abs(values) < 1e15)
 
 
+def huge(find: Find) -> bool:
+    """Whether integers beyond those that float32 can hold are among the arguments."""
+    return any(
+        array.values.dtype.kind == "i" and bool((np.abs(array.values) > 1 << 24).any()) for array in find.call.arrays()
+    )
+
+
 def number(find: Find) -> bool:
     """Whether a Python number is among the arguments."""
     return any(isinstance(value, (int, float, complex)) for value in find.call.args)
