@@ -67,7 +67,7 @@ NUMBERS = [
         every(kind("values", "gradient of"), number, dtype(*HALVES)),
     ),
     (
-        "half types are rounded once, at the end; PyTorch rounds quotients before it rounds them down",
+        "half types are rounded once, at the end; PyTorch's vectorised kernels round quotients too",
         every(kind("values"), calls(*QUOTIENTS), dtype(*HALVES)),
     ),
     ("there is no complex32", lambda find: "complex32" in find.result_dtypes()),
@@ -109,6 +109,16 @@ NUMBERS = [
             ),
         ),
     ),
+    ("float - bool is taken", theirs(TAKEN, "Subtraction, the `-` operator, with a bool tensor")),
+    (
+        "norms and products of integers are taken, and a dtype for them that is narrower",
+        theirs(
+            TAKEN,
+            "Expected a floating point or complex tensor as input",
+            "dtype should be floating",
+            "without narrowing",
+        ),
+    ),
     (
         "indices may have any integer dtype",
         theirs(TAKEN, "for index", "expected indices", "must be long", "IntTensor", "dtype of indices should be"),
@@ -147,6 +157,14 @@ NUMBERS = [
 ]
 GRADIENTS = [
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
+    (
+        "the gradient of an infinite variance has the sign of the distance from the mean",
+        every(
+            kind("gradient of"),
+            calls("std", "var"),
+            lambda find: find.call.kwargs.get("correction", 1) not in (None, 0, 1),
+        ),
+    ),
     (
         "gradients that PyTorch has not written, or in which it fails",
         theirs(

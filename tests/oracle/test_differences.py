@@ -122,3 +122,31 @@ def test_losses_do_not_broadcast():
 def test_errors_are_also_the_builtins_that_python_users_expect():
     with pytest.raises(RuntimeError):
         torch.ones(3, 4) * torch.ones(2, 4)
+
+
+def test_different_dtypes_are_promoted():
+    with pytest.raises(RuntimeError, match=r"same dtype|scalar type"):
+        torch.ones(2, 3) @ torch.ones(3, dtype=torch.float64)
+
+
+def test_half_types_are_rounded_once():
+    x, y = (torch.full((8,), value, dtype=torch.bfloat16) for value in (38.0, 0.1689453125))
+    assert torch.div(x, y, rounding_mode="trunc")[0].item() == 225
+    assert torch.div(x[:1], y[:1], rounding_mode="trunc")[0].item() == 224
+
+
+def test_random_numbers_have_no_gradient():
+    assert torch.bernoulli(torch.full((2,), 0.5, requires_grad=True)).requires_grad
+
+
+def test_the_slope_of_hardsigmoid():
+    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.hardsigmoid(x).backward()
+    assert x.grad.item() == float(np.float32(1) / np.float32(6))
+
+
+def test_call_forms_that_mean_one_thing():
+    with pytest.raises(TypeError):
+        torch.maximum(torch.ones(2), 0)
+    with pytest.raises(TypeError):
+        torch.prod(torch.ones(2, 3), dim=(0, 1))
