@@ -148,7 +148,8 @@ row(
 unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact", of_complex=lambda x: -x)
 no_bool("negative")
 unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact", of_complex=lambda x: x)
-no_bool("positive")
+fails("positive", [T(3)], DTypeError,
+      "positive: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).", dtype=dtypes.bool_)
 unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="real", dtypes=NUMBERS, kinks=(0,), of_complex=abs)
 no_bool("abs")
 unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
