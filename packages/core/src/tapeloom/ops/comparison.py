@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
-from tapeloom.errors import DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
@@ -145,6 +146,9 @@ masked_fill.gradient(
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if as_number("isclose", name, tolerance) < 0:
+            raise ArgumentError(f"isclose: {name} must not be negative, got {tolerance!r}.")
     exact = not (input.dtype.inexact or other.dtype.inexact)
     if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
         input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.references import INF, NAN, each
 from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INTEGERS, NUMBERS, case, fails, row
@@ -220,4 +220,5 @@ for _name in ("isclose", "allclose"):
 for _name in ("isclose", "equal", "allclose"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+fails("isclose", [T(3), T(3), -1.0], ArgumentError, "isclose: rtol must not be negative, got -1.0.")
 fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")
