@@ -12,6 +12,7 @@ from conditions import (
     calls,
     dtype,
     every,
+    expanded,
     extreme,
     huge,
     kind,
@@ -42,7 +43,7 @@ TENSORS = [
     (
         "view is reshape, both always share, and so do the functions made of them",
         some(
-            theirs(TAKEN, "view size is not compatible", "last dimension with stride 1"),
+            theirs(TAKEN, "view size is not compatible", "last dimension with stride 1", "storage_offset divisible"),
             every(
                 kind("which arguments"),
                 calls(*"view reshape view_as reshape_as flatten ravel unflatten contiguous".split()),
@@ -117,7 +118,7 @@ NUMBERS = [
         theirs(
             TAKEN,
             "Expected a floating point or complex tensor as input",
-            "dtype should be floating",
+            "dtype should be (floating|real|complex)",
             "dtype should be real",
             "without narrowing",
         ),
@@ -207,9 +208,10 @@ GRADIENTS = [
         every(kind("gradient of"), calls("hardsigmoid", "celu"), dtype("float64")),
     ),
     (
-        "differences of near numbers say no more than these: 1 - tanh(x) ** 2, x - tanh(x), 1 + erf(x)",
+        "differences of near numbers say no more than these: 1 - tanh(x) ** 2, x - tanh(x), 1 + erf(x), x - mean",
         some(
-            every(kind("gradient of"), calls("tanh", "normalize")),
+            every(kind("gradient of"), calls("tanh", "normalize", "softmax", "softmin", "log_softmax")),
+            every(kind("gradient of"), calls(*NORMS), expanded),
             every(kind("values"), calls("tanhshrink", "gelu", "logaddexp")),
         ),
     ),
@@ -288,6 +290,8 @@ ERRORS = [
                 "unexpected keyword argument",
                 "takes no keyword arguments",
                 "`shifts` required",
+                r"argument 'index' \(position \d\) must be int, not bool",
+                "value cannot be converted to type c10::Half",
                 "object of type 'NoneType' has no len",
                 r"source tensor shape must match self tensor shape.*self.shape = \[\]",
             ),

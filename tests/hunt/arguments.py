@@ -45,8 +45,7 @@ WORDS: dict[str, list[Any]] = {
     "approximate": ["none", "tanh", "exact"],
     "rounding_mode": [None, "floor", "trunc", "ceil"],
     "padding": ["same", "valid", 0, 1, 2],
-    "p": [2, 1, 0, 0.5, -1, 3, math.inf, -math.inf, "fro", 2.0, None],
-    "ord": [2, 1, 0, 0.5, -1, -2, 3, math.inf, -math.inf, "fro", None],
+    "p": [2, 1, 0, 0.5, -1, 3, 1.5, math.inf, -math.inf, "fro", 2.0, None],
     "indexing": ["ij", "xy"],
 }
 
@@ -197,9 +196,9 @@ class Draw:
         role = p.role.replace(" | None", "")
         if role != p.role and self.chance(0.15):
             return None
-        if (p.name in WORDS and role not in ("Tensor", "float", "TensorLike")) or (
-            p.name in ("p", "ord") and "str" in role
-        ):
+        if p.name in ("p", "ord") and self.chance(0.8):
+            return self.random.choice([value for value in WORDS["p"] if "str" in role or not isinstance(value, str)])
+        if p.name in WORDS and role not in ("Tensor", "float", "TensorLike"):
             return self.random.choice(WORDS[p.name])
         rank = len(self.base)
         if role in ("Tensor", "Tensor | int"):

@@ -290,8 +290,10 @@ def _excused(mine: Run, their: Run, number: int, gradient: bool = False) -> bool
     rng = np.random.default_rng(0)
 
     def nudge(values: np.ndarray) -> np.ndarray:
+        if values.dtype.kind == "c":
+            return np.asarray(nudge(values.real) + 1j * nudge(values.imag))
         return np.asarray(
-            values * (1 + eps * rng.choice([-1.0, 1.0], values.shape) * rng.uniform(0.5, 1.0, values.shape))
+            values * (1 + eps * rng.choice([-1.0, 1.0], values.shape) * rng.uniform(0.5, 1, values.shape))
         )
 
     def nudged(array: Array) -> Array:

@@ -85,6 +85,11 @@ def huge(find: Find) -> bool:
     )
 
 
+def expanded(find: Find) -> bool:
+    """Whether an argument has elements that are one in memory."""
+    return any(name == "expand" for array in find.call.arrays() for name, _ in array.steps)
+
+
 def number(find: Find) -> bool:
     """Whether a Python number is among the arguments."""
     return any(isinstance(value, (int, float, complex)) for value in find.call.args)
