@@ -131,11 +131,11 @@ NUMBERS = [
     (
         "complex infinities and powers of complex 0 are not promised",
         every(
-            kind("values", "gradient of"),
+            kind("values", "gradient of", "whether argument"),
             dtype("complex64", "complex128"),
             some(
                 among(lambda values: ~np.isfinite(values)),
-                every(calls("pow", "ipow", "rpow"), among(lambda values: values == 0)),
+                every(calls("pow", "ipow", "rpow"), some(among(lambda values: values == 0), dtype("bool"))),
             ),
         ),
     ),
@@ -223,6 +223,7 @@ GRADIENTS = [
         "atan2's gradient beside integers overflows in PyTorch",
         every(kind("gradient of"), calls("atan2", "arctan2"), dtype("uint8", "int8", "int16", "int32", "int64")),
     ),
+    ("what nothing was written to needs a gradient all the same", every(kind("requires_grad"), calls("setitem"))),
     ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
     ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
 ]
@@ -238,7 +239,7 @@ NN = [
     ("mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
     (
         "normalization of infinities, and of numbers whose squares overflow, is not promised",
-        every(kind("values", "gradient of"), calls(*NORMS), among(extreme)),
+        every(kind("values", "gradient of"), calls(*NORMS, "var", "std"), among(extreme)),
     ),
     (
         "how far infinities and nan reach in a convolution is not promised",
