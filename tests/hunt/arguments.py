@@ -49,6 +49,9 @@ WORDS: dict[str, list[Any]] = {
     "indexing": ["ij", "xy"],
 }
 
+#: parameters that must fit the others: samples say how
+FITTING = {"weight", "target", "index", "indices", "kernel_size", "normalized_shape", "mat2", "vec", "data"}
+
 
 class Draw:
     """Random arguments from one source of random numbers."""
@@ -330,7 +333,7 @@ class Draw:
         case = self.random.choice(row.cases)
         kind = self.random.choice(row.dtypes) if self.chance(0.85) else dtypes.BY_NAME[self.dtype()]
         others = {2: 2, 3: 3, 4: 4, 5: 5}
-        if self.chance(0.3):
+        if self.chance(0.3) and all(spec.data is None for spec in case.inputs()):
             others = {length: self.random.randint(1, 6) if self.chance(0.5) else length for length in others}
         self.base, self.common = (2, 3), kind.name
 
@@ -412,13 +415,13 @@ class Draw:
 
     def call(self, subject: Subject, number: int) -> Call:
         """A random call of ``subject``."""
-        sample = bool(subject.rows) and self.chance(0.55)
+        sample = bool(subject.rows) and self.chance(0.8 if FITTING & {p.name for p in subject.parameters} else 0.5)
         args, kwargs = self.from_sample(subject) if sample else self.by_role(subject)
         if subject.method and not (args and isinstance(args[0], Array)):
             self.base, self.common = self.shape(), self.dtype()
             args = [self.tensor(), *args[1:]]
         call = Call(subject, args, kwargs, number, self.strange)
-        if subject.base.startswith("__r") and len(args) > 1:
+        if subject.base.startswith("__r") and subject.base != "__rmatmul__" and len(args) > 1:
             args[1] = self.number()  # Python asks the other side first where it is a tensor
         if subject.inplace and args and isinstance(args[0], Array):
             own = args[0].but(grad="inner") if args[0].grad and self.chance(0.85) else args[0]
