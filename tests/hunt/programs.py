@@ -230,7 +230,7 @@ class Program:
                 f"{out} = {x}.relu()",
                 f"{out} = lib.cat([{x}, {y}])",
                 f"{out} = lib.where({x} > 0, {x}, {y})",
-                f"{out} = {x} @ {self.one()}",
+                f"{out} = {x} @ {self.one(lambda y: y.dtype == self.there(x).dtype)}",
                 f"{out} = {x}.double()",
                 f"{out} = {x}.to(lib.float32)",
                 f"{out} = {x}.flip(0)",
@@ -267,7 +267,7 @@ class Program:
             f"{out} = {x}.view({literal((*shape, 1))})",
             f"{out} = {x}.movedim({dim}, 0)",
             f"{out} = {x}.detach()",
-            f"{out} = {x}.detach()" if tensor.requires_grad else f"{out} = {x}.data",
+            f"{out} = {x}.detach()",
             f"{out} = {x}.expand({literal((2, *shape))})",
             f"{out} = {x}.view_as({x})",
             f"{out} = {x}.swapaxes({dim}, -1)",
@@ -336,8 +336,8 @@ class Program:
             f"{x}[{key}].add_({value})",
             f"{x}.detach().mul_({self.number()})",
             f"{x}.detach()[{key}] = {self.number()}",
-            # what is written through .data of a tensor on the tape spoils PyTorch's gradients in silence
-            f"{x}.detach().add_({self.number()})" if tensor.requires_grad else f"{x}.data.add_({self.number()})",
+            # never through .data: what is on the tape is then spoilt in PyTorch, in silence
+            f"{x}.detach().add_({self.number()})",
         ]
         if len(shape) and shape[0]:
             place = self.random.randrange(shape[0])
