@@ -179,6 +179,7 @@ GRADIENTS = [
             "isFloatingType",
             "Negation, the `-` operator, on a bool",
             "INTERNAL ASSERT",
+            "negative dimensions",
             "returned an invalid gradient",
             "does not have a device",
             "stride 1",

@@ -61,17 +61,16 @@ class Run:
         args = [self._there(value) for value in call.args]
         kwargs = {name: self._there(value) for name, value in call.kwargs.items()}
         self.before = [library.host(tensor) for tensor in self.tensors]
+        self.results: list[Any] = []
+        self.values: list[Any] = []
         try:
             result = call.subject.of(library)(*args, **kwargs)
             if result is NotImplemented:
                 raise TapeloomError("NotImplemented")
+            self.results = list(self._flat(args[0] if call.subject.base == "__setitem__" else result))
+            self.values = [library.host(out) if isinstance(out, library.Tensor) else out for out in self.results]
         except Exception as error:  # noqa: BLE001 - which it was is what is compared
             self.error = error
-            result = None
-        if call.subject.base == "__setitem__":
-            result = args[0]
-        self.results = list(self._flat(result))
-        self.values = [library.host(out) if isinstance(out, library.Tensor) else out for out in self.results]
         self.after = [library.host(tensor) for tensor in self.tensors]
 
     def _there(self, value: Any) -> Any:

@@ -375,9 +375,8 @@ class Program:
         if alone.count(tensor.untyped_storage().data_ptr()) == 1 and not tensor._is_view():
             # views of what begins to need a gradient say in PyTorch that they do, too, and are leaves
             # a view whose data is replaced stays, in PyTorch, a view for the tape alone
-            data = self.one(lambda y: y.shape == tensor.shape and y.dtype == tensor.dtype)
             choices = [
-                f"{x}.data = {data}.detach() * 1",
+                f"{x}.data = {x}.detach() * 1",
                 f"{x}.requires_grad_()",
                 f"{x}.requires_grad_(False)",
                 f"{x}.retain_grad()",
