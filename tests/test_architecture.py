@@ -20,6 +20,7 @@ LAYERS = [
         "shapes",
         "keys",
         "modes",
+        "references",
         "devices",
         "generator",
         "host_random",

@@ -116,6 +116,10 @@ class CupyBackend(ArrayAPIBackend):
         with self._on(device):
             return self.xp.array(array) if self._several else array
 
+    def owns_memory(self, array: Array) -> bool:
+        # kernels run in the order of one stream: what was read before a write was queued is read before it is done
+        return type(array) is self.xp.ndarray and array.base is None and getattr(array.flags, "writeable", True)
+
     def copy(self, array: Array) -> Array:
         with self._beside(array):
             return super().copy(array)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tapeloom.backend.kernels.indexing import advanced
+from tapeloom.backend.kernels.indexing import advanced_key
 from tapeloom.keys import NEW, PICK, Key
 
 Array = Any
@@ -111,7 +111,7 @@ class Indexing:
     # reads at positions that core has checked: the shared texts would mask or clamp them
 
     def index(self, x: Array, indices: list[Array], dims: Ints) -> Array:
-        return x.at[advanced(x.ndim, indices, dims)].get(**_IN_RANGE)
+        return x.at[advanced_key(x.ndim, indices, dims)].get(**_IN_RANGE)
 
     def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
         if not x.ndim:

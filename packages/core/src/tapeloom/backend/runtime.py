@@ -117,6 +117,13 @@ class Backend:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
+    def owns_memory(self, array: Array) -> bool:
+        """Whether ``array`` can be written to and holds its memory itself, so that arrays which share it have it as ``base``.
+
+        Only on a backend where all that looks at the memory holds a reference to an array. False: arrays never change.
+        """
+        return False
+
     # checks of values
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:

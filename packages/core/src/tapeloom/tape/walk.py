@@ -164,8 +164,8 @@ def walk(
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     modes = MODES.get()
     watched = bool(modes.watchers)
-    token = MODES.set(modes.with_grad(create))
     try:
+        MODES.set(modes.with_grad(create))
         for node, gradient in roots:
             if node in pending:
                 pending[node] = pending[node] + gradient
@@ -239,7 +239,7 @@ def walk(
             tell_watchers("backward_failed", node, error)
         raise
     finally:
-        MODES.reset(token)
+        MODES.set(modes)
     return captured
 
 

@@ -6,6 +6,7 @@ Only identity lives here: slots, properties, conversion, printing. Arithmetic, m
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
@@ -22,26 +23,29 @@ from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, 
 
 if TYPE_CHECKING:
     from tapeloom._methods import TensorMethods
-    from tapeloom.op.schema import OpSchema
 else:
     TensorMethods = object
 
 
 T = TypeVar("T", bound="Tensor")
+#: the (op, bound arguments) steps that lead from a tensor to a view of it
+Path = tuple[tuple[Any, tuple[Any, ...]], ...]
 
 
 class Extra:
     """What few tensors have: the tensor they are a view of, views of their own, a gradient without a tape.
 
-    ``base`` is the root tensor and ``path`` the (op, bound arguments) steps that lead from it to this view; ``views``
-    are weak references, so that no cycle arises.
+    ``base`` is the root tensor and ``path`` leads from it to this view; ``detached``
+    is the detached handle that it is a view of, which has a history of its own; ``views`` are weak references, so that
+    no cycle arises.
     """
 
-    __slots__ = ("base", "grad", "path", "views")
+    __slots__ = ("base", "detached", "grad", "path", "views")
 
     def __init__(self) -> None:
         self.base: Tensor | None = None
-        self.path: tuple[tuple[OpSchema | None, tuple[Any, ...]], ...] = ()
+        self.path: Path = ()
+        self.detached: Tensor | None = None
         self.views: list[ref[Tensor]] = []
         self.grad: Tensor | None = None
 
@@ -372,6 +376,15 @@ def read_array(tensor: Tensor) -> Any:
 def write_array(tensor: Tensor, array: Any) -> None:
     """Give ``tensor`` another raw array of its kind."""
     tensor.array = array
+
+
+def write_handles(handles: list[Tensor], arrays: list[Any], nodes: list[Node | None]) -> None:
+    """Give each tensor another raw array of its kind and another place on the tape, all of them or none.
+
+    One call into C: neither Ctrl-C nor another thread comes between two of them.
+    """
+    names = ["array"] * len(handles) + ["node"] * len(handles)
+    deque(map(setattr, [*handles, *handles], names, [*arrays, *nodes]), maxlen=0)
 
 
 def host_array(tensor: Tensor) -> Any:
