@@ -214,6 +214,27 @@ def test_copying_a_leaf_does_not_make_one_of_two(on):
     assert values(w) == [1, 2] and values(b) == [9, 2]
 
 
+def test_a_view_of_a_leaf_whose_data_was_replaced_is_a_view_of_a_leaf(on):
+    v = tl.ones(2, 3, requires_grad=True)
+    v.data = tl.zeros(2, 3).detach() * 1
+    with pytest.raises(InplaceError, match="a view of a leaf"):
+        v.T.add_(1)
+    with tl.no_grad():
+        v.T.add_(1)
+    assert values(v) == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_a_kept_gradient_outlives_a_change_in_place(on):
+    w = tl.tensor([2.0, 3.0], requires_grad=True)
+    y = w * w
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    y.view(2, 1).add_(1)
+    assert values(y.grad) == [1, 1]
+    (y * 5).sum().backward()
+    assert values(y.grad) == [6, 6]
+
+
 # threads and signals
 
 

@@ -202,10 +202,11 @@ def rebind(tensor: Tensor, array: Any) -> None:
 
 
 def _followed(tensor: Tensor, node: Node | None) -> Node | None:
-    """``node`` as the new place of ``tensor`` on the tape; that its gradient is to be kept goes with it."""
+    """``node`` as the new place of ``tensor`` on the tape; the gradient it keeps, and that it keeps one, go with it."""
     old = tensor.node
     if node is not None and old is not None and type(old) is not Leaf and old.hooks is not None and old.hooks.retains:
-        hooks_of(node).retains = True
+        hooks = hooks_of(node)
+        hooks.retains, hooks.retained = True, old.hooks.retained
     return node
 
 
