@@ -207,6 +207,7 @@ def _followed(tensor: Tensor, node: Node | None) -> Node | None:
     if node is not None and old is not None and type(old) is not Leaf and old.hooks is not None and old.hooks.retains:
         hooks = hooks_of(node)
         hooks.retains, hooks.retained = True, old.hooks.retained
+        old.hooks.retains, old.hooks.retained = False, None
     return node
 
 
