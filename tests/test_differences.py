@@ -1,4 +1,4 @@
-"""The differences from PyTorch that docs/differences.md lists, each as what tapeloom does.
+"""The differences from PyTorch that docs/reference/differences.md lists, each as what tapeloom does.
 
 What PyTorch does instead is in tests/oracle/test_differences.py, under the same names.
 """

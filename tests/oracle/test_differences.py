@@ -1,4 +1,4 @@
-"""That PyTorch still does otherwise where docs/differences.md says so: the names are those of tests/test_differences.py."""
+"""That PyTorch still does otherwise where docs/reference/differences.md says so: the names are those of tests/test_differences.py."""
 
 from __future__ import annotations
 
