@@ -314,6 +314,17 @@ def public_of_module(module: ModuleType) -> list[str]:
     return sorted(name for name in names if callable(getattr(module, name)))
 
 
+def errors_block() -> list[str]:
+    """The errors: what else each is, what it is raised for."""
+    rows = []
+    for name in public_of_module(tapeloom.errors):
+        error = getattr(tapeloom.errors, name)
+        bases = [base for one in error.__mro__ if issubclass(one, tapeloom.errors.TapeloomError) for base in one.__bases__]
+        also = [code(base.__name__) for base in bases if base.__module__ == "builtins" and base is not Exception]
+        rows.append((code(name), ", ".join(also), first_words(error)))
+    return table(("error", "is also", "raised for"), rows)
+
+
 # what is supported
 
 
@@ -504,9 +515,9 @@ BLOCKS: dict[str, Callable[[], list[str]]] = {
             "optim.lr_scheduler",
             "data",
             "data.datasets",
-            "errors",
         )
     },
+    "errors": errors_block,
     "support": support_block,
     "torch_names": torch_block,
     "promotion": promotion_block,
