@@ -319,7 +319,9 @@ def errors_block() -> list[str]:
     rows = []
     for name in public_of_module(tapeloom.errors):
         error = getattr(tapeloom.errors, name)
-        bases = [base for one in error.__mro__ if issubclass(one, tapeloom.errors.TapeloomError) for base in one.__bases__]
+        bases = [
+            base for one in error.__mro__ if issubclass(one, tapeloom.errors.TapeloomError) for base in one.__bases__
+        ]
         also = [code(base.__name__) for base in bases if base.__module__ == "builtins" and base is not Exception]
         rows.append((code(name), ", ".join(also), first_words(error)))
     return table(("error", "is also", "raised for"), rows)

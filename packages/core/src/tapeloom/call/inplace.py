@@ -1,7 +1,7 @@
 """In-place changes over values that never change.
 
 An in-place change gives its handle a new value; where handles are related, the change is written through to the root and
-every other view is taken anew. Nothing that backward kept is ever overwritten, on any backend. What users see is
+every other view is computed again. Nothing that backward kept is ever overwritten, on any backend. What users see is
 PyTorch's aliasing.
 """
 

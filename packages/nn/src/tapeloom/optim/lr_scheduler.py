@@ -159,7 +159,7 @@ class MultiStepLR(LRScheduler):
 
     Args:
         optimizer: whose rates to change.
-        milestones: epochs in rising order; one that stands twice counts twice.
+        milestones: epochs in rising order; one given twice counts twice.
         gamma: the factor.
         last_epoch: see `LRScheduler`.
     """
@@ -260,5 +260,5 @@ class LambdaLR(LRScheduler):
         return [base * fn(self.last_epoch) for base, fn in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state without the functions, which have to be given anew."""
+        """The state without the functions, which have to be passed again."""
         return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}

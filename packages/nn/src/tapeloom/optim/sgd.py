@@ -22,7 +22,7 @@ class SGD(Optimizer):
         p <- p - lr * b                                or, with nesterov, p - lr * (g + momentum * b)
 
     Source: I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in
-    PyTorch's form, where lr stands outside the velocity.
+    PyTorch's form, where lr is outside the velocity.
 
     Args:
         params: parameters, (name, parameter) pairs, or groups.

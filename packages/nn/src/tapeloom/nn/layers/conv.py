@@ -109,7 +109,7 @@ class Conv2d(Module):
             raise ArgumentError(f"Conv2d: padding_mode must be one of {_PADDING_MODES}, got {self.padding_mode!r}.")
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew."""
+        """Draws new values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         fan_in = math.prod(self.weight.shape[1:])
         if self.bias is not None and fan_in:

@@ -72,7 +72,7 @@ class Embedding(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the table anew."""
+        """Draws new values for the table."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with tl.no_grad():

@@ -128,7 +128,7 @@ class BatchNorm1d(_BatchNorm):
         num_batches_tracked: a buffer, int64 of shape (), or None.
 
     Raises:
-        ShapeError: another number of axes or channels; in training also a single value a channel.
+        ShapeError: another number of axes or channels; in training also a single value per channel.
         DTypeError: an input or a `dtype` that is not floating.
 
     Example:
@@ -153,7 +153,7 @@ class BatchNorm2d(_BatchNorm):
         (N, C, H, W) -> the same.
 
     Raises:
-        ShapeError: another number of axes or channels; in training also a single value a channel.
+        ShapeError: another number of axes or channels; in training also a single value per channel.
         DTypeError: an input or a `dtype` that is not floating.
 
     Example:
