@@ -195,9 +195,6 @@ class CosineAnnealingLR(LRScheduler):
 
         lr(t) = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2
 
-    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
-    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
-
     Args:
         optimizer: whose rates to change.
         T_max: epochs of the fall, at least 1.
@@ -206,6 +203,9 @@ class CosineAnnealingLR(LRScheduler):
 
     Raises:
         ArgumentError: a T_max below 1.
+
+    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
+    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
