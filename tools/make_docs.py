@@ -29,7 +29,7 @@ from typing import Any
 import make_stubs
 
 import tapeloom
-from tapeloom import Tensor, dtypes, methods
+from tapeloom import Tensor, dtypes, methods, promote_types
 from tapeloom.dtypes import DType
 from tapeloom.op.registry import REGISTRY, Public, published
 
@@ -340,7 +340,7 @@ BACKENDS = {
         "numpy",
     ),  # CuPy loads on a machine with its libraries alone
 }
-HEADS = {"uint8": "u8", "bfloat16": "bf16", "complex64": "c64", "complex128": "c128"}
+LETTERS = {"uint": "u", "int": "i", "float": "f", "bfloat": "bf", "complex": "c"}
 WITH_BOTH, WITH_FIRST, VALUE, NOTHING = "●", "◐", "○", ""
 
 
@@ -359,7 +359,7 @@ def support_block() -> list[str]:
     from tapeloom.testing.table import load
 
     samples = load()
-    heads = [HEADS.get(dtype.name, re.sub("int|float", lambda found: found[0][0], dtype.name)) for dtype in dtypes.ALL]
+    heads = [short(dtype) for dtype in dtypes.ALL]
     lines: list[str] = []
     untabled: list[str] = []
     for module, title in FAMILIES.items():
@@ -370,12 +370,12 @@ def support_block() -> list[str]:
                 untabled.append(name)
                 continue
             marks = [mark(samples[name], dtype) for dtype in dtypes.ALL]
-            rows.append([code(name), *marks, *(on_backend(each, public) for each in backends().values())])
+            rows.append([code(name), *marks, devices_with(public)])
         if module == "indexing":
             for name in ("x[key]", "x[key] = value"):
                 marks = [mark(samples[name], dtype) for dtype in dtypes.ALL]
-                rows.append([code(name), *marks, *("yes" for _ in backends())])
-        lines += [f"## {title}", "", *table(["op", *heads, *backends()], rows)]
+                rows.append([code(name), *marks, "all"])
+        lines += [f"## {title}", "", *table(["op", *heads, "on"], rows)]
     lines += [
         "## Not in the table of samples",
         "",
@@ -390,6 +390,11 @@ def support_block() -> list[str]:
     return lines + table(("device", "dtypes", "ops"), rows)
 
 
+def short(dtype: DType) -> str:
+    """The name of a dtype in few letters: u8, bf16, c128."""
+    return re.sub(r"^[a-z]+(?=\d)", lambda found: LETTERS[found[0]], dtype.name)
+
+
 def mark(row: Any, dtype: DType) -> str:
     """What the samples of an op test in ``dtype``."""
     if dtype not in row.dtypes:
@@ -399,12 +404,13 @@ def mark(row: Any, dtype: DType) -> str:
     return (VALUE, WITH_FIRST, WITH_BOTH)[row.grad]
 
 
-def on_backend(backend: Any, public: Public) -> str:
-    """Whether the ops behind a public name have kernels on ``backend``; a function over ops is as its ops are."""
+def devices_with(public: Public) -> str:
+    """The devices with a kernel for an op: "all", or which; a function over ops, or a composite, is as its ops are."""
     name = getattr(public.call, "name", None)
-    if name in REGISTRY and backend.lacks(name) and not REGISTRY[name].composite:
-        return "no"
-    return "yes" + "".join(f", not {dtype.name}" for dtype in sorted(backend.lacking_dtypes, key=str))
+    if name not in REGISTRY or REGISTRY[name].composite:
+        return "all"
+    having = [device for device, backend in backends().items() if not backend.lacks(name)]
+    return "all" if len(having) == len(backends()) else ", ".join(having)
 
 
 # PyTorch's names
@@ -493,11 +499,8 @@ def torch_block() -> list[str]:
 
 def promotion_block() -> list[str]:
     """What two dtypes promote to."""
-    names = [dtype.name for dtype in dtypes.ALL]
-    rows = [
-        [f"**{one.name}**", *(tapeloom.promote_types(one, other).name for other in dtypes.ALL)] for one in dtypes.ALL
-    ]
-    return table(["", *names], rows)
+    rows = [[f"**{short(one)}**", *(short(promote_types(one, other)) for other in dtypes.ALL)] for one in dtypes.ALL]
+    return table(["", *map(short, dtypes.ALL)], rows)
 
 
 BLOCKS: dict[str, Callable[[], list[str]]] = {
