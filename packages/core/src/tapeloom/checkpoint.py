@@ -4,7 +4,7 @@ The tensors are stored under readable names, the path to them (``model.conv1.wei
 reads safetensors can take them out. Their structure is JSON in the file's metadata: numbers, strings,
 None and containers as they are, a tensor as ``{"tensor": name, "device": device}``. Nothing in it is ever executed.
 
-A save writes a new file beside the old one and then takes its place, so at every moment the path leads to a whole file.
+A save writes a new file next to the old one and then takes its place, so at every moment the path leads to a whole file.
 """
 
 from __future__ import annotations

@@ -360,7 +360,7 @@ def _check_workers(
     if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
         raise ArgumentError(f"DataLoader: num_workers must be an int of 0 or more, got {num_workers!r}.")
     if timeout < 0:
-        raise ArgumentError(f"DataLoader: timeout must not be negative, got {timeout}. 0 waits for ever.")
+        raise ArgumentError(f"DataLoader: timeout must not be negative, got {timeout}. 0 waits forever.")
     if num_workers == 0:
         given = {"prefetch_factor": prefetch_factor, "multiprocessing_context": context}
         given["persistent_workers"] = persistent_workers or None
