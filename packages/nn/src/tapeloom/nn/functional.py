@@ -123,11 +123,11 @@ __all__ = [
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 * beta) where d = |input - target| is below `beta`, else d - beta / 2; then "mean", "sum" or "none".
 
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+
     Raises:
         ShapeError: the shapes are not the same; broadcasting here is nearly always a mistake.
         ArgumentError: a negative `beta`, or a reduction other than "mean", "sum" and "none".
-
-    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
     """
     if input.shape != target.shape:
         raise ShapeError(

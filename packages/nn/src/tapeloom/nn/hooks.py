@@ -87,11 +87,11 @@ class BackwardWatch:
         self.outputs = Border(self._at_outputs)
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments to call the module with."""
+        """The arguments as the module shall see them."""
         return self.inputs.cross(args)
 
     def leave(self, output: Any) -> Any:
-        """The output to return to the caller."""
+        """The output as the caller shall see it."""
         crossed = self.outputs.cross(_as_tuple(output))
         return crossed if isinstance(output, tuple) else crossed[0]
 
