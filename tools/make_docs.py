@@ -87,19 +87,19 @@ PARTS = {
         "progress": "Progress",
     },
 }
-#: what `tapeloom` has besides ops and functions over them: title -> names
-OTHER_NAMES = {
-    "Devices and backends": (
-        "Device device get_default_device set_default_device get_backend register_backend unregister_backend "
-        "host_fallback hookimpl"
-    ),
-    "Dtypes": "DType finfo iinfo promote_types get_default_dtype set_default_dtype",
-    "Gradient modes": (
-        "no_grad enable_grad inference_mode set_grad_enabled is_grad_enabled is_inference_mode_enabled "
-        "is_anomaly_enabled is_anomaly_check_nan_enabled"
-    ),
-    "Random state": "Generator default_generator manual_seed seed initial_seed get_rng_state set_rng_state fork_rng",
-    "Files and printing": "save load set_printoptions is_tensor",
+#: what `tapeloom` has besides ops and functions over them: module -> title, in the order of the page
+OTHERS = {
+    "tapeloom.tensors.tensor": "Tensors",
+    "tapeloom.devices": "Devices and backends",
+    "tapeloom.backend.device_type": "Devices and backends",
+    "tapeloom.backend.plugins": "Devices and backends",
+    "tapeloom.backend.hookspecs": "Devices and backends",
+    "tapeloom.dtypes": "Dtypes",
+    "tapeloom.modes": "Gradient modes",
+    "tapeloom.autograd.anomaly_mode": "Gradient modes",
+    "tapeloom.generator": "Random state",
+    "tapeloom.checkpoint": "Files and printing",
+    "tapeloom.printing": "Files and printing",
 }
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -121,7 +121,7 @@ def signature(function: Any) -> list[str]:
 
     def shown(*args: Any, **kwargs: Any) -> None: ...
 
-    shown.__signature__ = bare  # type: ignore[attr-defined]
+    shown.__signature__ = bare
     return [make_stubs.signature(shown)]
 
 
@@ -188,7 +188,7 @@ def rows_of(names: Iterable[str], owner: Any) -> Iterator[tuple[str, str]]:
     """The row of each name of ``owner``: how it is called, what it does."""
     for name in names:
         value = getattr(owner, name)
-        called = callable(value) and not isinstance(value, tapeloom.Generator) and value is not DType
+        called = callable(value) and not isinstance(value, tapeloom.Generator) and value not in (DType, Tensor)
         yield calls(name, signature(value) if called else [""]), first_words(value)
 
 
@@ -230,18 +230,25 @@ def calls(name: str, forms: Iterable[str]) -> str:
 
 
 def others_block() -> list[str]:
-    """What ``tapeloom`` has besides ops."""
+    """What ``tapeloom`` has besides ops; dtypes have a page of their own."""
+    homes = {name: module for module, names in tapeloom._EXPORTS.items() for name in names.split()}
+    homes |= {alias: homes[name] for alias, name in tapeloom._ALIASES.items()}
+    homes |= {name: module for name, (module, _) in tapeloom._LAZY.items()}
+    titled: dict[str, list[str]] = {title: [] for title in OTHERS.values()}
+    for name, module in sorted(homes.items()):
+        if module not in OTHERS:
+            raise SystemExit(f"tapeloom.{name}: {module} is not in OTHERS of tools/make_docs.py")
+        if not isinstance(getattr(tapeloom, name), DType):
+            titled[OTHERS[module]].append(name)
     lines: list[str] = []
-    for title, text in OTHER_NAMES.items():
-        names = text.split()
-        lines += [f"### {title}", "", *table(("call", "does"), rows_of(names, tapeloom))]
+    for title, names in titled.items():
         directives = []
         for name in names:
             value = getattr(tapeloom, name)
             kind = "class" if inspect.isclass(value) else "function" if inspect.isfunction(value) else ""
-            if kind and detailed(value):
+            if kind and detailed(value) and value is not Tensor:
                 directives.append(f".. auto{kind}:: tapeloom.{name}")
-        lines += autodoc(directives)
+        lines += [f"### {title}", "", *table(("call", "does"), rows_of(names, tapeloom)), *autodoc(directives)]
     return lines
 
 
@@ -503,30 +510,22 @@ def promotion_block() -> list[str]:
     return table(["", *map(short, dtypes.ALL)], rows)
 
 
+#: the blocks that are not just the public names of a module
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "functions": lambda: functions_block(""),
     "linalg": lambda: functions_block("linalg"),
     "others": others_block,
     "tensor": tensor_block,
-    **{
-        name: (lambda name=name: module_block(f"tapeloom.{name}"))  # type: ignore[misc]
-        for name in (
-            "autograd",
-            "nn",
-            "nn.functional",
-            "nn.init",
-            "nn.utils",
-            "optim",
-            "optim.lr_scheduler",
-            "data",
-            "data.datasets",
-        )
-    },
     "errors": errors_block,
     "support": support_block,
     "torch_names": torch_block,
     "promotion": promotion_block,
 }
+
+
+def block(name: str) -> list[str]:
+    """The lines of a block; a name that is not in BLOCKS is that of a module of ``tapeloom``."""
+    return BLOCKS[name]() if name in BLOCKS else module_block(f"tapeloom.{name}")
 
 
 def missing_for_support() -> list[str]:
@@ -547,7 +546,7 @@ def filled(text: str, left_out: Iterable[str] = ()) -> str:
     def written(found: re.Match[str]) -> str:
         if found["name"] in left_out:
             return found[0]
-        lines = "\n".join(BLOCKS[found["name"]]()).strip("\n")
+        lines = "\n".join(block(found["name"])).strip("\n")
         return f"{found[1]}\n{lines}\n\n{found[3]}"
 
     return BLOCK.sub(written, text)
