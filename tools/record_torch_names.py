@@ -126,8 +126,8 @@ def group_of(name: str, where: str) -> str | None:
     return None
 
 
-def main() -> None:
-    """Record the names."""
+def record() -> str:
+    """The text of the file."""
     version = namespace("torch").__version__
 
     warnings.simplefilter("ignore")
@@ -155,8 +155,8 @@ def main() -> None:
     for group, (reason, _) in EXCLUDED.items():
         lines += ["", "[[excluded]]", f'group = "{group}"', f'reason = "{reason}"', 'names = """']
         lines += [*textwrap.wrap(" ".join(left_out[group]), 120, break_on_hyphens=False), '"""']
-    OUT.write_text("\n".join(lines) + "\n", "utf-8")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    OUT.write_text(record(), "utf-8")
