@@ -1,4 +1,4 @@
-"""The differences from PyTorch that docs/differences.md lists, each as what tapeloom does.
+"""The differences from PyTorch that docs/reference/differences.md lists, each as what tapeloom does.
 
 What PyTorch does instead is in tests/oracle/test_differences.py, under the same names.
 """
@@ -59,6 +59,14 @@ def test_numpy_is_read_only():
         array[0] = 1
 
 
+def test_numpy_is_a_snapshot():
+    x = tl.zeros(3)
+    array = x.numpy()
+    x.add_(1)
+    x[0] = 7
+    assert array.tolist() == [0, 0, 0]
+
+
 def test_arrays_do_not_mix_with_tensors():
     with pytest.raises(tl.errors.ArgumentTypeError):
         tl.ones(3) + np.ones(3)
@@ -94,6 +102,13 @@ def test_a_number_that_does_not_fit_is_an_error():
 def test_there_is_no_complex32():
     assert tl.float16.to_complex() is tl.complex64
     assert (tl.ones(2, dtype=tl.float16) * 1j).dtype is tl.complex64
+
+
+def test_float64_data_through_a_float32_layer_computes_in_float64():
+    layer = nn.Linear(2, 1)
+    x = tl.tensor([[0.1, 0.2]], dtype=tl.float64)
+    assert layer(x).dtype is tl.float64
+    assert tl.equal(layer(x), nn.functional.linear(x, layer.weight.double(), layer.bias.double()))
 
 
 def test_python_types_stand_for_the_default_dtype():

@@ -1,4 +1,4 @@
-"""That PyTorch still does otherwise where docs/differences.md says so: the names are those of tests/test_differences.py."""
+"""That PyTorch still does otherwise where docs/reference/differences.md says so: the names are those of tests/test_differences.py."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def test_numpy_is_read_only():
     assert x[0] == 1
 
 
+def test_numpy_is_a_snapshot():
+    x = torch.zeros(3)
+    array = x.numpy()
+    x.add_(1)
+    assert array.tolist() == [1, 1, 1]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_arrays_do_not_mix_with_tensors():
     assert (torch.ones(3) + np.ones(3)).tolist() == [2, 2, 2]
@@ -50,6 +57,11 @@ def test_a_number_that_does_not_fit_is_an_error():
         assert (torch.tensor([1], dtype=torch.uint8) + 300).tolist() == [45]
     except RuntimeError as error:
         pytest.skip(f"PyTorch refuses it now, too: {error}")
+
+
+def test_float64_data_through_a_float32_layer_computes_in_float64():
+    with pytest.raises(RuntimeError, match="same dtype"):
+        torch.nn.Linear(2, 1)(torch.zeros(1, 2, dtype=torch.float64))
 
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf support:UserWarning")

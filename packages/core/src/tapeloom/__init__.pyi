@@ -265,7 +265,7 @@ def batch_norm(
     momentum: builtins.float = 0.1,
     eps: builtins.float = 1e-05,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value per channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -634,7 +634,7 @@ def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 
 def from_numpy(array: Any) -> Tensor:
-    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
 
 def frombuffer(
     buffer: Any,
@@ -698,7 +698,7 @@ def group_norm(
 ) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
-    ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
+    ``weight`` and ``bias`` have one value per channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.

@@ -7,7 +7,7 @@ import sys
 
 
 class CallSite:
-    """A line of the user's program: its file, its number, and the function it stands in. ``str`` reads its code too."""
+    """A line of the user's program: its file, its number, and the function that it is in. ``str`` reads its code too."""
 
     __slots__ = ("file", "function", "line")
 

@@ -1,4 +1,4 @@
-"""Index keys: what stands between the brackets of ``x[...]``, checked against a shape and made explicit.
+"""Index keys: what is between the brackets of ``x[...]``, checked against a shape and made explicit.
 
 A key splits into a *structure* (which axes are picked, sliced, new; lengths and steps) and *numbers* (positions and
 starts). A compiling backend compiles one program for a structure and passes the numbers as operands.

@@ -1,6 +1,6 @@
-"""Joins what stands apart: ops and ``backward`` onto Tensor, the default device onto ``with tl.device``.
+"""Joins what is defined apart: ops and ``backward`` onto Tensor, the default device onto ``with tl.device``.
 
-Tensor itself knows no op and no op knows Tensor's methods; this file stands above both. The type checkers' picture of the
+Tensor itself knows no op and no op knows Tensor's methods; this file imports both. The type checkers' picture of the
 result, ``_methods.pyi``, is generated from the same registry by ``tools/make_stubs.py``.
 """
 

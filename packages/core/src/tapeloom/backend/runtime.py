@@ -1,4 +1,4 @@
-"""What core asks of a backend: all that it calls stands here.
+"""What core asks of a backend: everything that it calls is here.
 
 A backend is a *runtime* (this class: devices, transfer, creation, random words, range checks, how kernels and gradient
 rules are run, what it cannot do) and *kernels* (an object with a method for each op: pure functions of arrays, see

@@ -2,7 +2,7 @@
 
 An in-place change gives its handle a new value. Where handles are related it is written to the memory that they share; if
 anybody else holds that memory, or the backend's arrays never change, or the change is recorded, it is written through to
-a new value of the root, and every other view is taken anew.
+a new value of the root, and every other view is computed again.
 """
 
 from __future__ import annotations

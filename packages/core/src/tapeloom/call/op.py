@@ -181,7 +181,7 @@ def primitive(function: Callable[P, R], /) -> Op[P, R]: ...
 @overload
 def primitive(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def primitive(function: Any = None, /, **settings: Any) -> Any:
-    """Declare an op that only gradient rules, composites and public functions call; it stands in ``tapeloom.ops``."""
+    """Declare an op that only gradient rules, composites and public functions call; it is in ``tapeloom.ops``."""
     return op(**settings, namespace=None) if function is None else op(namespace=None)(function)
 
 

@@ -62,7 +62,7 @@ def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> 
 
 @function(method=False)
 def from_numpy(array: Any) -> Tensor:
-    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
     if not host.is_array(array):
         raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}. Use tapeloom.tensor for other data.")
     lent, dtype = host.lend(array)

@@ -165,7 +165,7 @@ class OpPlan(Plan):
         return pairs
 
     def _wrapped(self, node: Node) -> list[Any]:
-        """What ``node`` keeps, arrays as Tensors that stand where they stood on the tape."""
+        """What ``node`` keeps, arrays as Tensors at their places on the tape."""
         op = self.op
         inputs, edges = op.inputs, self.edges_by_input(node)
         wrapped: list[Any] = []

@@ -1,7 +1,7 @@
 """Tensor: a handle on an array value that nobody else changes, which remembers the operation that made it.
 
 Only identity lives here: slots, properties, conversion, printing. Arithmetic, methods and ``backward`` are bound by
-``methods``, which stands above ops and tape and joins them to this class.
+``methods``, which imports ops and tape and joins them to this class.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Tensor(TensorMethods):
 
     @property
     def itemsize(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     def size(self, dim: int | None = None) -> Any:
@@ -126,7 +126,7 @@ class Tensor(TensorMethods):
         return self.kind.dtype.is_complex
 
     def element_size(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     # gradients

@@ -4,7 +4,7 @@
 
     class TestMyBackend(Conformance):
         device = "mydevice"
-        xfails = "xfails.txt"       # beside the test file, if there are deviations
+        xfails = "xfails.txt"       # next to the test file, if there are deviations
 
 Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
 a backend cannot do as asked stands in its xfail file, grouped under reasons; a listed test that passes is an error.
@@ -80,7 +80,7 @@ class Conformance:
 
     #: the device to test, such as ``"cpu"`` or ``"cuda:0"``
     device: str = "cpu"
-    #: a file of expected failures, beside the test file unless absolute; see ``read_xfails``
+    #: a file of expected failures, next to the test file unless absolute; see ``read_xfails``
     xfails: str | Path | None = None
     #: whether the backend compiles a program for each shape and dtype, at some 20 ms each, and has no memory layouts:
     #: then int8, int16 and float16 are left out, permuted and sliced inputs, and the gradients of all but the first cases
@@ -323,9 +323,7 @@ def read_xfails(path: Path | None) -> Xfails:
         if text.startswith("#"):
             reason = text.lstrip("# ")
         elif text and not reason:
-            raise ValueError(
-                f"{path}, line {number}: {text!r} stands under no reason. Write one above it, after a '#'."
-            )
+            raise ValueError(f"{path}, line {number}: {text!r} has no reason. Write one above it, after a '#'.")
         elif text:
             patterns.append((text.replace("[", "[[]"), reason))
         else:

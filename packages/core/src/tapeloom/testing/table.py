@@ -1,7 +1,7 @@
 """The table of samples: for each op what to call it with, what must come out, and what must be refused.
 
 A row is one call of ``row``; a case within it is a list of arguments (``case(...)`` where it needs keywords, or results
-of its own). Rows stand in ``samples/``, one file for each family of ops. Every test of an op is made from its row.
+of its own). Rows are in ``samples/``, one file for each family of ops. Every test of an op is made from its row.
 """
 
 from __future__ import annotations

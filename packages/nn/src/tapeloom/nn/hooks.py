@@ -1,4 +1,4 @@
-"""Functions that a user hangs on a module: before forward, after it, and around backward."""
+"""User-registered hooks of a module: before forward, after it, and around backward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ModuleHooks"]
 
 Hook = Callable[..., Any]
-"""What a user registers; the arguments it is called with depend on where it hangs."""
+"""What a user registers; the arguments it is called with depend on which hook it is."""
 
 
 class ModuleHooks:
