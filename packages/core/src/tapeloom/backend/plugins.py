@@ -1,9 +1,10 @@
 """Finding and loading backend plugins.
 
 A plugin is an entry point in the group ``tapeloom.backends``: its name is the device type, its value a light module
-with ``TAPELOOM_API = (major, minor)`` and a hook ``tapeloom_backend()`` that returns a Backend (or raises, saying why
-it cannot be used here). Entry points are listed without importing anything; one is loaded, through pluggy, when its
-device type is first asked for. One broken plugin never takes the others down, and its cause is never hidden.
+with ``TAPELOOM_API = (major, minor)`` and a hook ``tapeloom_backend()`` that returns a Backend, or raises: DeviceError
+where this machine has no such device, BackendError where something is missing. Entry points are listed without importing
+anything; one is loaded, through pluggy, when its device type is first asked for. One broken plugin never takes the
+others down, and its cause is never hidden.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ OFFICIAL = {
 OTHER_NAMES = {"gpu": "cuda", "cupy": "cuda", "jax": "xla", "tpu": "xla", "numpy": "cpu"}
 
 _backends: dict[str, Backend] = {}
-_failures: dict[str, BackendError] = {}
+_failures: dict[str, BackendError | DeviceError] = {}
 _default_device: list[Device | None] = [None]
 
 
@@ -136,7 +137,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         manager.register(module, name=device_type)
         manager.check_pending()
         backend = manager.hook.tapeloom_backend()
-    except BackendError:
+    except (BackendError, DeviceError):
         raise
     except (Exception, SystemExit) as error:
         raise BackendError(
@@ -154,7 +155,8 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
 def get_backend(device_type: str) -> Backend:
     """The backend for ``device_type``, loaded on first use.
 
-    Raises DeviceError for a type that no installed plugin serves, BackendError for a plugin that cannot be used.
+    Raises DeviceError for a type that no installed plugin serves or that this machine has no device of, BackendError for a
+    plugin that is broken or lacks a library.
     """
     found = _backends.get(device_type)
     if found is not None:
@@ -166,7 +168,7 @@ def get_backend(device_type: str) -> Backend:
         raise DeviceError(_unknown(device_type, sorted(entries)))
     try:
         found = _load(device_type, _choose(device_type, entries[device_type]))
-    except BackendError as error:
+    except (BackendError, DeviceError) as error:
         _failures[device_type] = error
         raise
     return _backends.setdefault(device_type, found)
@@ -314,6 +316,8 @@ def describe(device_type: str) -> dict[str, Any]:
         if not row["usable"]:
             row["problem"] = f"the backend {backend.name!r} sees no device of this type"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the finding
-        row["problem"] = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"
+        row["problem"] = (
+            str(error) if isinstance(error, (BackendError, DeviceError)) else f"{type(error).__name__}: {error}"
+        )
         row["fix"] = getattr(error, "fix", None)
     return row
