@@ -236,6 +236,16 @@ def resolve_device(device: Device | str | None) -> Device:
 _resolved: dict[Device, Device] = {}
 
 
+def is_available(device: Device | str | None = None) -> bool:
+    """Whether ``device``, such as ``"xla"`` or ``"cuda:1"``, can be used here; ``python -m tapeloom doctor`` says why not."""
+    named = None if device is None else Device(device)
+    try:
+        resolve_device(named)
+    except (DeviceError, BackendError):
+        return False
+    return True
+
+
 def set_default_device(device: Device | str | None) -> None:
     """Make ``device`` the default of new tensors in the whole program; None goes back to TAPELOOM_DEVICE."""
     _default_device[0] = None if device is None else resolve_device(device)
@@ -244,6 +254,11 @@ def set_default_device(device: Device | str | None) -> None:
 def get_default_device() -> Device:
     """The device of new tensors made now."""
     return default_device()
+
+
+def backend_types() -> list[str]:
+    """The device types that a backend is installed or registered for, sorted; nothing is imported."""
+    return sorted({*entry_points(), *_backends})
 
 
 def default_device() -> Device:
@@ -260,7 +275,7 @@ def default_device() -> Device:
             raise
     if "cpu" in _backends:
         return Device("cpu")
-    installed = sorted({*entry_points(), *_backends})
+    installed = backend_types()
     if "cpu" in installed:
         return resolve_device("cpu")
     if len(installed) == 1:
