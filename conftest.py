@@ -12,6 +12,8 @@ import tapeloom as tl
 from tapeloom.backend.plugins import _default_device
 from tapeloom.modes import MODES
 
+os.environ.setdefault("TAPELOOM_TRACEBACK", "full")  # what fails here may well be a fault of ours
+
 pytest_plugins = ["pytester", "tapeloom.testing.plugin"]
 
 # No deadlines: these machines are shared, and how long an example takes says nothing. CI draws the same examples each time.

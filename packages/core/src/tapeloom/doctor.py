@@ -36,6 +36,7 @@ VARIABLES = {
     "TAPELOOM_DEVICE": "the default device",
     "TAPELOOM_PROVIDERS": "which distribution serves a device type, as cpu=distribution,…",
     "TAPELOOM_REQUIRE": "devices that the tests must find",
+    "TAPELOOM_TRACEBACK": "full: errors show tapeloom's own frames too",
     "CUDA_VISIBLE_DEVICES": "the GPUs that CuPy and JAX see",
     "JAX_PLATFORMS": "the platforms that JAX tries",
 }

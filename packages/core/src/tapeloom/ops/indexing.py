@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.call_site import entry, trim
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError, TapeloomError
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
@@ -135,12 +136,17 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
     """
-    base, basic, indices, dims = _plan("index", input, key)
-    if indices:
-        return OPS.index(base, indices, dims)
-    return base if basic is not None else OPS.reshape(input, input.shape)
+    try:
+        base, basic, indices, dims = _plan("index", input, key)
+        if indices:
+            return OPS.index(base, indices, dims)
+        return base if basic is not None else OPS.reshape(input, input.shape)
+    except TapeloomError as error:
+        trim(error)
+        raise
 
 
+@entry
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
