@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tapeloom.backend.hookspecs import hookimpl
 from tapeloom.backend.runtime import Backend
+from tapeloom.distributions import install_command
 from tapeloom.errors import BackendError, DeviceError
 
 TAPELOOM_API = (1, 0)
@@ -15,9 +16,10 @@ def tapeloom_backend() -> Backend:
     try:
         import cupy
     except ImportError as error:
+        command = install_command("tapeloom-backend-cupy[cuda13]")
         raise BackendError(
-            f"backend 'cuda': CuPy cannot be imported ({error}). "
-            f"Run: pip install 'tapeloom-backend-cupy[cuda13]' (or [cuda12], by your CUDA driver)"
+            f"backend 'cuda': CuPy cannot be imported ({error}). Run: {command} (or [cuda12], by your CUDA driver)",
+            fix=command,
         ) from error
     if not cupy.cuda.is_available():
         raise DeviceError(

@@ -17,11 +17,13 @@ from tapeloom.dtypes import BY_TENSOR_TYPE as _BY_TENSOR_TYPE
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
-_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data"}
+_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils": "tapeloom-data"}
 
 
 def _hint(name):
-    return f"tapeloom.{name} is not installed; run: pip install {_PARTS[name]}"
+    from tapeloom.distributions import install_command
+
+    return f"tapeloom.{name} is not installed; run: {install_command(_PARTS[name])}"
 
 
 class _MissingPart:
@@ -88,7 +90,7 @@ __all__ = sorted({*_public, *_LAZY})
 
 
 def __getattr__(name):
-    """``tapeloom.nn``, ``optim`` and ``data``, and what is better not loaded before its use."""
+    """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
     if name in _PARTS:
         try:
             return _import_module(f"tapeloom.{name}")

@@ -85,6 +85,7 @@ import pkgutil
 import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
+import tapeloom.utils as utils
 from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
 
 __path__ = pkgutil.extend_path(__path__, __name__)
@@ -1971,6 +1972,7 @@ __all__ = [
     "uniform_",
     "unregister_backend",
     "unsqueeze",
+    "utils",
     "var",
     "view",
     "view_as",

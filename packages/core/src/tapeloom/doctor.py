@@ -17,6 +17,7 @@ from typing import Any
 import tapeloom
 from tapeloom.backend.plugins import OFFICIAL, default_device, describe, entry_points, resolve_device
 from tapeloom.devices import Device
+from tapeloom.distributions import install_command
 from tapeloom.errors import TapeloomError
 
 __all__ = ["examine", "text"]
@@ -203,13 +204,13 @@ def _distributions() -> list[dict[str, Any]]:
         try:
             row["version"] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            row["problem"], row["fix"] = "not installed", f"pip install {name}"
+            row["problem"], row["fix"] = "not installed", install_command(name)
         except Exception as error:  # noqa: BLE001 - the metadata may be damaged in any way
             row["problem"] = f"its metadata is damaged ({type(error).__name__}: {error})"
-            row["fix"] = f"pip install --force-reinstall {name}"
+            row["fix"] = install_command(name, "--force-reinstall")
         if row["version"] not in (None, tapeloom.__version__):
             row["problem"] = f"does not fit tapeloom {tapeloom.__version__}"
-            row["fix"] = f"pip install {name}=={tapeloom.__version__}"
+            row["fix"] = install_command(f"{name}=={tapeloom.__version__}")
         found.append(row)
     return found
 

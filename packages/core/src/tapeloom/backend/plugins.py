@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
+from tapeloom.distributions import install_command
 from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
 from tapeloom.modes import MODES, enter, mode
 
@@ -27,9 +28,9 @@ API = (1, 0)
 
 #: what to install for a device type that has no plugin yet
 OFFICIAL = {
-    "cpu": "pip install tapeloom-backend-numpy",
-    "cuda": "pip install 'tapeloom-backend-cupy[cuda13]'",
-    "xla": "pip install tapeloom-backend-jax",
+    "cpu": "tapeloom-backend-numpy",
+    "cuda": "tapeloom-backend-cupy[cuda13]",
+    "xla": "tapeloom-backend-jax",
 }
 
 #: what people call the device types elsewhere
@@ -107,7 +108,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
 
     distribution = _distribution(entry)
     where = f"backend {device_type!r} (distribution {distribution} {_version(entry)})"
-    reinstall = f"pip install --force-reinstall {distribution}"
+    reinstall, upgrade = (install_command(distribution, option) for option in ("--force-reinstall", "--upgrade"))
     manager = pluggy.PluginManager("tapeloom")
     manager.add_hookspecs(hookspecs)
     try:
@@ -123,7 +124,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise BackendError(
             f"{where}: {entry.value} does not say which plugin API it was written for. "
             f"Its module must set TAPELOOM_API = {API}.",
-            fix=f"pip install --upgrade {distribution}",
+            fix=upgrade,
         )
     if api[0] != API[0] or api[1] > API[1]:
         direction = "newer" if api > API else "older"
@@ -131,7 +132,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise BackendError(
             f"{where}: it was written for the {direction} plugin API {api[0]}.{api[1]}, and this tapeloom speaks "
             f"{API[0]}.{API[1]}. {fix}.",
-            fix=f"pip install --upgrade {'tapeloom' if api > API else distribution}",
+            fix=install_command("tapeloom", "--upgrade") if api > API else upgrade,
         )
     try:
         manager.register(module, name=device_type)
@@ -146,7 +147,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     if not isinstance(backend, Backend):
         raise BackendError(
             f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend.",
-            fix=f"pip install --upgrade {distribution}",
+            fix=upgrade,
         )
     backend.device_type = device_type
     return backend
@@ -195,11 +196,11 @@ def _unknown(device_type: str, installed: list[str]) -> str:
     close = [OTHER_NAMES[device_type]] if device_type in OTHER_NAMES else []
     close = close or difflib.get_close_matches(device_type, [*known, *OFFICIAL], n=1)
     if device_type in OFFICIAL:
-        return f"{message} Run: {OFFICIAL[device_type]}"
+        return f"{message} Run: {install_command(OFFICIAL[device_type])}"
     if close and close[0] in known:
         return f"{message} Did you mean {close[0]!r}?"
     if close:
-        return f"{message} Did you mean {close[0]!r}? Run: {OFFICIAL[close[0]]}"
+        return f"{message} Did you mean {close[0]!r}? Run: {install_command(OFFICIAL[close[0]])}"
     return f"{message} Install a backend for it, or run python -m tapeloom doctor to see what can be used."
 
 
@@ -281,7 +282,7 @@ def default_device() -> Device:
     if len(installed) == 1:
         return resolve_device(installed[0])
     if not installed:
-        raise DeviceError(f"device: no backend is installed. Run: {OFFICIAL['cpu']}")
+        raise DeviceError(f"device: no backend is installed. Run: {install_command(OFFICIAL['cpu'])}")
     raise DeviceError(
         f"device: several backends are installed ({', '.join(installed)}) and none is cpu. "
         f"Choose one with TAPELOOM_DEVICE={installed[0]} or tapeloom.set_default_device."
@@ -321,7 +322,8 @@ def describe(device_type: str) -> dict[str, Any]:
         "fix": None,
     }
     if not found and device_type not in _backends:
-        row["problem"], row["fix"] = "not installed", OFFICIAL.get(device_type)
+        row["problem"] = "not installed"
+        row["fix"] = install_command(OFFICIAL[device_type]) if device_type in OFFICIAL else None
         return row
     try:
         backend = get_backend(device_type)
