@@ -201,10 +201,11 @@ def _distributions() -> list[dict[str, Any]]:
     found = []
     for name, purpose in PARTS.items():
         row: dict[str, Any] = {"name": name, "purpose": purpose, "version": None, "problem": None, "fix": None}
+        wanted = next((backend for backend in OFFICIAL.values() if backend.startswith(f"{name}[")), name)  # with its extra
         try:
             row["version"] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            row["problem"], row["fix"] = "not installed", install_command(name)
+            row["problem"], row["fix"] = "not installed", install_command(wanted)
         except Exception as error:  # noqa: BLE001 - the metadata may be damaged in any way
             row["problem"] = f"its metadata is damaged ({type(error).__name__}: {error})"
             row["fix"] = install_command(name, "--force-reinstall")
