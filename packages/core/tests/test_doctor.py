@@ -222,6 +222,9 @@ def test_without_any_backend():
     command = install_command("tapeloom-backend-numpy")
     assert f"none that works: device: no backend is installed. Run: {command}" in lines
     assert lines[lines.index("cpu not installed") + 1] == f"run: {command}"
+    with_cupy = f"run: {install_command('tapeloom-backend-cupy[cuda13]')}"
+    assert lines[lines.index("cuda not installed") + 1] == with_cupy
+    assert lines[lines.index("tapeloom-backend-cupy not installed (device cuda)") + 1] == with_cupy
 
 
 def test_the_command_without_a_word_is_the_doctor_and_others_are_refused():
