@@ -201,7 +201,7 @@ def _distributions() -> list[dict[str, Any]]:
     found = []
     for name, purpose in PARTS.items():
         row: dict[str, Any] = {"name": name, "purpose": purpose, "version": None, "problem": None, "fix": None}
-        wanted = next((backend for backend in OFFICIAL.values() if backend.startswith(f"{name}[")), name)  # with its extra
+        wanted = next((found for found in OFFICIAL.values() if found.partition("[")[0] == name), name)  # with its extra
         try:
             row["version"] = metadata.version(name)
         except metadata.PackageNotFoundError:
