@@ -96,6 +96,15 @@ def test_the_cpu():
     assert repr(tl.cpu) == "tapeloom.cpu" and repr(tl.xla) == "tapeloom.xla"
 
 
+def test_seeding_a_device_type_is_seeding():
+    tl.manual_seed(5)
+    wanted = tl.get_rng_state()
+    for seeds in (tl.cuda.manual_seed, tl.cuda.manual_seed_all, tl.cpu.manual_seed):
+        tl.manual_seed(6)
+        seeds(5)
+        assert tl.get_rng_state() == wanted
+
+
 def test_the_accelerator(toy, monkeypatch):
     monkeypatch.delenv("TAPELOOM_DEVICE", raising=False)
     assert tl.accelerator.is_available() and tl.accelerator.current_accelerator() is tl.device("cuda")

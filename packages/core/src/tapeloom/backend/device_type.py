@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapeloom.backend.plugins import get_backend, is_available, resolve_device
 from tapeloom.devices import Device, DeviceLike
 from tapeloom.errors import DeviceError
+from tapeloom.generator import manual_seed
 
 
 class DeviceType:
@@ -37,6 +38,12 @@ class DeviceType:
         """Release the memory that the backend keeps for later use, compiled programs included."""
         if self.is_available():
             get_backend(self.type).empty_cache()
+
+    def manual_seed(self, seed: int) -> None:
+        """Seed the default generator, which is one for all devices."""
+        manual_seed(seed)
+
+    manual_seed_all = manual_seed
 
     def _device(self, device: DeviceLike | int) -> Device:
         if device is None:
