@@ -50,7 +50,7 @@ def test_its_signature_is_that_of_the_op(name):
 def test_the_text_can_be_read():
     lines = text(REGISTRY["multiply"]).splitlines()
     assert "    def call(input, other):" in lines
-    assert "                out_array = kernel(input_array, other_array)" in lines
+    assert "                    out_array = kernel(input_array, other_array)" in lines
 
 
 def test_defaults_and_keywords_are_those_of_the_op():

@@ -52,6 +52,12 @@ class NumpyBackend(ArrayAPIBackend):
     name = "numpy"
     device_type = "cpu"
     kernels_class = NumpyKernels
+    accelerates = False
+
+    def device_name(self, device: Device) -> str:
+        import platform
+
+        return platform.processor() or platform.machine()
 
     def versions(self) -> dict[str, str]:
         import ml_dtypes

@@ -28,10 +28,12 @@ from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
 )
+from tapeloom.backend.device_type import cpu as cpu, cuda as cuda, xla as xla
 from tapeloom.backend.plugins import (
     get_backend as get_backend,
     get_default_device as get_default_device,
     host_fallback as host_fallback,
+    is_available as is_available,
     register_backend as register_backend,
     set_default_device as set_default_device,
     unregister_backend as unregister_backend,
@@ -83,7 +85,8 @@ import pkgutil
 import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
-from tapeloom import autograd as autograd, errors as errors, linalg as linalg, ops as ops
+import tapeloom.utils as utils
+from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -487,9 +490,6 @@ def cosh(input: Tensor) -> Tensor:
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
-def cpu(self: Tensor) -> Tensor:
-    """This tensor on the CPU."""
-
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -511,9 +511,6 @@ def cross_entropy(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
-
-def cuda(self: Tensor, device: DeviceLike = None) -> Tensor:
-    """This tensor on a CUDA device."""
 
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
@@ -1580,7 +1577,7 @@ def trunc(input: Tensor) -> Tensor:
 fix = trunc
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor in the dtype of ``other``."""
+    """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
 
 def unbind(input: Tensor, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
@@ -1657,6 +1654,7 @@ __all__ = [
     "Tensor",
     "abs",
     "absolute",
+    "accelerator",
     "acos",
     "acosh",
     "adaptive_avg_pool1d",
@@ -1814,6 +1812,7 @@ __all__ = [
     "int8",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "is_available",
     "is_complex",
     "is_contiguous",
     "is_grad_enabled",
@@ -1973,6 +1972,7 @@ __all__ = [
     "uniform_",
     "unregister_backend",
     "unsqueeze",
+    "utils",
     "var",
     "view",
     "view_as",
@@ -1980,6 +1980,7 @@ __all__ = [
     "view_as_real",
     "vstack",
     "where",
+    "xla",
     "zero_",
     "zeros",
     "zeros_like",

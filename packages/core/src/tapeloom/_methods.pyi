@@ -654,7 +654,9 @@ class TensorMethods:
     def tile(self, *dims: Size) -> Tensor:
         """Like ``repeat``; missing sizes are 1."""
     @overload
-    def to(self, dtype: DType | str | type, non_blocking: builtins.bool = False, copy: builtins.bool = False) -> Tensor:
+    def to(
+        self, dtype: DType | str | builtins.type, non_blocking: builtins.bool = False, copy: builtins.bool = False
+    ) -> Tensor:
         """This tensor in another dtype or on another device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
 
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
@@ -664,7 +666,7 @@ class TensorMethods:
     def to(
         self,
         device: Device | str | builtins.int | None = None,
-        dtype: DType | str | type | None = None,
+        dtype: DType | str | builtins.type | None = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
     ) -> Tensor:
@@ -698,8 +700,13 @@ class TensorMethods:
     def trunc_(self) -> Tensor:
         """In place: The integer part."""
     fix_ = trunc_
+    def type(self, dtype: DType | str | builtins.type | None = None, non_blocking: builtins.bool = False) -> Any:
+        """The name of its type, such as ``"tapeloom.FloatTensor"``; given a dtype, or such a name, the tensor as that type.
+
+        A name says the device too: ``"tapeloom.cuda.FloatTensor"``. Prefer ``x.dtype`` and ``x.to(dtype)``.
+        """
     def type_as(self, other: Tensor) -> Tensor:
-        """This tensor in the dtype of ``other``."""
+        """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
     def unbind(self, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The places along ``dim``, each without that dimension."""
     def unflatten(self, dim: builtins.int, sizes: Amounts) -> Tensor:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tapeloom import dtypes, host
 from tapeloom.backend.plugins import default_device, resolve_device
+from tapeloom.call_site import entry
 from tapeloom.devices import Device
 from tapeloom.errors import (
     ArgumentTypeError,
@@ -43,6 +44,7 @@ _STALE = 3600.0  # seconds without a write after which an unfinished file is wha
 MapLocation = Device | str | Mapping[str, Device | str] | None
 
 
+@entry
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """Save nested data with Tensors in it to one safetensors file, in place of any file of that name.
 
@@ -65,6 +67,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     _write_atomically(target, arrays, {_KEY: text})
 
 
+@entry
 def load(path: str | os.PathLike[str], map_location: MapLocation = None) -> Any:
     """Load what ``save`` wrote; from any other safetensors file, a dict of its tensors by name.
 

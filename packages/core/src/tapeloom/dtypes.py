@@ -164,6 +164,13 @@ DTypeLike: TypeAlias = DType | str | type | None
 
 #: every name and alias -> dtype
 BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype in ALL if dtype.alias}
+#: the names of tensor types in PyTorch's older programs: ``FloatTensor`` -> float32
+BY_TENSOR_TYPE = {
+    f"{prefix}Tensor": dtype
+    for prefix, dtype in zip(
+        "Bool Byte Char Short Int Long Half BFloat16 Float Double ComplexFloat ComplexDouble".split(), ALL, strict=True
+    )
+}
 _BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64}
 _default = [float32]
 

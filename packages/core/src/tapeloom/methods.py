@@ -14,6 +14,7 @@ from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
 from tapeloom.call.op import Op, documented, method_of
+from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import REGISTRY, published
@@ -60,6 +61,7 @@ JOINED: dict[str, Any] = {
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
+    "type": conversion.tensor_type,
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(
@@ -81,9 +83,13 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def reflected(self: Tensor, other: Any) -> Any:
         kind = self.kind
-        if kind.inexact and (other.__class__ is float or other.__class__ is int):
-            return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
-        return fast(other, self) if _operand(other) else NotImplemented
+        try:
+            if kind.inexact and (other.__class__ is float or other.__class__ is int):
+                return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
+            return fast(other, self) if _operand(other) else NotImplemented
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return fast, reflected
 
@@ -92,7 +98,11 @@ def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
     fast = REGISTRY[name].compiled()
 
     def compare(self: Tensor, other: Any) -> Any:
-        return fast(self, other) if _operand(other) else NotImplemented
+        try:
+            return fast(self, other) if _operand(other) else NotImplemented
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return compare
 
@@ -101,13 +111,17 @@ def _inplace(op: Op[Any, Any]) -> Callable[..., Tensor]:
     """The form that gives the result to its first operand: ``add_`` and ``+=``."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(op.name, self)
         try:
-            value = op(self, *args, **kwargs)
+            check_writable(op.name, self)
+            try:
+                value = op(self, *args, **kwargs)
+            except TapeloomError as error:
+                report_as(f"{op.name}_", error)
+                raise
+            return inplace(op.name, self, value)
         except TapeloomError as error:
-            report_as(f"{op.name}_", error)
+            trim(error)
             raise
-        return inplace(op.name, self, value)
 
     return documented(method, op, f"{op.name}_", f"In place: {op.__doc__}")
 

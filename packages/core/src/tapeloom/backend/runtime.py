@@ -48,6 +48,9 @@ class Backend:
 
     # devices
 
+    #: whether its devices are worth more than the CPU: those that ``tapeloom.accelerator`` chooses from
+    accelerates: bool = True
+
     def device_count(self) -> int:
         """How many devices of this type can be used now."""
         return 1
@@ -58,6 +61,13 @@ class Backend:
 
     def synchronize(self, device: Device) -> None:
         """Wait until the work queued on ``device`` is done."""
+
+    def device_name(self, device: Device) -> str:
+        """What the maker calls ``device``."""
+        return str(device)
+
+    def empty_cache(self) -> None:
+        """Release the memory that is kept for later use: free blocks, compiled programs."""
 
     def versions(self) -> dict[str, str]:
         """The libraries that this backend runs on and their versions, for reports."""

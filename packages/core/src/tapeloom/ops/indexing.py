@@ -8,7 +8,8 @@ from tapeloom import dtypes, shapes
 from tapeloom.backend.kernels.indexing import advanced_key
 from tapeloom.call.inplace import check_writable, write
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.call_site import entry, trim
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError, TapeloomError
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
@@ -142,13 +143,18 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
     """
-    basic, advanced = parse("index", key, input.shape, is_tensor)
-    base = input if basic is None else OPS.slice_get(input, basic)
-    if advanced:
-        return OPS.index(base, *_positions("index", input, base.shape, advanced))
-    return base if basic is not None else OPS.reshape(input, input.shape)
+    try:
+        basic, advanced = parse("index", key, input.shape, is_tensor)
+        base = input if basic is None else OPS.slice_get(input, basic)
+        if advanced:
+            return OPS.index(base, *_positions("index", input, base.shape, advanced))
+        return base if basic is not None else OPS.reshape(input, input.shape)
+    except TapeloomError as error:
+        trim(error)
+        raise
 
 
+@entry
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 

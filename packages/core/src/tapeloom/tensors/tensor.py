@@ -66,6 +66,13 @@ class Tensor(TensorMethods):
     node: Node | None
     extra: Extra | None
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refused: functions make tensors."""
+        raise ArgumentTypeError(
+            f"{cls.__name__}: tensors are made by functions. Use tapeloom.tensor(data, dtype=tapeloom.float32) for given "
+            f"values, tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
+        )
+
     # what it is
 
     @property
@@ -332,7 +339,14 @@ class Tensor(TensorMethods):
         return tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
+        if not self.ndim and (spec or type(self) is Tensor):
+            return format(self.item(), spec)
+        if spec:
+            raise ArgumentTypeError(
+                f"format: {spec!r} is for one number, and this tensor has shape {self.shape}. Format the .item() of one "
+                f"element, or set how tensors print with tapeloom.set_printoptions."
+            )
+        return repr(self)
 
     def __copy__(self) -> Tensor:
         return make_like(self, read_array(self))
