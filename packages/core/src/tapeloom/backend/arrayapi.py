@@ -61,4 +61,4 @@ class ArrayAPIBackend(Backend):
         return self.kernels.copy(array)
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
-        return bool(((index >= low) & (index < high)).all())
+        return bool(self.xp.all(self.kernels.ge(index, low) & self.kernels.lt(index, high)))

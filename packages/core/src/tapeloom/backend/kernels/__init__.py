@@ -54,12 +54,13 @@ class ArrayKernels(
         self._by_native = {native: dtype for dtype, native in self._native.items() if native is not None}
 
     def native_dtype(self, dtype: DType) -> Any:
-        """The library's object for ``dtype``; bfloat16 comes from ml_dtypes. None for a dtype that it lacks."""
-        if dtype is dtypes.bfloat16:
+        """What arrays of ``dtype`` have as ``.dtype``; None for a dtype that ``xp`` lacks. NumPy's bfloat16 is that of ml_dtypes."""
+        found = getattr(self.xp, dtype.name, None)
+        if found is None and dtype is dtypes.bfloat16 and hasattr(self.xp, "dtype"):
             import ml_dtypes
 
-            return self.xp.dtype(ml_dtypes.bfloat16)
-        return self.xp.dtype(dtype.name)
+            found = ml_dtypes.bfloat16
+        return None if found is None else self.xp.empty((), dtype=found).dtype
 
     def native(self, dtype: DType) -> Any:
         """The array library's object for ``dtype``."""
@@ -74,14 +75,18 @@ class ArrayKernels(
         native = self._native[dtype]
         if x.dtype == native:
             return x
-        if x.dtype.kind == "c" and not dtype.is_complex:  # libraries would warn; who converts for a user has done so
-            return x != 0 if dtype is dtypes.bool_ else x.real.astype(native)
-        return x.astype(native)
+        if not dtype.is_complex and self._by_native[x.dtype].is_complex:  # the user was warned where this was asked for
+            return x != 0 if dtype is dtypes.bool_ else self._astype(self.real(x), native)
+        return self._astype(x, native)
+
+    def _astype(self, x: Any, native: Any) -> Any:
+        # the standard's function refuses NumPy's scalars, which stand for its arrays of no dimension
+        return x.astype(native) if hasattr(x, "astype") else self.xp.astype(x, native)
 
     def as_int64(self, x: Any) -> Any:
         """``x`` as int64."""
-        return x if x.dtype == self._native[dtypes.int64] else x.astype(self._native[dtypes.int64])
+        return self.cast(x, dtypes.int64)
 
     def copy(self, array: Any) -> Any:
         """A copy that shares nothing with ``array``."""
-        return array.copy()
+        return self.xp.asarray(array, copy=True)

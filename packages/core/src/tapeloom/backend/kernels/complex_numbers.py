@@ -22,7 +22,7 @@ class ComplexNumbers:
         return self.complex(x[..., 0], x[..., 1])
 
     def view_as_real(self: Any, x: Array) -> Array:
-        return self.xp.stack((x.real, x.imag), axis=-1)
+        return self.xp.stack((self.real(x), self.imag(x)), axis=-1)
 
     def sgn(self: Any, x: Array) -> Array:
         if not self.dtype_of(x).is_complex:
