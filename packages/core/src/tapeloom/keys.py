@@ -40,7 +40,7 @@ class Key:
         return tuple(result)
 
     def without_new(self) -> Key:
-        """The same places as an array is written at: no new axes."""
+        """The key of the same places without new axes, which an array cannot be written at."""
         return Key(tuple(part for part in self.structure if part != NEW), self.numbers)
 
     def shape(self) -> tuple[int, ...]:

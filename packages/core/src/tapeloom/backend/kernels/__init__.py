@@ -13,7 +13,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
-from tapeloom.backend.kernels.elementwise import DIRECT, Direct, Elementwise
+from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
@@ -48,8 +48,10 @@ class ArrayKernels(
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         for kernel, name in DIRECT.items():  # without a step between, where the class does not override them
-            if getattr(type(self), kernel) is getattr(Direct, kernel) and hasattr(xp, name):
-                setattr(self, kernel, getattr(xp, name))
+            if getattr(type(self), kernel) is getattr(Direct, kernel):
+                found = getattr(xp, name, None)  # None: such a kernel is lacking
+                if found is not None or kernel not in EXTRAS:
+                    setattr(self, kernel, found)
         self._native = {dtype: self.native_dtype(dtype) for dtype in dtypes.ALL}
         self._by_native = {native: dtype for dtype, native in self._native.items() if native is not None}
 
@@ -85,7 +87,8 @@ class ArrayKernels(
 
     def as_int64(self, x: Any) -> Any:
         """``x`` as int64."""
-        return self.cast(x, dtypes.int64)
+        native = self._native[dtypes.int64]
+        return x if x.dtype == native else self._astype(x, native)
 
     def copy(self, array: Any) -> Any:
         """A copy that shares nothing with ``array``."""

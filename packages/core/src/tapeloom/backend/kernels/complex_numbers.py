@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom import shapes
+
 Array = Any
 
 
@@ -13,7 +15,7 @@ class ComplexNumbers:
     xp: Any
 
     def complex(self: Any, real: Array, imag: Array) -> Array:
-        shape = self.xp.broadcast_shapes(real.shape, imag.shape)
+        shape = shapes.broadcast("complex", real.shape, imag.shape)
         out = self.xp.empty(shape, dtype=self.native(self.dtype_of(real).complex))
         out.real, out.imag = real, imag
         return out

@@ -15,7 +15,8 @@ DIRECT = {
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
         "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift pow exp2 matmul real imag conj"
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift "
+        "pow exp2 matmul real imag conj"
     ).split()
 } | {
     "eq": "equal",
@@ -25,7 +26,9 @@ DIRECT = {
     "gt": "greater",
     "ge": "greater_equal",
     "bitwise_not": "bitwise_invert",
-    }
+}
+#: those among them that the standard does not have; ``Direct`` has them written out, for a library without them
+EXTRAS = frozenset({"exp2", "fmod"})
 
 
 def _direct(kernel: str, name: str) -> Callable[..., Any]:
@@ -39,7 +42,7 @@ def _direct(kernel: str, name: str) -> Callable[..., Any]:
 
 
 class Direct:
-    """The kernels of ``DIRECT``. Those that the standard does not have are here, for a library without them."""
+    """The kernels of ``DIRECT``, and the texts of ``EXTRAS``."""
 
     xp: Any
 
@@ -53,9 +56,8 @@ class Direct:
         return self.where((rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
 
 
-for _kernel, _name in DIRECT.items():
-    if _kernel not in vars(Direct):
-        setattr(Direct, _kernel, _direct(_kernel, _name))
+for _kernel in DIRECT.keys() - EXTRAS:
+    setattr(Direct, _kernel, _direct(_kernel, DIRECT[_kernel]))
 
 
 class Elementwise(Direct):

@@ -37,17 +37,19 @@ class Indexing:
         return x[key.native()]
 
     def unslice(self: Any, x: Array, key: Key, size: Ints) -> Array:
-        return self.at(self.xp.zeros(size, dtype=x.dtype), *self._written(x, key), owned=True)
+        if NEW in key.structure:
+            key, x = self._without_new(key, x)
+        return self.at(self.xp.zeros(size, dtype=x.dtype), key.native(), x, owned=True)
 
     def slice_put(self: Any, x: Array, value: Array, key: Key) -> Array:
-        return self.at(x, *self._written(value, key))
+        if NEW in key.structure:
+            key, value = self._without_new(key, value)
+        return self.at(x, key.native(), value)
 
-    def _written(self: Any, value: Array, key: Key) -> tuple[tuple[Any, ...], Array]:
-        """``key`` as arrays are written at, without new axes, and ``value`` in a shape that fits it."""
-        if NEW not in key.structure:
-            return key.native(), value
+    def _without_new(self: Any, key: Key, value: Array) -> tuple[Key, Array]:
+        """The same places by a key as arrays are written at, and ``value`` in a shape that fits it."""
         places = key.without_new()
-        return places.native(), self.reshape(self.expand(value, key.shape()), places.shape())
+        return places, self.reshape(self.expand(value, key.shape()), places.shape())
 
     def zero_of(self: Any, like: Array) -> Array:
         return self.zero_like(like)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from tapeloom import dtypes
+from tapeloom import dtypes, shapes
 from tapeloom.backend.array import Array
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.kernels.indexing import is_basic
@@ -86,7 +86,7 @@ class StandardKernels(ArrayKernels):
         sliced = [axis for axis in range(len(shape)) if axis not in axes]
         together = axes[-1] - axes[0] == len(axes) - 1
         lead = axes[0] if together else 0  # where the dimensions of the index arrays come: in place, or first
-        spread = self.xp.broadcast_shapes(*(key[axis].shape for axis in axes))
+        spread = shapes.broadcast("index", *(key[axis].shape for axis in axes))
         size = (*(shape[axis] for axis in sliced[:lead]), *spread, *(shape[axis] for axis in sliced[lead:]))
         places = self.xp.zeros(size, dtype=self.xp.int64)
         for axis, length in enumerate(shape):
