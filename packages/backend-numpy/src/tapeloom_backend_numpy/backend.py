@@ -42,7 +42,9 @@ class NumpyKernels(
         return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)  # np.sum without its own dispatch
 
     def count_nonzero(self, x: Array, dim: tuple[int, ...]) -> Array:
-        return self.as_int64(self.xp.sum(x != 0, axis=dim))  # compared in vector instructions, unlike by np.count_nonzero
+        return self.as_int64(
+            self.xp.sum(x != 0, axis=dim)
+        )  # compared in vector instructions, unlike by np.count_nonzero
 
     # methods and attributes of arrays, which the Array API standard does not have, where its functions are slower
 

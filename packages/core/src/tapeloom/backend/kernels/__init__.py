@@ -1,4 +1,15 @@
-"""ArrayKernels: every kernel once, over an array module ``xp`` that follows NumPy's names.
+"""ArrayKernels: every kernel once, over an array module ``xp``.
+
+What is asked of ``xp``:
+
+* The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
+  A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``, which the standard does not have either.
+* Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
+* Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
+* Beyond the standard three things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
+  index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
+  bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``, which a backend
+  of ``StandardKernels`` gives itself).
 
 Kernels are pure functions of arrays with the names of the ops. A backend subclasses this class, and overrides what differs
 or can be faster; nothing here imports an array library. Kernels marked ``@composed`` are written over other kernels and
@@ -78,7 +89,7 @@ class ArrayKernels(
         if x.dtype == native:
             return x
         if not dtype.is_complex and self._by_native[x.dtype].is_complex:  # the user was warned where this was asked for
-            return x != 0 if dtype is dtypes.bool_ else self._astype(self.real(x), native)
+            return x != 0 if dtype is dtypes.bool_ else self._astype(self.xp.real(x), native)
         return self._astype(x, native)
 
     def _astype(self, x: Any, native: Any) -> Any:

@@ -20,6 +20,7 @@ def _of_truth(name: str) -> Callable[..., Array]:
     def run(self: Any, *arrays: Array) -> Array:
         return getattr(self.xp, name)(*[self.cast(array, dtypes.bool_) for array in arrays])
 
+    run.__name__ = run.__qualname__ = name
     return run
 
 
@@ -34,6 +35,7 @@ def _of_numbers(name: str) -> Callable[..., Array]:
         result = kernel(self, *numbers)
         return self.cast(result, dtypes.bool_) if result.dtype == self.xp.uint8 else result
 
+    run.__name__ = run.__qualname__ = name
     return run
 
 
@@ -64,20 +66,20 @@ class StandardKernels(ArrayKernels):
         if is_basic(key):
             return super().at(x, key, value, how, owned)
         places = self._places(x.shape, key)
-        if not places.size:
-            return x
+        if 0 in places.shape:
+            return self.copy(x)
         values, places = (self.reshape(array, (-1,)) for array in (self.expand(value, places.shape), places))
         order = self.xp.argsort(places)  # stable: what meets at one place stays in order
         places, values = self.xp.take(places, order), self.xp.take(values, order)
         result = self.reshape(x, (-1,))
-        here = self.xp.arange(result.size)
+        here = self.xp.arange(result.shape[0])
         first, behind = (self.xp.searchsorted(places, here, side=side) for side in ("left", "right"))
         if how == "set":
             first = self.maximum(first, behind - 1)  # the last one stays
         for turn in range(int(self.xp.max(behind - first))):
             more = first + turn < behind
-            one = self.xp.take(values, self.where(more, first + turn, 0))
-            result = self.where(more, one if how == "set" else self.add(result, one), result)
+            one = self.xp.take(values, self.xp.where(more, first + turn, 0))
+            result = self.xp.where(more, one if how == "set" else self.add(result, one), result)
         return self.reshape(result, x.shape)
 
     def _places(self, shape: Ints, key: tuple[Any, ...]) -> Array:
@@ -92,7 +94,7 @@ class StandardKernels(ArrayKernels):
         for axis, length in enumerate(shape):
             if axis in axes:
                 own, behind = key[axis], len(sliced) - lead
-                own = self.where(own < 0, own + length, own)
+                own = self.xp.where(own < 0, own + length, own)
             else:
                 number = sliced.index(axis)
                 own, behind = self.xp.arange(length), len(sliced) - number - 1 + (len(spread) if number < lead else 0)
