@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -42,6 +42,9 @@ class Numeric:
 
     def matmul(self, x: Array, y: Array) -> Array:
         return jnp.matmul(x, y, precision=self._precision())
+
+    def _pad(self, x: Array, amounts: Sequence[tuple[int, int]], value: Any = 0) -> Array:
+        return jnp.pad(x, amounts, constant_values=value)
 
     def constant_pad(self, x: Array, pad: tuple[int, ...], value: Any) -> Array:
         amounts = [(0, 0, 0)] * x.ndim  # XLA crops by negative amounts itself

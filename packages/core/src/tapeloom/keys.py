@@ -36,12 +36,12 @@ class Key:
             else:
                 _, length, step = part
                 start = next(numbers)
-                stop = start + length * step
-                if not length:
-                    result.append(slice(0, 0))
-                else:
-                    result.append(slice(start, stop if stop >= 0 else None, step))
+                result.append(slice(start, start + (length - 1) * step + 1, step) if length else slice(0, 0))
         return tuple(result)
+
+    def without_new(self) -> Key:
+        """The key of the same places without new axes, which an array cannot be written at."""
+        return Key(tuple(part for part in self.structure if part != NEW), self.numbers)
 
     def shape(self) -> tuple[int, ...]:
         """The shape of what the key picks out."""

@@ -24,7 +24,7 @@ def explain(op: OpSchema, values: tuple[Any, ...], error: Exception) -> NoReturn
         error.add_note(f"in {op.name}({', '.join(map(described, values))})")
         raise error
     tensors = [value for value in values if isinstance(value, Tensor)]
-    if op.check is None:
+    if op.check is None and all(p.input and not p.many for p in op.parameters if p.passed):  # then they broadcast
         shapes_of = [tensor.shape for tensor in tensors]
         try:
             shapes.broadcast(op.name, *shapes_of)

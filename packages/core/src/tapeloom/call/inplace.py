@@ -123,7 +123,7 @@ def assign(target: Tensor, value: Tensor) -> None:
         return
     with _lock:
         if not _written_to_memory(
-            target, value, lambda array, new: target.kind.backend.call("at", array, ..., new, "set", True)
+            target, value, lambda array, new: target.kind.backend.call("at", array, (...,), new, "set", True)
         ):
             _rebind_all(target, value)
 

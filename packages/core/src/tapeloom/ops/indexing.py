@@ -187,7 +187,7 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
     def into(array: Any, new: Any) -> None:
         if not indices:
-            call("at", array, ... if basic is None else basic.native(), new, "set", True)
+            call("at", array, (...,) if basic is None else basic.native(), new, "set", True)
         else:
             part = array if basic is None else call("slice_get", array, basic)
             call("at", part, advanced_key(len(size), places, dims), new, "set", True)

@@ -77,6 +77,8 @@ def skips_lacking(test: C) -> C:
         except UnsupportedError as error:
             backend = get_backend(self._device().type)
             if error.lacking not in {*backend.lacking_ops, *(dtype.name for dtype in backend.lacking_dtypes)}:
+                if error.lacking in REGISTRY:
+                    error.add_note(_what_is_owed(backend, REGISTRY[error.lacking]))
                 raise
             pytest.skip(f"{backend.name!r} lacks {error.lacking}")
 
@@ -279,7 +281,9 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     if op.name in backend.lacking_ops:
         assert kernel is None, f"{op.name}: the backend {backend.name!r} says that it has no such kernel, and has one."
         return
-    assert kernel is not None, f"{op.name}: the backend {backend.name!r} has no kernel of this name."
+    assert kernel is not None, (
+        f"{op.name}: the backend {backend.name!r} has no kernel of this name. {_what_is_owed(backend, op)}"
+    )
     if not inspect.ismethod(kernel):  # a function of the array library
         return
     parameters = inspect.signature(kernel).parameters
@@ -292,6 +296,15 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     for name in names[len(wanted) :]:
         optional = parameters[name].default is not inspect.Parameter.empty
         assert optional, f"{op.name}: the kernel of {backend.name!r} asks for {name!r}, which the op does not have."
+
+
+def _what_is_owed(backend: Backend, op: Op[Any, Any]) -> str:
+    """What the author of ``backend`` must do about an op that it has no kernel for."""
+    arguments = ", ".join(["self", *(p.name for p in op.parameters if p.passed)])
+    return (
+        f"Give {type(backend.kernels).__name__} a method {op.name}({arguments}), or list {op.name!r} in lacking_ops of "
+        f"{type(backend).__name__}."
+    )
 
 
 def check_strangers(backend: Backend) -> None:

@@ -15,7 +15,8 @@ DIRECT = {
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
         "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj"
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift "
+        "pow exp2 matmul real imag conj"
     ).split()
 } | {
     "eq": "equal",
@@ -24,10 +25,10 @@ DIRECT = {
     "le": "less_equal",
     "gt": "greater",
     "ge": "greater_equal",
-    "bitwise_not": "invert",
-    "bitwise_left_shift": "left_shift",
-    "bitwise_right_shift": "right_shift",
+    "bitwise_not": "bitwise_invert",
 }
+#: those among them that the standard does not have; ``Direct`` has them written out, for a library without them
+EXTRAS = frozenset({"exp2", "fmod"})
 
 
 def _direct(kernel: str, name: str) -> Callable[..., Any]:
@@ -41,20 +42,28 @@ def _direct(kernel: str, name: str) -> Callable[..., Any]:
 
 
 class Direct:
-    """The kernels of ``DIRECT``."""
+    """The kernels of ``DIRECT``, and the texts of ``EXTRAS``."""
+
+    xp: Any
+
+    def exp2(self: Any, x: Array) -> Array:
+        return self.xp.pow(2, x)
+
+    def fmod(self: Any, x: Array, y: Array) -> Array:
+        if self.dtype_of(x).is_floating_point:
+            return self.xp.copysign(self.remainder(self.abs(x), self.abs(y)), x)
+        rest = self.remainder(x, y)  # has the sign of y, and is to have that of x
+        return self.where((rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
 
 
-for _kernel, _name in DIRECT.items():
-    setattr(Direct, _kernel, _direct(_kernel, _name))
+for _kernel in DIRECT.keys() - EXTRAS:
+    setattr(Direct, _kernel, _direct(_kernel, DIRECT[_kernel]))
 
 
 class Elementwise(Direct):
     """Kernels that act on each element by itself."""
 
     xp: Any
-
-    def pow(self: Any, x: Array, y: Array) -> Array:
-        return self.xp.power(x, y)
 
     def sign(self: Any, x: Array) -> Array:
         out = self.xp.sign(x)
