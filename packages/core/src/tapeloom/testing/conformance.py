@@ -7,7 +7,7 @@
         xfails = "xfails.txt"       # next to the test file, if there are deviations
 
 Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
-a backend cannot do as asked stands in its xfail file, grouped under reasons; a listed test that passes is an error.
+a backend cannot do as asked is listed in its xfail file, grouped under reasons; a listed test that passes is an error.
 What needs an op of its ``lacking_ops`` or a dtype of its ``lacking_dtypes`` is skipped, with that as the reason. A backend
 that is missing or does not load fails the suite.
 """

@@ -87,11 +87,11 @@ class BackwardWatch:
         self.outputs = Border(self._at_outputs)
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments as the module shall see them."""
+        """The arguments that the module is called with."""
         return self.inputs.cross(args)
 
     def leave(self, output: Any) -> Any:
-        """The output as the caller shall see it."""
+        """The output that the caller gets."""
         crossed = self.outputs.cross(_as_tuple(output))
         return crossed if isinstance(output, tuple) else crossed[0]
 
