@@ -27,6 +27,16 @@ class Numeric:
             return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
         return x * 0.5 * lax.erfc(x * -ROOT_HALF)
 
+    def integer_power(self, x: Array, y: Array) -> Array:
+        # jnp.power looks at six bits of the exponent alone
+        def step(held: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            result, base, rest = held
+            return jnp.where(rest & 1 != 0, result * base, result), base * base, rest >> 1
+
+        base, exponent = jnp.broadcast_arrays(x, y)
+        start = jnp.ones_like(base), base, exponent
+        return lax.while_loop(lambda held: jnp.any(held[2] > 0), step, start)[0]  # type: ignore[no-any-return]
+
     # JAX's arrays have no memory to look at as another dtype
 
     def complex(self: Any, real: Array, imag: Array) -> Array:

@@ -33,6 +33,10 @@ def _sum(dtype: DType) -> DType:
     return dtype if dtype.inexact else dtypes.int64
 
 
+def _number(dtype: DType) -> DType:
+    return dtypes.int64 if dtype is dtypes.bool_ else dtype
+
+
 def _complex(dtype: DType) -> DType:
     return _float(dtype).complex
 
@@ -42,6 +46,7 @@ GIVES: dict[str, Callable[[DType], tuple[DType, DType]]] = {
     "same": lambda dtype: (dtype, dtype),
     "float": lambda dtype: (_float(dtype), _float(dtype)),  # integers and bool become the default dtype
     "sum": lambda dtype: (_sum(dtype), _sum(dtype)),  # integers and bool become int64
+    "number": lambda dtype: (_number(dtype), _number(dtype)),  # bool becomes int64
     "bool": lambda dtype: (dtype, dtypes.bool_),
     "int64": lambda dtype: (dtype, dtypes.int64),
     "real": lambda dtype: (dtype, dtype.real),  # complex dtypes give the dtype of their parts

@@ -8,7 +8,7 @@ from tapeloom import shapes
 from tapeloom.call.op import op, primitive
 from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import require, shape_of, within
+from tapeloom.ops.arguments import shape_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -68,48 +68,45 @@ def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None)
     raise ArgumentError(f"divide: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}.")
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
 floor_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
 
 
-@primitive
+@primitive(takes="no bool")
 def trunc_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``trunc(input / other)`` in the promoted dtype: ``divide(input, other, rounding_mode="trunc")``; its gradient is 0."""
 trunc_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 remainder.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.floor_divide(input, other))
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 fmod.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.trunc(input / other))
 
 
-def _integer_powers(op: Any, input: Any, exponent: Any) -> None:
-    shapes.broadcast(op.name, shape_of(input), shape_of(exponent))
-    kind = (input if is_tensor(input) else exponent).kind
-    if not kind.inexact:
-        negative = exponent < 0 if not is_tensor(exponent) else not within(exponent, 0, float("inf"))
-        require(
-            not negative,
-            lambda: ArgumentError(
-                f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
-            ),
+def _integer_powers(op: Any, input: Any, exponent: Any) -> tuple[Any, Any]:
+    if isinstance(exponent, int) and exponent < 0 and is_tensor(input) and not input.dtype.inexact:
+        raise ArgumentError(
+            f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
         )
+    return input, exponent
 
 
-@op(complex="analytic", check=_integer_powers, inplace=True)
+@op(takes="no bool", complex="analytic", prepare=_integer_powers, inplace=True)
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
     At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+    refused.
     """
 pow.gradient(
     input=lambda g, input, exponent, ops: ops.where(
@@ -158,9 +155,9 @@ def reciprocal(input: Tensor) -> Tensor:
 reciprocal.gradient(input=lambda g, out: -g * out * out)
 
 
-@op(complex="analytic", inplace=True)
+@op(gives="number", complex="analytic", inplace=True)
 def square(input: Tensor) -> Tensor:
-    """``input * input``."""
+    """``input * input``; bool gives int64."""
 square.gradient(input=lambda g, input: g * (2 * input))
 
 
@@ -418,7 +415,7 @@ def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
     return g
 
 
-@op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
+@op(takes="no bool", aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
 def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
 clamp.gradient(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
@@ -54,9 +55,19 @@ class Elementwise(Direct):
     xp: Any
 
     def pow(self: Any, x: Array, y: Array) -> Array:
+        if self.dtype_of(x).inexact:
+            return self.xp.power(x, y)
+        below = y < 0  # where 1 and -1 give 1, or -1 for odd powers, and all other integers 0, as in PyTorch
+        result = self.integer_power(x, self.where(below, y & 1, y))
+        return self.where(below & (self.abs(x) != 1), self.zero_like(result), result)
+
+    def integer_power(self: Any, x: Array, y: Array) -> Array:
+        """Integers to powers that are not negative; what is too large wraps."""
         return self.xp.power(x, y)
 
     def sign(self: Any, x: Array) -> Array:
+        if self.dtype_of(x) is dtypes.bool_:
+            return self.copy(x)
         out = self.xp.sign(x)
         return self.where(out == out, out, self.zero_like(out))  # 0 for nan, as in PyTorch
 

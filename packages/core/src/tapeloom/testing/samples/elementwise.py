@@ -10,6 +10,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.op.registry import REGISTRY
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each, either
 from tapeloom.testing.table import (
@@ -85,8 +86,8 @@ def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, r
 def no_bool(name: str) -> None:
     """``name`` refuses bool tensors."""
     text = f"{name}: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64)."
-    arguments = [T(3), T(3)] if name == "subtract" else [T(3)]
-    fails(name, arguments, DTypeError, text, dtype=dtypes.bool_)
+    inputs = [parameter for parameter in REGISTRY[name].parameters if parameter.input and not parameter.optional]
+    fails(name, [T(3)] * len(inputs), DTypeError, text, dtype=dtypes.bool_)
 
 
 # arithmetic
@@ -122,10 +123,17 @@ binary("floor_divide", _floored, {(7, 2): 3, (-7, 2): -4, (7, -2): -4}, AWAY_FRO
 binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
 binary("remainder", lambda x, y: x % y, {(-1.0, INF): INF, (5.0, -3.0): -1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 binary("fmod", math.fmod, {(-5.0, 3.0): -2.0, (5.0, -3.0): 2.0, (1.0, INF): 1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
+for _name in ("floor_divide", "trunc_divide", "remainder", "fmod"):
+    no_bool(_name)
+
+
+WHOLE = (dtypes.int32, dtypes.int64)
 
 
 def _power(x: Any, y: Any) -> Any:
-    return x**y if not isinstance(x, bool) else int(x) ** int(y)
+    if isinstance(x, int) and y < 0:
+        return x ** (y % 2) if x in (1, -1) else 0
+    return x**y
 
 
 row(
@@ -134,6 +142,8 @@ row(
     [T(3, 1, low=0.3, high=2.5), T(4, low=0, high=3)],
     [T(3, 4), 2],
     [T(3, 4), 3],
+    case(V([1, -1, -1, 0, 2, 3, -3]), V([-2, -2, -3, -1, -1, 4, 5]), only=WHOLE),
+    case(V([3, -3, 2, -1]), V([64, 71, 63, 2**62 + 1]), expect=[8733086111712066817, -6879210024904206219, -(2**63), -1], only=[dtypes.int64]),
     case(T(3, 4, low=0.3, high=2), 0.5, only=FLOATS),
     case(2.0, T(3, 4), only=FLOATS),
     [T(low=1, high=2), T(low=1, high=2)],
@@ -142,18 +152,21 @@ row(
     case(T(3, 4), 3, only=COMPLEX, grad=False),
     case(V([0.0, 0.0, 2.0, -8.0]), V([0.0, 2.0, -1.0, 1 / 3]), expect=[1.0, 0.0, 0.5, NAN], only=FLOATS),
     reference=each(_power),
-    dtypes=INEXACT,
+    dtypes=(*WHOLE, *INEXACT),
     budget="function",
 )
+no_bool("pow")
+fails("pow", [T(3), -1], ArgumentError, "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float().",
+      dtypes.int64)
 unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact", of_complex=lambda x: -x)
 no_bool("negative")
 unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact", of_complex=lambda x: x)
 no_bool("positive")
 unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="real", dtypes=NUMBERS, kinks=(0,), of_complex=abs)
 no_bool("abs")
-unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
+unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", budget="exact", kinks=(0,))
 unary("reciprocal", lambda x: 1 / x, [(0.0, INF), (-0.0, -INF), (INF, 0.0)], low=0.5, high=3.5, of_complex=lambda x: 1 / x)
-unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS, of_complex=lambda x: x * x)
+unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="number", of_complex=lambda x: x * x)
 unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4, of_complex=cmath.sqrt)
 unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function", of_complex=lambda x: 1 / cmath.sqrt(x))
 binary("hypot", math.hypot, {(INF, NAN): INF, (3.0, 4.0): 5.0}, {"low": 0.5, "high": 2}, gives="float", budget="function")
@@ -264,6 +277,8 @@ row(
     budget="exact",
     kinks=(-1, 0, 1),
 )
+fails("clamp", [T(3), False, True], DTypeError, "clamp: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).",
+      dtypes.bool_)
 fails("clamp", [T(3)], ArgumentError, "clamp: at least one of min and max must be given.")
 fails(
     "clamp",
