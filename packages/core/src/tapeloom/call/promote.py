@@ -74,6 +74,14 @@ class _Found:
         return common
 
 
+def promoted(op: OpSchema, *values: Any) -> DType:
+    """The dtype that ``values``, given for the inputs of ``op``, promote to."""
+    found = _Found()
+    for parameter, value in zip(op.parameters, values, strict=True):
+        found.take(op, parameter, value)
+    return found.promoted()
+
+
 def repair(op: OpSchema, values: list[Any]) -> Key:
     """Convert the bound arguments in place until they fit, or say what is wrong; returns what finds the kernel."""
     found = _Found()

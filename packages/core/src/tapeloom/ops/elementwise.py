@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import op, primitive
-from tapeloom.errors import ArgumentError
+from tapeloom.call.promote import promoted
+from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import shape_of
 from tapeloom.tensors.tensor import is_tensor
@@ -27,7 +29,13 @@ add.gradient(input=lambda g: g, other=lambda g: g)
 
 @add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.add(input, _times(other, alpha))
+    return OPS.add_scaled(input, other, _scale(OPS.add, input, other, alpha))
+
+
+@primitive(complex="analytic")
+def add_scaled(input: TensorLike, other: TensorLike, alpha: TensorLike) -> Tensor:
+    """``input + alpha * other``, rounded once: ``add`` with ``alpha=``; no gradient flows to ``alpha``."""
+add_scaled.gradient(input=lambda g: g, other=lambda g, alpha: g * alpha)
 
 
 @op(takes="no bool", complex="as written", aliases=("sub",), inplace=True)
@@ -38,11 +46,24 @@ subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 @subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.subtract(input, _times(other, alpha))
+    return OPS.subtract_scaled(input, other, _scale(OPS.subtract, input, other, alpha))
 
 
-def _times(other: Any, alpha: Any) -> Any:
-    return OPS.multiply(other, alpha) if is_tensor(other) else other * alpha
+@primitive(takes="no bool", complex="analytic")
+def subtract_scaled(input: TensorLike, other: TensorLike, alpha: TensorLike) -> Tensor:
+    """``input - alpha * other``, rounded once: ``subtract`` with ``alpha=``; no gradient flows to ``alpha``."""
+subtract_scaled.gradient(input=lambda g: g, other=lambda g, alpha: -g * alpha)
+
+
+def _scale(op: OpSchema, input: Any, other: Any, alpha: Any) -> Any:
+    """``alpha`` as a number that leaves the dtype of the result as it is."""
+    number = as_number(op.name, "alpha", alpha, dtypes.NUMBERS)
+    dtype = promoted(op, input, other)
+    if dtype is dtypes.bool_ and isinstance(number, int):
+        return bool(number)
+    if isinstance(number, bool) or dtypes.of_number(number).category > dtype.category:
+        raise DTypeError(f"{op.name}: alpha={number} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first.")
+    return number
 
 
 @op(complex="analytic", aliases=("mul",), inplace=True)

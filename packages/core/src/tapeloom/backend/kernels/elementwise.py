@@ -54,6 +54,12 @@ class Elementwise(Direct):
 
     xp: Any
 
+    def add_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x + alpha * y
+
+    def subtract_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x - alpha * y
+
     def pow(self: Any, x: Array, y: Array) -> Array:
         if self.dtype_of(x).inexact:
             return self.xp.power(x, y)

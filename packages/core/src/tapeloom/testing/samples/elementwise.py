@@ -99,6 +99,29 @@ binary("multiply", lambda x, y: x and y if isinstance(x, bool) and isinstance(y,
        of_complex=lambda x, y: x * y)
 
 
+
+def scaled(name: str, function: Callable[..., Any], numbers: Any) -> None:
+    """The row of ``add`` or ``subtract`` with ``alpha``, and what these refuse of it."""
+    row(
+        f"{name}_scaled",
+        case(T(3, 4), T(3, 4), 3, only=NUMBERS),
+        case(T(3, 1), T(4), 0.25, only=INEXACT),
+        case(T(3, 4), T(4), 1 - 2j, only=COMPLEX),
+        [T(), T(), T(grad=False)],
+        case(T(0, 3), T(3), 2, only=NUMBERS),
+        reference=each(function),
+        dtypes=(*numbers, *COMPLEX),
+    )
+    for alpha, dtype in ((0.5, dtypes.int64), (2j, dtypes.float32), (True, dtypes.float32)):
+        text = f"{name}: alpha={alpha} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first."
+        fails(name, case(T(3), T(3), alpha=alpha), DTypeError, text, dtype)
+    fails(name, case(T(3), T(3), alpha="a"), ArgumentTypeError, f"{name}: alpha must be a number, got 'a' of type str.")
+
+
+scaled("add", lambda x, y, alpha: x + alpha * y, NUMBERS)
+scaled("subtract", lambda x, y, alpha: x - alpha * y, SIGNED)
+
+
 def _divided(x: float, y: float) -> float:
     if y == 0:
         return NAN if x == 0 or math.isnan(x) else math.copysign(INF, x) * math.copysign(1, y)
