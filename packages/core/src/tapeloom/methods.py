@@ -52,6 +52,8 @@ OPERATORS = {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
 }
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
@@ -82,7 +84,11 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def reflected(self: Tensor, other: Any) -> Any:
         kind = self.kind
         if kind.inexact and (other.__class__ is float or other.__class__ is int):
-            return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
+            try:
+                number = kind.backend.scalar(other, kind.dtype, kind.device)
+            except (OverflowError, TypeError):  # an int of more than 64 bits
+                return fast(other, self)
+            return fast(make(number, kind), self)
         return fast(other, self) if _operand(other) else NotImplemented
 
     return fast, reflected

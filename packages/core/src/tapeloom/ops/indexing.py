@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
+from tapeloom import dtypes, host, shapes
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
@@ -153,8 +153,6 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if value.device is not input.device:
         raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
     if value.dtype is not input.dtype:
-        if value.dtype.category > input.dtype.category and value.node is not None:
-            raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
     probe = make(read_array(input), input.kind)  # reading the key's shape must leave no trace on input's tape
@@ -179,8 +177,10 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
-    return tensor(value, dtype=dtype, device=input.device)
+    number, kind = host.python_number(value), input.kind
+    if isinstance(number, dtypes.NUMBERS):
+        return make(kind.backend.scalar(dtypes.storable("index_put", number, kind.dtype), kind.dtype, kind.device), kind)
+    return tensor(value, device=input.device)
 
 
 # gather and scatter

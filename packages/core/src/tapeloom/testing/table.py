@@ -228,7 +228,7 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
     """
     if isinstance(gives, DType):
         return gives
-    if gives == "same":
+    if gives in ("same", "first"):
         return promoted
     if gives == "real":
         return promoted.real

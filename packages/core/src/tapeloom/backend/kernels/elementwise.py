@@ -26,8 +26,6 @@ DIRECT = {
     "gt": "greater",
     "ge": "greater_equal",
     "bitwise_not": "invert",
-    "bitwise_left_shift": "left_shift",
-    "bitwise_right_shift": "right_shift",
 }
 
 
@@ -97,6 +95,17 @@ class Elementwise(Direct):
         if max is not None:
             x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
         return x
+
+    def bitwise_left_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (
+            y < 8 * x.dtype.itemsize
+        )  # array libraries promise nothing for more, or for less than none
+        return self.where(within, self.xp.left_shift(x, self.where(within, y, self.zero_like(y))), self.zero_like(x))
+
+    def bitwise_right_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (y < 8 * x.dtype.itemsize)
+        signs = x >> (8 * x.dtype.itemsize - 1) >> 1
+        return self.where(within, self.xp.right_shift(x, self.where(within, y, self.zero_like(y))), signs)
 
     def clone(self: Any, x: Array) -> Array:
         return self.copy(x)
