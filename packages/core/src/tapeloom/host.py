@@ -202,17 +202,14 @@ def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any
 
 
 def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
-    """``count`` values from ``start`` to ``end``; integers as PyTorch gets them, from both ends and rounded towards 0."""
+    """``count`` values from ``start`` to ``end``; integers are rounded towards 0, as the ends are."""
     import numpy as np
 
     if dtype.inexact:
         return np.linspace(start, end, count).astype(native(dtype))
     first, last, steps = int(start.real), int(end.real), max(count - 1, 1)
-    if max(abs(first), abs(last)) > 2**53:  # float64 does not hold them all
-        totals = [first * (steps - place) + last * place for place in range(count)]
-        return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
-    step, places = (last - first) / steps, np.arange(count)
-    return np.where(places < count // 2, first + step * places, last - step * (steps - places)).astype(native(dtype))
+    totals = [first * (steps - place) + last * place for place in range(count)]
+    return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
 
 
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:

@@ -71,7 +71,7 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
     The advanced part lists (dimension after the basic part, tensor or list) in order. Raises IndexingError for a
     position out of range or too many indices, ArgumentTypeError for what is no index.
     """
-    items = [
+    items: list[Any] = [
         item if type(item) is int or type(item) is slice else _read(op, item, is_tensor)
         for item in (key if isinstance(key, tuple) else (key,))
     ]

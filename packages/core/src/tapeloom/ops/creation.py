@@ -168,12 +168,12 @@ def arange(
     whole = chosen.category == dtypes.INTEGER
     counted = dtypes.int64 if chosen is dtypes.int64 or not floating else dtypes.float64  # what PyTorch counts in
     first, last, by = (dtypes.fitting("arange", value, counted) for value in (first, last, by))
-    if counted is dtypes.int64:
-        first, last, by = int(first), int(last), int(by)
-    elif not (math.isfinite(first) and math.isfinite(last)):
+    if not (math.isfinite(first) and math.isfinite(last)):
         raise ArgumentError(f"arange: start and end must be finite, got {first} and {last}.")
     if not (first <= last if by > 0 else first >= last and by < 0) or (whole and abs(by) < 1):
         raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}{' in integers' if whole else ''}.")
+    if counted is dtypes.int64:
+        first, last, by = int(first), int(last), int(by)
     count = -((first - last) // by) if counted is dtypes.int64 else math.ceil((last - first) / by)
     if count * chosen.itemsize >= 2**63:
         raise ArgumentError(f"arange: {count} elements from {first} to {last} are more than memory can hold.")

@@ -57,12 +57,12 @@ row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(0.
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
 fails("arange", [INF], ArgumentError, "arange: start and end must be finite, got 0 and inf.")
-fails("arange", [0, 3, 0.5], ArgumentError, "arange: step 0 does not lead from 0 to 3 in integers.", dtypes.int64)
+fails("arange", [0, 3, 0.5], ArgumentError, "arange: step 0.5 does not lead from 0 to 3 in integers.", dtypes.int64)
 fails("arange", [1e30], ArgumentError, f"arange: {int(1e30)} elements from 0 to 1e+30 are more than memory can hold.")
 fails("arange", [250, 258], DTypeError, "arange: the number 257 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("arange", [2], DTypeError, "arange: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
-#: what PyTorch makes of integers: from both ends towards the middle, each rounded towards 0
+#: integers are rounded towards 0, and before them the ends
 WHOLE = ([0, 10, 7, [0, 1, 3, 5, 6, 8, 10]], [5, -5, 4, [5, 1, -1, -5]], [0.5, 2.5, 5, [0, 0, 1, 1, 2]])
 row("linspace", *[case(*given, expect=want, only=[dtypes.int64]) for *given, want in WHOLE], case(0, 1, 5, only=INEXACT), [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=(dtypes.int64, *INEXACT), budget="rounded", grad=0, maker=True, without="0d",
     reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
