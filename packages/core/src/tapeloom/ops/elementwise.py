@@ -436,7 +436,7 @@ def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
     return g
 
 
-@op(takes="no bool", aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
+@op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
 def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
     """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
 clamp.gradient(

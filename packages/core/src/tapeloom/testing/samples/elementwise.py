@@ -300,8 +300,6 @@ row(
     budget="exact",
     kinks=(-1, 0, 1),
 )
-fails("clamp", [T(3), False, True], DTypeError, "clamp: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).",
-      dtypes.bool_)
 fails("clamp", [T(3)], ArgumentError, "clamp: at least one of min and max must be given.")
 fails(
     "clamp",
