@@ -182,7 +182,7 @@ def test_what_is_written_is_rounded_towards_0(device):
     assert halves.masked_fill(mask, tl.tensor(0.1, dtype=tl.float64, device=device)).dtype is tl.float32
 
 
-@pytest.mark.parametrize("dtype", [tl.uint8, tl.int8, tl.int64, tl.bool, tl.float32])
+@pytest.mark.parametrize("dtype", [tl.uint8, tl.int8, tl.int64, tl.bool])
 @pytest.mark.parametrize("number", [300, -300, 2**64, -(2**64), 10**400])
 def test_comparisons_with_any_number(device, dtype, number):
     """They say what is true, also of a number that the dtype cannot hold; PyTorch wraps it, or raises."""
@@ -221,6 +221,15 @@ def test_a_uint8_tensor_is_a_mask(device):
     ):
         y[tl.tensor([1, 0, 1], dtype=tl.uint8, device=device)]
     assert y[np.uint8(1)].tolist() == [2, 3]
+
+
+def test_numpy_scalars_index_as_ints(device):
+    x = tl.zeros(2, 2, device=device)
+    row = x[np.int64(1)]
+    row += 1  # a view, as of an int
+    assert x.tolist() == [[0, 0], [1, 1]]
+    with pytest.raises(ArgumentTypeError, match=r"1\.0 of type float cannot be an index"):
+        x[np.float64(1)]
 
 
 def test_masks_of_numpy_index_as_many_dimensions_as_they_have(device):
@@ -267,6 +276,18 @@ def test_linspace_of_large_integers_is_exact(device):
         2**60 + 3,
     ]
     assert tl.linspace(-(2**63), 2**63 - 1, 2, dtype=tl.int64, device=device).tolist() == [-(2**63), 2**63 - 1]
+
+
+# powers
+
+
+def test_integers_to_negative_powers(device):
+    x = tl.tensor([1, -1, 2], device=device)
+    for exponent in (-1, np.int64(-1)):
+        with pytest.raises(ArgumentError, match="integers to negative integer powers are no integers"):
+            x**exponent
+    assert (x ** tl.tensor(-3, device=device)).tolist() == [1, -1, 0]
+    assert (2 ** tl.tensor([-1, 62, 64], device=device)).tolist() == [0, 2**62, 0]
 
 
 # shifts

@@ -297,7 +297,7 @@ def fitting(what: str, value: object, dtype: DType) -> Any:
 
 
 def storable(what: str, value: object, dtype: DType) -> Any:
-    """``fitting``, for a number that elements shall be: no finite one becomes infinite."""
+    """``fitting``, for a number that elements are set to: no finite one becomes infinite."""
     number = fitting(what, value, dtype)
     if dtype.is_floating_point and abs(number) > dtype.max and abs(number) != float("inf"):
         raise unfit(what, number, dtype)

@@ -153,9 +153,11 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
 
 
 def _read(op: str, item: Any, is_tensor: Any) -> Any:
-    """A bool without dimensions as Python's, a mask of uint8 as one of bools; any other item as it is."""
+    """NumPy's scalars, and bools without dimensions, as Python's; a mask of uint8 as one of bools; others as they are."""
     dtype = _dtype(item)
-    if dtype == "uint8" and (is_tensor(item) or item.ndim):
+    if dtype and not is_tensor(item) and not item.ndim:
+        return item.item()
+    if dtype == "uint8":
         warn_user(
             f"{op}: a uint8 tensor is read as a mask, as in PyTorch. Make it one with .bool(), or positions with .long()."
         )

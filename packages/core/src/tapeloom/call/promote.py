@@ -131,13 +131,12 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
 
 
 def _comparable(values: list[Any], positions: list[int], common: DType) -> DType:
-    """Where tensors of ``common`` are compared with a number that it cannot hold: let that be infinite, in a floating dtype."""
-    limits = dtypes.float64 if common.inexact else common
+    """The dtype to compare in. A number that integers of ``common`` cannot hold becomes infinite, which compares as it does."""
     for position in positions:
         value = values[position]
-        if isinstance(value, int) and not isinstance(value, bool) and not limits.min <= value <= limits.max:
+        if not common.inexact and isinstance(value, int) and not common.min <= value <= common.max:
             values[position] = math.inf if value > 0 else -math.inf
-            common = common if common.inexact else dtypes.float32
+            return dtypes.float32
     return common
 
 

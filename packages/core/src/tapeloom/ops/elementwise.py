@@ -8,6 +8,7 @@ from tapeloom import dtypes, shapes
 from tapeloom.call.op import op, primitive
 from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.host import python_number
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import shape_of
@@ -114,10 +115,12 @@ fmod.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.tru
 
 
 def _integer_powers(op: Any, input: Any, exponent: Any) -> tuple[Any, Any]:
-    if isinstance(exponent, int) and exponent < 0 and is_tensor(input) and not input.dtype.inexact:
-        raise ArgumentError(
-            f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
-        )
+    if is_tensor(input) and not input.dtype.inexact:
+        number = python_number(exponent)
+        if isinstance(number, int) and number < 0:
+            raise ArgumentError(
+                f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
+            )
     return input, exponent
 
 

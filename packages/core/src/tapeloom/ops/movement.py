@@ -363,7 +363,7 @@ def _padding(op: OpSchema, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
         length = shape[-1 - position]
         if length + before + after < 0 or length + before < 0 or length + after < 0:
             raise ShapeError(f"{op.name}: pad {flat} takes more from dim {len(shape) - 1 - position} than its length {length}.")
-    return input, flat, dtypes.storable(op.name, as_number(op.name, "value", value), input.dtype) if value else 0
+    return input, flat, dtypes.storable(op.name, as_number(op.name, "value", value), input.dtype)
 
 
 def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
