@@ -173,6 +173,7 @@ row(
     [T(0, 3), 2],
     case(T(3, 4), 2j, only=COMPLEX),
     case(T(3, 4), 3, only=COMPLEX, grad=False),
+    case(V([0, 0, 1]), V([1 + 1j, 2, 2j]), expect=[0, 0, 1], only=COMPLEX, grad=False),
     case(V([0.0, 0.0, 2.0, -8.0]), V([0.0, 2.0, -1.0, 1 / 3]), expect=[1.0, 0.0, 0.5, NAN], only=FLOATS),
     reference=each(_power),
     dtypes=(*WHOLE, *INEXACT),
