@@ -158,6 +158,7 @@ def test_what_is_written_must_fit(device, value):
     mask = tl.tensor([True, False], device=device)
     for write in (
         lambda: x.__setitem__(0, value),
+        lambda: x.__setitem__(slice(None), [1, value]),
         lambda: x.fill_(value),
         lambda: x.masked_fill_(mask, value),
         lambda: x.masked_fill(mask, value),

@@ -99,8 +99,8 @@ class TensorMethods:
     def __setitem__(self, key: Any, value: Any) -> None:
         """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-        gradient while recording.
+        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+        cannot hold, InplaceError for a leaf that needs a gradient while recording.
         """
     def abs(self) -> Tensor:
         """The absolute value, real; its gradient at 0 is 0."""

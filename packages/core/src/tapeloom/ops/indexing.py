@@ -144,8 +144,8 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-    gradient while recording.
+    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+    cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
     if not is_tensor(value):
@@ -180,7 +180,7 @@ def _constant(input: Tensor, value: Any) -> Tensor:
     number, kind = host.python_number(value), input.kind
     if isinstance(number, dtypes.NUMBERS):
         return make(kind.backend.scalar(dtypes.storable("index_put", number, kind.dtype), kind.dtype, kind.device), kind)
-    return tensor(value, device=input.device)
+    return tensor(value, dtype=None if host.is_array(value) else kind.dtype, device=kind.device)
 
 
 # gather and scatter
