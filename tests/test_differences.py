@@ -97,6 +97,48 @@ def test_there_is_no_tensor_constructor():
 def test_a_number_that_does_not_fit_is_an_error():
     with pytest.raises(tl.errors.DTypeError, match="the number 300 does not fit uint8"):
         tl.tensor([1], dtype=tl.uint8) + 300
+    with pytest.raises(tl.errors.DTypeError, match="the number 257 does not fit uint8"):
+        tl.arange(250, 258, dtype=tl.uint8)
+
+
+def test_comparisons_with_numbers_that_do_not_fit():
+    assert (tl.tensor([44], dtype=tl.uint8) == 300).tolist() == [False]
+    assert (tl.tensor([44]) < 2**64).tolist() == [True]
+
+
+def test_numpys_scalars_are_the_numbers_that_they_hold():
+    assert (tl.tensor([1]) + np.bool_(True)).dtype is tl.int64
+    assert (tl.tensor([1.0]) * np.complex64(1j)).tolist() == [1j]
+
+
+def test_what_becomes_integers_loses_its_gradient():
+    assert not tl.ones(2, requires_grad=True).sum(dtype=tl.int64).requires_grad
+
+
+def test_linspace_into_integers_is_exact():
+    assert tl.linspace(67, -15, 11, dtype=tl.int64)[5].item() == 26
+
+
+def test_a_range_of_integers_has_steps_of_at_least_1():
+    with pytest.raises(tl.errors.ArgumentError, match=r"step 0\.5 does not lead from 0 to 3 in integers"):
+        tl.arange(0, 3, 0.5, dtype=tl.int32)
+
+
+def test_a_bool_to_the_power_of_true():
+    with pytest.raises(tl.errors.DTypeError, match="pow: bool tensors are not supported"):
+        tl.tensor([True]) ** True
+
+
+@pytest.mark.filterwarnings("ignore:index_put. a uint8 tensor is read as a mask:UserWarning")
+def test_calls_that_are_taken():
+    mask = tl.tensor([True, False])
+    assert (mask @ mask).item() is True
+    assert (tl.ones(2) - mask).tolist() == [0.0, 1.0]
+    assert tl.norm(tl.tensor([3, 4]), dtype=tl.float32).item() == 5.0
+    assert tl.ones(2).gather(0, tl.tensor([1], dtype=tl.int8)).tolist() == [1.0]
+    x = tl.ones(2)
+    x[tl.tensor([0, 1], dtype=tl.uint8)] = 5
+    assert x.tolist() == [1.0, 5.0]
 
 
 def test_there_is_no_complex32():

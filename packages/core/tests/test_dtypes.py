@@ -209,10 +209,7 @@ def test_a_complex_number_that_a_real_dtype_cannot_hold(device):
             f"full: the complex number 1j does not fit int8. {hint}",
         ),
         (lambda: x.fill_(2j), f"fill_: the complex number 2j does not fit float32. {hint}"),
-        (
-            lambda: put(1j),
-            "tensor: complex numbers do not fit float32. Give a complex dtype, such as tapeloom.complex64.",
-        ),
+        (lambda: put(1j), f"index_put: the complex number 1j does not fit float32. {hint}"),
         (
             lambda: tl.tensor([[1j]], dtype=tl.int64),
             "tensor: complex numbers do not fit int64. Give a complex dtype, such as tapeloom.complex64.",

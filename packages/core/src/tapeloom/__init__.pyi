@@ -318,11 +318,17 @@ def binary_cross_entropy_with_logits(
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
+def bitwise_left_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; for bool, not."""
 
 def bitwise_or(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in either; for bool, or."""
+
+def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
 
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
@@ -862,7 +868,7 @@ def lt(input: TensorLike, other: TensorLike) -> Tensor:
 less = lt
 
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
-    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -1219,6 +1225,8 @@ def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
     At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+    refused.
     """
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -1460,7 +1468,7 @@ def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 
 def square(input: Tensor) -> Tensor:
-    """``input * input``."""
+    """``input * input``; bool gives int64."""
 
 def squeeze(input: Tensor, *dim: Axes) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
@@ -1695,8 +1703,10 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "bool",

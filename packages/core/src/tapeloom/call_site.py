@@ -11,6 +11,7 @@ import functools
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar, cast
@@ -78,6 +79,14 @@ def _between(frame: FrameType) -> bool:
     """Whether ``frame`` runs our code, and no layer's ``forward``, which says where in a model something is wrong."""
     module = frame.f_globals.get("__name__", "")
     return _ours(module) and not (module.startswith("tapeloom.nn.") and frame.f_code.co_name == "forward")
+
+
+def warn_user(message: str) -> None:
+    """Warn, at the line of the user's program that is being run."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _ours(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def _ours(module: str) -> bool:

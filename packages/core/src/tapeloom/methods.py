@@ -53,6 +53,8 @@ OPERATORS = {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
 }
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
@@ -85,7 +87,11 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         kind = self.kind
         try:
             if kind.inexact and (other.__class__ is float or other.__class__ is int):
-                return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
+                try:
+                    number = kind.backend.scalar(other, kind.dtype, kind.device)
+                except (OverflowError, TypeError):  # an int of more than 64 bits
+                    return fast(other, self)
+                return fast(make(number, kind), self)
             return fast(other, self) if _operand(other) else NotImplemented
         except TapeloomError as error:
             trim(error)

@@ -42,6 +42,8 @@ SPELLED: dict[str, Any] = {
         x, t, w, reduction=kind, pos_weight=positive
     ),
     "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+    "add_scaled": lambda x, y, alpha: torch.add(x, y, alpha=alpha),
+    "subtract_scaled": lambda x, y, alpha: torch.sub(x, y, alpha=alpha),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),

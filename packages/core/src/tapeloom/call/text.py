@@ -30,7 +30,7 @@ class Unfit(Exception):
 
 
 #: what the unwrapping of arguments that need it raises
-UNFIT = (Unfit, AttributeError, KeyError, IndexError, TypeError)
+UNFIT = (Unfit, AttributeError, KeyError, IndexError, TypeError, OverflowError)
 
 
 def compiled(op: Any, general: Callable[..., Any], kernel_by_kind: Any, positional: bool = False) -> Callable[..., Any]:

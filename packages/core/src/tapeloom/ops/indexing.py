@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
+from tapeloom import dtypes, host, shapes
 from tapeloom.backend.kernels.indexing import advanced_key
 from tapeloom.call.inplace import check_writable, write
 from tapeloom.call.op import function, op, primitive
@@ -14,7 +14,7 @@ from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
-from tapeloom.tensors.tensor import Tensor, is_tensor, read_array
+from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,8 +158,8 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-    gradient while recording.
+    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+    cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
     if not is_tensor(value):
@@ -167,8 +167,6 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if value.device is not input.device:
         raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
     if value.dtype is not input.dtype:
-        if value.dtype.category > input.dtype.category and value.node is not None:
-            raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
     basic, advanced = parse("index_put", key, input.shape, is_tensor)
@@ -203,8 +201,10 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
-    return tensor(value, dtype=dtype, device=input.device)
+    number, kind = host.python_number(value), input.kind
+    if isinstance(number, dtypes.NUMBERS):
+        return make(kind.backend.scalar(dtypes.storable("index_put", number, kind.dtype), kind.dtype, kind.device), kind)
+    return tensor(value, dtype=None if host.is_array(value) else kind.dtype, device=kind.device)
 
 
 # gather and scatter
