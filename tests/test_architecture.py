@@ -19,6 +19,7 @@ LAYERS = [
         "dtypes",
         "shapes",
         "keys",
+        "suspended",
         "modes",
         "devices",
         "generator",
