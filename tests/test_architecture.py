@@ -16,6 +16,7 @@ CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
 LAYERS = [
     [
         "errors",
+        "atomic",
         "dtypes",
         "shapes",
         "keys",
