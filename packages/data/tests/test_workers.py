@@ -24,8 +24,10 @@ from data_test_support import (
     Nested,
     Numbers,
     OnlyHere,
+    Stopped,
     Stream,
     Structured,
+    StuckAtStart,
     WaitsForFile,
     Whole,
     WithFile,
@@ -392,6 +394,26 @@ def test_timeout():
         r"stuck: raise timeout, add workers, or look for what blocks in the dataset\.",
         str(error),
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options"),
+    [
+        (StuckAtStart(2_000_000), {"batch_size": 1_000_000}),
+        pytest.param(
+            Stopped(2_000_000),
+            {"batch_sampler": [[0], [1], [3], *[list(range(500_000))] * 3]},
+            marks=pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process"),
+        ),
+    ],
+    ids=["at the start", "in the middle"],
+)
+def test_timeout_of_a_worker_that_takes_no_messages(dataset, options):
+    """What it is asked for fills the pipe, and the loader must not wait for room in it."""
+    began = time.monotonic()
+    error = failure(DataLoader(dataset, num_workers=1, timeout=3, **options))
+    assert type(error) is DataError and "within timeout=3 seconds" in str(error)
+    assert time.monotonic() - began < 30
 
 
 WHY = (

@@ -133,7 +133,7 @@ class _Worker:
         """Takes in tasks as they come, so that the loader never waits to hand one over."""
         try:
             while True:
-                message = self.connection.recv()
+                message = pickle.loads(self.connection.recv_bytes())
                 if isinstance(message, Epoch):
                     self.newest = message.epoch
                 self.tasks.put(message)
