@@ -44,6 +44,7 @@ SPELLED: dict[str, Any] = {
     "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
+    "roll_along": torch.roll,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
     "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim if x.ndim else (), keepdim),
     "max_values": lambda x, dim, keepdim=False: torch.max(x, dim, keepdim),
