@@ -624,6 +624,54 @@ def test_a_script_without_a_main_guard(tmp_path):
     )
 
 
+SESSION = """
+from typing import NamedTuple
+import tapeloom as tl
+from tapeloom.data import DataLoader, Dataset
+
+class Sample(NamedTuple):
+    x: tl.Tensor
+    word: str
+
+words = "one two three four".split()
+
+class Words(Dataset):
+    def __getitem__(self, index):
+        return Sample(tl.full((30_000,), float(index)), words[index])
+
+    def __len__(self):
+        return len(words)
+
+loader = DataLoader(Words(), 2, num_workers=2, collate_fn=COLLATE)
+print([(type(batch) is Sample, batch.x.shape, batch.x[:, 0].tolist(), batch.word) for batch in loader])
+"""
+
+
+def session(text, **variables):
+    """What Python prints that has its program from nowhere, as in a notebook: no file, and so nothing to import."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("collate", ["None", "lambda samples: tl.data.default_collate(list(samples))"])
+def test_classes_and_functions_of_an_interactive_session(collate):
+    pytest.importorskip("cloudpickle")
+    out, errors = session(SESSION.replace("COLLATE", collate))
+    assert not errors
+    assert out == (
+        "[(True, (2, 30000), [0.0, 1.0], ['one', 'two']), (True, (2, 30000), [2.0, 3.0], ['three', 'four'])]\n"
+    )
+
+
+def test_an_interactive_session_without_cloudpickle():
+    out, errors = session("import sys; sys.modules['cloudpickle'] = None\n" + SESSION.replace("COLLATE", "None"))
+    assert not out and "AttributeError: Can't get attribute 'Words'" in errors
+    assert "To use those of a notebook or an interactive session: pip install cloudpickle." in errors
+
+
 # transport
 
 

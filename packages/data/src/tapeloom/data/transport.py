@@ -12,7 +12,11 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from io import BytesIO
 from multiprocessing import reduction
 from typing import Any
@@ -61,8 +65,8 @@ def _tensor(array: Any, requires_grad: bool) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles Tensors as host arrays; ``check`` may refuse one."""
+class _Tensors:
+    """Mixin of a Pickler: Tensors go as host arrays; ``check`` may refuse one."""
 
     def __init__(self, file: BytesIO, beside: list[Piece], check: Callable[[Tensor], None] | None) -> None:
         def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -72,22 +76,37 @@ class _Pickler(pickle.Pickler):
             beside.append(raw)
             return False
 
-        super().__init__(file, protocol=5, buffer_callback=keep)
+        super().__init__(file, protocol=5, buffer_callback=keep)  # type: ignore[call-arg]
         self._check = check
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is not Tensor:
-            return NotImplemented
+            other: Any = getattr(super(), "reducer_override", None)
+            return NotImplemented if other is None else other(obj)
         if self._check is not None:
             self._check(obj)
         return _tensor, (obj.numpy(force=True), obj.is_leaf and obj.requires_grad)
+
+
+@cache
+def _pickler() -> Any:
+    """The Pickler of this process.
+
+    What a script or a module defines goes by its name, since workers import it too. What a notebook or an interactive
+    session defines no worker can import: there cloudpickle sends it as it is, where it is installed.
+    """
+    base = pickle.Pickler
+    if not hasattr(sys.modules["__main__"], "__file__"):
+        with suppress(ImportError):
+            base = import_module("cloudpickle").Pickler
+    return type("_Pickler", (_Tensors, base), {})
 
 
 def pack(value: Any, check: Callable[[Tensor], None] | None = None) -> list[Piece]:
     """The pickle of ``value``, and its large buffers."""
     file = BytesIO()
     pieces: list[Piece] = []
-    _Pickler(file, pieces, check).dump(value)
+    _pickler()(file, pieces, check).dump(value)
     return [file.getbuffer(), *pieces]
 
 

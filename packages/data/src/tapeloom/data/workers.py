@@ -119,8 +119,8 @@ class _Worker:
             dataset, collate_fn, self.init_fn = unpack(pieces)
         except Exception as error:  # noqa: BLE001 - whatever the user's classes raise belongs to the loader
             error.add_note(
-                "The worker is a fresh Python process. Classes and functions that it needs must be defined in a file "
-                "that it can import, not in an interactive session."
+                "The worker is a fresh Python process, and classes and functions that it needs must be defined in a file "
+                "that it can import. To use those of a notebook or an interactive session: pip install cloudpickle."
             )
             self.connection.send(Reply(0, -1, failure=_failure(error, "unpickling the dataset")))
             return False
