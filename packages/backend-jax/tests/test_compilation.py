@@ -298,6 +298,8 @@ LOWERED: dict[str, tuple[Any, ...]] = {
     "avg_pool_backward": (_shape(2, 4, 4, 4), (2, 4, 8, 8), (2, 2), (2, 2), (0, 0), False, True, None),
     "index": (_shape(5, 4), [_shape(3, dtype=np.int64)], (0,)),
     "scatter_add": (_shape(5, 4), 0, _shape(2, 4, dtype=np.int64), _shape(2, 4)),
+    "tril": (_shape(3, 4), 1),
+    "roll_along": (_shape(3, 4), 1, 1),
     "embedding_backward": (_shape(6, 4), _shape(6, dtype=np.int64), 10, None),
     "cumsum": (_shape(3, 4), 1),
     "random_words": (_shape(dtype=np.uint64), _shape(dtype=np.uint64), 100),

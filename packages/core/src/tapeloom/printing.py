@@ -63,11 +63,15 @@ def _count(name: str, value: Any) -> Any:
     return operator.index(value)
 
 
-def tensor_text(tensor: Tensor, array: Any) -> str:
-    """``tensor([[1., 2.]], device='xla:0', dtype=tapeloom.float64, grad_fn=<AddBackward>)``; ``array`` holds the values."""
+def tensor_text(tensor: Tensor, array: Any, name: str | None = None) -> str:
+    """``tensor([[1., 2.]], device='xla:0', dtype=tapeloom.float64, grad_fn=<AddBackward>)``; ``array`` holds the values.
+
+    Before the bracket stands ``name``, for which a class of its own has its own.
+    """
     import numpy as np
 
-    head = "tensor(" if type(tensor).__name__ == "Tensor" else f"{type(tensor).__name__}("
+    own = type(tensor).__name__
+    head = f"{name or ('tensor' if own == 'Tensor' else own)}("
     array = np.asarray(array, dtype="float32" if tensor.dtype.half else None)
     text = head + (_values_text(array, len(head)) if array.size else "[]")
     last_line = len(text) - text.rfind("\n") + 1  # as PyTorch counts
