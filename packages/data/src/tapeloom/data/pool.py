@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.data.dataset import Dataset
-from tapeloom.data.transport import Piece, Segment, pack, unpack
+from tapeloom.data.transport import Piece, Segment, interactive, pack, unpack
 from tapeloom.data.workers import Epoch, Failure, Job, Reply, Task, worker_main
 from tapeloom.errors import DataError
 
@@ -104,7 +104,7 @@ class WorkerPool:
             for id in range(num_workers):
                 slots = [Segment() for _ in range(prefetch_factor)] if segment is not None else []
                 ours, theirs = context.Pipe()
-                job = Job(id, num_workers, theirs, segment, setup, slots, auto, drop_last)
+                job = Job(id, num_workers, theirs, segment, setup, slots, auto, drop_last, interactive())
                 process = context.Process(  # type: ignore[attr-defined]
                     target=worker_main, args=(job,), name=f"tapeloom-data worker {id}", daemon=True
                 )
@@ -309,7 +309,7 @@ def _packed_setup(
     worker_init_fn: Callable[[int], None] | None,
 ) -> list[Piece]:
     try:
-        return pack((dataset, collate_fn, worker_init_fn), _check_device)
+        return pack((dataset, collate_fn, worker_init_fn), _check_device, whole=interactive())
     except DataError:
         raise
     except Exception as error:
@@ -322,7 +322,7 @@ def _packed_setup(
             parts[f"the attribute {name!r} of the dataset"] = value
         for name, part in parts.items():
             try:
-                pack(part)
+                pack(part, whole=interactive())
             except Exception as found:  # noqa: BLE001 - any class may raise anything here
                 what, cause = name, found
                 break

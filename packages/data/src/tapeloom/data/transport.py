@@ -25,7 +25,7 @@ import tapeloom as tl
 from tapeloom import Tensor, host
 from tapeloom.dtypes import DType
 
-__all__ = ["INLINE", "Piece", "Segment", "pack", "unpack"]
+__all__ = ["INLINE", "Piece", "Segment", "interactive", "pack", "unpack"]
 
 Piece = bytes | bytearray | memoryview
 
@@ -88,25 +88,29 @@ class _Tensors:
         return _tensor, (obj.numpy(force=True), obj.is_leaf and obj.requires_grad)
 
 
-@cache
-def _pickler() -> Any:
-    """The Pickler of this process.
+def interactive() -> bool:
+    """Whether this is a notebook or an interactive session, which no worker can import."""
+    return not hasattr(sys.modules["__main__"], "__file__")
 
-    What a script or a module defines goes by its name, since workers import it too. What a notebook or an interactive
-    session defines no worker can import: there cloudpickle sends it as it is, where it is installed.
-    """
+
+@cache
+def _pickler(whole: bool) -> Any:
     base = pickle.Pickler
-    if not hasattr(sys.modules["__main__"], "__file__"):
+    if whole:
         with suppress(ImportError):
             base = import_module("cloudpickle").Pickler
     return type("_Pickler", (_Tensors, base), {})
 
 
-def pack(value: Any, check: Callable[[Tensor], None] | None = None) -> list[Piece]:
-    """The pickle of ``value``, and its large buffers."""
+def pack(value: Any, check: Callable[[Tensor], None] | None = None, *, whole: bool = False) -> list[Piece]:
+    """The pickle of ``value``, and its large buffers.
+
+    Classes and functions go by their names; if ``whole``, and cloudpickle is installed, those that cannot be imported by
+    name go as they are.
+    """
     file = BytesIO()
     pieces: list[Piece] = []
-    _pickler()(file, pieces, check).dump(value)
+    _pickler(whole)(file, pieces, check).dump(value)
     return [file.getbuffer(), *pieces]
 
 

@@ -32,7 +32,7 @@ class Job(NamedTuple):
     """All that a worker is started with.
 
     ``setup`` is ``(dataset, collate_fn, worker_init_fn)``, packed: the sizes of its pieces in ``setup_segment``, or
-    without one the pieces. ``slots`` take large batches, one after another.
+    without one the pieces. ``slots`` take large batches, one after another. ``interactive`` is of the loader's process.
     """
 
     id: int
@@ -43,6 +43,7 @@ class Job(NamedTuple):
     slots: Sequence[Segment]
     auto: bool
     drop_last: bool
+    interactive: bool
 
 
 class Epoch(NamedTuple):
@@ -173,7 +174,7 @@ class _Worker:
         try:
             batch = self.fetcher.fetch(task.index, task.skip)
             self.fetcher.doing = "pickling the batch for the loader"
-            return self.parcel(task, pack(batch))
+            return self.parcel(task, pack(batch, whole=self.job.interactive))
         except EndOfStream:
             return Reply(task.epoch, task.number, end=True)
         except Exception as error:  # noqa: BLE001 - to be raised in the loader
