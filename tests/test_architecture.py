@@ -18,9 +18,11 @@ CORE = ROOT / "packages" / "core" / "src" / "tapeloom"
 LAYERS = [
     [
         "errors",
+        "atomic",
         "dtypes",
         "shapes",
         "keys",
+        "suspended",
         "modes",
         "references",
         "devices",

@@ -52,7 +52,9 @@ def doctor(*arguments, path="", **variables):
         [sys.executable, "-m", "tapeloom", "doctor", *arguments],
         capture_output=True,
         text=True,
-        env=kept | {"PYTHONPATH": str(path), "JAX_PLATFORMS": "cpu"} | variables,
+        env=kept
+        | {"PYTHONPATH": f"{path}{os.pathsep}{kept.get('PYTHONPATH', '')}", "JAX_PLATFORMS": "cpu"}
+        | variables,
         check=False,
     )
     assert not done.stderr, done.stderr
@@ -103,6 +105,12 @@ BROKEN = {
         ),
     ),
     "i": ("plugin-without-devices", good("def device_count(self): return 0")),
+    "l": ("plugin-counts-in-words", good("def device_count(self): return 'two'")),
+    "m": ("plugin-counts-halves", good("def device_count(self): return 1.5")),
+    "n": ("plugin-counts-nothing", good("def device_count(self): return None")),
+    "o": ("plugin-counts-below-nothing", good("def device_count(self): return -1")),
+    "p": ("plugin-fails-to-count", good("def device_count(self): raise OSError('driver gone')")),
+    "q": ("plugin-counts-by-numpy", good("def device_count(self): return numpy.int64(2)")),
     "j": ("plugin-prints", "print('hello')\n" + good() + "\nimport atexit; atexit.register(print, 'good bye')"),
     "k": ("plugin-two-devices", good("def device_count(self): return 2\ndef current_index(self): return 1")),
 }
@@ -149,6 +157,18 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
         "its test failed: x * x at [1, 2, 3] gave [2.0, 4.0, 6.0], and its gradient [2.0, 4.0, 6.0]"
     )
     assert problem("i")[0] == "the backend 'toy' sees no device of this type"
+    for device, came in {
+        "l": "gave 'two'",
+        "m": "gave 1.5",
+        "n": "gave None",
+        "o": "gave -1",
+        "p": "raised OSError: driver gone",
+    }.items():
+        assert problem(device)[0] == (
+            f"the backend 'toy': device_count() {came}, and should give the number of devices. Update or remove the package "
+            "that has it."
+        )
+    assert devices["q"]["tests"] == {"q:0": "ok", "q:1": "ok"}
     assert devices["j"]["usable"], "what a plugin prints does not disturb the report"
     assert devices["k"]["tests"] == {"k:0": "ok", "k:1": "ok"}
 
@@ -160,6 +180,13 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
     assert "run: pip install --force-reinstall plugin-import" in lines
     assert "k:1: TAPELOOM_DEVICE is 'k'" in lines
     assert "TAPELOOM_PROVIDERS c=plugin-two (which distribution serves a device type, as cpu=distribution,…)" in lines
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_terminal_that_knows_no_character_but_ascii(tmp_path, options):
+    install(tmp_path, "plugin-ü", "raise OSError('kein Gerät')", "z")
+    status, out = doctor(*options, path=tmp_path, PYTHONIOENCODING="ascii", TAPELOOM_UNKNOWN="é\udcff")
+    assert status == 0 and out.isascii() and "Ger\\" in out
 
 
 @pytest.mark.parametrize(

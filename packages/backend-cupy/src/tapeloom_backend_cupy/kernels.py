@@ -93,9 +93,10 @@ class CupyKernels(ArrayKernels):
         weight: Array | None,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        losses, log_sum_exp, factors = self.cuda.cross_entropy_forward(x, target, weight, ignore_index, label_smoothing)
+        smoothing = label_smoothing or 0.0
+        losses, log_sum_exp, factors = self.cuda.cross_entropy_forward(x, target, weight, ignore_index, smoothing)
         total = factors.sum()
         if reduction != "none":
             losses = losses.sum() / total if reduction == "mean" else losses.sum()
@@ -112,13 +113,14 @@ class CupyKernels(ArrayKernels):
         total: Array,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> Array:
         wide = g.astype(total.dtype)
         if reduction == "mean":
             wide = wide / total
         log_sum_exp = self.xp.concatenate([top, log_sum], axis=1)
-        return self.cuda.cross_entropy_backward(wide, x, target, weight, log_sum_exp, ignore_index, label_smoothing)
+        smoothing = label_smoothing or 0.0
+        return self.cuda.cross_entropy_backward(wide, x, target, weight, log_sum_exp, ignore_index, smoothing)
 
     def max_pool_with_indices(
         self, x: Array, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool

@@ -54,6 +54,7 @@ class JaxBackend(Backend):
     name = "jax"
     device_type = "xla"
     kernels: JaxKernels
+    most_operands = 64  # XLA compiles the gradient of more for minutes
 
     def __init__(self, xp: Any = jnp) -> None:
         # float64 and int64 would silently become 32-bit numbers otherwise; the switch is for the whole process

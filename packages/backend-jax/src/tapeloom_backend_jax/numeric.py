@@ -69,8 +69,20 @@ class Numeric:
             amounts[x.ndim - 1 - position // 2] = (pad[position], pad[position + 1], 0)
         return lax.pad(x, jnp.asarray(value, x.dtype), amounts)
 
+    def tril(self, x: Array, diagonal: int) -> Array:
+        return jnp.where(_offsets(x) <= diagonal, x, jnp.zeros_like(x))  # jnp.tril compiles for each diagonal
+
+    def triu(self, x: Array, diagonal: int) -> Array:
+        return jnp.where(_offsets(x) >= diagonal, x, jnp.zeros_like(x))
+
     def iterate(self, times: int, step: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
         return lax.fori_loop(0, times, lambda _, held: tuple(step(*held)), tuple(state))  # type: ignore[no-any-return]
 
     def copy(self, array: Array) -> Array:
         return array  # arrays never change, so that one may stand for both
+
+
+def _offsets(x: Array) -> Array:
+    """On which diagonal each element of the last two dimensions stands: 0 on the main one, more above."""
+    rows, columns = x.shape[-2:]
+    return jnp.arange(columns) - jnp.arange(rows)[:, None]

@@ -1573,10 +1573,10 @@ def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
 swapaxes = transpose
 swapdims = transpose
 
-def tril(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
-def triu(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 
 def trunc(input: Tensor) -> Tensor:

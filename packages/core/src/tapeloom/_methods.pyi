@@ -704,13 +704,13 @@ class TensorMethods:
         """Two dimensions swapped."""
     swapaxes = transpose
     swapdims = transpose
-    def tril(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril(self, diagonal: Position = 0) -> Tensor:
         """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def tril_(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril_(self, diagonal: Position = 0) -> Tensor:
         """In place: The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def triu(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu(self, diagonal: Position = 0) -> Tensor:
         """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
-    def triu_(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu_(self, diagonal: Position = 0) -> Tensor:
         """In place: The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
     def trunc(self) -> Tensor:
         """The integer part."""

@@ -277,8 +277,6 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
     Written here, array by array, since safetensors' own writer either holds the whole file in memory or opens a
     temporary file of its own, which a kill would leave behind. Wide dtypes come first, so that all data is aligned.
     """
-    import numpy as np
-
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
     header: dict[str, Any] = {"__metadata__": metadata}
     offset = 0
@@ -288,8 +286,16 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
         header[name] = {"dtype": dtype_of(array).stored, "shape": array.shape, "data_offsets": ends}
     file.write(_head(header))
     for name in order:
-        array = arrays[name] if sys.byteorder == "little" else arrays[name].byteswap()
-        file.write(array.reshape(-1).view(np.uint8).data)
+        file.write(stored_bytes(arrays[name]))
+
+
+def stored_bytes(array: Any) -> memoryview:
+    """The bytes of an array in C order as they stand in a file, low ones first."""
+    import numpy as np
+
+    array = array if sys.byteorder == "little" else array.byteswap()
+    found: memoryview = array.reshape(-1).view(np.uint8).data
+    return found
 
 
 def _head(header: dict[str, Any]) -> bytes:

@@ -7,9 +7,12 @@ that restores them: Ctrl-C may come right after the change.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tapeloom import suspended
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
@@ -110,11 +113,12 @@ class mode:
         leave(self)
 
     def __call__(self, function: F) -> F:
-        """``function`` with the mode on inside it."""
-        import functools
-
+        """``function`` with the mode on inside it, also each time that a generator or a coroutine goes on."""
         switch = type(self)
         arguments = self._arguments()
+        stops = suspended.wrap(function, lambda: switch(*arguments))
+        if stops is not None:
+            return stops  # type: ignore[return-value]
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -46,6 +46,7 @@ SPELLED: dict[str, Any] = {
     "subtract_scaled": lambda x, y, alpha: torch.sub(x, y, alpha=alpha),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
+    "roll_along": torch.roll,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
     "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim if x.ndim else (), keepdim),
     "max_values": lambda x, dim, keepdim=False: torch.max(x, dim, keepdim),

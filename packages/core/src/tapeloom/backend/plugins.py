@@ -9,6 +9,7 @@ others down, and its cause is never hidden.
 
 from __future__ import annotations
 
+import operator
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.distributions import install_command
-from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
+from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError, TapeloomError
 from tapeloom.modes import MODES, enter, mode
 
 if TYPE_CHECKING:
@@ -204,6 +205,25 @@ def _unknown(device_type: str, installed: list[str]) -> str:
     return f"{message} Install a backend for it, or run python -m tapeloom doctor to see what can be used."
 
 
+def count_devices(backend: Backend) -> int:
+    """How many devices ``backend`` sees; raises BackendError where it does not know."""
+    cause: Exception | None = None
+    try:
+        count = backend.device_count()
+    except TapeloomError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        came, cause = f"raised {type(error).__name__}: {error}", error
+    else:
+        if hasattr(count, "__index__") and not isinstance(count, bool) and count >= 0:
+            return operator.index(count)
+        came = f"gave {count!r}"
+    raise BackendError(
+        f"the backend {backend.name!r}: device_count() {came}, and should give the number of devices. Update or remove "
+        f"the package that has it."
+    ) from cause
+
+
 def resolve_device(device: Device | str | None) -> Device:
     """The usable device that ``device`` names: its backend loads and its index exists; None is the default device."""
     if device is None:
@@ -218,7 +238,7 @@ def resolve_device(device: Device | str | None) -> Device:
     if known is not None and device.type in _backends:
         return known
     backend = get_backend(device.type)
-    count = backend.device_count()
+    count = count_devices(backend)
     if device.index is None:
         index = backend.current_index()
         result = device if index is None else Device(device.type, index)
@@ -328,7 +348,7 @@ def describe(device_type: str) -> dict[str, Any]:
     try:
         backend = get_backend(device_type)
         row["versions"] = {str(library): str(version) for library, version in backend.versions().items()}
-        row["devices"] = backend.device_count()
+        row["devices"] = count_devices(backend)
         row["usable"] = row["devices"] > 0
         if not row["usable"]:
             row["problem"] = f"the backend {backend.name!r} sees no device of this type"

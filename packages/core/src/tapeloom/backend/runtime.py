@@ -45,6 +45,8 @@ class Backend:
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
     #: ops whose gradient rules take half arrays as they are, for they are such kernels again
     half_rules: frozenset[str] = frozenset()
+    #: how many tensors one ``cat`` joins: more are joined in groups, where one call of many would be dear; None for any
+    most_operands: int | None = None
 
     # devices
 

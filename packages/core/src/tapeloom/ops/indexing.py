@@ -333,12 +333,12 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 @op(moves=True, inplace=True)
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
 
 
 @op(moves=True, inplace=True)
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))

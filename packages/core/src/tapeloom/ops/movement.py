@@ -208,6 +208,9 @@ def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
                 f"{op.name}: tensor {position} has shape {shape} and tensor 0 has {first}; "
                 f"they may differ only in dim {axis}."
             )
+    most = tensors[0].kind.backend.most_operands
+    while most is not None and len(tensors) > most and all(tensor.kind is tensors[0].kind for tensor in tensors):
+        tensors = [cat(tensors[start : start + most], axis) for start in range(0, len(tensors), most)]
     return tensors, axis
 
 
@@ -426,11 +429,14 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
     for amount, axis in zip(amounts, axes, strict=True):
-        length = input.shape[axis]
-        if length and amount % length:
-            cut = length - amount % length
-            input = OPS.cat([OPS.narrow(input, axis, cut, length - cut), OPS.narrow(input, axis, 0, cut)], axis)
+        input = OPS.roll_along(input, amount % (input.shape[axis] or 1), axis)
     return input
+
+
+@primitive(moves=True)
+def roll_along(input: Tensor, shift: Position, dim: Dim) -> Tensor:
+    """Elements shifted along one dimension, those that fall off coming in at the other end."""
+roll_along.gradient(input=lambda g, shift, dim, ops: ops.roll_along(g, -shift, dim))
 
 
 @function()

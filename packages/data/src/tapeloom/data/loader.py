@@ -43,8 +43,9 @@ class DataLoader(Generic[T_co]):
     * ``batch_size``: samples per batch; None gives samples one by one, unbatched.
     * ``shuffle``: a new random order each epoch. Or give a ``sampler`` of indices, or a ``batch_sampler`` of lists.
     * ``num_workers``: processes that load; 0 loads in this one. They are spawned, so the dataset and the functions
-      must be picklable and the script's own code under ``if __name__ == "__main__":``. Starting them takes a while:
-      ``persistent_workers`` keeps them from one epoch to the next. Arrays in the dataset are shared by all workers.
+      must be picklable and the script's own code under ``if __name__ == "__main__":``. In a notebook, install
+      cloudpickle for datasets and functions that are defined there. Starting workers takes a while: ``persistent_workers``
+      keeps them from one epoch to the next. Arrays in the dataset are shared by all workers.
     * ``collate_fn``: makes a batch of a list of samples; see ``default_collate``. Runs in the worker.
     * ``drop_last``: leave out the last batch if it is not full.
     * ``timeout``: seconds to wait for one batch of the workers; 0 waits forever (a worker that dies is noticed).

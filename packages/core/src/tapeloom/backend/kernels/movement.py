@@ -36,6 +36,9 @@ class Movement:
     def stack(self: Any, tensors: list[Array], dim: int) -> Array:
         return self.xp.stack(tensors, axis=dim)
 
+    def roll_along(self: Any, x: Array, shift: int, dim: int) -> Array:
+        return self.xp.roll(x, shift, axis=dim)
+
     def narrow(self: Any, x: Array, dim: int, start: int, length: int) -> Array:
         return x[(slice(None),) * dim + (slice(start, start + length), ...)]
 

@@ -330,6 +330,7 @@ def _rolled(x: Any, shifts: Any, dims: Any = None) -> Any:
 
 
 row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], reference=_rolled, **MOVED)
+row("roll_along", [X, 1, 1], [X, -2, -1], [X, 0, 0], [T(0, 3), 1, 0], reference=_rolled, without="0d", **MOVED)
 fails("roll", [X, (1, 2), 0], ArgumentError, "roll: 2 shifts and 1 dims were given; give one shift for each dim.")
 
 
