@@ -68,12 +68,15 @@ class ArrayKernels(
 
     def native_dtype(self, dtype: DType) -> Any:
         """What arrays of ``dtype`` have as ``.dtype``; None for a dtype that ``xp`` lacks. NumPy's bfloat16 is that of ml_dtypes."""
+        as_dtype = getattr(self.xp, "dtype", None)  # no array has to be made where there is one, as in NumPy
         found = getattr(self.xp, dtype.name, None)
-        if found is None and dtype is dtypes.bfloat16 and hasattr(self.xp, "dtype"):
+        if found is None and dtype is dtypes.bfloat16 and as_dtype:
             import ml_dtypes
 
             found = ml_dtypes.bfloat16
-        return None if found is None else self.xp.empty((), dtype=found).dtype
+        if found is None:
+            return None
+        return as_dtype(found) if as_dtype else self.xp.empty((), dtype=found).dtype
 
     def native(self, dtype: DType) -> Any:
         """The array library's object for ``dtype``."""
