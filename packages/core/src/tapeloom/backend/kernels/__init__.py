@@ -5,8 +5,10 @@ What is asked of ``xp``:
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
   A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``, which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
-* Shapes of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
+* Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
+* uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
 * Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
+* ValueError, TypeError or IndexError for arrays that do not fit together: from these core makes its own errors.
 * Beyond the standard three things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
   index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
   bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``, which a backend
