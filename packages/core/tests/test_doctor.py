@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tapeloom as tl
+from tapeloom.distributions import install_command
 
 GOOD = """
 from tapeloom.backend.hookspecs import hookimpl
@@ -127,7 +128,7 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
     assert problem("b") == (
         "backend 'b' (distribution plugin-api 1.2): it was written for the newer plugin API 2.0, and this tapeloom speaks "
         "1.0. Upgrade tapeloom.",
-        "pip install --upgrade tapeloom",
+        install_command("tapeloom", "--upgrade"),
     )
     text, fix = problem("c")
     assert text.startswith(
@@ -191,7 +192,7 @@ def test_packages_that_do_not_fit_and_unknown_variables_are_noted(tmp_path):
     status, out = doctor(path=tmp_path, TAPELOOM_DEVCE="cuda")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     place = lines.index(f"tapeloom-nn 9.8 (tapeloom.nn and tapeloom.optim); does not fit tapeloom {tl.__version__}")
-    assert lines[place + 1] == f"run: pip install tapeloom-nn=={tl.__version__}"
+    assert lines[place + 1] == f"run: {install_command(f'tapeloom-nn=={tl.__version__}')}"
     assert "TAPELOOM_DEVCE cuda (not a variable that tapeloom knows)" in lines
     assert status == 0
 
@@ -218,8 +219,12 @@ def test_without_any_backend():
         pytest.skip("core is installed beside everything else, so it cannot be alone")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 1
-    assert "none that works: device: no backend is installed. Run: pip install tapeloom-backend-numpy" in lines
-    assert lines[lines.index("cpu not installed") + 1] == "run: pip install tapeloom-backend-numpy"
+    command = install_command("tapeloom-backend-numpy")
+    assert f"none that works: device: no backend is installed. Run: {command}" in lines
+    assert lines[lines.index("cpu not installed") + 1] == f"run: {command}"
+    with_cupy = f"run: {install_command('tapeloom-backend-cupy[cuda13]')}"
+    assert lines[lines.index("cuda not installed") + 1] == with_cupy
+    assert lines[lines.index("tapeloom-backend-cupy not installed (device cuda)") + 1] == with_cupy
 
 
 def test_the_command_without_a_word_is_the_doctor_and_others_are_refused():

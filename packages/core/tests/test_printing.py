@@ -96,3 +96,33 @@ def test_names_of_dtypes_and_devices():
     assert repr(tl.float32) == "tapeloom.float32"
     assert str(tl.device("cuda:1")) == "cuda:1" and repr(tl.device("cuda:1")) == "device(type='cuda', index=1)"
     assert repr(tl.device("cpu")) == "device(type='cpu')"
+
+
+@pytest.mark.parametrize(
+    ("make", "spec", "text"),
+    [
+        (lambda: tl.tensor(1.5), "", "1.5"),
+        (lambda: tl.tensor(1.5, requires_grad=True) * 2, "", "3.0"),
+        (lambda: tl.tensor(2.0) / 3, ".3f", "0.667"),
+        (lambda: tl.tensor(3), "5d", "    3"),
+        (lambda: tl.tensor(True), "", "True"),
+        (lambda: tl.tensor(1 + 2j), "", "(1+2j)"),
+        (lambda: tl.tensor(1.1, dtype=tl.bfloat16), "", "1.1015625"),
+        (lambda: tl.ones(1), "", "tensor([1.])"),
+        (lambda: tl.ones(2), "", "tensor([1., 1.])"),
+    ],
+)
+def test_a_0d_tensor_in_an_f_string_is_its_number(make, spec, text):
+    assert format(make(), spec) == text
+
+
+def test_a_format_of_several_elements():
+    for x in (tl.ones(1), tl.ones(2, 3)):
+        with pytest.raises(tl.errors.ArgumentTypeError) as caught:
+            f"{x:.2f}"
+        assert str(caught.value) == (
+            f"format: '.2f' is for one number, and this tensor has shape {x.shape}. Format the .item() of one element, "
+            f"or set how tensors print with tapeloom.set_printoptions."
+        )
+    with pytest.raises(ValueError, match="Unknown format code 'd'"):
+        f"{tl.tensor(1.5):d}"

@@ -596,7 +596,7 @@ def test_a_script_without_a_main_guard(tmp_path):
     last = errors.rstrip().splitlines()[-1]
     assert re.fullmatch(
         r"tapeloom\.errors\.DataError: DataLoader worker [01] \(pid \d+\) exited with code 1 before it was ready; what it "
-        r"printed says why\. Each worker imports the main script anew: keep the code that starts training under "
+        r"printed says why\. Each worker imports the main script again: keep the code that starts training under "
         r'`if __name__ == "__main__":`\.',
         last,
     )

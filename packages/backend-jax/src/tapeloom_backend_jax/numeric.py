@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.kernels.activation import CUBIC, ROOT_HALF, ROOT_TWO_OVER_PI
 
 Array = Any
@@ -26,6 +27,22 @@ class Numeric:
         if approximate == "tanh":
             return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
         return x * 0.5 * lax.erfc(x * -ROOT_HALF)
+
+    def pow(self: Any, x: Array, y: Array) -> Array:
+        result = ArrayKernels.pow(self, x, y)
+        if not self.dtype_of(x).is_complex:
+            return result
+        return self.where((x == 0) & (y.real > 0), self.zero_like(result), result)  # where XLA has nan
+
+    def integer_power(self, x: Array, y: Array) -> Array:
+        # jnp.power looks at six bits of the exponent alone
+        def step(held: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            result, base, rest = held
+            return jnp.where(rest & 1 != 0, result * base, result), base * base, rest >> 1
+
+        base, exponent = jnp.broadcast_arrays(x, y)
+        start = jnp.ones_like(base), base, exponent
+        return lax.while_loop(lambda held: jnp.any(held[2] > 0), step, start)[0]
 
     # JAX's arrays have no memory to look at as another dtype
 

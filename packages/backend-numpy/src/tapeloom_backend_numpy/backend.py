@@ -15,6 +15,7 @@ from tapeloom_backend_numpy.convolution import ChannelsLast
 from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
+from tapeloom_backend_numpy.memory import owned
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
@@ -73,6 +74,12 @@ class NumpyBackend(ArrayAPIBackend):
     name = "numpy"
     device_type = "cpu"
     kernels_class = NumpyKernels
+    accelerates = False
+
+    def device_name(self, device: Device) -> str:
+        import platform
+
+        return platform.processor() or platform.machine()
 
     def versions(self) -> dict[str, str]:
         import ml_dtypes
@@ -87,6 +94,9 @@ class NumpyBackend(ArrayAPIBackend):
 
     def to_host(self, array: Array) -> Any:
         return self.xp.asarray(array)
+
+    def owns_memory(self, array: Array) -> bool:
+        return owned(array)
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
         if low == 0 and type(index) is np.ndarray and index.dtype.kind == "i" and index.itemsize == 8:

@@ -1,10 +1,10 @@
 """Saving and loading: nested Python data with Tensors in it, as one safetensors file.
 
-The tensors stand in the file under readable names, the way to them (``model.conv1.weight``), so that any program that
-reads safetensors can take them out. How they hang together stands as JSON in the file's metadata: numbers, strings,
+The tensors are stored under readable names, the path to them (``model.conv1.weight``), so that any program that
+reads safetensors can take them out. Their structure is JSON in the file's metadata: numbers, strings,
 None and containers as they are, a tensor as ``{"tensor": name, "device": device}``. Nothing in it is ever executed.
 
-A save writes a new file beside the old one and then takes its place, so at every moment the path leads to a whole file.
+A save writes a new file next to the old one and then takes its place, so at every moment the path leads to a whole file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from tapeloom import dtypes, host
 from tapeloom.backend.plugins import default_device, resolve_device
+from tapeloom.call_site import entry
 from tapeloom.devices import Device
 from tapeloom.errors import (
     ArgumentTypeError,
@@ -43,6 +44,7 @@ _STALE = 3600.0  # seconds without a write after which an unfinished file is wha
 MapLocation = Device | str | Mapping[str, Device | str] | None
 
 
+@entry
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """Save nested data with Tensors in it to one safetensors file, in place of any file of that name.
 
@@ -65,6 +67,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     _write_atomically(target, arrays, {_KEY: text})
 
 
+@entry
 def load(path: str | os.PathLike[str], map_location: MapLocation = None) -> Any:
     """Load what ``save`` wrote; from any other safetensors file, a dict of its tensors by name.
 
@@ -256,7 +259,7 @@ def _is_key(key: Any) -> bool:
 
 
 def _place(way: tuple[Any, ...]) -> str:
-    """Where in the data something stands, as one would write it: ``['optimizer']['state'][0]``."""
+    """A place in the data, as one would write it: ``['optimizer']['state'][0]``."""
     return "".join(f"[{step!r}]" for step in way) or "the value"
 
 

@@ -1,7 +1,8 @@
 """The modes that change what an operation does: recording, inference, default device, watchers, computing on the host.
 
 All of them live in one immutable object in one context variable, so that a tracked operation reads them with one
-``get`` and every thread and asyncio task has its own.
+``get`` and every thread and asyncio task has its own. Where code changes them for a while it does so within the ``try``
+that restores them: Ctrl-C may come right after the change.
 """
 
 from __future__ import annotations
@@ -89,11 +90,11 @@ def tell_watchers(event: str, *args: Any, op: object = None) -> None:
     for watcher in modes.watchers:
         if op is not None and watcher.ops is not None and op not in watcher.ops:
             continue
-        token = MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
         try:
+            MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
             getattr(watcher, event)(*args)
         finally:
-            MODES.reset(token)
+            MODES.set(modes)
 
 
 class mode:

@@ -29,3 +29,11 @@ def test_complex_tensors(dtype, shape):
                     str(made).replace("tapeloom.", "torch.") for made in (tl.tensor(array), torch.tensor(array))
                 )
                 assert ours.replace("...", "").split() == theirs.replace("...", "").split()
+
+
+@pytest.mark.parametrize("dtype", [dtype.name for dtype in tl.dtypes.ALL])
+def test_the_type_and_format_of_a_tensor(dtype):
+    ours, theirs = tl.ones(2, dtype=dtype), torch.ones(2, dtype=getattr(torch, dtype))
+    assert ours.type().replace("tapeloom", "torch") == theirs.type()
+    assert f"{ours.sum()} {ours[0]}" == f"{theirs.sum()} {theirs[0]}"
+    assert ours.type(theirs.type()) is ours

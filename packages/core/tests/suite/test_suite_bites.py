@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -429,15 +430,66 @@ def test_a_deviation_stands_in_the_xfail_file(pytester):
     result.stdout.fnmatch_lines(["*This library takes powers of e.*"])
 
 
-def test_a_device_that_is_not_there_is_skipped_once_a_check(pytester):
-    pytester.makepyfile(
-        """
-        from tapeloom.testing import Conformance
+ASKS_FOR = """
+from tapeloom.testing import Conformance
 
-        class TestNone(Conformance):
-            device = "nowhere"
-        """
+class TestIt(Conformance):
+    device = "{}"
+"""
+A_PLUGIN = """
+from tapeloom.backend.hookspecs import hookimpl
+
+TAPELOOM_API = (1, 0)
+
+@hookimpl
+def tapeloom_backend():
+    {}
+"""
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    """Run the suite for a device whose plugin, if any, has this body of its hook; the outcome and pytest's result."""
+
+    def run(device, body=None):
+        if body is not None:
+            info = pytester.mkdir("toy-1.0.dist-info")
+            (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[tapeloom.backends]\n{device} = toy\n")
+            pytester.makepyfile(toy=A_PLUGIN.format(body))
+            monkeypatch.syspath_prepend(str(pytester.path))
+            monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
+        pytester.makepyfile(ASKS_FOR.format(device))
+        result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-rs")
+        return result.parseoutcomes(), result
+
+    return run
+
+
+def test_a_backend_that_is_not_installed_fails_once_a_check(suite):
+    outcomes, result = suite("nowhere")
+    assert set(outcomes) == {"errors"} and outcomes["errors"] < 20 and result.ret
+    result.stdout.fnmatch_lines(["*nowhere: device 'nowhere': no installed backend serves it.*"])
+
+
+def test_a_backend_that_does_not_load_fails(suite):
+    outcomes, result = suite("toy", "import a_library_that_is_not_there")
+    assert set(outcomes) == {"errors"}
+    result.stdout.fnmatch_lines(["*No module named 'a_library_that_is_not_there'*"])
+
+
+def test_a_backend_that_finds_no_device_here_is_skipped(suite):
+    outcomes, result = suite(
+        "toy", "from tapeloom.errors import DeviceError; raise DeviceError('no toy on this machine')"
     )
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
-    outcomes = result.parseoutcomes()
     assert set(outcomes) == {"skipped"} and outcomes["skipped"] < 20
+    result.stdout.fnmatch_lines(["SKIPPED*toy: no toy on this machine"])
+
+
+def test_a_device_that_must_be_there_fails(suite, monkeypatch):
+    monkeypatch.setenv("TAPELOOM_REQUIRE", "cpu,toy")
+    outcomes, result = suite(
+        "toy", "from tapeloom.errors import DeviceError; raise DeviceError('no toy on this machine')"
+    )
+    assert set(outcomes) == {"errors"}
+    result.stdout.fnmatch_lines(["*toy: no toy on this machine*"])

@@ -1,4 +1,4 @@
-"""What core asks of a backend: all that it calls stands here.
+"""What core asks of a backend: everything that it calls is here.
 
 A backend is a *runtime* (this class: devices, transfer, creation, random words, range checks, how kernels and gradient
 rules are run, what it cannot do) and *kernels* (an object with a method for each op: pure functions of arrays, see
@@ -51,6 +51,9 @@ class Backend:
 
     # devices
 
+    #: whether its devices are worth more than the CPU: those that ``tapeloom.accelerator`` chooses from
+    accelerates: bool = True
+
     def device_count(self) -> int:
         """How many devices of this type can be used now."""
         return 1
@@ -61,6 +64,13 @@ class Backend:
 
     def synchronize(self, device: Device) -> None:
         """Wait until the work queued on ``device`` is done."""
+
+    def device_name(self, device: Device) -> str:
+        """What the maker calls ``device``."""
+        return str(device)
+
+    def empty_cache(self) -> None:
+        """Release the memory that is kept for later use: free blocks, compiled programs."""
 
     def versions(self) -> dict[str, str]:
         """The libraries that this backend runs on and their versions, for reports."""
@@ -119,6 +129,13 @@ class Backend:
     def copy(self, array: Array) -> Array:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
+
+    def owns_memory(self, array: Array) -> bool:
+        """Whether ``array`` can be written to and holds its memory itself, so that arrays which share it have it as ``base``.
+
+        Only on a backend where all that looks at the memory holds a reference to an array. False: arrays never change.
+        """
+        return False
 
     # checks of values
 

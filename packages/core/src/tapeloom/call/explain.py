@@ -55,7 +55,7 @@ def explain_function(
     """Look at ``error``, raised within the public ``function``, for the user, who called it ``name``.
 
     Where an argument does not fit the role that the function declares for it, raises an error that says so; else the
-    caller shall raise ``error``, which begins with ``name`` now if it began with that of an inner op.
+    caller is to raise ``error``, which begins with ``name`` now if it began with that of an inner op.
     """
     foreign = isinstance(error, TapeloomError) and inner_name(error) not in ("", name)
     if not isinstance(error, TapeloomError) or (foreign and isinstance(error, ArgumentTypeError)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
@@ -330,7 +330,9 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
         raise ArgumentTypeError(f"{name}: the order must be a number, got {p!r}.")
     if dtype is not None:
         x = OPS.cast(as_tensor_of(name, x), dtypes.as_dtype(dtype))
-    if p == 2 and not as_tensor_of(name, x).is_complex():
+    if not as_tensor_of(name, x).dtype.inexact:
+        raise DTypeError(f"{name}: expected floating tensors, got {x.dtype.name}. Cast with .float(), or give dtype=tapeloom.float32.")
+    if p == 2 and not x.is_complex():
         return _root(OPS.sum(OPS.square(x), dim, keepdim), 2)
     x = OPS.abs(x)
     if p == float("inf"):

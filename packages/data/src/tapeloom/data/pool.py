@@ -246,7 +246,7 @@ def _ending(code: int | None) -> str:
 def _advice(code: int | None, ready: bool, number: int) -> str:
     if not ready:
         return (
-            "before it was ready; what it printed says why. Each worker imports the main script anew: keep the code "
+            "before it was ready; what it printed says why. Each worker imports the main script again: keep the code "
             'that starts training under `if __name__ == "__main__":`.'
         )
     text = f"while batch {number} was awaited."

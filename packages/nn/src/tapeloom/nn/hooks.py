@@ -1,4 +1,4 @@
-"""Functions that a user hangs on a module: before forward, after it, and around backward."""
+"""User-registered hooks of a module: before forward, after it, and around backward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ModuleHooks"]
 
 Hook = Callable[..., Any]
-"""What a user registers; the arguments it is called with depend on where it hangs."""
+"""What a user registers; the arguments it is called with depend on which hook it is."""
 
 
 class ModuleHooks:
@@ -87,11 +87,11 @@ class BackwardWatch:
         self.outputs = Border(self._at_outputs)
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments as the module shall see them."""
+        """The arguments that the module is called with."""
         return self.inputs.cross(args)
 
     def leave(self, output: Any) -> Any:
-        """The output as the caller shall see it."""
+        """The output that the caller gets."""
         crossed = self.outputs.cross(_as_tuple(output))
         return crossed if isinstance(output, tuple) else crossed[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
@@ -15,8 +16,7 @@ DIRECT = {
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
         "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift "
-        "pow exp2 matmul real imag conj"
+        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj"
     ).split()
 } | {
     "eq": "equal",
@@ -65,7 +65,26 @@ class Elementwise(Direct):
 
     xp: Any
 
+    def add_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x + alpha * y
+
+    def subtract_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x - alpha * y
+
+    def pow(self: Any, x: Array, y: Array) -> Array:
+        if self.dtype_of(x).inexact:
+            return self.xp.pow(x, y)
+        below = y < 0  # where 1 and -1 give 1, or -1 for odd powers, and all other integers 0, as in PyTorch
+        result = self.integer_power(x, self.where(below, y & 1, y))
+        return self.where(below & (self.abs(x) != 1), self.zero_like(result), result)
+
+    def integer_power(self: Any, x: Array, y: Array) -> Array:
+        """Integers to powers that are not negative; what is too large wraps."""
+        return self.xp.pow(x, y)
+
     def sign(self: Any, x: Array) -> Array:
+        if self.dtype_of(x) is dtypes.bool_:
+            return self.copy(x)
         out = self.xp.sign(x)
         return self.where(out == out, out, self.zero_like(out))  # 0 for nan, as in PyTorch
 
@@ -89,6 +108,19 @@ class Elementwise(Direct):
         if max is not None:
             x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
         return x
+
+    def bitwise_left_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (y < self._bits(x))  # array libraries promise nothing for more, or for less than none
+        shifted = self.xp.bitwise_left_shift(x, self.where(within, y, self.zero_like(y)))
+        return self.where(within, shifted, self.zero_like(x))
+
+    def bitwise_right_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (y < self._bits(x))
+        signs = x >> (self._bits(x) - 1) >> 1
+        return self.where(within, self.xp.bitwise_right_shift(x, self.where(within, y, self.zero_like(y))), signs)
+
+    def _bits(self: Any, x: Array) -> int:
+        return 8 * self.dtype_of(x).itemsize
 
     def clone(self: Any, x: Array) -> Array:
         return self.copy(x)

@@ -55,12 +55,12 @@ class Indexing:
         return self.zero_like(like)
 
     def index(self: Any, x: Array, indices: list[Array], dims: Ints) -> Array:
-        return self.read(x, advanced(x.ndim, indices, dims))
+        return self.read(x, advanced_key(x.ndim, indices, dims))
 
     def index_put(
         self: Any, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False
     ) -> Array:
-        return self.at(x, advanced(x.ndim, indices, dims), value, "add" if accumulate else "set")
+        return self.at(x, advanced_key(x.ndim, indices, dims), value, "add" if accumulate else "set")
 
     def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
         if not x.ndim:
@@ -115,7 +115,7 @@ def is_basic(key: tuple[Any, ...]) -> bool:
     return all(part is Ellipsis or isinstance(part, (slice, int)) for part in key)
 
 
-def advanced(ndim: int, indices: list[Array], dims: Ints) -> tuple[Any, ...]:
+def advanced_key(ndim: int, indices: list[Array], dims: Ints) -> tuple[Any, ...]:
     """The key that indexes ``dims`` by ``indices``."""
     key: list[Any] = [slice(None)] * ndim
     for dim, index in zip(dims, indices, strict=True):

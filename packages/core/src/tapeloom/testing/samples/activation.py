@@ -50,7 +50,7 @@ no_bool("relu")
 row("relu_backward", [T(3, 4), T(3, 4, low=0, high=2)], [T(), T(low=0, high=1)], [T(0, 3), T(0, 3)], case(V([5.0, 5.0, 5.0]), V([0.0, NAN, 1.0]), expect=[0.0, 5.0, 5.0], only=FLOATS),
     reference=each(lambda g, y: g if y != 0 else 0), dtypes=SIGNED, budget="exact")
 activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,), at={NAN: NAN, -INF: -INF}, kinks=(0,), budget="rounded")
-row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
+row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(), T(1)], [T(), T()], [T(0, 3), T(3)], kinks=(0,),
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,
       "prelu: weight has shape (2,), and input of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
@@ -157,4 +157,5 @@ for _name in ("logsigmoid", "mish"):
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 fails("softmin", [X, 3], IndexingError, "softmin: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
+fails("prelu", [T(3), T(1, 1)], ArgumentError, "prelu: weight must have at most one dimension, got shape (1, 1).")
 fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")

@@ -91,9 +91,9 @@ row("batch_norm", [IMAGE, *RUNNING, T(3), T(3)], [T(4, 3), *RUNNING], case(IMAGE
     reference=_batch_norm, **UNIT)
 fails("batch_norm", [IMAGE, None, None], ArgumentError, "batch_norm: running_mean and running_var must be given unless training=True.")
 fails("batch_norm", case(T(1, 3), None, None, training=True), ShapeError,
-      "batch_norm: training needs more than one value a channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
+      "batch_norm: training needs more than one value per channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
 fails("batch_norm", [IMAGE, *RUNNING, T(2)], ShapeError,
-      "batch_norm: weight must have the shape (3,), one value a channel of input of shape (2, 3, 2, 2), got (2,).")
+      "batch_norm: weight must have the shape (3,), one value per channel of input of shape (2, 3, 2, 2), got (2,).")
 fails("batch_norm", [T(3), *RUNNING], ShapeError, "batch_norm: expected input of shape (batch, channels, …), got (3,).")
 fails("batch_norm", [IMAGE, 0.0, None], ArgumentTypeError, "batch_norm: running_mean must be a tensor or None, got float.")
 

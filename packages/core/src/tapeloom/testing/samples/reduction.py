@@ -270,4 +270,8 @@ row(
 row("linalg.vector_norm", *[[X, p] for p in (2, 1, 3, 0, INF, -INF)], [X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False),
     reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim), budget="chain", kinks=(0,))
 fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
+for _name in ("norm", "linalg.vector_norm"):
+    _short = _name.removeprefix("linalg.")
+    fails(_name, [T(3)], DTypeError, f"{_short}: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
+          dtypes.int64)
 fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
