@@ -342,9 +342,9 @@ def test_what_a_kernel_itself_raises_is_what_the_error_says():
         raise IndexError("no writes here")
 
     with serving(planted(at=at)):
-        x = tl.zeros(3, 2, 4, device="planted")
+        x, value = tl.zeros(3, 2, 4, device="planted"), tl.ones(3, 3, 4, device="planted")  # they do not broadcast
         with pytest.raises(tl.errors.ArgumentError, match=r"index_put: the planted kernel refused .*: no writes here"):
-            x[:, tl.tensor([0, 1, 0], device="planted")] = tl.ones(3, 4, device="planted")
+            tl.ops.index_put(x, [tl.tensor([0, 1, 0], device="planted")], value, (1,))
 
 
 def test_swapped_parameters_are_seen():
