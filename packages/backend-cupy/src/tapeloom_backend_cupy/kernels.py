@@ -7,6 +7,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.kernels.indexing import is_basic
 from tapeloom_backend_cupy import cuda
 
 Array = Any
@@ -52,7 +53,7 @@ class CupyKernels(ArrayKernels):
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
-        if how != "add" or all(part is Ellipsis or isinstance(part, slice) for part in key):
+        if how != "add" or is_basic(key):
             return super().at(x, key, value, how, owned)
         dtype = self.dtype_of(x)
         if dtype in ATOMIC:

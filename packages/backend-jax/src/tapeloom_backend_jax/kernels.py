@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom.backend.kernels import ArrayKernels
-from tapeloom.dtypes import DType
 from tapeloom_backend_jax.indexing import Indexing
 from tapeloom_backend_jax.numeric import Numeric
 from tapeloom_backend_jax.window import Window
@@ -20,6 +19,3 @@ class JaxKernels(Indexing, Window, Numeric, ArrayKernels):
     def __init__(self, xp: Any, platform: str) -> None:
         super().__init__(xp)
         self.platform = platform
-
-    def native_dtype(self, dtype: DType) -> Any:
-        return self.xp.dtype(dtype.name)  # no array is made for it: that would be a program of XLA

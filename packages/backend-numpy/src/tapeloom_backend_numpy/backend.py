@@ -61,6 +61,9 @@ class NumpyKernels(
     def imag(self, x: Array) -> Array:
         return x.imag
 
+    def swap_last(self, x: Array) -> Array:
+        return x.mT
+
     def copy(self, array: Array) -> Array:
         return self.xp.array(array)  # an array also of a scalar, whose own copy could not be written to
 

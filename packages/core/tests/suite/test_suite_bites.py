@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
+from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.plugins import get_backend
 from tapeloom.op import dtype_rules
 from tapeloom.op.registry import REGISTRY
@@ -296,8 +297,54 @@ def test_a_setting_that_is_not_checked_is_seen(monkeypatch):
 
 def test_a_missing_kernel_is_seen():
     backend = planted(tanh=None)
-    with pytest.raises(AssertionError, match="the backend 'planted' has no kernel of this name"):
+    with pytest.raises(AssertionError) as caught:
         conformance.check_kernel(backend, REGISTRY["tanh"])
+    assert str(caught.value).startswith(
+        "tanh: the backend 'planted' has no kernel of this name. "
+        "Give PlantedKernels a method tanh(self, input), or list 'tanh' in lacking_ops of Planted."
+    )
+
+
+def test_a_missing_kernel_that_another_one_needs_is_named(pytester):
+    pytester.makepyfile(
+        """
+        import numpy
+        from tapeloom.testing import Conformance
+        from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
+
+        class Kernels(NumpyKernels):
+            exp = None
+
+        class Mine(NumpyBackend):
+            kernels_class = Kernels
+
+        class TestMine(Conformance):
+            device = "mine"
+            make_backend = staticmethod(lambda: Mine(numpy))
+        """
+    )
+    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "value and logaddexp-complex64")
+    assert result.parseoutcomes() == {"failed": 1, "deselected": result.parseoutcomes()["deselected"]}
+    result.stdout.fnmatch_lines(
+        ["*Give Kernels a method exp(self, input), or list 'exp' in lacking_ops of Mine.*"],
+    )
+
+
+def test_a_missing_method_of_the_runtime_is_seen():
+    conformance.check_runtime(get_backend("cpu"))
+    backend = type("Bare", (ArrayAPIBackend,), {"name": "bare", "to_host": lambda self, array: array})(np)
+    with pytest.raises(AssertionError, match="bare: Bare has no from_host: every backend must give these"):
+        conformance.check_runtime(backend)
+
+
+def test_what_a_kernel_itself_raises_is_what_the_error_says():
+    def at(self, x, key, value, how="set", owned=False):
+        raise IndexError("no writes here")
+
+    with serving(planted(at=at)):
+        x, value = tl.zeros(3, 2, 4, device="planted"), tl.ones(3, 3, 4, device="planted")  # they do not broadcast
+        with pytest.raises(tl.errors.ArgumentError, match=r"index_put: the planted kernel refused .*: no writes here"):
+            tl.ops.index_put(x, [tl.tensor([0, 1, 0], device="planted")], value, (1,))
 
 
 def test_swapped_parameters_are_seen():

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 class Array(Protocol):  # noqa: PLW1641 - arrays have no hash
     """A value of a backend: its shape and dtype, operators, and indexing. Core itself reads no element of it.
 
-    The dtype is the array library's own object; ``mT`` serves the shared kernels alone.
+    The dtype is the array library's own object.
     """
 
     @property
@@ -24,11 +24,6 @@ class Array(Protocol):  # noqa: PLW1641 - arrays have no hash
     @property
     def dtype(self) -> Any:
         """The array library's dtype object."""
-        ...
-
-    @property
-    def mT(self) -> Array:
-        """Its matrices transposed."""
         ...
 
     def __getitem__(self, key: Any, /) -> Array: ...

@@ -1,4 +1,4 @@
-"""ArrayAPIBackend: a whole backend over an array module ``xp`` that follows NumPy's names, with the shared kernels."""
+"""ArrayAPIBackend: a whole backend over an array module ``xp``, with the shared kernels; what is asked of ``xp``: see ``kernels``."""
 
 from __future__ import annotations
 

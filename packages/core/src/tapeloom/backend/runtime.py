@@ -27,6 +27,9 @@ Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
 RuleRunner = Callable[["OpPlan", "Node", Any], "list[tuple[Node, Any]]"]
 
+#: the methods that every backend must give; all others of ``Backend`` have a default
+OWED = "native dtype_of from_host to_host scalar full arange random_words copy in_range".split()
+
 
 class Backend:
     """Base of every backend. ``name`` is the plugin's name, ``device_type`` the device type that it serves."""

@@ -34,7 +34,7 @@ from tapeloom.backend.plugins import (
     resolve_device,
     unregister_backend,
 )
-from tapeloom.backend.runtime import Backend
+from tapeloom.backend.runtime import OWED, Backend
 from tapeloom.call.op import Op
 from tapeloom.dtypes import DType
 from tapeloom.errors import DeviceError, TapeloomError, UnsupportedError
@@ -254,6 +254,10 @@ class Conformance:
         """The backend has a kernel for the op, with the op's parameters in the op's order."""
         check_kernel(get_backend(self._device().type), op)
 
+    def test_runtime(self) -> None:
+        """The runtime has the methods that every backend must give."""
+        check_runtime(get_backend(self._device().type))
+
     def test_no_strangers(self) -> None:
         """Every public method is a kernel, part of the protocol, or a helper of the shared class."""
         check_strangers(get_backend(self._device().type))
@@ -273,6 +277,14 @@ def _usual(row: Row) -> DType:
     from tapeloom import float32
 
     return float32 if float32 in row.dtypes else row.dtypes[-1]
+
+
+def check_runtime(backend: Backend) -> None:
+    """``backend`` has the methods that have no default."""
+    owed = [name for name in OWED if getattr(type(backend), name) is getattr(Backend, name)]
+    assert not owed, (
+        f"{backend.name}: {type(backend).__name__} has no {', '.join(owed)}: every backend must give these."
+    )
 
 
 def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:

@@ -5,7 +5,10 @@ What is asked of ``xp``:
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
   A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``, which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
+* Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
+* uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
 * Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
+* ValueError, TypeError or IndexError for arrays that do not fit together: from these core makes its own errors.
 * Beyond the standard three things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
   index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
   bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``, which a backend
@@ -68,12 +71,15 @@ class ArrayKernels(
 
     def native_dtype(self, dtype: DType) -> Any:
         """What arrays of ``dtype`` have as ``.dtype``; None for a dtype that ``xp`` lacks. NumPy's bfloat16 is that of ml_dtypes."""
+        as_dtype = getattr(self.xp, "dtype", None)  # no array has to be made where there is one, as in NumPy
         found = getattr(self.xp, dtype.name, None)
-        if found is None and dtype is dtypes.bfloat16 and hasattr(self.xp, "dtype"):
+        if found is None and dtype is dtypes.bfloat16 and as_dtype:
             import ml_dtypes
 
             found = ml_dtypes.bfloat16
-        return None if found is None else self.xp.empty((), dtype=found).dtype
+        if found is None:
+            return None
+        return as_dtype(found) if as_dtype else self.xp.empty((), dtype=found).dtype
 
     def native(self, dtype: DType) -> Any:
         """The array library's object for ``dtype``."""

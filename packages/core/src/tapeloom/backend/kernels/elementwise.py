@@ -110,15 +110,17 @@ class Elementwise(Direct):
         return x
 
     def bitwise_left_shift(self: Any, x: Array, y: Array) -> Array:
-        within = (y >= 0) & (
-            y < 8 * x.dtype.itemsize
-        )  # array libraries promise nothing for more, or for less than none
-        return self.where(within, self.xp.left_shift(x, self.where(within, y, self.zero_like(y))), self.zero_like(x))
+        within = (y >= 0) & (y < self._bits(x))  # array libraries promise nothing for more, or for less than none
+        shifted = self.xp.bitwise_left_shift(x, self.where(within, y, self.zero_like(y)))
+        return self.where(within, shifted, self.zero_like(x))
 
     def bitwise_right_shift(self: Any, x: Array, y: Array) -> Array:
-        within = (y >= 0) & (y < 8 * x.dtype.itemsize)
-        signs = x >> (8 * x.dtype.itemsize - 1) >> 1
-        return self.where(within, self.xp.right_shift(x, self.where(within, y, self.zero_like(y))), signs)
+        within = (y >= 0) & (y < self._bits(x))
+        signs = x >> (self._bits(x) - 1) >> 1
+        return self.where(within, self.xp.bitwise_right_shift(x, self.where(within, y, self.zero_like(y))), signs)
+
+    def _bits(self: Any, x: Array) -> int:
+        return 8 * self.dtype_of(x).itemsize
 
     def clone(self: Any, x: Array) -> Array:
         return self.copy(x)

@@ -63,7 +63,9 @@ class Movement:
         """``x`` with ``value`` around it: for each axis how often before and after."""
         size = tuple(before + length + after for length, (before, after) in zip(x.shape, amounts, strict=True))
         inside = tuple(slice(before, before + length) for length, (before, _) in zip(x.shape, amounts, strict=True))
-        return self.at(self.xp.full(size, value, dtype=x.dtype), inside, x, owned=True)
+        around = self.xp.asarray(value, dtype=x.dtype)  # unlike ``full`` it refuses a number that does not fit
+        framed = self.at(self.xp.empty(size, dtype=x.dtype), (...,), around, owned=True)
+        return self.at(framed, inside, x, owned=True)
 
     def flip(self: Any, x: Array, dims: Ints) -> Array:
         return self.xp.flip(x, axis=dims) if dims else x
