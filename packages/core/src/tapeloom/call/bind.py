@@ -45,7 +45,11 @@ def respelled(name: str, arguments: Arguments, keyword: str) -> str:
     for meant in SPELLINGS.get(keyword, ()):
         if meant in arguments.names:
             return meant
-    raise ArgumentTypeError(f"{name}: unexpected argument {keyword!r}. Signature: {arguments.text(name)}")
+    import difflib  # here, since only a failed call needs it
+
+    close = difflib.get_close_matches(keyword, arguments.names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ArgumentTypeError(f"{name}: unexpected argument {keyword!r}.{hint} Signature: {arguments.text(name)}")
 
 
 def bind(name: str, arguments: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from tapeloom import shapes
 from tapeloom.call.bind import bind
@@ -13,6 +14,8 @@ from tapeloom.op.parameter import ROLES, Arguments, Parameter
 from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.op.schema import OpSchema
 from tapeloom.tensors.tensor import Tensor
+
+Init = TypeVar("Init", bound=Callable[..., None])
 
 #: what kernels raise for arguments that they cannot take; anything else passes as it is
 REFUSED = (ValueError, TypeError, IndexError)
@@ -60,17 +63,46 @@ def explain_function(
     foreign = isinstance(error, TapeloomError) and inner_name(error) not in ("", name)
     if not isinstance(error, TapeloomError) or (foreign and isinstance(error, ArgumentTypeError)):
         arguments = Arguments(function)
-        values = dict(zip(arguments.names, bind(name, arguments, args, kwargs), strict=True))
-        ndim = next((value.ndim for value in values.values() if isinstance(value, Tensor)), 0)
-        for parameter, value in values.items():
-            role = str(function.__annotations__.get(parameter))
-            if role.removesuffix(" | None") in ROLES and parameter != arguments.starred:
-                try:
-                    check_role(name, Parameter(parameter, role), value, ndim)
-                except TapeloomError as found:
-                    raise found from None
+        try:
+            check_roles(name, function, arguments, bind(name, arguments, args, kwargs))
+        except TapeloomError as found:
+            raise found from None
     if isinstance(error, TapeloomError):
         report_as(name, error)
+
+
+def checked(init: Init, advise: Callable[[Any, tuple[Any, ...]], str] | None = None) -> Init:
+    """The constructor ``init``, its arguments bound and checked by their annotations before it runs.
+
+    What is wrong is reported under the name of the class that is made; ``advise(self, args)`` gives a word to add. A
+    constructor that takes any keyword stays as it is.
+    """
+    try:
+        arguments = Arguments(init, skip=1)
+    except TypeError:
+        return init
+
+    @functools.wraps(init)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        try:
+            check_roles(name, init, arguments, bind(name, arguments, args, kwargs))
+        except TapeloomError as error:
+            if advise is not None:
+                error.args = (f"{error}{advise(self, args)}",)
+            raise
+        init(self, *args, **kwargs)
+
+    return made  # type: ignore[return-value]
+
+
+def check_roles(name: str, function: Callable[..., Any], arguments: Arguments, values: list[Any]) -> None:
+    """Raise ArgumentTypeError, or what the role says, for the first bound value that does not fit its annotation."""
+    ndim = next((value.ndim for value in values if isinstance(value, Tensor)), 0)
+    for parameter, value in zip(arguments.names, values, strict=True):
+        role = str(function.__annotations__.get(parameter))
+        if role.removesuffix(" | None") in ROLES and parameter != arguments.starred:
+            check_role(name, Parameter(parameter, role), value, ndim)
 
 
 def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:

@@ -201,27 +201,33 @@ def function(
 
     def mark(made: C) -> C:
         public = name or made.__name__
-        arguments = Arguments(made)
-        inner = made
-
-        def called(*args: Any, **kwargs: Any) -> Any:
-            try:
-                try:
-                    return inner(*args, **kwargs)
-                except TypeError as error:
-                    if not not_bound(error):
-                        raise
-                args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
-                return inner(*args, **kwargs)
-            except EXPLAINED as error:
-                explain_function(public, inner, args, kwargs, error)
-                raise
-
-        functools.update_wrapper(called, made)
-        called.__name__ = called.__qualname__ = public
+        called = explained(made, public)
         FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
             called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
         )
-        return cast("C", called)
+        return called
 
     return mark
+
+
+def explained(made: C, name: str | None = None) -> C:
+    """``made``, a plain function over ops, which takes other spellings and says under its own name what is wrong."""
+    public = name or made.__name__
+    arguments = Arguments(made)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            try:
+                return made(*args, **kwargs)
+            except TypeError as error:
+                if not not_bound(error):
+                    raise
+            args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
+            return made(*args, **kwargs)
+        except EXPLAINED as error:
+            explain_function(public, made, args, kwargs, error)
+            raise
+
+    functools.update_wrapper(called, made)
+    called.__name__ = called.__qualname__ = public
+    return cast("C", called)

@@ -40,14 +40,14 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return getattr(value, "shape", ())
 
 
-def as_tensors_of(name: str, values: Any) -> list[Any]:
+def as_tensors_of(name: str, values: Any, parameter: str = "tensors") -> list[Any]:
     """``values`` as a list, which must be one of tensors."""
     if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise ArgumentTypeError(f"{name}: tensors must be a list or tuple of tensors, got {type(values).__name__}.")
+        raise ArgumentTypeError(f"{name}: {parameter} must be a list or tuple of tensors, got {type(values).__name__}.")
     given = list(values)
     for position, value in enumerate(given):
         if not is_tensor(value):
             raise ArgumentTypeError(
-                f"{name}: tensors must be tensors, got {type(value).__name__} at position {position}."
+                f"{name}: {parameter} must be tensors, got {type(value).__name__} at position {position}."
             )
     return given
