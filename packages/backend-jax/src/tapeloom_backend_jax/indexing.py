@@ -114,6 +114,8 @@ class Indexing:
         return x.at[advanced(x.ndim, indices, dims)].get(**_IN_RANGE)
 
     def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
+        if 0 in index.shape:
+            return jnp.zeros(index.shape, x.dtype)
         if not x.ndim:
             return jnp.broadcast_to(x, index.shape)
         return x.at[self._along(x.ndim, dim, index)].get(**_IN_RANGE)

@@ -42,7 +42,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def as_tensors_of(name: str, values: Any, parameter: str = "tensors") -> list[Any]:
     """``values`` as a list, which must be one of tensors."""
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
+    if isinstance(values, str) or is_tensor(values) or not hasattr(values, "__iter__"):
         raise ArgumentTypeError(f"{name}: {parameter} must be a list or tuple of tensors, got {type(values).__name__}.")
     given = list(values)
     for position, value in enumerate(given):

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.arguments import as_tensor_of, as_tensors_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.parameter import Axes, Dim, Index, Key, Number, Position, Size
     from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
@@ -150,13 +150,18 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     check_writable("index_put", input)
     if not is_tensor(value):
         value = _constant(input, value)
-    if value.device is not input.device:
-        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
-    if value.dtype is not input.dtype:
+    if value.device is input.device and value.dtype is not input.dtype:
         if value.dtype.category > input.dtype.category and value.node is not None:
             raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
+    inplace("index_put", input, _put(input, key, value, False))
+
+
+def _put(input: Tensor, key: Any, value: Any, accumulate: bool) -> Any:
+    """``input`` with ``value`` (broadcast) put, or added, at ``key``."""
+    if value.device is not input.device:
+        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
     probe = make(read_array(input), input.kind)  # reading the key's shape must leave no trace on input's tape
     base, basic, indices, dims = _plan("index_put", probe, key)
     target = OPS.index(base, indices, dims).shape if indices else base.shape
@@ -169,13 +174,42 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if not fits:
         raise ShapeError(f"index_put: a value of shape {value.shape} does not broadcast to the indexed shape {target}.")
     if not indices:
-        changed = OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
-    elif basic is None:
-        changed = OPS.index_put(input, indices, value, dims, False)
-    else:
-        part = OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, False)
-        changed = OPS.slice_put(input, part, basic)
-    inplace("index_put", input, changed)
+        return OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
+    if basic is None:
+        return OPS.index_put(input, indices, value, dims, accumulate)
+    part = OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, accumulate)
+    return OPS.slice_put(input, part, basic)
+
+
+def _putting(name: str, input: Any, indices: Any, values: Any, accumulate: Any) -> Any:
+    """What both call forms of PyTorch's ``index_put`` compute."""
+    key = tuple(as_tensors_of(name, indices, "indices"))
+    if not key:
+        raise ArgumentError(f"{name}: indices is empty. Give a tensor for each dimension to index.")
+    if as_tensor_of(name, values, "values").dtype is not as_tensor_of(name, input).dtype:
+        raise DTypeError(
+            f"{name}: input is {input.dtype.name}, and values is {values.dtype.name}; they must be the same. "
+            f"Cast one of them with .to(dtype)."
+        )
+    return _put(input, key, values, accumulate)
+
+
+@function(name="index_put")
+def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+    ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+    ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+    broadcast, DTypeError for values of another dtype.
+    """
+    return _putting("index_put", input, indices, values, accumulate)
+
+
+@function()
+def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """In place: ``index_put``."""
+    check_writable("index_put", as_tensor_of("index_put_", self, "self"))
+    return inplace("index_put", self, _putting("index_put_", self, indices, values, accumulate))
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
@@ -187,6 +221,8 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 
 
 def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    if not index.numel():  # PyTorch takes an empty index of any shape
+        return
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -213,12 +249,15 @@ def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(
     input=lambda g: g,
-    src=lambda g, dim, index, src_shape, ops: _pad_to(ops.gather(g, dim, index), src_shape, ops),
+    src=lambda g, dim, index, src_shape, ops: _gathered_in(g, dim, index, src_shape, ops),
 )
 
 
-def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
-    """Zeros for the part of ``src`` beyond ``index``, which was not read."""
+def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
+    """What ``gather`` reads, and zeros for the part of ``src`` beyond ``index``, which was not added."""
+    if 0 in index.shape:
+        return ops.zeros_of(size, g)
+    g = ops.gather(g, dim, index)
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
@@ -251,7 +290,7 @@ index_select.gradient(
 
 @op(moves=True, check=_check_add, inplace=True)
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
-    """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+    """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
     input=lambda g: g,
     source=lambda g, dim, index, source_shape, ops: (
@@ -260,12 +299,37 @@ index_add.gradient(
 )
 
 
+@index_add.extend
+def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+
+
 # bool masks
 
 
-@op(gives="int64", complex="as written", dynamic=True)
+@primitive(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+
+
+@function(
+    name="nonzero",
+    overloads=(
+        "(input: Tensor, *, as_tuple: Literal[False] = False) -> Tensor",
+        "(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]",
+    ),
+)
+def find_nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
+    as_tensor_of("nonzero", input)
+    if not as_tuple:
+        return OPS.nonzero(input)
+    found = OPS.nonzero(input if input.ndim else OPS.reshape(input, (1,)))
+    return tuple(OPS.select_column(found, dim) for dim in range(max(input.ndim, 1)))
 
 
 @primitive(moves=True)
@@ -284,7 +348,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 @function()
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+    Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+    """
     as_tensor_of("take_along_dim", input)
     as_tensor_of("take_along_dim", indices, "indices")
     if dim is None:
@@ -295,6 +362,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"take_along_dim: indices has shape {indices.shape} and input has {input.shape}; along a dim they need as many "
             f"dimensions, at least one."
         )
+    length = input.shape[axis]
+    if not indices.dtype.inexact and not within(indices, 0, length):
+        check_range("take_along_dim", indices, length, axis)
+        indices = OPS.remainder(indices, length)
     lead = list(shapes.broadcast("take_along_dim", _without(input.shape, axis), _without(indices.shape, axis)))
     rest = lead[:axis], lead[axis + 1 :]
     input = OPS.expand(input, (*rest[0], input.shape[axis], *rest[1]))
@@ -308,13 +379,18 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 # triangles
 
 
-@op(moves=True, inplace=True)
+def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
+
+
+@op(moves=True, inplace=True, check=_check_matrix)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
 
 
-@op(moves=True, inplace=True)
+@op(moves=True, inplace=True, check=_check_matrix)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))

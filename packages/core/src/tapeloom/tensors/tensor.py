@@ -322,7 +322,10 @@ class Tensor(TensorMethods):
         return iter([self[position] for position in range(self.shape[0])])
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        found = self == value
+        if not isinstance(found, Tensor):  # nothing that a tensor is compared with
+            raise ArgumentTypeError(f"in: expected a number or a tensor, got {value!r} of type {type(value).__name__}.")
+        return bool(found.any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
         return tensor_text(self, host_array(self))

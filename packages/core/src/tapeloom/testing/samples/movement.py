@@ -254,10 +254,12 @@ row("split", [T(5, 3), 2], [T(5, 3), (1, 4)], [T(3, 4), 2, 1], [T(0, 3), 2], ref
 fails("split", [T(5), (1, 3)], ShapeError, "split: the lengths (1, 3) do not add up to 5, the length of dim 0.")
 fails("split", [T(5), 0], ArgumentError, "split: split_size must be positive, got 0.")
 fails("split", [[1, 2], 1], ArgumentTypeError, "split: input must be a tensor, got list.")
+fails("split", [T(), 1], ShapeError, "split: a 0-d tensor has no dimension to split.")
 row("chunk", [T(5, 3), 2], [T(3, 4), 3, 1], [T(2, 3), 4], case(T(0, 3), 2, expect=(np.zeros((0, 3)), np.zeros((0, 3)))), gives=MANY,
     reference=lambda x, chunks, dim=0: _split(x, -(-x.shape[dim] // chunks), dim), without="0d", **MOVED)
 fails("chunk", [T(5), 0], ArgumentError, "chunk: chunks must be at least 1, got 0.")
 fails("chunk", [[1, 2], 1], ArgumentTypeError, "chunk: input must be a tensor, got list.")
+fails("chunk", [T(), 1], ShapeError, "chunk: a 0-d tensor has no dimension to split.")
 row("unbind", [T(2, 3)], [X, -1], [T(3), 0], [T(2, 0)], gives=MANY, without="0d",
     reference=lambda x, dim=0: tuple(_selected(x, dim, i) for i in range(x.shape[dim])), **MOVED)
 fails("unbind", [T()], ShapeError, "unbind: a 0-d tensor has no dimension to take apart.")
@@ -326,6 +328,7 @@ def _rolled(x: Any, shifts: Any, dims: Any = None) -> Any:
 
 row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], reference=_rolled, **MOVED)
 fails("roll", [X, (1, 2), 0], ArgumentError, "roll: 2 shifts and 1 dims were given; give one shift for each dim.")
+fails("roll", [T(), 1, 0], ShapeError, "roll: a 0-d tensor has no dimension to roll along.")
 
 
 def _repeated(x: Any, *sizes: Any) -> Any:
