@@ -184,12 +184,10 @@ def walk(
             hooks = node.hooks
             if hooks is not None and hooks.before:
                 g = _run_hooks(node, g, create)
-            if goals is not None and node in goals:
-                if capture is not None:
-                    captured[node] = g
-                else:
-                    retained.append((node, g))
-            elif hooks is not None and hooks.retains:
+            is_goal = goals is not None and node in goals
+            if is_goal and capture is not None:
+                captured[node] = g
+            if (is_goal and capture is None) or (hooks is not None and hooks.retains):
                 retained.append((node, g))
             if visit is not None and not any(edge in visit for edge in node.edges):
                 continue  # nothing that is asked for lies beyond

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
+from warnings import warn
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
@@ -167,7 +168,16 @@ class Tensor(TensorMethods):
             return read_grad(self.node)
         if self.node is None:
             return None if self.extra is None else self.extra.grad
-        return None if self.node.hooks is None else self.node.hooks.retained
+        hooks = self.node.hooks
+        if hooks is None or not (hooks.retains or hooks.retained is not None):
+            warn(
+                f"grad: this tensor was made by {self.node.name}, and backward keeps the gradients of leaves alone, so that its .grad "
+                f"is None. Call .retain_grad() on it before backward; or, where it is to be a leaf, as in `w = w - lr * w.grad`, "
+                f"update the leaf itself under tapeloom.no_grad(): `w -= lr * w.grad`.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return None if hooks is None else hooks.retained
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -332,9 +342,6 @@ class Tensor(TensorMethods):
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
-
-    def __copy__(self) -> Tensor:
-        return make_like(self, read_array(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:

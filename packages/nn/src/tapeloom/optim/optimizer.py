@@ -228,8 +228,10 @@ class Optimizer:
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
+                    if param.grad.grad_fn is not None:
+                        param.grad.detach_()
                     with tl.no_grad():
-                        param.grad.detach_().zero_()
+                        param.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter that has a gradient.
