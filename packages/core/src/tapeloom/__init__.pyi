@@ -525,7 +525,7 @@ def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor off its tape, in place."""
+    """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""

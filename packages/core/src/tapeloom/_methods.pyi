@@ -85,6 +85,8 @@ class TensorMethods:
         """The same values outside the tape; changes of one show in the other."""
     @data.setter
     def data(self, value: Tensor) -> None: ...
+    def __copy__(self) -> Tensor:
+        """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
     def __getitem__(self, key: Any) -> Tensor:
         """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
@@ -266,7 +268,7 @@ class TensorMethods:
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
-        """Take this tensor off its tape, in place."""
+        """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
     def divide(self, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
         """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
     div = divide

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from warnings import warn
+from warnings import warn_explicit
 
+from tapeloom.call_site import call_site
 from tapeloom.errors import ArgumentTypeError, IndexingError
 
 #: the parts of a structure: a picked axis, a new axis, and ("slice", length, step) for a sliced one
 PICK, NEW = ("pick",), ("new",)
 Part = tuple[Any, ...]
+#: where lists were warned of: each place in a program once
+_warned: dict[Any, Any] = {}
 
 
 class Key:
@@ -73,12 +76,12 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
     position out of range or too many indices, ArgumentTypeError for what is no index.
     """
     if _is_tuple_in_disguise(key, is_tensor):
-        warn(
+        site = call_site()
+        text = (
             f"{op}: a list that holds lists, tensors, slices, None or ... is read as a tuple, one index for each dimension, as in "
-            f"PyTorch. Write x[tuple(key)] for that, or x[tapeloom.tensor(key)] for positions along the first dimension.",
-            UserWarning,
-            stacklevel=4,
+            f"PyTorch. Write x[tuple(key)] for that, or x[tapeloom.tensor(key)] for positions along the first dimension."
         )
+        warn_explicit(text, UserWarning, site.file, site.line, registry=_warned)
         key = tuple(key)
     items = [
         bool(item) if is_tensor(item) and not item.ndim and item.dtype.name == "bool" else item

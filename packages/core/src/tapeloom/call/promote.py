@@ -50,7 +50,7 @@ class _Found:
         elif value.kind.device is not self.first.kind.device:
             raise DeviceError(
                 f"{op.name}: {parameter.name} is on {value.device}, and the first input is on {self.first.device}. "
-                f"Move one of them with .to(device)."
+                f"Move one of them: x = x.to(device), which gives a new tensor."
             )
         if parameter.input == "value":
             self.first_value = value if self.first_value is None else self.first_value

@@ -146,7 +146,7 @@ def _two_devices(row: Row, bound: dict[str, Any], device: Any) -> None:
         away = {**bound, second: tl.tensor(bound[second].numpy(force=True), device=there)}
         text = (
             f"{op.name}: {second} is on {there}, and the first input is on {bound[first].device}. "
-            f"Move one of them with .to(device)."
+            f"Move one of them: x = x.to(device), which gives a new tensor."
         )
         refused(lambda: _called(op, away), DeviceError, text, f"{op.name} over two devices")
 

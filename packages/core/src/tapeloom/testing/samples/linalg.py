@@ -117,8 +117,11 @@ fails(
     "linear",
     [T(3, 4), T(2, 3)],
     ShapeError,
-    "linear: the last dimension of input of shape (3, 4) must be 3, as weight has shape (2, 3).",
+    "linear: the last dimension of input of shape (3, 4) must be 3, as weight has shape (2, 3). A Linear(4, 2) would take it.",
 )
+fails("linear", [T(5, 2, 3), T(4, 6)], ShapeError,
+      "linear: the last dimension of input of shape (5, 2, 3) must be 6, as weight has shape (4, 6). Flatten it first: input.flatten(1).")
+fails("linear", [T(), T(4, 6)], ShapeError, "linear: the last dimension of input of shape () must be 6, as weight has shape (4, 6).")
 fails(
     "linear",
     [T(3, 4), T(2, 4), T(4)],

@@ -103,6 +103,14 @@ row("nll_loss", [ROWS, LABELS], [ROWS, LABELS, FACTORS], case(ROWS, LABELS, FACT
     case(ROWS, LABELS, reduction="none"), [T(3), P(1)], case(T(0, 3), I(0, below=3), reduction="sum"), reference=_nll, without="0d", **CHAIN)
 fails("nll_loss", [ROWS, T(4)], DTypeError, "nll_loss: target must hold class numbers, got float32. Cast it with .long().")
 
+for _name in ("cross_entropy", "nll_loss"):
+    fails(_name, [ROWS, P([[0], [1], [2], [0]])], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 1). "
+          "Take its dimension of length 1 away: target.squeeze(1).")
+    fails(_name, [ROWS, I(4, 3, below=2)], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 3). "
+          "Where it holds one-hot rows, take target.argmax(1), or target.float() for probabilities.")
+
 # regression and two classes
 
 X, Y = T(3, 4), T(3, 4, low=-1.9, high=2.1)

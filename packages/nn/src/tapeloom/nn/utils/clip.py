@@ -53,7 +53,7 @@ def get_total_norm(
         if error_if_nonfinite and not math.isfinite(total.item()):
             raise GradientError(
                 f"The norm of the gradients is {total.item()}. A loss or an input is nan or infinite, or the gradients "
-                "exploded; pass error_if_nonfinite=False to clip them all the same."
+                "exploded; autograd.detect_anomaly() finds where. Pass error_if_nonfinite=False to clip them all the same."
             )
     return total
 
