@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
+import numpy as np
 import pytest
 
 import tapeloom as tl
@@ -148,3 +149,30 @@ def test_a_retained_gradient_comes_beside_one_that_is_asked_for():
     loss.backward(inputs=[y])
     assert y.grad.tolist() == [12.0, 12.0] and x.grad is None
     assert asked.tolist() == [4.0, 4.0]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", 1.5])
+def test_a_walk_of_no_tensors(wrong):
+    x = tl.ones(2, requires_grad=True)
+    kind = type(wrong).__name__
+    for call, text in (
+        (lambda: tl.autograd.backward(wrong), "backward: what to start from"),
+        (lambda: tl.autograd.grad(wrong, x), "grad: what to start from"),
+        (lambda: tl.autograd.grad(x.sum(), wrong), "grad: inputs"),
+    ):
+        with pytest.raises(ArgumentTypeError) as error:
+            call()
+        assert str(error.value) == f"{text} must be a tensor or a list of tensors, got {kind}."
+
+
+def test_a_setting_that_is_an_array_is_named():
+    x = tl.ones(2, 3)
+    for call, text in (
+        (lambda: x.div(x, rounding_mode=np.ones(3)), "divide: rounding_mode must be a string, got "),
+        (lambda: x.round(decimals=np.ones(3)), "round: decimals must be an int, got ndarray of shape (3,)."),
+        (lambda: x.argmax(keepdim=np.ones(3)), "argmax: keepdim must be True or False, got "),
+        (lambda: x.sum(tl.ones(2)), "sum: dim must be an int, got "),
+    ):
+        with pytest.raises(ArgumentTypeError) as error:
+            call()
+        assert str(error.value).startswith(text)

@@ -49,7 +49,7 @@ def not_a_tensor(op: OpSchema, parameter: Parameter, value: Any) -> str:
 
 
 #: what a public function over ops may raise for arguments that it cannot take
-EXPLAINED = (TapeloomError, TypeError, AttributeError)
+EXPLAINED = (TapeloomError, TypeError, ValueError, AttributeError, LookupError, OverflowError)
 
 
 def explain_function(

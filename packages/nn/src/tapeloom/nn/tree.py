@@ -243,6 +243,10 @@ class Tree:
             >>> net.get_submodule("0.0")
             Linear(in_features=2, out_features=3, bias=True)
         """
+        if not isinstance(target, str):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: a path is a string such as 'hidden.weight', got {target!r}."
+            )
         module, here = cast("Module", self), type(self).__name__
         for part in target.split(".") if target else ():
             children = dict(module._entries("module"))
@@ -253,7 +257,7 @@ class Tree:
         return module
 
     def _get_tensor(self, method: str, target: str, *wanted: str) -> Any:
-        path, _, name = target.rpartition(".")
+        path, _, name = target.rpartition(".") if isinstance(target, str) else (target, "", "")
         entries = dict(self.get_submodule(path)._entries(*wanted))
         if name not in entries:
             names = ", ".join(repr(entry) for entry in entries) or "none"
