@@ -267,7 +267,10 @@ def test_an_argument_that_does_not_fit_is_named_not_what_an_inner_op_made_of_it(
         (lambda: tl.add(x, x, alpha="2"), "add: alpha must be a number, got '2' of type str."),
         (lambda: tl.isclose(x, x, rtol="tight"), "isclose: rtol must be a number, got 'tight' of type str."),
         (lambda: tl.group_norm(x, "two"), "group_norm: num_groups must be an int, got 'two' of type str."),
-        (lambda: tl.dot(tl.ones(3), 3), "dot: tensor must be a tensor, got int."),
+        (
+            lambda: tl.dot(tl.ones(3), 3),
+            "dot: tensor must be a tensor, got int. Make it one with tapeloom.tensor(...).",
+        ),
         (lambda: tl.round(x, decimals="two"), "round: decimals must be an int, got 'two' of type str."),
     ):
         with pytest.raises(ArgumentTypeError) as caught:

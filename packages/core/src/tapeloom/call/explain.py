@@ -39,13 +39,12 @@ def explain(op: OpSchema, values: tuple[Any, ...], error: Exception) -> NoReturn
     ) from error
 
 
-def not_a_tensor(op: OpSchema, parameter: Parameter, value: Any) -> str:
-    """The message for an input that is no tensor."""
-    wanted = "a tensor or a number" if parameter.number else "a tensor"
-    hint = ""
-    if hasattr(value, "__array__") or isinstance(value, (list, tuple, *NUMBERS)):
-        hint = f" Make it one with tapeloom.tensor({value if isinstance(value, NUMBERS) else '...'})."
-    return f"{op.name}: {parameter.name} must be {wanted}, got {described(value)}.{hint}"
+def not_a_tensor(name: str, parameter: str, value: Any, number: bool = False) -> str:
+    """The message for an input of ``name`` that is no tensor, nor a number where one may stand for it."""
+    wanted = "a tensor or a number" if number else "a tensor"
+    data = hasattr(value, "__array__") or isinstance(value, (list, tuple, *NUMBERS))
+    hint = " Make it one with tapeloom.tensor(...)." if data else ""
+    return f"{name}: {parameter} must be {wanted}, got {type(value).__name__}.{hint}"
 
 
 #: what a public function over ops may raise for arguments that it cannot take
@@ -110,10 +109,10 @@ def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:
     if parameter.normalise is not None:
         parameter.normalise(name, parameter.name, value, ndim)
         return
-    wanted, taken = ("a tensor or a number", (Tensor, *NUMBERS)) if parameter.number else ("a tensor", (Tensor,))
+    taken = (Tensor, *NUMBERS) if parameter.number else (Tensor,)
     absent = value is None and parameter.optional
     if parameter.input and not parameter.many and not absent and not isinstance(value, taken):
-        raise ArgumentTypeError(f"{name}: {parameter.name} must be {wanted}, got {type(value).__name__}.")
+        raise ArgumentTypeError(not_a_tensor(name, parameter.name, value, parameter.number))
 
 
 def inner_name(error: TapeloomError) -> str:

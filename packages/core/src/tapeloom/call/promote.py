@@ -43,7 +43,7 @@ class _Found:
             if parameter.number and isinstance(value, dtypes.NUMBERS):
                 self.numbers.append(dtypes.of_number(value))
                 return
-            raise ArgumentTypeError(not_a_tensor(op, parameter, value))
+            raise ArgumentTypeError(not_a_tensor(op.name, parameter.name, value, parameter.number))
         dtype = value.kind.dtype
         if self.first is None:
             self.first = value
@@ -118,7 +118,7 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
 def _listed(op: OpSchema, parameter: Parameter, value: Any) -> list[Any]:
     if isinstance(value, Tensor) or not hasattr(value, "__iter__") or isinstance(value, str):
         raise ArgumentTypeError(
-            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {described(value)}."
+            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {type(value).__name__}."
         )
     given = list(value)
     if not given and parameter.input == "value":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom.call.explain import not_a_tensor
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tensors.tensor import is_tensor, read_array
 
@@ -12,7 +13,7 @@ from tapeloom.tensors.tensor import is_tensor, read_array
 def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
     """``value``, which must be a tensor."""
     if not is_tensor(value):
-        raise ArgumentTypeError(f"{name}: {parameter} must be a tensor, got {type(value).__name__}.")
+        raise ArgumentTypeError(not_a_tensor(name, parameter, value))
     return value
 
 

@@ -148,7 +148,7 @@ fails("conv1d", [T(9, 4), T(2, 4, 3)], ShapeError,
 fails("conv2d", [IMAGE, T(2, 2, 5, 5)], ShapeError,
       "conv2d: a kernel of (5, 5) with dilation (1, 1) does not fit into the input of (4, 5) with padding (0, 0).")
 fails("conv2d", [IMAGE, KERNEL, T(3)], ShapeError, "conv2d: bias must have shape (2,), got (3,).")
-fails("conv2d", [IMAGE, KERNEL, 3], ArgumentTypeError, "conv2d: bias must be a tensor, got int.")
+fails("conv2d", [IMAGE, KERNEL, 3], ArgumentTypeError, "conv2d: bias must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("conv2d", [IMAGE, KERNEL, None, 0], ArgumentError, "conv2d: stride must be at least 1, got (0, 0).")
 fails("conv3d", [SOLID, CUBE, None, (1, 2)], ArgumentTypeError, "conv3d: stride must be one int or three, got (1, 2).")
 fails("conv2d", [IMAGE, KERNEL, None, 1, -1], ArgumentError, "conv2d: padding must not be negative, got (-1, -1).")
@@ -175,7 +175,7 @@ fails("conv_transpose2d", [T(5, 4, 4), T(1, 2, 3, 3)], ShapeError,
       "conv_transpose2d: input of shape (5, 4, 4) is read as (channels, height, width), 5 channels without a batch, and weight of shape "
       "(1, 2, 3, 3) takes 1. Where these are 5 samples of one channel, add the dimension: input.unsqueeze(1).")
 fails("conv_transpose2d", [IMAGE, KERNEL, T(3)], ShapeError, "conv_transpose2d: bias must have shape (2,), got (3,).")
-fails("conv_transpose2d", [IMAGE, 3], ArgumentTypeError, "conv_transpose2d: weight must be a tensor, got int.")
+fails("conv_transpose2d", [IMAGE, 3], ArgumentTypeError, "conv_transpose2d: weight must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("conv_transpose1d", [LINE, T(3, 2, 3), None, 2, 0, 2], ArgumentError, "conv_transpose1d: output_padding (2,) must be smaller than stride (2,) or dilation (1,).")
 fails("conv_transpose1d", [LINE, T(3, 2, 3), None, 2, 0, -1], ArgumentError, "conv_transpose1d: output_padding must not be negative, got (-1,).")
 fails("conv_transpose1d", [T(1, 2, 1), T(2, 1, 2), None, 1, 1], ShapeError, "conv_transpose1d: the result would have the spatial size (0,); padding (1,) leaves nothing.")
@@ -185,5 +185,5 @@ fails("conv_transpose3d", case(SOLID, CUBE, padding="same"), ArgumentTypeError, 
 fails("conv_transpose2d", [IMAGE, KERNEL], DTypeError,
       "conv_transpose2d: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).", dtypes.bool_)
 for _name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
-    fails(_name, [1, KERNEL], ArgumentTypeError, f"{_name}: input must be a tensor, got int.")
-fails("conv2d", case(T(1, 1, 3, 3), 3, padding="same"), ArgumentTypeError, "conv2d: weight must be a tensor, got int.")
+    fails(_name, [1, KERNEL], ArgumentTypeError, f"{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
+fails("conv2d", case(T(1, 1, 3, 3), 3, padding="same"), ArgumentTypeError, "conv2d: weight must be a tensor, got int. Make it one with tapeloom.tensor(...).")

@@ -181,7 +181,7 @@ for _name, _call in {
     fails(_name, [X, P([1, 0]), T(4)], ArgumentTypeError, f"{_own}: indices must be a list or tuple of tensors, got Tensor.")
     fails(_name, [X, (0,), T(4)], ArgumentTypeError, f"{_own}: indices must be tensors, got int at position 0.")
     fails(_name, [X, (), T(4)], ArgumentError, f"{_own}: indices is empty. Give a tensor for each dimension to index.")
-    fails(_name, [X, PAIR, 1.0], ArgumentTypeError, f"{_own}: values must be a tensor, got float.")
+    fails(_name, [X, PAIR, 1.0], ArgumentTypeError, f"{_own}: values must be a tensor, got float. Make it one with tapeloom.tensor(...).")
     fails(_name, [X, PAIR, T(4, dtype=dtypes.float64)], DTypeError,
           f"{_own}: input is float32, and values is float64; they must be the same. Cast one of them with .to(dtype).")
     fails(_name, [X, PAIR, T(5)], ShapeError, f"{_own}: a value of shape (5,) does not broadcast to the indexed shape (3, 4).")
@@ -274,7 +274,7 @@ fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "take_along_dim: 
 fails("take_along_dim", [T(3, 4), P([[-4]]), 0], IndexingError, "take_along_dim: index -4 is out of range for dim 0 of length 3.")
 fails("take_along_dim", [T(3, 4), P([-1])], IndexingError, "take_along_dim: index -1 is out of range for dim 0 of length 12.")
 fails("take_along_dim", [T(3, 4), T(1, 4), 0], DTypeError, "take_along_dim: index must hold integers, got float32. Cast it with .long().")
-fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list.")
+fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 
 def _taken(x: Any, indices: Any, dim: Any) -> Any:
@@ -297,7 +297,7 @@ def _nonzero(x: Any) -> Any:
 row("nonzero", [T(3, 4, low=0, high=1.4)], [V([[0, 1], [2, 0]])], [V(1)], [V(0)], [T(0, 3)], reference=_nonzero, gives="int64", grad=0, **PICKED)
 row("nonzero as a tuple", [T(3, 4, low=0, high=1.4)], [V([[0, 1], [2, 0]])], [V(1)], [V(0)], [T(0, 3)], gives="int64", grad=0,
     reference=lambda x: tuple(_nonzero(np.atleast_1d(x)).T), calls=lambda x: tl.nonzero(x, as_tuple=True), **PICKED)
-fails("nonzero as a tuple", [[1.0]], ArgumentTypeError, "nonzero: input must be a tensor, got list.")
+fails("nonzero as a tuple", [[1.0]], ArgumentTypeError, "nonzero: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("select_column", [T(5, 2), 1], [T(0, 2), 0], reference=lambda x, column: built((len(x),), lambda i: x[i[0], column], x), grad=0,
     without="0d", **PICKED)
 
@@ -314,7 +314,7 @@ fails("masked_select", [T(3, 4), M(3)], ShapeError,
       "masked_select: shapes (3, 4) and (3,) do not broadcast (axis -1: 4 vs 3). Reshape one operand, or give that axis the size 1.")
 fails("masked_select", [T(3), T(3)], DTypeError, "masked_select: mask must be a bool tensor, got float32. Cast it with .bool().")
 fails("masked_select", [T(3), I(3, below=3)], DTypeError, "masked_select: mask must be a bool tensor, got int64. Cast it with .bool().")
-fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool.")
+fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool. Make it one with tapeloom.tensor(...).")
 
 
 def _triangle(keep: Any) -> Any:

@@ -87,7 +87,7 @@ fails("cross_entropy", case(ROWS, LABELS, reduction="max"), ArgumentError, "cros
 fails("cross_entropy", case(ROWS, LABELS, label_smoothing=1.5), ArgumentError, "cross_entropy: label_smoothing must be from 0 to 1, got 1.5.")
 fails("cross_entropy", case(ROWS, SHARES, ignore_index=1), ArgumentError,
       "cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
-fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int.")
+fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("cross_entropy", [T(2, 0), P([0, 1])], IndexingError,
       "cross_entropy: target 0 names no class, for input of shape (2, 0) has 0 classes in dim 1. Give input at least one class.")
 
