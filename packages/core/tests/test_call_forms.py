@@ -176,3 +176,25 @@ def test_a_setting_that_is_an_array_is_named():
         with pytest.raises(ArgumentTypeError) as error:
             call()
         assert str(error.value).startswith(text)
+
+
+# forms of single functions
+
+
+def test_where_as_a_method():
+    x, other = tl.tensor([1.0, -2.0], requires_grad=True), tl.tensor([5.0, 6.0])
+    assert x.where(x > 0, other).tolist() == [1.0, 6.0]
+    assert x.where(condition=x > 0, other=0.0).tolist() == [1.0, 0.0]
+    x.where(x > 0, other).sum().backward()
+    assert x.grad.tolist() == [1.0, 0.0]
+    with pytest.raises(ArgumentTypeError, match=r"^where: condition must be a tensor, got int"):
+        x.where(1, other)
+    with pytest.raises(ArgumentTypeError, match=r"^where: argument 'other' is missing"):
+        x.where(x > 0)
+
+
+def test_other_names_of_pytorch():
+    x = grid()
+    assert x.view(size=(3, 2)).shape == (3, 2)
+    assert [part.shape for part in x.split(split_size=2, dim=1)] == [(2, 2), (2, 1)]
+    assert tl.arange(end=3).tolist() == [0, 1, 2]

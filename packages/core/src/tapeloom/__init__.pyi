@@ -168,7 +168,7 @@ def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tens
     """Whether any element over ``dim`` is true (not zero)."""
 
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,

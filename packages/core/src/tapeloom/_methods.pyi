@@ -761,5 +761,7 @@ class TensorMethods:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
+    def where(self, condition: Mask, other: TensorLike) -> Tensor:
+        """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
     def zero_(self) -> Tensor:
         """Give every element the value 0, in place."""

@@ -27,6 +27,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "x2": ("other",),
     "y": ("other",),
     "other": ("y",),
+    "size": ("shape",),
+    "split_size": ("split_size_or_sections",),
     "a_min": ("min",),
     "a_max": ("max",),
 }

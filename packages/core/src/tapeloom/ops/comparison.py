@@ -115,6 +115,11 @@ where.gradient(
 )
 
 
+def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
+    """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    return OPS.where(condition, self, other)
+
+
 def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
     """Complex numbers do not make a real tensor complex here, as in PyTorch."""
     if isinstance(value, complex):

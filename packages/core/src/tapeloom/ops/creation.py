@@ -150,7 +150,7 @@ def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLik
 
 @function(method=False)
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -159,7 +159,7 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
-    bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))
+    bounds = (("start", 0), ("end", start)) if end is None else (("start", 0 if start is None else start), ("end", end))
     first, last, by = (as_number("arange", parameter, value) for parameter, value in (*bounds, ("step", step)))
     floating = any(dtypes.of_number(value).is_floating_point for value in (first, last, by))
     if by == 0 or (last - first) * by < 0:

@@ -417,7 +417,7 @@ flip.gradient(input=lambda g, dims, ops: ops.flip(g, dims))
 @function()
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
-    if dims is None:
+    if dims is None or dims == ():
         return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
     amounts = shapes.as_ints("roll", "shifts", shifts)
     axes = tuple(_dim_of("roll", input, dim, "roll along") for dim in shapes.as_ints("roll", "dims", dims))

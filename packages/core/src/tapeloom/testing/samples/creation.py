@@ -43,7 +43,7 @@ fails("full_like", [T(3), T(3)], ArgumentTypeError, "full_like: fill_value must 
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
-def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
+def _range(start: Any = 0, end: Any = None, step: Any = 1) -> Any:
     start, end = (0, start) if end is None else (start, end)
     values = []
     while (start + len(values) * step - end) * step < 0:
@@ -51,8 +51,10 @@ def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
     return np.array(values)
 
 
-row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
+row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(end=3), case(0.0, 1.0, 0.25, only=FLOATS),
+    reference=_range,
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
+fails("arange", [], ArgumentTypeError, "arange: end must be a number, got None of type NoneType.")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
 row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=INEXACT, budget="rounded", grad=0, maker=True, without="0d",

@@ -320,13 +320,13 @@ fails("flip", [X, 3], IndexingError, "flip: dim 3 is out of range for a tensor o
 
 
 def _rolled(x: Any, shifts: Any, dims: Any = None) -> Any:
-    if dims is None:
+    if dims in (None, ()):
         return _in_order(_rolled(_in_order(x, (x.size,)), shifts, 0), x.shape)
     moves = dict(zip([dim % x.ndim for dim in _ints((dims,))], _ints((shifts,)), strict=True))
     return built(x.shape, lambda place: x[tuple((i - moves.get(a, 0)) % x.shape[a] for a, i in enumerate(place))], x)
 
 
-row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], reference=_rolled, **MOVED)
+row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], [X, 1, ()], reference=_rolled, **MOVED)
 fails("roll", [X, (1, 2), 0], ArgumentError, "roll: 2 shifts and 1 dims were given; give one shift for each dim.")
 fails("roll", [T(), 1, 0], ShapeError, "roll: a 0-d tensor has no dimension to roll along.")
 
