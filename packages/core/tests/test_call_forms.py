@@ -198,3 +198,17 @@ def test_other_names_of_pytorch():
     assert x.view(size=(3, 2)).shape == (3, 2)
     assert [part.shape for part in x.split(split_size=2, dim=1)] == [(2, 2), (2, 1)]
     assert tl.arange(end=3).tolist() == [0, 1, 2]
+
+
+def test_settings_that_are_used_later_are_looked_at():
+    x = grid()
+    for call, text in (
+        (lambda: x.round(decimals=1.0), "round: decimals must be an int, got 1.0 of type float."),
+        (lambda: x.select(0, None), "select: index must be an int, got None of type NoneType."),
+        (lambda: tl.linalg.vecdot(x, x, dim=None), "vecdot: dim must be an int, got None of type NoneType."),
+        (lambda: setattr(x, "requires_grad", 1), "requires_grad: must be True or False, got 1 of type int."),
+        (lambda: x.requires_grad_("no"), "requires_grad: must be True or False, got 'no' of type str."),
+    ):
+        with pytest.raises(ArgumentTypeError) as error:
+            call()
+        assert str(error.value) == text

@@ -169,6 +169,8 @@ def test_dim_may_be_called_axis_and_keepdim_keepdims(name):
     given = {n: others.get(n, 1) for n in arguments.names[1:] if n not in arguments.defaults and n != "dim"}
     if name in ("index_select", "index_add"):
         given["index"] = tl.tensor([0, 1])
+    if name == "select":
+        given["index"] = 1
     dim = (0, 1) if "matrix" in name else 0
     wanted = PUBLIC[name](first, **given, dim=dim)
     assert same(PUBLIC[name](first, **given, axis=dim), wanted)
@@ -253,6 +255,28 @@ def test_errors_of_wrong_calls_begin_with_the_name_called(name):
     messages = {what: message for what, call in wrong_calls(name) if isinstance(message := outcome(call), str)}
     assert len(messages) > 1
     assert not {what: message for what, message in messages.items() if not message.startswith(f"{own}: ")}
+
+
+FLAGS = [
+    (name, flag)
+    for name in PUBLIC
+    for flag, role in declared(name).__annotations__.items()
+    if str(role).removesuffix(" | None") == "bool" and flag != "return"
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), FLAGS)
+@pytest.mark.parametrize("wrong", ["yes", 3, []])
+def test_what_is_no_bool_is_not_taken_for_one(name, flag, wrong):
+    function = declared(name)
+    needed = [n for n in Arguments(function).names if n not in Arguments(function).defaults]
+    given = {
+        n: GOOD.get(str(function.__annotations__[n]).removesuffix(" | None"), lambda: 1)()
+        for n in needed
+        if n != "size"
+    }
+    with pytest.raises(ArgumentTypeError, match=rf"^{entry_of(name).names[0]}: {flag} must be True or False, got "):
+        PUBLIC[name](**given, **{flag: wrong})
 
 
 def test_in_place_forms_are_named_as_they_were_called():

@@ -134,7 +134,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
     as_tensor_of("vecdot", y, "y")
     left = OPS.conj(x) if as_tensor_of("vecdot", x, "x").is_complex() else x
-    return OPS.sum(OPS.multiply(left, y), dim)
+    return OPS.sum(OPS.multiply(left, y), shapes.as_int("vecdot", "dim", dim))
 
 
 @function(namespace="linalg")

@@ -296,7 +296,7 @@ place.gradient(input=lambda g, dim, start, input_shape, ops: ops.narrow(g, dim, 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
-    return input[(slice(None),) * axis + (index,)]
+    return input[(slice(None),) * axis + (shapes.as_int("select", "index", index),)]
 
 
 @function()

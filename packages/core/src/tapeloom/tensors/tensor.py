@@ -135,6 +135,10 @@ class Tensor(TensorMethods):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value is not True and value is not False:
+            raise ArgumentTypeError(
+                f"requires_grad: must be True or False, got {value!r} of type {type(value).__name__}."
+            )
         if value:
             if self.node is None:
                 if not self.kind.inexact:
