@@ -203,6 +203,8 @@ def test_a_layer_looks_at_its_settings_when_it_is_made():
     with pytest.raises(tl.errors.ArgumentTypeError):
         nn.LeakyReLU("steep")
     with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.Linear(2, 2, bias=0)
+    with pytest.raises(tl.errors.ArgumentTypeError):
         nn.MSELoss(tl.ones(2), tl.ones(2))
 
 

@@ -144,7 +144,7 @@ SAYS = (
     (lambda: nn.Linear("3", 4), "Linear: in_features must be an int, got '3' of type str."),
     (lambda: nn.LeakyReLU("steep"), "LeakyReLU: negative_slope must be a number, got 'steep' of type str."),
     (lambda: nn.CrossEntropyLoss(label_smoothing="a"), "CrossEntropyLoss: label_smoothing must be a number, got 'a' of type str."),
-    (lambda: lr_scheduler.StepLR(sgd(), []), "StepLR: step_size must be an int, got [] of type list."),
+    (lambda: lr_scheduler.StepLR(sgd(), []), "StepLR: step_size must be a number, got [] of type list."),
     (lambda: lr_scheduler.MultiStepLR(sgd(), 5), "MultiStepLR: milestones must be a list of ints, got 5."),
     (lambda: lr_scheduler.MultiStepLR(sgd(), ["a"]), "MultiStepLR: a milestone must be an int, got 'a' of type str."),
     (lambda: lr_scheduler.LambdaLR(sgd(), 5), "LambdaLR: lr_lambda must be a function of the epoch or a list of them, got 5."),
@@ -183,6 +183,18 @@ def test_a_layer_called_like_a_function(name):
         getattr(nn, name)(x, x)
     assert str(error.value).startswith(f"{name}: ")
     assert str(error.value).endswith(f" A layer is made first, and called then: {name}(...)(input, ...).")
+
+
+def test_what_pytorch_takes_is_taken():
+    weights = nn.ParameterList([weight(), weight()])
+    assert len(optim.SGD(weights, lr=0.1).param_groups[0]["params"]) == 2
+    assert lr_scheduler.StepLR(sgd(), 10 / 2).step_size == 5
+    assert lr_scheduler.MultiStepLR(sgd(), [6 / 2, 1]).milestones == [1, 3]
+    assert lr_scheduler.CosineAnnealingLR(sgd(), 5 / 2).T_max == 2.5
+    with pytest.raises(ArgumentTypeError, match=r"^StepLR: step_size must be an int, got 2\.5 of type float\."):
+        lr_scheduler.StepLR(sgd(), 5 / 2)
+    stack = nn.Sequential(nn.ReLU())
+    assert stack.insert(0, nn.Tanh()) is stack and isinstance(stack[0], nn.Tanh)
 
 
 class Hidden(nn.Module):

@@ -162,6 +162,11 @@ class Sequential(_Numbered[Module]):
         else:
             self.extend([self._item(module) for module in modules])
 
+    def insert(self, index: int, item: Module) -> Self:  # type: ignore[override]  # as in PyTorch, where ModuleList gives None
+        """Puts a module before position `index` and returns the container."""
+        super().insert(index, item)
+        return self
+
     def forward(self, input: Any) -> Any:
         """The input through all modules."""
         for module in self._items():

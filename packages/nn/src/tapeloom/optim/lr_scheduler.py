@@ -29,6 +29,11 @@ def _value(lr: Any) -> Any:
     return lr.detach().clone() if isinstance(lr, Tensor) else lr
 
 
+def _epochs(name: str, what: str, value: Any) -> int:
+    """A number of epochs; a float that is whole, such as that of ``epochs / 2``, is one too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else as_int(name, what, value)
+
+
 def _check_optimizer(name: str, optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         raise ArgumentTypeError(f"{name}: the first argument must be an Optimizer, got {type(optimizer).__name__}.")
@@ -150,10 +155,10 @@ class StepLR(LRScheduler):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        if not step_size >= 1:
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        self.step_size = _epochs("StepLR", "step_size", step_size)
+        if self.step_size < 1:
             raise ArgumentError(f"StepLR: step_size is {step_size}; it must be at least 1.")
-        self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -178,11 +183,11 @@ class MultiStepLR(LRScheduler):
 
     @checked
     def __init__(
-        self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1
+        self, optimizer: Optimizer, milestones: Sequence[float], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
         if not isinstance(milestones, Iterable):
             raise ArgumentTypeError(f"MultiStepLR: milestones must be a list of ints, got {milestones!r}.")
-        self.milestones = sorted(as_int("MultiStepLR", "a milestone", epoch) for epoch in milestones)
+        self.milestones = sorted(_epochs("MultiStepLR", "a milestone", epoch) for epoch in milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -225,7 +230,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         if not T_max >= 1:
             raise ArgumentError(f"CosineAnnealingLR: T_max is {T_max}; it must be at least 1.")
         self.T_max = T_max

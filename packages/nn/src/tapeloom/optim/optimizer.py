@@ -192,12 +192,13 @@ class Optimizer:
     def _listed(self, params: Any) -> list[Any]:
         """What an iterable of parameters, pairs or groups holds."""
         is_module = hasattr(params, "parameters")
-        if isinstance(params, (str, Mapping)) or is_module or not isinstance(params, Iterable):
+        held = list(params) if isinstance(params, Iterable) else None
+        if held is None or isinstance(params, (str, Mapping)) or (is_module and not all(map(tl.is_tensor, held))):
             remedy = ". Call the method: model.parameters()" if callable(params) else ""
             remedy = ". Give model.parameters()" if is_module else remedy
             got = type(params).__name__
             self._refuse(f"params must be an iterable of Tensors or of groups, got {got}{remedy}", "type")
-        return list(params)
+        return held
 
     def _check_params(self, tensors: list[Any], names: list[str]) -> None:
         if not tensors:
