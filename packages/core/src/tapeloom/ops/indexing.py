@@ -174,6 +174,8 @@ def _put(input: Tensor, key: Any, value: Any, accumulate: bool) -> Any:
     if not fits:
         raise ShapeError(f"index_put: a value of shape {value.shape} does not broadcast to the indexed shape {target}.")
     if not indices:
+        if accumulate:
+            value = OPS.add(input if basic is None else OPS.slice_get(input, basic), value)
         return OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
     if basic is None:
         return OPS.index_put(input, indices, value, dims, accumulate)

@@ -176,6 +176,7 @@ for _name, _call in {
     "index_put_": lambda x, *args, **kwargs: x.clone().index_put_(*args, **kwargs),
 }.items():
     row(_name, [X, DISTINCT, T(2, 4)], case(X, PAIR, T(3, 4), True), case(X, PAIR[:1], T(), accumulate=True), [X, [M(2, 3)], T(4)],
+        case(X, [P(1)], T(4), accumulate=True), case(X, [P(1), P([0, 0])], T(4), accumulate=True),
         [T(2, 0), DISTINCT[:1], T(2, 0)], reference=_put_at, calls=_call, dtypes=EVERY, budget="sum")  # fmt: skip
     _own = _name.split()[0]
     fails(_name, [X, P([1, 0]), T(4)], ArgumentTypeError, f"{_own}: indices must be a list or tuple of tensors, got Tensor.")
