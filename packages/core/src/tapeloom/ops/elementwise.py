@@ -390,6 +390,7 @@ round.gradient(input=lambda g: g * 0)
 
 @round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
+    decimals = shapes.as_int("round", "decimals", decimals)
     scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
     if not decimals:
         return OPS.round(input)

@@ -59,6 +59,7 @@ from tapeloom import (
     tanh,
     tanhshrink,
 )
+from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, ShapeError
 
 __all__ = [
@@ -120,6 +121,7 @@ __all__ = [
 ]
 
 
+@explained
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 * beta) where d = |input - target| is below `beta`, else d - beta / 2; then "mean", "sum" or "none".
 
@@ -146,6 +148,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     return distance.mean() if reduction == "mean" else distance.sum()
 
 
+@explained
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """`input` divided by its p-norm along `dim`, or by `eps` where the norm is smaller; the shape stays.
 
