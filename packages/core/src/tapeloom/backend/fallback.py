@@ -67,7 +67,7 @@ def completed(backend: Backend) -> Any:
 
     kernels = copy(backend.kernels)
     kernels.__class__ = type(type(kernels).__name__, (type(kernels),), {"__getattr__": missing})
-    for name in backend.lacking_ops:
+    for name in filter(backend.lacks, tuple(REGISTRY)):
         setattr(kernels, name, on_host(backend, name))
     return kernels
 
