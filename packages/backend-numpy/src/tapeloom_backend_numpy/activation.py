@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, Activation
+from tapeloom_backend_numpy.summation import total
 
 Array = Any
 
@@ -126,7 +127,7 @@ def _sums(x: Array, dim: int) -> Array:
     if dim == x.ndim - 1 and length <= _LONG_ROW and x.size and x.flags.c_contiguous:
         sums = x.reshape(-1, length) @ np.ones((length, 1), x.dtype)  # BLAS is several times as fast as a sum
         return sums.reshape(*x.shape[:-1], 1)
-    return x.sum(axis=dim, keepdims=True)
+    return total(x, (dim,), True)
 
 
 class CachedActivation(Activation):
