@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, Activation
+from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, TINY, Activation
 from tapeloom_backend_numpy.summation import total
 
 Array = Any
@@ -91,10 +91,12 @@ def _gelu_tanh(x: Array, out: Array, t: Array, q: Array) -> None:
 
 
 def _share(x: Array, y: Array, out: Array) -> None:
-    """P(x) = y / x into ``out``, 1/2 at 0."""
+    """P(x) = y / x into ``out``, by its tangent near 0."""
+    np.abs(x, out=out)
+    tiny = np.flatnonzero(out < TINY)
     np.divide(y, x, out=out)
-    if not x.all():
-        out[x == 0] = 0.5
+    if tiny.size:
+        out[tiny] = x[tiny] * DENSITY_AT_0 + 0.5
 
 
 def _gelu_slope(g: Array, x: Array, y: Array, out: Array, t: Array, q: Array) -> None:

@@ -1135,9 +1135,14 @@ def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 
 def norm(
-    input: Tensor, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+    input: Tensor,
+    p: builtins.float | str | None = 2,
+    dim: Dims = None,
+    keepdim: builtins.bool = False,
+    *,
+    dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
 
 @overload
 def normal(
@@ -1384,7 +1389,7 @@ def rms_norm(
 ) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
-    ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+    ``eps`` is the spacing at 1 of the dtype, of float32 for half types, unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
@@ -1431,6 +1436,14 @@ def sin(input: Tensor) -> Tensor:
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
+    """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
+
+    Raises ShapeError unless the shapes are the same, ArgumentError for a negative ``beta``.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+    """
 
 def softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
@@ -1938,6 +1951,7 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",

@@ -498,9 +498,14 @@ class TensorMethods:
     def nonzero(self) -> Tensor:
         """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
     def norm(
-        self, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+        self,
+        p: builtins.float | str | None = 2,
+        dim: Dims = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Cast = None,
     ) -> Tensor:
-        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:

@@ -57,7 +57,16 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"Give one element, or one for each channel."
             )
         weight = OPS.reshape(weight, (channels,) + (1,) * max(input.ndim - 2, 0))
-    return OPS.where(OPS.gt(input, 0), input, OPS.multiply(weight, input))
+    return OPS.sloped(input, weight)
+
+
+@primitive(takes="floating")
+def sloped(input: Tensor, weight: Tensor) -> Tensor:
+    """``input`` where it is positive, ``weight * input`` elsewhere; ``weight`` broadcasts."""
+sloped.gradient(
+    input=lambda g, input, weight, ops: ops.where(ops.gt(input, 0), g, g * weight),
+    weight=lambda g, input, ops: ops.where(ops.gt(input, 0), 0, g * input),
+)
 
 
 def _range_fits(op: OpSchema, input: Tensor, min_val: float, max_val: float) -> None:

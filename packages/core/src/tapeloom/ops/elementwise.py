@@ -369,14 +369,13 @@ round.gradient(input=lambda g: g * 0)
 
 @round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
-    scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
-    if not decimals:
-        return OPS.round(input)
-    if decimals > 0:
-        return OPS.divide(OPS.round(OPS.multiply(input, scale)), scale)
-    return OPS.multiply(OPS.round(OPS.divide(input, scale)), scale)
+    return OPS.round_decimals(input, decimals) if decimals else OPS.round(input)
 
 
+@primitive(takes="floating")
+def round_decimals(input: Tensor, decimals: int) -> Tensor:
+    """``input`` rounded to ``decimals`` decimal places, to tens, hundreds and so on where that is negative."""
+round_decimals.gradient(input=lambda g: g * 0)
 
 
 # choosing

@@ -183,7 +183,7 @@ def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_in
 # regression
 
 
-def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str) -> None:
+def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str, *rest: Any) -> None:
     check_reduction(op.name, reduction)
     if input.shape != target.shape:
         raise ShapeError(
@@ -213,6 +213,32 @@ l1_loss.gradient(
     input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(input - target),
     target=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(target - input),
 )
+
+
+@function(method=False)
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
+
+    Raises ShapeError unless the shapes are the same, ArgumentError for a negative ``beta``.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+    """
+    if not beta >= 0:
+        raise ArgumentError(f"smooth_l1_loss: beta is {beta}; it must not be negative.")
+    return OPS.smooth_l1(input, target, reduction, beta) if beta else OPS.l1_loss(input, target, reduction)
+
+
+@primitive(takes="floating", check=_same_shape)
+def smooth_l1(input: Tensor, target: Tensor, reduction: str, beta: float) -> Tensor:
+    """``smooth_l1_loss`` for a positive ``beta``."""
+smooth_l1.gradient(
+    input=lambda g, input, target, reduction, beta, ops: _share(g, input.shape, reduction) * _bent(input - target, beta, ops),
+    target=lambda g, input, target, reduction, beta, ops: _share(g, input.shape, reduction) * _bent(target - input, beta, ops),
+)
+
+
+def _bent(difference: Any, beta: float, ops: Any) -> Any:
+    return ops.clamp(difference / beta, -1.0, 1.0)
 
 
 # two classes

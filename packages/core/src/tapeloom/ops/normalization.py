@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import rebind
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
@@ -53,8 +53,10 @@ layer_norm.gradient(
 
 
 def _rms_eps(op: Any, input: Any, normalized_shape: Any, weight: Any, eps: Any) -> tuple[Any, ...]:
-    as_tensor_of(op.name, input)
-    return input, normalized_shape, weight, input.dtype.eps if eps is None and input.dtype.inexact else eps
+    dtype = as_tensor_of(op.name, input).dtype
+    if eps is None and dtype.inexact:
+        eps = (dtypes.float32 if dtype.half else dtype).eps  # of the dtype that it is computed in
+    return input, normalized_shape, weight, eps
 
 
 def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: Any, eps: float) -> None:
@@ -65,7 +67,7 @@ def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: An
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
-    ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+    ``eps`` is the spacing at 1 of the dtype, of float32 for half types, unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """

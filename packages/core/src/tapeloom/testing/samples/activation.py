@@ -50,6 +50,7 @@ no_bool("relu")
 row("relu_backward", [T(3, 4), T(3, 4, low=0, high=2)], [T(), T(low=0, high=1)], [T(0, 3), T(0, 3)], case(V([5.0, 5.0, 5.0]), V([0.0, NAN, 1.0]), expect=[0.0, 5.0, 5.0], only=FLOATS),
     reference=each(lambda g, y: g if y != 0 else 0), dtypes=SIGNED, budget="exact")
 activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,), at={NAN: NAN, -INF: -INF}, kinks=(0,), budget="rounded")
+row("sloped", [T(2, 3), T(3)], [T(2, 3, 4), T(3, 1)], [T(), T()], [T(0, 3), T(3)], reference=each(lambda a, b: a if a > 0 else a * b), kinks=(0,))
 row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,

@@ -10,7 +10,7 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
-from tapeloom.testing.references import each
+from tapeloom.testing.references import INF, each
 from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
 
 
@@ -119,6 +119,23 @@ for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambd
     fails(_name, [T(3, 1), T(3)], ShapeError,
           f"{_name}: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
     fails(_name, [X, Y, "max"], ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
+
+
+def _smooth_l1(x: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    def term(a: float, b: float) -> float:
+        distance = abs(a - b)
+        return distance**2 / (2 * beta) if distance < beta else distance - beta / 2
+
+    return _reduced(each(term)(x, target), reduction)
+
+
+row("smooth_l1", [X, Y, "none", 0.7], [X, Y, "mean", 2.0], [T(), T(), "sum", 1.0], case(T(0, 3), T(0, 3), "mean", 1.0, grad=False),
+    case(V([INF, -INF, 300.0]), V([0.0, 0.0, 0.0]), "none", 1000.0, expect=[INF, INF, 45.0]), reference=_smooth_l1, budget="sum")
+row("smooth_l1_loss", [X, Y], *[case(X, Y, reduction=kind) for kind in KINDS], case(X, Y, beta=0.3), case(X, Y, beta=0, reduction="none"), [T(), T()],
+    case(T(0, 3), T(0, 3), grad=False), reference=_smooth_l1, budget="sum")
+fails("smooth_l1_loss", [T(3, 1), T(3)], ShapeError,
+      "smooth_l1_loss: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
+fails("smooth_l1_loss", case(X, Y, beta=-1.0), ArgumentError, "smooth_l1_loss: beta is -1.0; it must not be negative.")
 
 
 def _bce(x: float, t: float) -> float:
