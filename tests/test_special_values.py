@@ -83,3 +83,11 @@ def test_special_values(name, device):
         for tensor, wanted in zip(given, gradients, strict=True):
             assert tensor.grad is not None
             np.testing.assert_allclose(tensor.grad.double().numpy(force=True), np.array(wanted), **close)
+
+
+@pytest.mark.parametrize("device", usable_devices())
+@pytest.mark.parametrize("shape", [(0, 3), (2, 3, 0)])
+def test_an_empty_batch_leaves_the_running_statistics(shape, device):
+    mean, var = tl.zeros(3, device=device), tl.ones(3, device=device)
+    assert F.batch_norm(tl.ones(shape, device=device), mean, var, training=True).shape == shape
+    assert mean.tolist() == [0.0] * 3 and var.tolist() == [1.0] * 3

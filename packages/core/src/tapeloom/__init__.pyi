@@ -306,8 +306,8 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
-    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless input and target have the same shape.
+    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast to the shape of
+    ``input``. Raises ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """

@@ -244,10 +244,13 @@ def _bent(difference: Any, beta: float, ops: Any) -> Any:
 # two classes
 
 
-def _logits_fit(name: str, input: Any, target: Any, reduction: str) -> None:
+def _logits_fit(name: str, input: Any, target: Any, reduction: str, **factors: Any) -> None:
     check_reduction(name, reduction)
     if as_tensor_of(name, input).shape != as_tensor_of(name, target, "target").shape:
         raise ShapeError(f"{name}: input has shape {input.shape}, and target {target.shape}; they must be the same.")
+    for parameter, value in factors.items():
+        if value is not None and shapes.broadcast(name, input.shape, as_tensor_of(name, value, parameter).shape) != input.shape:
+            raise ShapeError(f"{name}: {parameter} of shape {value.shape} is larger than input, which has shape {input.shape}.")
 
 
 @function(method=False)
@@ -256,12 +259,12 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
-    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless input and target have the same shape.
+    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast to the shape of
+    ``input``. Raises ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
+    _logits_fit("binary_cross_entropy_with_logits", input, target, reduction, weight=weight, pos_weight=pos_weight)
     return OPS.logits_loss(input, target, weight, pos_weight, reduction)
 
 
@@ -290,7 +293,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    _logits_fit("binary_cross_entropy", input, target, reduction)
+    _logits_fit("binary_cross_entropy", input, target, reduction, weight=weight)
     require(
         not input.dtype.inexact or within(input, 0, 1 + input.dtype.eps),
         lambda: ArgumentError(

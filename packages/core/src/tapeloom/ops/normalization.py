@@ -159,6 +159,8 @@ def batch_norm(
             f"Give a larger batch, or use training=False."
         )
     out, mean, variance = OPS.batch_norm_train(input, weight, bias, eps)
+    if not count:  # statistics of nothing
+        return out
     if running_mean is not None:
         _move(running_mean, mean, momentum, 1.0)
     if running_var is not None:

@@ -175,3 +175,8 @@ row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, gr
     [V([1000.0, -1000.0]), V([1.0, 0.0])], [V([0.0, 0.0]), V([0.0, 1.0])], reference=_weighted(_logistic), **CHAIN)
 fails("binary_cross_entropy_with_logits", [T(3), T(2)], ShapeError,
       "binary_cross_entropy_with_logits: input has shape (3,), and target (2,); they must be the same.")
+for _name, _values in {"binary_cross_entropy": T(3, low=0.1, high=0.9), "binary_cross_entropy_with_logits": T(3)}.items():
+    text = f"{_name}: weight of shape (2, 3) is larger than input, which has shape (3,)."
+    fails(_name, [_values, _values, T(2, 3, grad=False)], ShapeError, text)
+fails("binary_cross_entropy_with_logits", case(T(3), T(3), pos_weight=T(2, 3, grad=False)), ShapeError,
+      "binary_cross_entropy_with_logits: pos_weight of shape (2, 3) is larger than input, which has shape (3,).")

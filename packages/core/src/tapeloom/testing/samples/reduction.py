@@ -71,6 +71,8 @@ fails(
     "mean: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
     dtypes.int64,
 )
+fails("mean", case(X, dtype=dtypes.int64), DTypeError,
+      "mean: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.")
 row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
     gives="sum", dtypes=EVERY, budget="sum")
 bad_dims("prod")
@@ -145,6 +147,8 @@ row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
 for _name in ("max", "min"):
     text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
+    text = f"{_name}: two tensors are compared element by element; dim and keepdim belong to one."
+    fails(_name, [T(3), T(3), 1], ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -218,6 +222,7 @@ for _name in ("var", "std"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+    fails(_name, case(X, unbiased=3), ArgumentTypeError, f"{_name}: unbiased must be True or False, got 3.")
     fails(_name, case(X, 0, correction="n"), ArgumentTypeError, f"{_name}: correction must be a number, got 'n' of type str.")
 
 
