@@ -144,17 +144,25 @@ def silu(input: Tensor) -> Tensor:
 silu.gradient(input=_silu_gradient)
 
 
-@op(takes="floating", method=False)
+@primitive(takes="floating")
+def exponential_linear(input: Tensor, slope: float = 1.0, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
+    """``slope * input`` where ``input`` is positive, ``alpha * (exp(rate * input) - 1)`` elsewhere."""
+exponential_linear.gradient(
+    # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
+    input=lambda g, input, slope, alpha, rate, ops: ops.where(
+        ops.gt(input, 0), g * slope, g * (alpha * rate * ops.exp(ops.where(ops.gt(input, 0), 0, input) * rate))
+    )
+)
+
+
+@function(method=False)
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
     Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
     units (ELUs)", ICLR 2016.
     """
-elu.gradient(
-    # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
-    input=lambda g, input, alpha, ops: ops.where(ops.gt(input, 0), g, g * (alpha * ops.exp(ops.where(ops.ge(input, 0), 0, input))))
-)
+    return OPS.exponential_linear(input, 1.0, alpha, 1.0)
 
 
 @function(method=False)
@@ -163,7 +171,8 @@ def selu(input: Tensor) -> Tensor:
 
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
-    return OPS.elu(as_tensor_of("selu", input), 1.6732632423543772) * 1.0507009873554805
+    scale = 1.0507009873554805
+    return OPS.exponential_linear(input, scale, scale * 1.6732632423543772, 1.0)
 
 
 @function(method=False)
@@ -175,7 +184,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
-    return OPS.elu(as_tensor_of("celu", input) / alpha, 1.0) * alpha
+    return OPS.exponential_linear(input, 1.0, alpha, 1 / alpha)
 
 
 @op(takes="floating", method=False)

@@ -275,6 +275,34 @@ def logits_loss(
     """The loss of ``binary_cross_entropy_with_logits``."""
 
 
+def _logits_gradient(
+    g: Any, need: Any, input: Any, target: Any, weight: Any, pos_weight: Any, reduction: str, ops: Any
+) -> tuple[Any, ...]:
+    terms = _share(g, input.shape, reduction)
+    share = terms if weight is None else terms * weight
+    factor = target if pos_weight is None else target * pos_weight
+    dinput = dtarget = dweight = dpositive = None
+    if need[0]:
+        dinput = share * ((1 - target) * ops.sigmoid(input) - factor * ops.sigmoid(-input))
+    if need[1] and pos_weight is None:
+        dtarget = share * -input
+    elif need[1]:
+        dtarget = share * (pos_weight * _softened(-input, ops) - _softened(input, ops))
+    if need[2]:
+        dweight = terms * (factor * _softened(-input, ops) + (1 - target) * _softened(input, ops))
+    if need[3]:
+        dpositive = share * (target * _softened(-input, ops))
+    return dinput, dtarget, dweight, dpositive
+
+
+def _softened(x: Any, ops: Any) -> Any:
+    """``-log(sigmoid(-x))``."""
+    return ops.softplus(x, 1.0, float("inf"))
+
+
+logits_loss.gradient(_logits_gradient)
+
+
 @primitive(takes="floating")
 def binary_cross_entropy_terms(input: Tensor, target: Tensor) -> Tensor:
     """The terms of ``binary_cross_entropy``: logarithms are kept above -100, the slope's divisor above 1e-12."""

@@ -65,8 +65,8 @@ class Activation:
     def silu(self: Any, x: Array) -> Array:
         return x / (self.exp(-x) + 1)
 
-    def elu(self: Any, x: Array, alpha: float) -> Array:
-        return self.where(self.gt(x, 0), x, self.expm1(x) * alpha)
+    def exponential_linear(self: Any, x: Array, slope: float, alpha: float, rate: float) -> Array:
+        return self.where(self.gt(x, 0), x * slope, self.expm1(x * rate) * alpha)
 
     def softplus(self: Any, x: Array, beta: float, threshold: float) -> Array:
         scaled = x * beta
