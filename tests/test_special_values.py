@@ -58,7 +58,9 @@ CASES = {
     "normalize zeros": (("float32", "float64", "bfloat16"), lambda x: F.normalize(x, dim=0), [[0.0, 0.0]], [0.0, 0.0], [[1e12, 1e12]]),
     "normalize by inf": (ALL, lambda x: F.normalize(x, INF, 0), [[0.0, 2.0]], [0.0, 1.0], [[0.5, 0.0]]),
     "normalize by 0": (ALL, lambda x: F.normalize(x, 0, 0), [[3.0, 2.0]], [1.5, 1.0], [[0.5, 0.5]]),
+    "normalize by 0, of inf": (ALL, lambda x: F.normalize(x, 0, 0), [[INF, 2.0]], [INF, 1.0], [[0.5, 0.5]]),
     "normalize by .5": (ALL, lambda x: F.normalize(x, 0.5, 0), [[0.0, 4.0]], [0.0, 1.0], [[0.25, 0.0]]),
+    "celu, negative alpha": (ALL, lambda x: F.celu(x, -0.5), [[2.0, -0.25]], [2.0, -0.324361], [[1.0, 1.64872]]),
     "prelu": (ALL, F.prelu, [[INF, -INF, 0.0, 1.0], [0.25]], [INF, -INF, 0.0, 1.0], [[1.0, 0.25, 0.25, 1.0], [-INF]]),
     "prelu above 0": (ALL, F.prelu, [[INF, 1.0], [0.25]], [INF, 1.0], [[1.0, 1.0], [0.0]]),
     "smooth_l1 of inf": (ALL, lambda x, y: F.smooth_l1_loss(x, y) * 2, [[INF, -INF], [0.0, 0.0]], INF, [[1.0, -1.0], [-1.0, 1.0]]),
@@ -91,3 +93,11 @@ def test_an_empty_batch_leaves_the_running_statistics(shape, device):
     mean, var = tl.zeros(3, device=device), tl.ones(3, device=device)
     assert F.batch_norm(tl.ones(shape, device=device), mean, var, training=True).shape == shape
     assert mean.tolist() == [0.0] * 3 and var.tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("device", usable_devices())
+@pytest.mark.parametrize("name", ["floor", "ceil", "trunc", "round", "sign", "sgn"])
+def test_a_flat_function_gives_0_to_any_gradient(name, device):
+    x = tl.tensor([1.5, INF], device=device, requires_grad=True)
+    getattr(tl, name)(x).backward(tl.tensor([INF, NAN], device=device))
+    assert x.grad is not None and x.grad.tolist() == [0.0, 0.0]

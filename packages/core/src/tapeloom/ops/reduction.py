@@ -335,7 +335,7 @@ def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = 
 def _norm_gradient(g: Any, input: Any, p: float, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
     g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
     if p == 0:
-        return ops.expand(g * 0, input.shape)
+        return ops.zeros_of(input.shape, g)
     if p == 2:
         return g * _over(input, out, ops)
     direction = ops.sgn(input)
