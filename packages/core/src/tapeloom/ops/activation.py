@@ -199,13 +199,18 @@ softplus.gradient(
 )
 
 
-@function(method=False)
+def _mish_gradient(g: Any, input: Any, ops: Any) -> Any:
+    t = ops.tanh(ops.softplus(input, 1.0, 20.0))
+    return g * (t + input * (1 - t * t) * ops.sigmoid(input))
+
+
+@op(takes="floating", method=False)
 def mish(input: Tensor) -> Tensor:
     """``input * tanh(softplus(input))``.
 
     Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
     """
-    return as_tensor_of("mish", input) * OPS.tanh(OPS.softplus(input))
+mish.gradient(input=_mish_gradient)
 
 
 @function(method=False)

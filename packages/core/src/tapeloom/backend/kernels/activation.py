@@ -73,6 +73,9 @@ class Activation:
         smooth = self.log1p(self.exp(-self.abs(scaled))) + self.maximum(scaled, 0)
         return self.where(self.gt(scaled, threshold), x, smooth / beta)
 
+    def mish(self: Any, x: Array) -> Array:
+        return x * self.tanh(self.softplus(x, 1.0, 20.0))
+
     def erf(self: Any, x: Array) -> Array:
         """Within 4 units in the last place."""
         limit, above, below = ERF[x.dtype.itemsize]
