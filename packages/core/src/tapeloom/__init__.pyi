@@ -724,7 +724,8 @@ def hardswish(input: Tensor) -> Tensor:
 def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
-    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
+    DTypeError where an integer dtype does not hold them.
     """
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 
@@ -72,13 +72,20 @@ sloped.gradient(
 def _range_fits(op: OpSchema, input: Tensor, min_val: float, max_val: float) -> None:
     if min_val > max_val:
         raise ArgumentError(f"hardtanh: min_val={min_val} is above max_val={max_val}. Swap them.")
+    dtype = input.dtype
+    if not dtype.inexact and not (dtype.min <= min_val and max_val <= dtype.max):
+        raise DTypeError(
+            f"hardtanh: the bounds {min_val} and {max_val} do not fit {dtype.name} ({dtype.min} to {dtype.max}). "
+            f"Give others, or cast the tensor first."
+        )
 
 
-@op(takes="floating", check=_range_fits, method=False)
+@op(takes="no bool", check=_range_fits, method=False)
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
-    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
+    DTypeError where an integer dtype does not hold them.
     """
 hardtanh.gradient(
     input=lambda g, input, min_val, max_val, ops: ops.where(

@@ -150,7 +150,7 @@ def _with_probabilities(
     if weight is not None:
         _check_weight("cross_entropy", weight, input.shape[axis])
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+        target = target * (1 - label_smoothing) + label_smoothing / (input.shape[axis] or 1)
     terms = OPS.log_softmax(input, axis) * target
     if weight is not None:
         terms = terms * OPS.reshape(weight, (weight.shape[0],) + (1,) * (input.ndim - axis - 1))

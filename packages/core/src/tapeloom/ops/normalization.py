@@ -152,7 +152,7 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given unless training=True.")
         return _by_running(input, running_mean, running_var, weight, bias, eps)
-    count = shapes.element_count(input.shape) // (input.shape[1] or 1)
+    count = shapes.element_count((input.shape[0], *input.shape[2:]))
     if count == 1:
         raise ShapeError(
             f"batch_norm: training needs more than one value a channel, and input of shape {input.shape} has one. "
@@ -204,6 +204,11 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if num_groups < 1 or input.shape[1] % num_groups:
         raise ArgumentError(
             f"group_norm: num_groups={num_groups} must divide the {input.shape[1]} channels of input of shape {input.shape}."
+        )
+    if input.numel() == num_groups:
+        raise ShapeError(
+            f"group_norm: input of shape {input.shape} has a single value in each of {num_groups} groups, and one has no "
+            f"variance. Give fewer groups, or more values a channel."
         )
     grouped = OPS.reshape(input, (input.shape[0], num_groups, shapes.element_count(input.shape[1:]) // num_groups))
     out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), input.shape)

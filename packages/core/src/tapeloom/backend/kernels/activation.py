@@ -57,6 +57,8 @@ class Activation:
         return self.where(self.gt(x, 0), x, x * weight)
 
     def hardtanh(self: Any, x: Array, min_val: float, max_val: float) -> Array:
+        if not self.dtype_of(x).inexact:
+            min_val, max_val = int(min_val), int(max_val)
         return self.minimum(self.maximum(x, min_val), max_val)
 
     def sigmoid(self: Any, x: Array) -> Array:

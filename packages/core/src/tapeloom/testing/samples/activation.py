@@ -14,7 +14,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, Indexi
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
 from tapeloom.testing.samples.elementwise import no_bool, unary
-from tapeloom.testing.table import FLOATS, INEXACT, SIGNED, case, fails, row
+from tapeloom.testing.table import FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 
 def activation(name: str, function: Callable[..., Any], *cases: Any, at: Any = None, **settings: Any) -> None:
@@ -55,9 +55,14 @@ row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], 
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,
       "prelu: weight has shape (2,), and input of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
-activation("hardtanh", lambda x, low=-1.0, high=1.0: min(max(x, low), high), (-2.0, 0.5), at={NAN: NAN, INF: 1.0}, kinks=(-2, -1, 0.5, 1), budget="exact")
+activation("hardtanh", lambda x, low=-1.0, high=1.0: min(max(x, low), high), (-2.0, 2.0), at={NAN: NAN, INF: 1.0}, kinks=(-2, -1, 1, 2), budget="exact",
+           dtypes=SIGNED)
+no_bool("hardtanh")
+fails("hardtanh", [T(3)], DTypeError,
+      "hardtanh: the bounds -1.0 and 1.0 do not fit uint8 (0 to 255). Give others, or cast the tensor first.", dtypes.uint8)
 fails("hardtanh", [T(3), 1.0, -1.0], ArgumentError, "hardtanh: min_val=1.0 is above max_val=-1.0. Swap them.")
-activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact")
+activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact", dtypes=NUMBERS)
+no_bool("relu6")
 activation("hardsigmoid", lambda x: min(max(x + 3, 0), 6) / 6, at={5.0: 1.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 
@@ -77,7 +82,7 @@ activation("softsign", lambda x: x / (1 + abs(x)), kinks=(0,), dtypes=INEXACT)
 activation("tanhshrink", lambda x: x - cmath.tanh(x) if isinstance(x, complex) else x - math.tanh(x), dtypes=INEXACT, budget="function", magnitude=lambda x: np.abs(x))
 activation("gelu", _gelu, ("tanh",), at={INF: INF, 0.0: 0.0, NAN: NAN}, budget="chain", magnitude=lambda x, *rest: x)
 fails("gelu", [T(3), "sigmoid"], ArgumentError, "gelu: approximate must be 'none' or 'tanh', got 'sigmoid'.")
-for _name in ("leaky_relu", "hardtanh", "silu", "elu", "softplus", "gelu"):
+for _name in ("leaky_relu", "silu", "elu", "softplus", "gelu"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 
