@@ -75,6 +75,11 @@ def test_the_running_sum_of_one_long_row() -> None:
     assert np.allclose(_tenths(5_000_000).cumsum(0)[-1].item(), 5_000_000 * float(TENTH), rtol=1e-6, atol=0)
 
 
+def test_the_statistics_of_large_images() -> None:
+    _, mean, variance = tl.ops.batch_norm_train(_tenths(2, 3, 1500, 1500), None, None)
+    assert np.allclose(mean.numpy(), TENTH, rtol=1e-6, atol=0) and variance.max().item() < 1e-12
+
+
 def test_the_gradient_of_a_bias_of_a_long_batch() -> None:
     bias = tl.zeros(2, requires_grad=True)
     (_tenths(3_000_000, 2) * (tl.zeros(3_000_000, 2) + bias)).sum().backward()
