@@ -177,6 +177,8 @@ def _move(running: Tensor, batch: Tensor, momentum: float, factor: float) -> Non
 def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
     """One factor and one summand a channel, so that input is passed over twice only."""
     size = (input.shape[1],) + (1,) * (input.ndim - 2)
+    # in float32 for half types: factor * input and summand may be large beside their sum
+    mean, variance = (OPS.cast(each, dtypes.float32) if each.dtype.half else each for each in (mean, variance))
     factor = OPS.rsqrt(variance.detach() + eps)
     if weight is not None:
         factor = factor * weight

@@ -99,7 +99,7 @@ class Reduction:
         return real * real + imag * imag
 
     def logsumexp(self: Any, x: Array, dim: Dims, keepdim: bool) -> Array:
-        if not all(x.shape[axis] for axis in dim):
+        if 0 in x.shape and not all(x.shape[axis] for axis in dim):
             return self.log(self.sum(x, dim, keepdim))  # -inf
         top = self.amax(self.real(x) if self.dtype_of(x).is_complex else x, dim, True)
         top = self.where(self.isfinite(top), top, self.zero_like(top))  # keeps inf - inf away
