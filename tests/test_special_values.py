@@ -34,6 +34,7 @@ CASES = {
     "normalize": (ALL, lambda x: F.normalize(x, dim=0), [[300.0, 400.0]], [0.6, 0.8], [[0.00032, -0.00024]]),
     "normalize small numbers": (ALL, lambda x: F.normalize(x, dim=0), [[2**-14, 0.0]], [1.0, 0.0], [[0.0, 2.0**14]]),
     "smooth_l1": (ALL, lambda x: F.smooth_l1_loss(x, 0 * x, beta=1024.0), [[896.0]], 392.0, [[0.875]]),
+    "glu": (("float16",), lambda x: F.glu(x, 0), [[200.0, -16.0]], [2.2507e-5], [[1.1254e-7, 2.2507e-5]]),
     "batch_norm by statistics": (HALVES, lambda x: F.batch_norm(x, 0 * x[0] + 1024, 0 * x[0] + 3), [[[1032.0]]], [[4.6188]], [[[0.57735]]]),
     # eps is that of the dtype that is computed in
     "rms_norm": (("float32", *HALVES), lambda x: F.rms_norm(x, (2,)), [[2**-10, 2**-10]], [0.94281] * 2, [[107.27] * 2]),

@@ -269,8 +269,18 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     length = input.shape[axis]
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {input.shape} has the odd length {length}. It must have two equal halves.")
-    left, right = input.chunk(2, dim)
-    return left * OPS.sigmoid(right)
+    return OPS.gated(*input.chunk(2, dim))
+
+
+def _gate_gradient(g: Any, input: Any, gate: Any, ops: Any) -> Any:
+    s = ops.sigmoid(gate)
+    return g * (input * (s * (1 - s)))
+
+
+@primitive(takes="floating")
+def gated(input: Tensor, gate: Tensor) -> Tensor:
+    """``input * sigmoid(gate)``."""
+gated.gradient(input=lambda g, gate, ops: g * ops.sigmoid(gate), gate=_gate_gradient)
 
 
 # along one dimension

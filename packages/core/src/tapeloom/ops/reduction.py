@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
@@ -371,5 +371,8 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
     if not isinstance(p, dtypes.REAL_NUMBERS):
         raise ArgumentTypeError(f"{name}: the order must be a number, got {p!r}.")
     if dtype is not None:
-        x = OPS.cast(as_tensor_of(name, x), dtypes.as_dtype(dtype))
+        wanted, given = dtypes.as_dtype(dtype), as_tensor_of(name, x).dtype
+        if given.inexact and dtypes.promote_types(given, wanted) is not wanted:
+            raise DTypeError(f"{name}: dtype={wanted.name} would narrow the {given.name} of input. Cast it yourself, or leave dtype out.")
+        x = OPS.cast(x, wanted)
     return OPS.order_norm(x, p, dim, keepdim)

@@ -67,6 +67,9 @@ class Activation:
     def silu(self: Any, x: Array) -> Array:
         return x / (self.exp(-x) + 1)
 
+    def gated(self: Any, x: Array, gate: Array) -> Array:
+        return x * self.sigmoid(gate)
+
     def exponential_linear(self: Any, x: Array, slope: float, alpha: float, rate: float) -> Array:
         return self.where(self.gt(x, 0), x * slope, self.expm1(x * rate) * alpha)
 

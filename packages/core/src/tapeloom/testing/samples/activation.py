@@ -92,6 +92,7 @@ def _glu(x: Any, dim: int = -1) -> Any:
     return left * each(_sigmoid)(right)
 
 
+row("gated", [T(3, 4), T(3, 4)], [T(), T()], [T(0, 3), T(0, 3)], reference=lambda x, gate: x * each(_sigmoid)(gate), budget="function")
 row("glu", [T(3, 4)], [T(4, 3), 0], [T(0, 4)], reference=_glu, budget="function", without="0d")
 fails("glu", [T(3, 3)], ArgumentError, "glu: dim -1 of shape (3, 3) has the odd length 3. It must have two equal halves.")
 

@@ -279,5 +279,7 @@ for _order in (INF, -INF, -1.0):
     fails("order_norm", [T(3, 0), _order, 1], ShapeError, f"order_norm: {text}")
     fails("norm", [T(3, 0), _order, 1], ShapeError, f"norm: {text}")
 for _name in ("norm", "linalg.vector_norm"):
+    text = f"{_name.split('.')[-1]}: dtype=float32 would narrow the float64 of input. Cast it yourself, or leave dtype out."
+    fails(_name, case(X, dtype=dtypes.float32), DTypeError, text, dtypes.float64)
     text = f"{_name.split('.')[-1]}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
