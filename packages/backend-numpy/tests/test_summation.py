@@ -80,6 +80,14 @@ def test_the_statistics_of_large_images() -> None:
     assert np.allclose(mean.numpy(), TENTH, rtol=1e-6, atol=0) and variance.max().item() < 1e-12
 
 
+def test_the_gradients_of_a_layer_norm_of_a_long_batch() -> None:
+    bias = tl.zeros(8, requires_grad=True)
+    x = tl.from_numpy(np.random.default_rng(1).random((3_000_000, 8), np.float32))
+    (tl.layer_norm(x, (8,), None, bias) * 0.1).sum().backward()
+    assert bias.grad is not None
+    assert np.allclose(bias.grad.numpy(), 3_000_000 * float(TENTH), rtol=1e-5, atol=0)
+
+
 def test_the_gradient_of_a_bias_of_a_long_batch() -> None:
     bias = tl.zeros(2, requires_grad=True)
     (_tenths(3_000_000, 2) * (tl.zeros(3_000_000, 2) + bias)).sum().backward()

@@ -132,7 +132,7 @@ class CachedNormalization(Normalization):
         rows, upstream = x.reshape(-1, length), g.reshape(-1, length)
         means, scales = mean.reshape(-1, 1), scale.reshape(-1, 1)
         dx = np.empty_like(rows)
-        dweight, dbias = np.zeros(length, x.dtype), np.zeros(length, x.dtype)
+        dweight, dbias = np.zeros(length, np.float64), np.zeros(length, np.float64)  # sums over the blocks
         factors = np.ones(length, x.dtype) if weight is None else weight.reshape(-1)
         average = factors[:, None] * x.dtype.type(1 / length)
         step = max(_BLOCK // length, 1)
@@ -155,8 +155,8 @@ class CachedNormalization(Normalization):
                 o *= s
         return (
             dx.reshape(x.shape) if need[0] else None,
-            dweight.reshape(normalized_shape) if need[1] else None,
-            dbias.reshape(normalized_shape) if need[2] else None,
+            dweight.astype(x.dtype).reshape(normalized_shape) if need[1] else None,
+            dbias.astype(x.dtype).reshape(normalized_shape) if need[2] else None,
         )
 
     def batch_norm_train(
