@@ -1196,6 +1196,9 @@ def normal_(
 ) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
 
+def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
+    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
+
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
 
@@ -1897,6 +1900,7 @@ __all__ = [
     "norm",
     "normal",
     "normal_",
+    "normalize",
     "not_equal",
     "one_hot",
     "ones",

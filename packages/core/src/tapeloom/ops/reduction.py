@@ -376,3 +376,12 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
             raise DTypeError(f"{name}: dtype={wanted.name} would narrow the {given.name} of input. Cast it yourself, or leave dtype out.")
         x = OPS.cast(x, wanted)
     return OPS.order_norm(x, p, dim, keepdim)
+
+
+@function(method=False)
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
+    dtype = as_tensor_of("normalize", input).dtype
+    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # a half type may hold neither the norm nor eps
+    out = OPS.divide(wide, OPS.clamp(_norm("normalize", wide, p, dim, True, None), eps))
+    return OPS.cast(out, dtype) if dtype.half else out

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tapeloom as tl
 from tapeloom import (
-    Tensor,
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
@@ -43,6 +41,7 @@ from tapeloom import (
     mish,
     mse_loss,
     nll_loss,
+    normalize,
     one_hot,
     pad,
     prelu,
@@ -118,19 +117,3 @@ __all__ = [
     "tanh",
     "tanhshrink",
 ]
-
-
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """`input` divided by its p-norm along `dim`, or by `eps` where the norm is smaller; the shape stays.
-
-    Raises:
-        IndexingError: `input` has no dimension `dim`.
-
-    Example:
-        >>> import tapeloom as tl
-        >>> import tapeloom.nn.functional as F
-        >>> [round(value, 4) for value in F.normalize(tl.tensor([3.0, 4.0]), dim=0).tolist()]
-        [0.6, 0.8]
-    """
-    wide = input.float() if input.dtype.half else input  # half types would lose a small norm, and `eps`
-    return (wide / tl.linalg.vector_norm(wide, p, dim, keepdim=True).clamp(min=eps)).to(input.dtype)
