@@ -1,4 +1,4 @@
-"""The functions of neural networks under PyTorch's names: the core's ops, and what is made of them."""
+"""The functions of neural networks under PyTorch's names, all of them core's."""
 
 from __future__ import annotations
 
