@@ -58,7 +58,7 @@ SPELLED: dict[str, Any] = {
     ),
     "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
-    "exponential_linear": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
+    "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
     "sloped": lambda x, weight: torch.where(x > 0, x, x * weight),
     "smooth_l1": lambda x, t, reduction, beta: F.smooth_l1_loss(x, t, reduction=reduction, beta=beta),

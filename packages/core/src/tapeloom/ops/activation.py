@@ -151,25 +151,26 @@ def silu(input: Tensor) -> Tensor:
 silu.gradient(input=_silu_gradient)
 
 
-@primitive(takes="floating")
-def exponential_linear(input: Tensor, slope: float = 1.0, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
-    """``slope * input`` where ``input`` is positive, ``alpha * (exp(rate * input) - 1)`` elsewhere."""
-exponential_linear.gradient(
+def _exponential_slope(g: Any, input: Any, slope: float, alpha: float, rate: float, ops: Any) -> Any:
+    positive = ops.gt(input, 0)
     # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
-    input=lambda g, input, slope, alpha, rate, ops: ops.where(
-        ops.gt(input, 0), g * slope, g * (alpha * rate * ops.exp(ops.where(ops.gt(input, 0), 0, input) * rate))
-    )
-)
+    return ops.where(positive, g * slope, g * (ops.exp(ops.where(positive, 0, input) * rate) * (alpha * rate)))
 
 
-@function(method=False)
+@op(takes="floating", method=False)
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
     Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
     units (ELUs)", ICLR 2016.
     """
-    return OPS.exponential_linear(input, 1.0, alpha, 1.0)
+elu.gradient(input=lambda g, input, alpha, ops: _exponential_slope(g, input, 1.0, alpha, 1.0, ops))
+
+
+@primitive(takes="floating")
+def scaled_elu(input: Tensor, slope: float = 1.0, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
+    """``slope * input`` where ``input`` is positive, ``alpha * (exp(rate * input) - 1)`` elsewhere."""
+scaled_elu.gradient(input=_exponential_slope)
 
 
 @function(method=False)
@@ -179,7 +180,7 @@ def selu(input: Tensor) -> Tensor:
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
     scale = 1.0507009873554805
-    return OPS.exponential_linear(input, scale, scale * 1.6732632423543772, 1.0)
+    return OPS.scaled_elu(input, scale, scale * 1.6732632423543772, 1.0)
 
 
 @function(method=False)
@@ -191,7 +192,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
-    return OPS.exponential_linear(input, 1.0, alpha, 1 / alpha)
+    return OPS.scaled_elu(input, 1.0, alpha, 1 / alpha)
 
 
 @op(takes="floating", method=False)

@@ -70,7 +70,10 @@ class Activation:
     def gated(self: Any, x: Array, gate: Array) -> Array:
         return x * self.sigmoid(gate)
 
-    def exponential_linear(self: Any, x: Array, slope: float, alpha: float, rate: float) -> Array:
+    def elu(self: Any, x: Array, alpha: float) -> Array:
+        return self.where(self.gt(x, 0), x, self.expm1(x) * alpha)
+
+    def scaled_elu(self: Any, x: Array, slope: float, alpha: float, rate: float) -> Array:
         return self.where(self.gt(x, 0), x * slope, self.expm1(x * rate) * alpha)
 
     def softplus(self: Any, x: Array, beta: float, threshold: float) -> Array:

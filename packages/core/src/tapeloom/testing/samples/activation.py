@@ -71,7 +71,7 @@ activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -
 unary("sigmoid", _sigmoid, {INF: 1.0, -INF: 0.0, -1000.0: 0.0, NAN: NAN}, budget="function", of_complex=lambda x: 1 / (1 + cmath.exp(-x)))
 activation("logsigmoid", lambda x: -_softplus(-x, 1.0, INF), at={-100.0: -100.0, INF: 0.0}, budget="chain")
 activation("silu", lambda x: x * _sigmoid(x), at={INF: INF, 0.0: 0.0})
-activation("exponential_linear", lambda x, slope=1.0, alpha=1.0, rate=1.0: x * slope if x > 0 else alpha * math.expm1(rate * x), (1.5, 0.5, 2.0), (1.0, -0.5, -2.0), kinks=(0,))
+activation("scaled_elu", lambda x, slope=1.0, alpha=1.0, rate=1.0: x * slope if x > 0 else alpha * math.expm1(rate * x), (1.5, 0.5, 2.0), (1.0, -0.5, -2.0), kinks=(0,))
 activation("elu", _elu, (0.5,), at={INF: INF, -INF: -1.0, NAN: NAN}, kinks=(0,))
 activation("selu", lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772), kinks=(0,))
 activation("celu", lambda x, alpha=1.0: x if x > 0 else alpha * math.expm1(x / alpha), (0.5,), (-0.5,), kinks=(0,))
