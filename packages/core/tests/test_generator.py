@@ -703,8 +703,8 @@ def test_reserve_refuses_to_pass_the_end_of_the_stream() -> None:
     with pytest.raises(StateError) as error:
         source.reserve(9)
     assert str(error.value) == (
-        "Generator.reserve: 9 words do not fit behind offset 18446744073709551614: a stream has 2**64 blocks. "
-        "Seed the generator anew."
+        "Generator.reserve: 9 words do not fit after offset 18446744073709551614: a stream has 2**64 blocks. "
+        "Seed the generator again."
     )
     assert source.reserve(8) == (1, 2**64 - 2)
 

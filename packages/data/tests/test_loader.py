@@ -123,7 +123,7 @@ def test_worker_info_is_none_here():
             "DataLoader: batch_size=None makes no batches, so drop_last does not apply.",
         ),
         ({"num_workers": -1}, ArgumentError, "DataLoader: num_workers must be an int of 0 or more, got -1."),
-        ({"timeout": -1}, ArgumentError, "DataLoader: timeout must not be negative, got -1. 0 waits for ever."),
+        ({"timeout": -1}, ArgumentError, "DataLoader: timeout must not be negative, got -1. 0 waits forever."),
         (
             {"prefetch_factor": 2},
             ArgumentError,

@@ -31,7 +31,7 @@ def _plain(*arrays: Array | None) -> bool:
 class _Channels:
     """An array (batch, channels, …) as a matrix in which a channel is a column (channels last in memory) or a row.
 
-    ``spread`` lays one value a channel along the matrix, ``sum`` adds the blocks of a matrix up to one a channel.
+    ``spread`` lays one value per channel along the matrix, ``sum`` adds the blocks of a matrix up to one a channel.
     """
 
     def __init__(self, x: Array) -> None:
@@ -59,7 +59,7 @@ class _Channels:
         return np.ascontiguousarray(x.transpose(self.axes)).reshape(self.shape)
 
     def spread(self, values: Array, like: Array) -> list[Array]:
-        """For each block what to add to it or multiply it with, one value a channel."""
+        """For each block what to add to it or multiply it with, one value per channel."""
         values = values.astype(like.dtype, copy=False)
         if self.last:
             return [np.tile(values, self.side)] * len(self.blocks)

@@ -28,10 +28,12 @@ from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
 )
+from tapeloom.backend.device_type import cpu as cpu, cuda as cuda, xla as xla
 from tapeloom.backend.plugins import (
     get_backend as get_backend,
     get_default_device as get_default_device,
     host_fallback as host_fallback,
+    is_available as is_available,
     register_backend as register_backend,
     set_default_device as set_default_device,
     unregister_backend as unregister_backend,
@@ -83,7 +85,8 @@ import pkgutil
 import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
-from tapeloom import autograd as autograd, errors as errors, linalg as linalg, ops as ops
+import tapeloom.utils as utils
+from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -265,7 +268,7 @@ def batch_norm(
     momentum: builtins.float = 0.1,
     eps: builtins.float = 1e-05,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value per channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -315,11 +318,17 @@ def binary_cross_entropy_with_logits(
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
+def bitwise_left_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; for bool, not."""
 
 def bitwise_or(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in either; for bool, or."""
+
+def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
 
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
@@ -487,9 +496,6 @@ def cosh(input: Tensor) -> Tensor:
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
-def cpu(self: Tensor) -> Tensor:
-    """This tensor on the CPU."""
-
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -511,9 +517,6 @@ def cross_entropy(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
-
-def cuda(self: Tensor, device: DeviceLike = None) -> Tensor:
-    """This tensor on a CUDA device."""
 
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
@@ -634,7 +637,7 @@ def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 
 def from_numpy(array: Any) -> Tensor:
-    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
 
 def frombuffer(
     buffer: Any,
@@ -698,7 +701,7 @@ def group_norm(
 ) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
-    ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
+    ``weight`` and ``bias`` have one value per channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
@@ -866,7 +869,7 @@ def lt(input: TensorLike, other: TensorLike) -> Tensor:
 less = lt
 
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
-    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -1231,6 +1234,8 @@ def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
     At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+    refused.
     """
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -1480,7 +1485,7 @@ def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 
 def square(input: Tensor) -> Tensor:
-    """``input * input``."""
+    """``input * input``; bool gives int64."""
 
 def squeeze(input: Tensor, *dim: Axes) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
@@ -1585,10 +1590,10 @@ def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
 swapaxes = transpose
 swapdims = transpose
 
-def tril(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
-def triu(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 
 def trunc(input: Tensor) -> Tensor:
@@ -1597,7 +1602,7 @@ def trunc(input: Tensor) -> Tensor:
 fix = trunc
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor in the dtype of ``other``."""
+    """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
 
 def unbind(input: Tensor, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
@@ -1674,6 +1679,7 @@ __all__ = [
     "Tensor",
     "abs",
     "absolute",
+    "accelerator",
     "acos",
     "acosh",
     "adaptive_avg_pool1d",
@@ -1714,8 +1720,10 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "bool",
@@ -1831,6 +1839,7 @@ __all__ = [
     "int8",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "is_available",
     "is_complex",
     "is_contiguous",
     "is_grad_enabled",
@@ -1992,6 +2001,7 @@ __all__ = [
     "uniform_",
     "unregister_backend",
     "unsqueeze",
+    "utils",
     "var",
     "view",
     "view_as",
@@ -1999,6 +2009,7 @@ __all__ = [
     "view_as_real",
     "vstack",
     "where",
+    "xla",
     "zero_",
     "zeros",
     "zeros_like",

@@ -60,6 +60,12 @@ class TensorMethods:
     def __xor__(self, other: TensorLike) -> Tensor: ...
     def __rxor__(self, other: TensorLike) -> Tensor: ...
     def __ixor__(self, other: TensorLike) -> Tensor: ...
+    def __lshift__(self, other: TensorLike) -> Tensor: ...
+    def __rlshift__(self, other: TensorLike) -> Tensor: ...
+    def __ilshift__(self, other: TensorLike) -> Tensor: ...
+    def __rshift__(self, other: TensorLike) -> Tensor: ...
+    def __rrshift__(self, other: TensorLike) -> Tensor: ...
+    def __irshift__(self, other: TensorLike) -> Tensor: ...
     def __eq__(self, other: object) -> Tensor: ...
     def __ne__(self, other: object) -> Tensor: ...
     def __lt__(self, other: object) -> Tensor: ...
@@ -93,8 +99,8 @@ class TensorMethods:
     def __setitem__(self, key: Any, value: Any) -> None:
         """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-        gradient while recording.
+        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+        cannot hold, InplaceError for a leaf that needs a gradient while recording.
         """
     def abs(self) -> Tensor:
         """The absolute value, real; its gradient at 0 is 0."""
@@ -199,6 +205,10 @@ class TensorMethods:
         """The bits set in both; for bool, and."""
     def bitwise_and_(self, other: TensorLike) -> Tensor:
         """In place: The bits set in both; for bool, and."""
+    def bitwise_left_shift(self, other: TensorLike) -> Tensor:
+        """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+    def bitwise_left_shift_(self, other: TensorLike) -> Tensor:
+        """In place: The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
     def bitwise_not(self) -> Tensor:
         """All bits turned; for bool, not."""
     def bitwise_not_(self) -> Tensor:
@@ -207,6 +217,10 @@ class TensorMethods:
         """The bits set in either; for bool, or."""
     def bitwise_or_(self, other: TensorLike) -> Tensor:
         """In place: The bits set in either; for bool, or."""
+    def bitwise_right_shift(self, other: TensorLike) -> Tensor:
+        """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
+    def bitwise_right_shift_(self, other: TensorLike) -> Tensor:
+        """In place: The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
     def bitwise_xor(self, other: TensorLike) -> Tensor:
         """The bits set in exactly one."""
     def bitwise_xor_(self, other: TensorLike) -> Tensor:
@@ -416,9 +430,9 @@ class TensorMethods:
         """``input < other``, element by element."""
     less = lt
     def masked_fill(self, mask: Mask, value: TensorLike) -> Tensor:
-        """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+        """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
-        """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+        """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
@@ -520,11 +534,15 @@ class TensorMethods:
         """``input ** exponent``.
 
         At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+        Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+        refused.
         """
     def pow_(self, exponent: TensorLike) -> Tensor:
         """In place: ``input ** exponent``.
 
         At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+        Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+        refused.
 
         """
     def prod(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
@@ -611,9 +629,9 @@ class TensorMethods:
     def sqrt_(self) -> Tensor:
         """In place: The square root; nan below 0."""
     def square(self) -> Tensor:
-        """``input * input``."""
+        """``input * input``; bool gives int64."""
     def square_(self) -> Tensor:
-        """In place: ``input * input``."""
+        """In place: ``input * input``; bool gives int64."""
     def squeeze(self, *dim: Axes) -> Tensor:
         """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
     @overload
@@ -659,7 +677,9 @@ class TensorMethods:
     def tile(self, *dims: Size) -> Tensor:
         """Like ``repeat``; missing sizes are 1."""
     @overload
-    def to(self, dtype: DType | str | type, non_blocking: builtins.bool = False, copy: builtins.bool = False) -> Tensor:
+    def to(
+        self, dtype: DType | str | builtins.type, non_blocking: builtins.bool = False, copy: builtins.bool = False
+    ) -> Tensor:
         """This tensor in another dtype or on another device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
 
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
@@ -669,7 +689,7 @@ class TensorMethods:
     def to(
         self,
         device: Device | str | builtins.int | None = None,
-        dtype: DType | str | type | None = None,
+        dtype: DType | str | builtins.type | None = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
     ) -> Tensor:
@@ -689,13 +709,13 @@ class TensorMethods:
         """Two dimensions swapped."""
     swapaxes = transpose
     swapdims = transpose
-    def tril(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril(self, diagonal: Position = 0) -> Tensor:
         """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def tril_(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril_(self, diagonal: Position = 0) -> Tensor:
         """In place: The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def triu(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu(self, diagonal: Position = 0) -> Tensor:
         """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
-    def triu_(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu_(self, diagonal: Position = 0) -> Tensor:
         """In place: The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
     def trunc(self) -> Tensor:
         """The integer part."""
@@ -703,8 +723,13 @@ class TensorMethods:
     def trunc_(self) -> Tensor:
         """In place: The integer part."""
     fix_ = trunc_
+    def type(self, dtype: DType | str | builtins.type | None = None, non_blocking: builtins.bool = False) -> Any:
+        """The name of its type, such as ``"tapeloom.FloatTensor"``; given a dtype, or such a name, the tensor as that type.
+
+        A name says the device too: ``"tapeloom.cuda.FloatTensor"``. Prefer ``x.dtype`` and ``x.to(dtype)``.
+        """
     def type_as(self, other: Tensor) -> Tensor:
-        """This tensor in the dtype of ``other``."""
+        """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
     def unbind(self, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The places along ``dim``, each without that dimension."""
     def unflatten(self, dim: builtins.int, sizes: Amounts) -> Tensor:

@@ -42,8 +42,11 @@ SPELLED: dict[str, Any] = {
         x, t, w, reduction=kind, pos_weight=positive
     ),
     "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+    "add_scaled": lambda x, y, alpha: torch.add(x, y, alpha=alpha),
+    "subtract_scaled": lambda x, y, alpha: torch.sub(x, y, alpha=alpha),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
+    "roll_along": torch.roll,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
     "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim if x.ndim else (), keepdim),
     "max_values": lambda x, dim, keepdim=False: torch.max(x, dim, keepdim),
@@ -141,7 +144,7 @@ TAKEN = {
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
 }
-#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/differences.md or is nan in PyTorch
+#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
     ("all(T[2, 3, 4])", "uint8"),  # PyTorch keeps uint8 for uint8 alone
     ("any(T[2, 3, 4])", "uint8"),

@@ -24,7 +24,7 @@ def explain(op: OpSchema, values: tuple[Any, ...], error: Exception) -> NoReturn
         error.add_note(f"in {op.name}({', '.join(map(described, values))})")
         raise error
     tensors = [value for value in values if isinstance(value, Tensor)]
-    if op.check is None:
+    if op.check is None and all(p.input and not p.many for p in op.parameters if p.passed):  # then they broadcast
         shapes_of = [tensor.shape for tensor in tensors]
         try:
             shapes.broadcast(op.name, *shapes_of)
@@ -55,7 +55,7 @@ def explain_function(
     """Look at ``error``, raised within the public ``function``, for the user, who called it ``name``.
 
     Where an argument does not fit the role that the function declares for it, raises an error that says so; else the
-    caller shall raise ``error``, which begins with ``name`` now if it began with that of an inner op.
+    caller is to raise ``error``, which begins with ``name`` now if it began with that of an inner op.
     """
     foreign = isinstance(error, TapeloomError) and inner_name(error) not in ("", name)
     if not isinstance(error, TapeloomError) or (foreign and isinstance(error, ArgumentTypeError)):

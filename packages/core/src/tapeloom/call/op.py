@@ -21,6 +21,8 @@ from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
 from tapeloom.call.watch import register, remember
+from tapeloom.call_site import trim
+from tapeloom.errors import TapeloomError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
@@ -88,11 +90,15 @@ class Op(OpSchema, Generic[P, R]):
         def __call__(self, *args, **kwargs):
             """Compute, and record where an input needs a gradient."""
             try:
-                return (self.fast or self.compiled())(*args, **kwargs)
-            except TypeError as error:
-                if not not_bound(error):
-                    raise
-            return general(self, args, kwargs)
+                try:
+                    return (self.fast or self.compiled())(*args, **kwargs)
+                except TypeError as error:
+                    if not not_bound(error):
+                        raise
+                return general(self, args, kwargs)
+            except TapeloomError as error:
+                trim(error)
+                raise
 
     @property
     def __signature__(self) -> Signature:
@@ -139,11 +145,15 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
 
     def method(*args: Any, **kwargs: Any) -> Any:
         try:
-            return (op.fast or op.compiled())(*args, **kwargs)
-        except TypeError as error:
-            if not not_bound(error):
-                raise
-        return general(op, args, kwargs)
+            try:
+                return (op.fast or op.compiled())(*args, **kwargs)
+            except TypeError as error:
+                if not not_bound(error):
+                    raise
+            return general(op, args, kwargs)
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return documented(method, op, op.name, op.__doc__)
 
@@ -181,7 +191,7 @@ def primitive(function: Callable[P, R], /) -> Op[P, R]: ...
 @overload
 def primitive(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def primitive(function: Any = None, /, **settings: Any) -> Any:
-    """Declare an op that only gradient rules, composites and public functions call; it stands in ``tapeloom.ops``."""
+    """Declare an op that only gradient rules, composites and public functions call; it is in ``tapeloom.ops``."""
     return op(**settings, namespace=None) if function is None else op(namespace=None)(function)
 
 
@@ -207,14 +217,18 @@ def function(
         def called(*args: Any, **kwargs: Any) -> Any:
             try:
                 try:
+                    try:
+                        return inner(*args, **kwargs)
+                    except TypeError as error:
+                        if not not_bound(error):
+                            raise
+                    args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
                     return inner(*args, **kwargs)
-                except TypeError as error:
-                    if not not_bound(error):
-                        raise
-                args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
-                return inner(*args, **kwargs)
-            except EXPLAINED as error:
-                explain_function(public, inner, args, kwargs, error)
+                except EXPLAINED as error:
+                    explain_function(public, inner, args, kwargs, error)
+                    raise
+            except TapeloomError as error:
+                trim(error)
                 raise
 
         functools.update_wrapper(called, made)

@@ -49,9 +49,13 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     ICCV 2015, eq. 1.
     """
     as_tensor_of("prelu", input)
-    if as_tensor_of("prelu", weight, "weight").ndim and weight.numel() != 1:
+    if as_tensor_of("prelu", weight, "weight").ndim > 1:
+        raise ArgumentError(f"prelu: weight must have at most one dimension, got shape {weight.shape}.")
+    if weight.numel() == 1:
+        weight = OPS.reshape(weight, ()) if weight.ndim > input.ndim else weight
+    else:
         channels = input.shape[1] if input.ndim > 1 else 1
-        if weight.ndim != 1 or weight.shape[0] != channels:
+        if weight.shape[0] != channels:
             raise ArgumentError(
                 f"prelu: weight has shape {weight.shape}, and input of shape {input.shape} has {channels} channels. "
                 f"Give one element, or one for each channel."

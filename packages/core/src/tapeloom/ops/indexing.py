@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
-from tapeloom.call.inplace import check_writable, inplace
+from tapeloom import dtypes, host, shapes
+from tapeloom.backend.kernels.indexing import advanced_key
+from tapeloom.call.inplace import check_writable, write
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.call_site import entry, trim
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError, TapeloomError
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
@@ -76,10 +78,8 @@ index_put.gradient(
 )
 
 
-def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, ...]]:
-    """``input`` after the basic part of ``key``, that part, and the advanced part as integer tensors and their dims."""
-    basic, advanced = parse(what, key, input.shape, is_tensor)
-    base = input if basic is None else OPS.slice_get(input, basic)
+def _positions(what: str, input: Any, size: tuple[int, ...], advanced: list[tuple[int, Any]]) -> tuple[list[Any], tuple[int, ...]]:
+    """The ``advanced`` part of a key, of an ``input`` of ``size`` after the basic part: integer tensors, and their dims."""
     indices: list[Any] = []
     dims: list[int] = []
     for dim, item in advanced:
@@ -90,9 +90,9 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
         if item.device is not input.device:
             raise DeviceError(f"{what}: the index is on {item.device}, and the tensor on {input.device}. Move one with .to(device).")
         if item.dtype.name == "bool":
-            if item.shape != base.shape[dim : dim + item.ndim]:
+            if item.shape != size[dim : dim + item.ndim]:
                 raise IndexingError(
-                    f"{what}: a bool index of shape {item.shape} does not fit the dimensions {base.shape[dim : dim + item.ndim]} "
+                    f"{what}: a bool index of shape {item.shape} does not fit the dimensions {size[dim : dim + item.ndim]} "
                     f"that it indexes. They must agree."
                 )
             found = OPS.nonzero(item)
@@ -110,9 +110,17 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
         except ShapeError as error:
             raise IndexingError(f"{what}: index tensors do not broadcast: {error}") from None
         for position, (item, dim) in enumerate(zip(indices, dims, strict=True)):
-            check_range(what, item, base.shape[dim], dim)
+            check_range(what, item, size[dim], dim)
             indices[position] = OPS.expand(item, shape) if item.shape != shape else item
-    return base, basic, indices, tuple(dims)
+    return indices, tuple(dims)
+
+
+def _picked_shape(size: tuple[int, ...], indices: list[Any], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of ``index(input, indices, dims)``: that of the indices where they are, or first if others lie between."""
+    rest = [length for dim, length in enumerate(size) if dim not in dims]
+    together = dims[-1] - dims[0] == len(dims) - 1
+    place = dims[0] if together else 0
+    return (*rest[:place], *indices[0].shape, *rest[place:])
 
 
 def _as_index(what: str, input: Any, item: Any) -> Any:
@@ -135,17 +143,23 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
     """
-    base, basic, indices, dims = _plan("index", input, key)
-    if indices:
-        return OPS.index(base, indices, dims)
-    return base if basic is not None else OPS.reshape(input, input.shape)
+    try:
+        basic, advanced = parse("index", key, input.shape, is_tensor)
+        base = input if basic is None else OPS.slice_get(input, basic)
+        if advanced:
+            return OPS.index(base, *_positions("index", input, base.shape, advanced))
+        return base if basic is not None else OPS.reshape(input, input.shape)
+    except TapeloomError as error:
+        trim(error)
+        raise
 
 
+@entry
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-    gradient while recording.
+    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+    cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
     if not is_tensor(value):
@@ -153,13 +167,12 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     if value.device is not input.device:
         raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
     if value.dtype is not input.dtype:
-        if value.dtype.category > input.dtype.category and value.node is not None:
-            raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
-    probe = make(read_array(input), input.kind)  # reading the key's shape must leave no trace on input's tape
-    base, basic, indices, dims = _plan("index_put", probe, key)
-    target = OPS.index(base, indices, dims).shape if indices else base.shape
+    basic, advanced = parse("index_put", key, input.shape, is_tensor)
+    size = input.shape if basic is None else basic.shape()
+    indices, dims = _positions("index_put", input, size, advanced)
+    target = _picked_shape(size, indices, dims) if indices else size
     while value.ndim > len(target) and value.shape[0] == 1:
         value = OPS.reshape(value, value.shape[1:])  # leading ones are dropped, as in PyTorch
     try:
@@ -168,19 +181,30 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
         fits = False
     if not fits:
         raise ShapeError(f"index_put: a value of shape {value.shape} does not broadcast to the indexed shape {target}.")
-    if not indices:
-        changed = OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
-    elif basic is None:
-        changed = OPS.index_put(input, indices, value, dims, False)
-    else:
-        part = OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, False)
-        changed = OPS.slice_put(input, part, basic)
-    inplace("index_put", input, changed)
+    call, places = input.kind.backend.call, [read_array(index) for index in indices]
+
+    def into(array: Any, new: Any) -> None:
+        if not indices:
+            call("at", array, (...,) if basic is None else basic.native(), new, "set", True)
+        else:
+            part = array if basic is None else call("slice_get", array, basic)
+            call("at", part, advanced_key(len(size), places, dims), new, "set", True)
+
+    def changed() -> Tensor:
+        if not indices:
+            return OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
+        if basic is None:
+            return OPS.index_put(input, indices, value, dims, False)
+        return OPS.slice_put(input, OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, False), basic)
+
+    write("index_put", input, value, into, changed)
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
-    return tensor(value, dtype=dtype, device=input.device)
+    number, kind = host.python_number(value), input.kind
+    if isinstance(number, dtypes.NUMBERS):
+        return make(kind.backend.scalar(dtypes.storable("index_put", number, kind.dtype), kind.dtype, kind.device), kind)
+    return tensor(value, dtype=None if host.is_array(value) else kind.dtype, device=kind.device)
 
 
 # gather and scatter
@@ -309,12 +333,12 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 @op(moves=True, inplace=True)
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
 
 
 @op(moves=True, inplace=True)
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))

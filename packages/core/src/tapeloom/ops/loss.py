@@ -11,7 +11,7 @@ from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Index
+    from tapeloom.op.parameter import Index, Position
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -35,9 +35,17 @@ def _reduced(terms: Any, reduction: str) -> Any:
 
 @primitive(takes="floating", composite=True, residuals=("top", "log_sum", "total"))
 def cross_entropy_rows(
-    input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    input: Tensor,
+    target: Index,
+    weight: Tensor | None,
+    ignore_index: Position,
+    reduction: str,
+    label_smoothing: float | None,
 ) -> Tensor:
-    """The cross-entropy of each row of logits ``input`` (rows, classes) with its class in ``target`` (rows,), reduced."""
+    """The cross-entropy of each row of logits ``input`` (rows, classes) with its class in ``target`` (rows,), reduced.
+
+    ``label_smoothing`` is None for none, so that whether there is any is known where its amount is not.
+    """
 cross_entropy_rows.gradient(
     input=lambda g, input, target, weight, ignore_index, reduction, label_smoothing, top, log_sum, total, ops: (
         ops.cross_entropy_backward(
@@ -80,7 +88,7 @@ def cross_entropy(
     if not rows.shape[1]:  # no class: then every row there is has been ignored
         losses = OPS.sum(rows, 1)
         return OPS.sum(losses) / 0.0 if reduction == "mean" else _reduced(OPS.reshape(losses, target.shape), reduction)
-    loss = OPS.cross_entropy_rows(rows, labels, weight, ignore_index, reduction, label_smoothing)
+    loss = OPS.cross_entropy_rows(rows, labels, weight, ignore_index, reduction, label_smoothing or None)
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
 
 
@@ -176,7 +184,7 @@ def nll_loss(
 
 
 @primitive(takes="floating", composite=True)
-def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: Position, reduction: str) -> Tensor:
     """``-input[target]`` of each row of log-probabilities ``input`` (rows, classes), reduced."""
 
 

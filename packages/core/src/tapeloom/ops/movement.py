@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import part
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 from tapeloom.ops.creation import index_tensor
@@ -191,19 +192,26 @@ def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
     tensors = as_tensors_of(op.name, tensors)
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
-    kept = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors  # PyTorch passes over empty vectors
-    first = kept[0].shape
+    first = tensors[0].shape
+    if first == (0,):
+        first = next((tensor.shape for tensor in tensors if tensor.shape != (0,)), first)
     if not first:
         raise ShapeError(f"{op.name}: 0-d tensors cannot be joined. Use tapeloom.stack.")
     axis = shapes.normalize_dim(op.name, dim, len(first))
-    for position, tensor in enumerate(kept):
+    if len(first) > 1:  # empty vectors join with tensors of any shape, as in PyTorch
+        empty = (*first[:axis], 0, *first[axis + 1 :])
+        tensors = [OPS.reshape(tensor, empty) if tensor.shape == (0,) else tensor for tensor in tensors]
+    for position, tensor in enumerate(tensors):
         shape = tensor.shape
         if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis):
             raise ShapeError(
                 f"{op.name}: tensor {position} has shape {shape} and tensor 0 has {first}; "
                 f"they may differ only in dim {axis}."
             )
-    return kept, axis
+    most = tensors[0].kind.backend.most_operands
+    while most is not None and len(tensors) > most and all(tensor.kind is tensors[0].kind for tensor in tensors):
+        tensors = [cat(tensors[start : start + most], axis) for start in range(0, len(tensors), most)]
+    return tensors, axis
 
 
 def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
@@ -358,7 +366,7 @@ def _padding(op: OpSchema, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
         length = shape[-1 - position]
         if length + before + after < 0 or length + before < 0 or length + after < 0:
             raise ShapeError(f"{op.name}: pad {flat} takes more from dim {len(shape) - 1 - position} than its length {length}.")
-    return input, flat, value
+    return input, flat, dtypes.storable(op.name, as_number(op.name, "value", value), input.dtype)
 
 
 def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
@@ -423,11 +431,14 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
     for amount, axis in zip(amounts, axes, strict=True):
-        length = input.shape[axis]
-        if length and amount % length:
-            cut = length - amount % length
-            input = OPS.cat([OPS.narrow(input, axis, cut, length - cut), OPS.narrow(input, axis, 0, cut)], axis)
+        input = OPS.roll_along(input, amount % (input.shape[axis] or 1), axis)
     return input
+
+
+@primitive(moves=True)
+def roll_along(input: Tensor, shift: Position, dim: Dim) -> Tensor:
+    """Elements shifted along one dimension, those that fall off coming in at the other end."""
+roll_along.gradient(input=lambda g, shift, dim, ops: ops.roll_along(g, -shift, dim))
 
 
 @function()

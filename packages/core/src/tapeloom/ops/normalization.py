@@ -94,7 +94,7 @@ def _check_channels(name: str, input: Tensor, **parameters: Any) -> None:
     for parameter, value in parameters.items():
         if value is not None and value.shape != input.shape[1:2]:
             raise ShapeError(
-                f"{name}: {parameter} must have the shape {input.shape[1:2]}, one value a channel of input of shape {input.shape}, "
+                f"{name}: {parameter} must have the shape {input.shape[1:2]}, one value per channel of input of shape {input.shape}, "
                 f"got {value.shape}."
             )
 
@@ -128,7 +128,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value per channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -155,7 +155,7 @@ def batch_norm(
     count = shapes.element_count((input.shape[0], *input.shape[2:]))
     if count == 1:
         raise ShapeError(
-            f"batch_norm: training needs more than one value a channel, and input of shape {input.shape} has one. "
+            f"batch_norm: training needs more than one value per channel, and input of shape {input.shape} has one. "
             f"Give a larger batch, or use training=False."
         )
     out, mean, variance = OPS.batch_norm_train(input, weight, bias, eps)
@@ -175,7 +175,7 @@ def _move(running: Tensor, batch: Tensor, momentum: float, factor: float) -> Non
 
 
 def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """One factor and one summand a channel, so that input is passed over twice only."""
+    """One factor and one summand per channel, so that input is passed over twice only."""
     size = (input.shape[1],) + (1,) * (input.ndim - 2)
     # in float32 for half types: factor * input and summand may be large beside their sum
     mean, variance = (OPS.cast(each, dtypes.float32) if each.dtype.half else each for each in (mean, variance))
@@ -196,7 +196,7 @@ def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any,
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
-    ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
+    ``weight`` and ``bias`` have one value per channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
@@ -210,7 +210,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if input.numel() == num_groups:
         raise ShapeError(
             f"group_norm: input of shape {input.shape} has a single value in each of {num_groups} groups, and one has no "
-            f"variance. Give fewer groups, or more values a channel."
+            f"variance. Give fewer groups, or more values per channel."
         )
     grouped = OPS.reshape(input, (input.shape[0], num_groups, shapes.element_count(input.shape[1:]) // num_groups))
     out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), input.shape)

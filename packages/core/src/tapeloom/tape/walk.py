@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+from tapeloom.call_site import entry
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.registry import OPS
@@ -18,6 +19,7 @@ from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
 
 
+@entry
 def backward(
     tensors: Tensor | Sequence[Tensor],
     gradients: Tensor | Sequence[Tensor | None] | None = None,
@@ -36,6 +38,7 @@ def backward(
     walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, accumulate_into=only)
 
 
+@entry
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -164,8 +167,8 @@ def walk(
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     modes = MODES.get()
     watched = bool(modes.watchers)
-    token = MODES.set(modes.with_grad(create))
     try:
+        MODES.set(modes.with_grad(create))
         for node, gradient in roots:
             if node in pending:
                 pending[node] = pending[node] + gradient
@@ -239,7 +242,7 @@ def walk(
             tell_watchers("backward_failed", node, error)
         raise
     finally:
-        MODES.reset(token)
+        MODES.set(modes)
     return captured
 
 
@@ -287,6 +290,7 @@ def _gathered(held: Tensor | None, g: Any, node: Node) -> Tensor:
     return held
 
 
+@entry
 def tensor_backward(
     self: Tensor,
     gradient: Tensor | None = None,

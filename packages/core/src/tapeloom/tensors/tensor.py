@@ -1,11 +1,12 @@
 """Tensor: a handle on an array value that nobody else changes, which remembers the operation that made it.
 
 Only identity lives here: slots, properties, conversion, printing. Arithmetic, methods and ``backward`` are bound by
-``methods``, which stands above ops and tape and joins them to this class.
+``methods``, which imports ops and tape and joins them to this class.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
@@ -22,26 +23,29 @@ from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, 
 
 if TYPE_CHECKING:
     from tapeloom._methods import TensorMethods
-    from tapeloom.op.schema import OpSchema
 else:
     TensorMethods = object
 
 
 T = TypeVar("T", bound="Tensor")
+#: the (op, bound arguments) steps that lead from a tensor to a view of it
+Path = tuple[tuple[Any, tuple[Any, ...]], ...]
 
 
 class Extra:
     """What few tensors have: the tensor they are a view of, views of their own, a gradient without a tape.
 
-    ``base`` is the root tensor and ``path`` the (op, bound arguments) steps that lead from it to this view; ``views``
-    are weak references, so that no cycle arises.
+    ``base`` is the root tensor and ``path`` leads from it to this view; ``detached``
+    is the detached handle that it is a view of, which has a history of its own; ``views`` are weak references, so that
+    no cycle arises.
     """
 
-    __slots__ = ("base", "grad", "path", "views")
+    __slots__ = ("base", "detached", "grad", "path", "views")
 
     def __init__(self) -> None:
         self.base: Tensor | None = None
-        self.path: tuple[tuple[OpSchema | None, tuple[Any, ...]], ...] = ()
+        self.path: Path = ()
+        self.detached: Tensor | None = None
         self.views: list[ref[Tensor]] = []
         self.grad: Tensor | None = None
 
@@ -61,6 +65,13 @@ class Tensor(TensorMethods):
     kind: Kind
     node: Node | None
     extra: Extra | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refused: functions make tensors."""
+        raise ArgumentTypeError(
+            f"{cls.__name__}: tensors are made by functions. Use tapeloom.tensor(data, dtype=tapeloom.float32) for given "
+            f"values, tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
+        )
 
     # what it is
 
@@ -96,7 +107,7 @@ class Tensor(TensorMethods):
 
     @property
     def itemsize(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     def size(self, dim: int | None = None) -> Any:
@@ -122,7 +133,7 @@ class Tensor(TensorMethods):
         return self.kind.dtype.is_complex
 
     def element_size(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     # gradients
@@ -328,7 +339,14 @@ class Tensor(TensorMethods):
         return tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
+        if not self.ndim and (spec or type(self) is Tensor):
+            return format(self.item(), spec)
+        if spec:
+            raise ArgumentTypeError(
+                f"format: {spec!r} is for one number, and this tensor has shape {self.shape}. Format the .item() of one "
+                f"element, or set how tensors print with tapeloom.set_printoptions."
+            )
+        return repr(self)
 
     def __copy__(self) -> Tensor:
         return make_like(self, read_array(self))
@@ -372,6 +390,15 @@ def read_array(tensor: Tensor) -> Any:
 def write_array(tensor: Tensor, array: Any) -> None:
     """Give ``tensor`` another raw array of its kind."""
     tensor.array = array
+
+
+def write_handles(handles: list[Tensor], arrays: list[Any], nodes: list[Node | None]) -> None:
+    """Give each tensor another raw array of its kind and another place on the tape, all of them or none.
+
+    One call into C: neither Ctrl-C nor another thread comes between two of them.
+    """
+    names = ["array"] * len(handles) + ["node"] * len(handles)
+    deque(map(setattr, [*handles, *handles], names, [*arrays, *nodes]), maxlen=0)
 
 
 def host_array(tensor: Tensor) -> Any:

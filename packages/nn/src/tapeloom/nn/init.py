@@ -56,9 +56,6 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", ….
         param: the negative slope of "leaky_relu" (0.01 if None).
 
-    Source: "relu" and "leaky_relu" are eqs. 10 and 15 of K. He et al., "Delving deep into rectifiers: surpassing
-    human-level performance on ImageNet classification", ICCV 2015; the others are PyTorch's values.
-
     Raises:
         ArgumentError: an unknown name, or a slope that is no number.
 
@@ -66,6 +63,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         >>> from tapeloom.nn import init
         >>> init.calculate_gain("relu") ** 2
         2.0000000000000004
+
+    Source: "relu" and "leaky_relu" are eqs. 10 and 15 of K. He et al., "Delving deep into rectifiers: surpassing
+    human-level performance on ImageNet classification", ICCV 2015; the others are PyTorch's values.
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -99,12 +99,12 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | N
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> T:
     """Fills with draws from the normal distribution of that mean and standard deviation.
 
-    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
-    29, 1958.
-
     Raises:
         ArgumentError: `std` is negative.
         DTypeError: the tensor is not floating.
+
+    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
+    29, 1958.
     """
     with tl.no_grad():
         tensor.normal_(mean, std, generator=generator)
@@ -123,11 +123,11 @@ def trunc_normal_(
 
     Draws u uniformly between the distribution function's values at the two bounds and gives the place where it is u.
 
-    Source: L. Devroye, "Non-uniform random variate generation", Springer 1986, section II.2: the inversion method.
-
     Raises:
         ArgumentError: `a` is not below `b`, or `std` is not positive.
         DTypeError: the tensor is not floating.
+
+    Source: L. Devroye, "Non-uniform random variate generation", Springer 1986, section II.2: the inversion method.
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
@@ -176,13 +176,13 @@ def eye_(tensor: T) -> T:
 def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
     """Fills from U(-r, r) with r = gain * sqrt(6 / (fan_in + fan_out)).
 
-    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, eq. 16.
-
     Raises:
         ShapeError: the tensor has fewer than two axes.
         ArgumentError: a negative `gain`.
         DTypeError: the tensor is not floating.
+
+    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 16.
     """
     fan_in, fan_out = _fans("xavier_uniform_", tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
@@ -208,9 +208,6 @@ def kaiming_uniform_(
 ) -> T:
     """Fills from U(-r, r) with r = gain * sqrt(3 / fan).
 
-    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
-    ICCV 2015, eqs. 10, 14 and 15.
-
     Args:
         tensor: the weight, of shape (out, in, *kernel).
         a: the negative slope of the leaky ReLU that follows; used with "leaky_relu" alone.
@@ -222,6 +219,9 @@ def kaiming_uniform_(
         ArgumentError: an unknown mode or nonlinearity.
         ShapeError: the tensor has fewer than two axes.
         DTypeError: the tensor is not floating.
+
+    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
+    ICCV 2015, eqs. 10, 14 and 15.
     """
     fan = _fan("kaiming_uniform_", tensor, mode)
     bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / fan) if fan else 0.0

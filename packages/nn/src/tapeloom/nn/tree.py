@@ -62,7 +62,7 @@ class Tree:
         self.__dict__[name] = value
 
     def _checked(self, name: str, value: Any, kind: str) -> Any:
-        """The value, if it may stand in the place of what is registered under `name`."""
+        """The value, if it may replace what is registered under `name`."""
         is_buffer = kind in ("buffer", "transient")
         if value is None or (is_buffer and isinstance(value, Tensor)):
             return value
@@ -203,7 +203,7 @@ class Tree:
         """The module at a dotted path, as `named_modules` writes it; "" is this one.
 
         Raises:
-            StateError: no module stands there; the message names the part that is absent.
+            StateError: there is no such module; the message names the part that is absent.
 
         Example:
             >>> from tapeloom import nn

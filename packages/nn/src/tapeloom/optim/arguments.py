@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from tapeloom import Tensor
+from tapeloom.call_site import entry
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.op.parameter import Arguments
 
@@ -31,6 +32,7 @@ def named_arguments(init: Callable[..., None]) -> Callable[..., None]:
     except TypeError:  # it takes any keyword
         return init
 
+    @entry
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         for keyword in kwargs:

@@ -159,7 +159,7 @@ class MultiStepLR(LRScheduler):
 
     Args:
         optimizer: whose rates to change.
-        milestones: epochs in rising order; one that stands twice counts twice.
+        milestones: epochs in rising order; one given twice counts twice.
         gamma: the factor.
         last_epoch: see `LRScheduler`.
     """
@@ -195,9 +195,6 @@ class CosineAnnealingLR(LRScheduler):
 
         lr(t) = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2
 
-    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
-    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
-
     Args:
         optimizer: whose rates to change.
         T_max: epochs of the fall, at least 1.
@@ -206,6 +203,9 @@ class CosineAnnealingLR(LRScheduler):
 
     Raises:
         ArgumentError: a T_max below 1.
+
+    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
+    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
@@ -260,5 +260,5 @@ class LambdaLR(LRScheduler):
         return [base * fn(self.last_epoch) for base, fn in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state without the functions, which have to be given anew."""
+        """The state without the functions, which have to be passed again."""
         return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}

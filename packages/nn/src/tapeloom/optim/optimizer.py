@@ -236,7 +236,7 @@ class Optimizer:
     def settings(self, group: Group, states: list[dict[str, Any]]) -> tuple[dict[str, Any], list[float]]:
         """What `update` gets of a group, and the number of this step for each state, if they are counted.
 
-        A step reads its numbers here alone: what captures one can read them anew at each call.
+        A step reads its numbers only here, so that a captured step can read them again at each call.
         """
         steps = [state.get("step", 0.0) + 1.0 for state in states] if "step" in self.slots else []
         return {name: group[name] for name in self._takes}, steps
@@ -363,8 +363,8 @@ class Optimizer:
 
     # -- messages, printing
 
-    def _refuse(self, what: str, sort: str = "value") -> NoReturn:
-        error = ArgumentTypeError if sort == "type" else ArgumentError
+    def _refuse(self, what: str, kind: str = "value") -> NoReturn:
+        error = ArgumentTypeError if kind == "type" else ArgumentError
         raise error(f"{type(self).__name__}: {what}{'' if what.endswith(('.', '?')) else '.'}")
 
     def __repr__(self) -> str:

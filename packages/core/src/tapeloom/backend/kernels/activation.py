@@ -86,7 +86,7 @@ class Activation:
 
     def erf(self: Any, x: Array) -> Array:
         """Within 4 units in the last place."""
-        limit, above, below = ERF[x.dtype.itemsize]
+        limit, above, below = ERF[self.dtype_of(x).itemsize]
         t = self.minimum(x * x, limit)
         p = t * above[0] + above[1]
         for coefficient in above[2:]:

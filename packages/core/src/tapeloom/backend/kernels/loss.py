@@ -21,7 +21,7 @@ class Loss:
         weight: Array | None,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
         """Residuals: each row's maximum, the log of its sum of exponentials, and what "mean" divides by.
 
@@ -38,7 +38,7 @@ class Loss:
         factors = self.full_of(losses, 1) if weight is None else self.index_select(weight, 0, safe)
         factors = self.where(counts, factors, 0)
         losses = self.where(counts, losses, 0) * factors
-        if label_smoothing:
+        if label_smoothing is not None:
             others = log_sum - lowered
             if weight is not None:
                 others = others * weight
@@ -62,7 +62,7 @@ class Loss:
         total: Array,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> Array:
         """The gradient of the logits: (softmax - target distribution), times each row's factor."""
         classes = x.shape[1]
@@ -72,13 +72,13 @@ class Loss:
         safe = self.where(counts, target, 0)
         rows = self.where(counts, g, 0)  # what each row gets; an ignored one nothing
         own = rows if weight is None else rows * self.index_select(weight, 0, safe)
-        own = self.unsqueeze(own * (1 - label_smoothing) if label_smoothing else own, 1)
+        own = self.unsqueeze(own if label_smoothing is None else own * (1 - label_smoothing), 1)
         whole = own  # the factor of the softmax: the sum of the row's target distribution
-        if label_smoothing:
+        if label_smoothing is not None:
             share = self.unsqueeze(rows, 1) * (label_smoothing / classes)
             whole = own + share * (classes if weight is None else self.sum(weight, (0,)))
         slope = self.exp(x - top - log_sum) * whole
-        if label_smoothing:
+        if label_smoothing is not None:
             slope = slope - (share if weight is None else share * weight)
         return self.scatter_add(slope, 1, self.unsqueeze(safe, 1), -own)
 

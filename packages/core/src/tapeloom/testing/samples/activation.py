@@ -51,7 +51,7 @@ row("relu_backward", [T(3, 4), T(3, 4, low=0, high=2)], [T(), T(low=0, high=1)],
     reference=each(lambda g, y: g if y != 0 else 0), dtypes=SIGNED, budget="exact")
 activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,), at={NAN: NAN, -INF: -INF}, kinks=(0,), budget="rounded")
 row("sloped", [T(2, 3), T(3)], [T(2, 3, 4), T(3, 1)], [T(), T()], [T(0, 3), T(3)], reference=each(lambda a, b: a if a > 0 else a * b), kinks=(0,))
-row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
+row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(), T(1)], [T(), T()], [T(0, 3), T(3)], kinks=(0,),
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,
       "prelu: weight has shape (2,), and input of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
@@ -62,7 +62,6 @@ fails("hardtanh", [T(3)], DTypeError,
       "hardtanh: the bounds -1.0 and 1.0 do not fit uint8 (0 to 255). Give others, or cast the tensor first.", dtypes.uint8)
 fails("hardtanh", [T(3), 1.0, -1.0], ArgumentError, "hardtanh: min_val=1.0 is above max_val=-1.0. Swap them.")
 activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact", dtypes=NUMBERS)
-no_bool("relu6")
 activation("hardsigmoid", lambda x: min(max(x + 3, 0), 6) / 6, at={5.0: 1.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 
@@ -165,4 +164,5 @@ for _name in ("logsigmoid", "mish"):
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 fails("softmin", [X, 3], IndexingError, "softmin: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
+fails("prelu", [T(3), T(1, 1)], ArgumentError, "prelu: weight must have at most one dimension, got shape (1, 1).")
 fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")

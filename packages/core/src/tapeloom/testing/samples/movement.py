@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import broadcast_shape, built
 from tapeloom.testing.table import EVERY, FLOATS, case, fails, row
@@ -171,6 +171,7 @@ def _joined(tensors: list[Any], dim: int = 0) -> Any:
 
 MIXED = case((T(2, 3), T(2, 3, dtype=dtypes.float64)), 0, only=FLOATS)
 row("cat", [(T(2, 3), T(1, 3))], [(T(2, 3), T(2, 1), T(2, 2)), 1], [(T(3, 4), T(3, 4)), -1], [(T(0, 3), T(2, 3))], [(T(0), T(2, 3))],
+    case((T(0, dtype=dtypes.float64), T(2, 3)), 1, only=FLOATS),
     case((T(3), T(2)), dim=0), case(tensors=(T(3), T(2))), MIXED, reference=_joined, without="0d", **MOVED)
 fails("cat", [()], ArgumentError, "cat: expected at least one tensor, got none.")
 fails("cat", [(T(2, 3), T(2, 4))], ShapeError, "cat: tensor 1 has shape (2, 4) and tensor 0 has (2, 3); they may differ only in dim 0.")
@@ -305,6 +306,10 @@ row("pad", [X, (1, 2)], [X, (1, 0, 0, 2), "constant", 3], *[[X, (1, 2, 2, 1), mo
     case(V([[1.0, 2.0, 3.0, 4.0]]), (3, -1), "circular", expect=[[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]], only=FLOATS, grad=True),
     [T(), ()], [T(0, 3), (1, 1)], reference=_padded, **MOVED)
 fails("pad", [T(1, 4), (2, -3), "circular"], ShapeError, "pad: circular padding (2, -3) is longer than what is left of the dimension, 1.")
+fails("pad", [T(3), (1, 0), "constant", -3], DTypeError,
+      "pad: the number -3 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("pad", [T(3), (1, 0), "constant", 2**40], DTypeError,
+      "pad: the number 1099511627776 does not fit int8 (-128 to 127). Cast the tensor to a wider dtype first.", dtypes.int8)
 fails("pad", [T(1, 3), (3, 0), "reflect"], ShapeError, "pad: reflect padding (3, 0) must be shorter than the dimension, 3.")
 fails("pad", [T(1, 3), (4, 0), "circular"], ShapeError, "pad: circular padding (4, 0) is longer than the dimension, 3.")
 fails("pad", [T(3), (1, 0), "mirror"], ArgumentError, "pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got 'mirror'.")
@@ -329,6 +334,7 @@ def _rolled(x: Any, shifts: Any, dims: Any = None) -> Any:
 
 
 row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], reference=_rolled, **MOVED)
+row("roll_along", [X, 1, 1], [X, -2, -1], [X, 0, 0], [T(0, 3), 1, 0], reference=_rolled, without="0d", **MOVED)
 fails("roll", [X, (1, 2), 0], ArgumentError, "roll: 2 shifts and 1 dims were given; give one shift for each dim.")
 
 

@@ -14,9 +14,6 @@ __all__ = ["Dropout"]
 class Dropout(Module):
     """In training sets each element to 0 with probability `p` and divides the others by 1 - p; else does nothing.
 
-    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
-    the division in training is in its section 10.
-
     Args:
         p: the probability of an element to become 0, from 0 to 1.
         inplace: give the input handle the new value, too.
@@ -34,6 +31,9 @@ class Dropout(Module):
         >>> from tapeloom import nn
         >>> nn.Dropout(0.5).eval()(tl.ones(3)).tolist()
         [1.0, 1.0, 1.0]
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
+    the division in training is in its section 10.
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:

@@ -20,9 +20,6 @@ __all__ = ["Embedding"]
 class Embedding(Module):
     """A table of vectors, looked up by number.
 
-    Source: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, "A neural probabilistic language model", JMLR 3, 2003,
-    section 2.
-
     Args:
         num_embeddings: rows of the table.
         embedding_dim: size of each vector.
@@ -49,6 +46,9 @@ class Embedding(Module):
         (2, 2, 3)
         >>> words(tl.tensor([0])).tolist()
         [[0.0, 0.0, 0.0]]
+
+    Source: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, "A neural probabilistic language model", JMLR 3, 2003,
+    section 2.
     """
 
     weight: Parameter
@@ -72,7 +72,7 @@ class Embedding(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the table anew."""
+        """Draws new values for the table."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with tl.no_grad():

@@ -18,10 +18,7 @@ __all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
-    """y = x A^T + b.
-
-    Source: the first weights are eq. 1 of X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
-    feedforward neural networks", AISTATS 2010.
+    """Multiplies the last axis by a matrix and adds a bias: y = x A^T + b.
 
     Args:
         in_features: size of the last axis of the input.
@@ -45,6 +42,9 @@ class Linear(Module):
         >>> from tapeloom import nn
         >>> nn.Linear(3, 2)(tl.ones(5, 3)).shape
         (5, 2)
+
+    Source: the first weights are eq. 1 of X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS 2010.
     """
 
     weight: Parameter
@@ -61,7 +61,7 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew."""
+        """Draws new values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
@@ -75,7 +75,7 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Gives its input back; takes and forgets any arguments, so it can stand in for any layer.
+    """Returns its input; takes and ignores any arguments, so it can replace any layer.
 
     Shape:
         (*) -> (*).

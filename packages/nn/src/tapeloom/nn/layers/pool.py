@@ -14,9 +14,6 @@ __all__ = ["AvgPool2d", "MaxPool2d"]
 class MaxPool2d(Module):
     """The largest element of each window.
 
-    Source: the output's size is relationship 15 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
-    learning", 2016.
-
     Args:
         kernel_size: height and width of the window.
         stride: step of the window; the kernel size if None.
@@ -40,6 +37,9 @@ class MaxPool2d(Module):
         >>> from tapeloom import nn
         >>> nn.MaxPool2d(2)(tl.arange(16.0).reshape(1, 1, 4, 4)).tolist()
         [[[[5.0, 7.0], [13.0, 15.0]]]]
+
+    Source: the output's size is relationship 15 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
 
     def __init__(
@@ -75,9 +75,6 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window.
 
-    Source: the output's size is relationship 6 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
-    learning", 2016.
-
     Args:
         kernel_size: height and width of the window.
         stride: step of the window; the kernel size if None.
@@ -101,6 +98,9 @@ class AvgPool2d(Module):
         >>> from tapeloom import nn
         >>> nn.AvgPool2d(2)(tl.arange(16.0).reshape(1, 1, 4, 4)).tolist()
         [[[[2.5, 4.5], [10.5, 12.5]]]]
+
+    Source: the output's size is relationship 6 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
 
     def __init__(

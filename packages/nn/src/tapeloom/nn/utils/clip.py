@@ -62,9 +62,6 @@ def clip_grad_norm_(
 
     The factor is min(1, max_norm / (norm + 1e-6)); the 1e-6 is PyTorch's.
 
-    Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
-    algorithm 1.
-
     Args:
         parameters: tensors whose `.grad` is scaled in place; those without one are left out.
         max_norm: the largest total norm.
@@ -86,6 +83,9 @@ def clip_grad_norm_(
         5.0
         >>> [round(value, 4) for value in weight.grad.tolist()]
         [0.6, 0.8]
+
+    Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+    algorithm 1.
     """
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must not be negative.")
