@@ -77,6 +77,20 @@ def test_empty_gives_zeros():
     assert tl.empty_like(tl.ones(3)).tolist() == [0.0] * 3
 
 
+def test_take_along_dim_does_not_wrap_around():
+    with pytest.raises(tl.errors.IndexingError):
+        tl.take_along_dim(tl.arange(3).reshape(1, 3), tl.tensor([[5]]), 1)
+
+
+def test_index_add_of_integers_refuses_a_fraction():
+    with pytest.raises(tl.errors.DTypeError):
+        tl.index_add(tl.ones(2, dtype=tl.int64), 0, tl.tensor([0]), tl.ones(1, dtype=tl.int64), alpha=2.5)
+
+
+def test_an_empty_tuple_of_dims_is_none_given():
+    assert tl.ones(1, 2, 1).squeeze(()).shape == (2,)
+
+
 def test_there_is_no_out():
     with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
         tl.exp(tl.ones(3), out=tl.zeros(3))
@@ -239,6 +253,22 @@ def test_one_generator_for_all_devices():
 def test_softmax_needs_dim():
     with pytest.raises(TypeError):
         nn.functional.softmax(tl.ones(2, 2))
+
+
+def test_modules_in_a_plain_list_are_warned_of():
+    module = nn.Module()
+    module.layers = [nn.Linear(2, 2)]
+    with pytest.warns(UserWarning, match="plain list"):
+        assert list(module.parameters()) == []
+
+
+def test_a_layer_looks_at_its_settings_when_it_is_made():
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.LeakyReLU("steep")
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.Linear(2, 2, bias=0)
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.MSELoss(tl.ones(2), tl.ones(2))
 
 
 def test_losses_do_not_broadcast():

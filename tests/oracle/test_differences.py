@@ -196,3 +196,26 @@ def test_losses_do_not_broadcast():
 def test_errors_are_also_the_builtins_that_python_users_expect():
     with pytest.raises(RuntimeError):
         torch.ones(3, 4) * torch.ones(2, 4)
+
+
+def test_take_along_dim_does_not_wrap_around():
+    assert torch.take_along_dim(torch.arange(3).reshape(1, 3), torch.tensor([[5]]), 1).item() == 2
+
+
+def test_index_add_of_integers_refuses_a_fraction():
+    ones = torch.ones(2, dtype=torch.int64)
+    assert torch.index_add(ones, 0, torch.tensor([0]), ones[:1], alpha=2.5).tolist() == [3, 1]
+
+
+def test_an_empty_tuple_of_dims_is_none_given():
+    assert torch.ones(1, 2, 1).squeeze(()).shape == (1, 2, 1)
+
+
+def test_modules_in_a_plain_list_are_warned_of():
+    module = torch.nn.Module()
+    module.layers = [torch.nn.Linear(2, 2)]
+    assert list(module.parameters()) == []
+
+
+def test_a_layer_looks_at_its_settings_when_it_is_made():
+    assert torch.nn.LeakyReLU("steep").negative_slope == "steep"

@@ -135,7 +135,9 @@ def test_what_a_kernel_raises_is_explained():
 def test_a_wrong_call_of_an_op_in_use_says_what_is_wrong():
     x = tl.ones(2, 3)
     x.sum(1)
-    with pytest.raises(TypeError, match=r"sum: unexpected argument 'dims_'. Signature: sum\(input, dim=None"):
+    with pytest.raises(
+        TypeError, match=r"sum: unexpected argument 'dims_'. Did you mean 'dim'\? Signature: sum\(input, dim=None"
+    ):
         x.sum(dims_=1)
     with pytest.raises(TypeError, match="sum: argument 'dim' was given twice"):
         x.sum(1, dim=1)

@@ -70,7 +70,7 @@ def test_a_norm_that_is_not_finite():
         clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
     assert str(error.value) == (
         "The norm of the gradients is nan. A loss or an input is nan or infinite, or the gradients exploded; "
-        "pass error_if_nonfinite=False to clip them all the same."
+        "autograd.detect_anomaly() finds where. Pass error_if_nonfinite=False to clip them all the same."
     )
     assert params[1].grad.tolist() == [1.0]
     assert math.isnan(clip_grad_norm_(params, 1.0).item())

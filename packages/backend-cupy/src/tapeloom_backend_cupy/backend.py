@@ -186,7 +186,7 @@ class CupyBackend(ArrayAPIBackend):
         def run(plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
             with self._on(node.kind.device):
                 if usual is None:
-                    return plan.run(g, node.kept, node.edges, self.kernels)
+                    return plan.run(g, node.kept, node.edges, self.completed)
                 return usual(plan, node, g)
 
         return run

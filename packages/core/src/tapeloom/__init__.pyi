@@ -171,7 +171,7 @@ def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tens
     """Whether any element over ``dim`` is true (not zero)."""
 
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -528,7 +528,7 @@ def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor off its tape, in place."""
+    """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
@@ -740,8 +740,19 @@ def hypot(input: TensorLike, other: TensorLike) -> Tensor:
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
 
-def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
-    """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+
+def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+    ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+    ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+    broadcast, DTypeError for values of another dtype.
+    """
+
+def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """In place: ``index_put``."""
 
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
@@ -1135,8 +1146,21 @@ def nll_loss(
 ) -> Tensor:
     """``-input[target]`` for log-probabilities ``input``; shapes, settings and errors are those of ``cross_entropy``."""
 
-def nonzero(input: Tensor) -> Tensor:
-    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[False] = False) -> Tensor:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
+
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
 
 def norm(
     input: Tensor,
@@ -1528,7 +1552,10 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
-    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+    Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+    """
 
 def tan(input: Tensor) -> Tensor:
     """The tangent; ``input`` in radians."""
@@ -1829,6 +1856,8 @@ __all__ = [
     "iinfo",
     "imag",
     "index_add",
+    "index_put",
+    "index_put_",
     "index_select",
     "inference_mode",
     "initial_seed",

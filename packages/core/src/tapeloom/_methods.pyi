@@ -24,7 +24,7 @@ from tapeloom.op.parameter import (
 )
 from tapeloom.ops.reduction import ValuesAndIndices
 from tapeloom.tensors.tensor import Tensor
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 class TensorMethods:
     """The operators and methods of Tensor."""
@@ -91,6 +91,8 @@ class TensorMethods:
         """The same values outside the tape; changes of one show in the other."""
     @data.setter
     def data(self, value: Tensor) -> None: ...
+    def __copy__(self) -> Tensor:
+        """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
     def __getitem__(self, key: Any) -> Tensor:
         """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
@@ -280,7 +282,7 @@ class TensorMethods:
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
-        """Take this tensor off its tape, in place."""
+        """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
     def divide(self, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
         """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
     div = divide
@@ -357,10 +359,19 @@ class TensorMethods:
         """This tensor as float16."""
     def hypot(self, other: TensorLike) -> Tensor:
         """``sqrt(input**2 + other**2)`` without overflow in between."""
-    def index_add(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
-        """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
-    def index_add_(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
-        """In place: ``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_add(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_add_(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """In place: ``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+        ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+        ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+        broadcast, DTypeError for values of another dtype.
+        """
+    def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """In place: ``index_put``."""
     def index_select(self, dim: Dim, index: Index) -> Tensor:
         """The places ``index`` (1-d integers) along ``dim``."""
     def int(self) -> Tensor:
@@ -509,8 +520,20 @@ class TensorMethods:
         self, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """Zeros of another size, in the dtype and on the device of ``input``."""
-    def nonzero(self) -> Tensor:
-        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+    @overload
+    def nonzero(self, *, as_tuple: Literal[False] = False) -> Tensor:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+        With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+        elements; a 0-d tensor counts as one of one dimension.
+        """
+    @overload
+    def nonzero(self, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+        With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+        elements; a 0-d tensor counts as one of one dimension.
+        """
     def norm(
         self,
         p: builtins.float | str | None = 2,
@@ -665,7 +688,10 @@ class TensorMethods:
     def t(self) -> Tensor:
         """The transpose of a tensor of at most two dimensions."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
-        """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+        """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+        Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+        """
     def tan(self) -> Tensor:
         """The tangent; ``input`` in radians."""
     def tan_(self) -> Tensor:
@@ -765,5 +791,7 @@ class TensorMethods:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
+    def where(self, condition: Mask, other: TensorLike) -> Tensor:
+        """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
     def zero_(self) -> Tensor:
         """Give every element the value 0, in place."""

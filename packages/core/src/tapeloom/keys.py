@@ -6,6 +6,7 @@ starts). A compiling backend compiles one program for a structure and passes the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tapeloom.call_site import warn_user
@@ -71,6 +72,12 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
     The advanced part lists (dimension after the basic part, tensor or list) in order. Raises IndexingError for a
     position out of range or too many indices, ArgumentTypeError for what is no index.
     """
+    if _is_tuple_in_disguise(key, is_tensor):
+        warn_user(
+            f"{op}: a list that holds lists, tensors, slices, None or ... is read as a tuple, one index for each dimension, as in "
+            f"PyTorch. Write x[tuple(key)] for that, or x[tapeloom.tensor(key)] for positions along the first dimension."
+        )
+        key = tuple(key)
     items: list[Any] = [
         item if type(item) is int or type(item) is slice else _read(op, item, is_tensor)
         for item in (key if isinstance(key, tuple) else (key,))
@@ -150,6 +157,20 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
         part[0] == "slice" and part[1] == length and part[2] == 1 for part, length in zip(structure, shape, strict=True)
     )
     return (None if whole else Key(tuple(structure), tuple(numbers))), advanced
+
+
+def _is_tuple_in_disguise(key: Any, is_tensor: Any) -> bool:
+    """Whether PyTorch and NumPy's old rule read the list ``key`` as a tuple."""
+    if not isinstance(key, list) or len(key) >= 32:
+        return False
+    return any(
+        item is None
+        or item is Ellipsis
+        or isinstance(item, (slice, Sequence))
+        or is_tensor(item)
+        or getattr(item, "shape", ())
+        for item in key
+    )
 
 
 def _read(op: str, item: Any, is_tensor: Any) -> Any:

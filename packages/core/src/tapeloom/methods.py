@@ -13,7 +13,7 @@ from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
-from tapeloom.call.op import Op, documented, method_of
+from tapeloom.call.op import Op, documented, explained, method_of
 from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
@@ -60,10 +60,12 @@ COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 #: attributes that come from no registry
 JOINED: dict[str, Any] = {
+    "__copy__": handles.copied,
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
     "type": conversion.tensor_type,
+    "where": explained(comparison.where_method, "where"),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(

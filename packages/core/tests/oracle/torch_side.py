@@ -88,7 +88,10 @@ SPELLED: dict[str, Any] = {
     ),
     "x[key]": lambda x, key: x[tuple(key)],
     "x[key] = value": lambda x, key, value: _assigned(x, key, value),
+    "index_put as in PyTorch": lambda x, indices, *args, **kwargs: torch.index_put(x, tuple(indices), *args, **kwargs),
+    "index_put_": lambda x, indices, *args, **kwargs: x.clone().index_put_(tuple(indices), *args, **kwargs),
     "nonzero": torch.nonzero,
+    "nonzero as a tuple": lambda x: torch.nonzero(x, as_tuple=True),
     "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
     "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
@@ -142,6 +145,7 @@ TAKEN = {
     "cross_entropy(T[4, 3], P[4])",  # int32 labels
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
+    "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch

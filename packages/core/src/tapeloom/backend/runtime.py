@@ -181,7 +181,7 @@ class Backend:
 
     @functools.cached_property
     def completed(self) -> Any:
-        """The kernels; where some are lacking, with functions in their place that compute on the host."""
+        """The kernels, with functions that compute on the host in the place of those that are lacking."""
         return completed(self)
 
     def through_host(self, kernel: Kernel, *values: Any) -> Any:

@@ -45,14 +45,14 @@ class _Found:
             if parameter.number and isinstance(value, dtypes.NUMBERS):
                 self.numbers.append(dtypes.of_number(value))
                 return
-            raise ArgumentTypeError(not_a_tensor(op, parameter, value))
+            raise ArgumentTypeError(not_a_tensor(op.name, parameter.name, value, parameter.number))
         dtype = value.kind.dtype
         if self.first is None:
             self.first = value
         elif value.kind.device is not self.first.kind.device:
             raise DeviceError(
                 f"{op.name}: {parameter.name} is on {value.device}, and the first input is on {self.first.device}. "
-                f"Move one of them with .to(device)."
+                f"Move one of them: x = x.to(device), which gives a new tensor."
             )
         if parameter.input == "value":
             self.first_value = value if self.first_value is None else self.first_value
@@ -143,7 +143,7 @@ def _comparable(values: list[Any], positions: list[int], common: DType) -> DType
 def _listed(op: OpSchema, parameter: Parameter, value: Any) -> list[Any]:
     if isinstance(value, Tensor) or not hasattr(value, "__iter__") or isinstance(value, str):
         raise ArgumentTypeError(
-            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {described(value)}."
+            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {type(value).__name__}."
         )
     given = list(value)
     if not given and parameter.input == "value":

@@ -125,6 +125,11 @@ where.gradient(
 )
 
 
+def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
+    """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    return OPS.where(condition, self, other)
+
+
 def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
     """The value takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
     if isinstance(value, dtypes.NUMBERS):

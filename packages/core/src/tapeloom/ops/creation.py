@@ -151,7 +151,7 @@ def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLik
 
 @function(method=False)
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -160,7 +160,7 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
-    bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))
+    bounds = (("start", 0), ("end", start)) if end is None else (("start", 0 if start is None else start), ("end", end))
     first, last, by = (as_number("arange", parameter, value) for parameter, value in (*bounds, ("step", step)))
     floating = any(isinstance(value, float) for value in (first, last, by))
     chosen, where = _options(dtype, device, dtypes.get_default_dtype() if floating else dtypes.int64)

@@ -395,6 +395,7 @@ round.gradient(input=_none)
 
 @round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
+    decimals = shapes.as_int("round", "decimals", decimals)
     return OPS.round_decimals(input, decimals) if decimals else OPS.round(input)
 
 

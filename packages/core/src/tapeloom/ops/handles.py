@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentTypeError, InplaceError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensors.alias import shared
+from tapeloom.tensors.alias import DETACH, shared
 from tapeloom.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -27,9 +27,21 @@ def detach(self: Tensor) -> Tensor:
 
 @function()
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor off its tape, in place."""
-    as_tensor_of("detach_", self, "self").node = None
+    """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+    extra = as_tensor_of("detach_", self, "self").extra
+    if extra is not None and any(step is not DETACH for step, _ in extra.path):
+        raise InplaceError("detach_: a view cannot be detached in place: it shares the history of its base. Use .detach().")
+    self.node = None
     return self
+
+
+def copied(self: Tensor) -> Tensor:
+    """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
+    made = shared(type(self), self)
+    for name, value in getattr(self, "__dict__", {}).items():
+        setattr(made, name, value)
+    made.requires_grad = self.requires_grad
+    return made
 
 
 @function()

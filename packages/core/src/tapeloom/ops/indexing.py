@@ -9,17 +9,25 @@ from tapeloom.backend.kernels.indexing import advanced_key
 from tapeloom.call.inplace import check_writable, write
 from tapeloom.call.op import function, op, primitive
 from tapeloom.call_site import entry, trim
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError, TapeloomError
+from tapeloom.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    TapeloomError,
+)
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.arguments import as_tensor_of, as_tensors_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.parameter import Axes, Dim, Index, Key, Number, Position, Size
     from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
@@ -164,11 +172,18 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     check_writable("index_put", input)
     if not is_tensor(value):
         value = _constant(input, value)
-    if value.device is not input.device:
-        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
-    if value.dtype is not input.dtype:
+    if value.device is input.device and value.dtype is not input.dtype:
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
+    write("index_put", input, *_writing(input, key, value, False))
+
+
+def _writing(
+    input: Tensor, key: Any, value: Any, accumulate: bool
+) -> tuple[Tensor, Callable[[Any, Any], object], Callable[[], Tensor]]:
+    """What ``call.inplace.write`` needs to put ``value`` (broadcast) at ``key``, or to add it there."""
+    if value.device is not input.device:
+        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
     basic, advanced = parse("index_put", key, input.shape, is_tensor)
     size = input.shape if basic is None else basic.shape()
     indices, dims = _positions("index_put", input, size, advanced)
@@ -181,23 +196,57 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
         fits = False
     if not fits:
         raise ShapeError(f"index_put: a value of shape {value.shape} does not broadcast to the indexed shape {target}.")
-    call, places = input.kind.backend.call, [read_array(index) for index in indices]
+    call, places, how = input.kind.backend.call, [read_array(index) for index in indices], "add" if accumulate else "set"
 
     def into(array: Any, new: Any) -> None:
         if not indices:
-            call("at", array, (...,) if basic is None else basic.native(), new, "set", True)
+            call("at", array, (...,) if basic is None else basic.native(), new, how, True)
         else:
             part = array if basic is None else call("slice_get", array, basic)
-            call("at", part, advanced_key(len(size), places, dims), new, "set", True)
+            call("at", part, advanced_key(len(size), places, dims), new, how, True)
 
     def changed() -> Tensor:
-        if not indices:
-            return OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
-        if basic is None:
-            return OPS.index_put(input, indices, value, dims, False)
-        return OPS.slice_put(input, OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, False), basic)
+        part = input if basic is None else OPS.slice_get(input, basic)
+        if indices:
+            part = OPS.index_put(part, indices, value, dims, accumulate)
+        else:
+            part = OPS.add(part, value) if accumulate else OPS.expand(value, part.shape)
+        return part if basic is None else OPS.slice_put(input, part, basic)
 
-    write("index_put", input, value, into, changed)
+    return value, into, changed
+
+
+def _putting(name: str, input: Any, indices: Any, values: Any, accumulate: Any) -> Any:
+    """``_writing`` for both call forms of PyTorch's ``index_put``."""
+    key = tuple(as_tensors_of(name, indices, "indices"))
+    if not key:
+        raise ArgumentError(f"{name}: indices is empty. Give a tensor for each dimension to index.")
+    if as_tensor_of(name, values, "values").dtype is not as_tensor_of(name, input).dtype:
+        raise DTypeError(
+            f"{name}: input is {input.dtype.name}, and values is {values.dtype.name}; they must be the same. "
+            f"Cast one of them with .to(dtype)."
+        )
+    return _writing(input, key, values, accumulate)
+
+
+@function(name="index_put")
+def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+    ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+    ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+    broadcast, DTypeError for values of another dtype.
+    """
+    _, _, changed = _putting("index_put", input, indices, values, accumulate)
+    return changed()
+
+
+@function()
+def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """In place: ``index_put``."""
+    check_writable("index_put", as_tensor_of("index_put_", self, "self"))
+    write("index_put", self, *_putting("index_put_", self, indices, values, accumulate))
+    return self
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
@@ -211,6 +260,8 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 
 
 def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    if not index.numel():  # PyTorch takes an empty index of any shape
+        return
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -237,12 +288,15 @@ def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(
     input=lambda g: g,
-    src=lambda g, dim, index, src_shape, ops: _pad_to(ops.gather(g, dim, index), src_shape, ops),
+    src=lambda g, dim, index, src_shape, ops: _gathered_in(g, dim, index, src_shape, ops),
 )
 
 
-def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
-    """Zeros for the part of ``src`` beyond ``index``, which was not read."""
+def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
+    """What ``gather`` reads, and zeros for the part of ``src`` beyond ``index``, which was not added."""
+    if 0 in index.shape:
+        return ops.zeros_of(size, g)
+    g = ops.gather(g, dim, index)
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
@@ -275,7 +329,7 @@ index_select.gradient(
 
 @op(moves=True, check=_check_add, inplace=True)
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
-    """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+    """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
     input=lambda g: g,
     source=lambda g, dim, index, source_shape, ops: (
@@ -284,12 +338,37 @@ index_add.gradient(
 )
 
 
+@index_add.extend
+def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+
+
 # bool masks
 
 
-@op(gives="int64", complex="as written", dynamic=True)
+@primitive(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+
+
+@function(
+    name="nonzero",
+    overloads=(
+        "(input: Tensor, *, as_tuple: Literal[False] = False) -> Tensor",
+        "(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]",
+    ),
+)
+def find_nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
+    as_tensor_of("nonzero", input)
+    if not as_tuple:
+        return OPS.nonzero(input)
+    found = OPS.nonzero(input if input.ndim else OPS.reshape(input, (1,)))
+    return tuple(OPS.select_column(found, dim) for dim in range(max(input.ndim, 1)))
 
 
 @primitive(moves=True)
@@ -308,7 +387,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 @function()
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+    Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+    """
     as_tensor_of("take_along_dim", input)
     as_tensor_of("take_along_dim", indices, "indices")
     if dim is None:
@@ -319,6 +401,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"take_along_dim: indices has shape {indices.shape} and input has {input.shape}; along a dim they need as many "
             f"dimensions, at least one."
         )
+    length = input.shape[axis]
+    if not indices.dtype.inexact and not within(indices, 0, length):
+        check_range("take_along_dim", indices, length, axis)
+        indices = OPS.remainder(indices, length)
     lead = list(shapes.broadcast("take_along_dim", _without(input.shape, axis), _without(indices.shape, axis)))
     rest = lead[:axis], lead[axis + 1 :]
     input = OPS.expand(input, (*rest[0], input.shape[axis], *rest[1]))
@@ -332,13 +418,18 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 # triangles
 
 
-@op(moves=True, inplace=True)
+def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
+
+
+@op(moves=True, inplace=True, check=_check_matrix)
 def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
 
 
-@op(moves=True, inplace=True)
+@op(moves=True, inplace=True, check=_check_matrix)
 def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))

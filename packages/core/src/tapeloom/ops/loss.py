@@ -92,6 +92,15 @@ def cross_entropy(
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
 
 
+def _target_advice(shape: tuple[int, ...], axis: int, target: Any) -> str:
+    """What to do with a target of class numbers that has another shape than wanted, where it is a common mistake."""
+    if target.shape == shape and not target.kind.inexact:
+        return f" Where it holds one-hot rows, take target.argmax({axis}), or target.float() for probabilities."
+    if target.shape == (*shape[:axis], 1, *shape[axis + 1 :]):
+        return f" Take its dimension of length 1 away: target.squeeze({axis})."
+    return ""
+
+
 def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     """``input`` as (rows, classes) and ``target`` as (rows,), checked."""
     shape = input.shape
@@ -103,7 +112,7 @@ def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if target.shape != wanted:
         raise ShapeError(
             f"{name}: input of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
-            f"got {target.shape}."
+            f"got {target.shape}.{_target_advice(shape, axis, target)}"
         )
     if target.kind.dtype is not dtypes.int64:
         if target.kind.dtype is dtypes.bool_:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.keys import part
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 from tapeloom.ops.creation import index_tensor
-from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
 
 def _shape_of(op: OpSchema, input: Any) -> tuple[int, ...]:
     return as_tensor_of(op.name, input).shape
+
+
+def _dim_of(name: str, input: Any, dim: Any, what: str) -> int:
+    """``dim`` of ``input`` counted from 0; a 0-d tensor, which has none to do ``what`` with, is refused."""
+    axis = shapes.normalize_dim(name, dim, as_tensor_of(name, input).ndim)
+    if not input.ndim:
+        raise ShapeError(f"{name}: a 0-d tensor has no dimension to {what}.")
+    return axis
 
 
 def _inferred(op: OpSchema, input: Any, shape: Any) -> tuple[Any, ...]:
@@ -187,8 +194,6 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
 def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
-    if is_tensor(tensors):
-        raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = as_tensors_of(op.name, tensors)
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
@@ -299,13 +304,13 @@ place.gradient(input=lambda g, dim, start, input_shape, ops: ops.narrow(g, dim, 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
-    return input[(slice(None),) * axis + (index,)]
+    return input[(slice(None),) * axis + (shapes.as_int("select", "index", index),)]
 
 
 @function()
 def split(input: Tensor, split_size_or_sections: Amounts, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
-    axis = shapes.normalize_dim("split", dim, as_tensor_of("split", input).ndim)
+    axis = _dim_of("split", input, dim, "split")
     total = input.shape[axis]
     if isinstance(split_size_or_sections, (tuple, list)):
         lengths = shapes.as_ints("split", "sections", split_size_or_sections)
@@ -335,7 +340,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     if shapes.as_int("chunk", "chunks", chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
-    axis = shapes.normalize_dim("chunk", dim, as_tensor_of("chunk", input).ndim)
+    axis = _dim_of("chunk", input, dim, "split")
     total = input.shape[axis]
     if not total:
         return split(input, [0] * chunks, axis)
@@ -345,9 +350,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @function()
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
-    axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", input).ndim)
-    if not input.ndim:
-        raise ShapeError("unbind: a 0-d tensor has no dimension to take apart.")
+    axis = _dim_of("unbind", input, dim, "take apart")
     return tuple(select(input, axis, index) for index in range(input.shape[axis]))
 
 
@@ -424,10 +427,10 @@ flip.gradient(input=lambda g, dims, ops: ops.flip(g, dims))
 @function()
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
-    if dims is None:
+    if dims is None or dims == ():
         return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
     amounts = shapes.as_ints("roll", "shifts", shifts)
-    axes = tuple(shapes.normalize_dim("roll", dim, input.ndim) for dim in shapes.as_ints("roll", "dims", dims))
+    axes = tuple(_dim_of("roll", input, dim, "roll along") for dim in shapes.as_ints("roll", "dims", dims))
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
     for amount, axis in zip(amounts, axes, strict=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
+from warnings import warn
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
@@ -145,6 +146,10 @@ class Tensor(TensorMethods):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value is not True and value is not False:
+            raise ArgumentTypeError(
+                f"requires_grad: must be True or False, got {value!r} of type {type(value).__name__}."
+            )
         if value:
             if self.node is None:
                 if not self.kind.inexact:
@@ -178,7 +183,16 @@ class Tensor(TensorMethods):
             return read_grad(self.node)
         if self.node is None:
             return None if self.extra is None else self.extra.grad
-        return None if self.node.hooks is None else self.node.hooks.retained
+        hooks = self.node.hooks
+        if hooks is None or not (hooks.retains or hooks.retained is not None):
+            warn(
+                f"grad: this tensor was made by {self.node.name}, and backward keeps the gradients of leaves alone, so that its .grad "
+                f"is None. Call .retain_grad() on it before backward; or, where it is to be a leaf, as in `w = w - lr * w.grad`, "
+                f"update the leaf itself under tapeloom.no_grad(): `w -= lr * w.grad`.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return None if hooks is None else hooks.retained
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -333,7 +347,10 @@ class Tensor(TensorMethods):
         return iter([self[position] for position in range(self.shape[0])])
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        found = self == value
+        if not isinstance(found, Tensor):  # nothing that a tensor is compared with
+            raise ArgumentTypeError(f"in: expected a number or a tensor, got {value!r} of type {type(value).__name__}.")
+        return bool(found.any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
         return tensor_text(self, host_array(self))
@@ -347,9 +364,6 @@ class Tensor(TensorMethods):
                 f"element, or set how tensors print with tapeloom.set_printoptions."
             )
         return repr(self)
-
-    def __copy__(self) -> Tensor:
-        return make_like(self, read_array(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from tapeloom import Generator
+from tapeloom.call.explain import checked
 from tapeloom.data.collate import TensorMaker, default_collate, default_convert
 from tapeloom.data.dataset import Dataset, IterableDataset
 from tapeloom.data.fetch import EndOfStream, Fetcher
@@ -72,6 +73,7 @@ class DataLoader(Generic[T_co]):
     dataset: Dataset[T_co]
     batch_size: int | None
 
+    @checked
     def __init__(
         self,
         dataset: Dataset[T_co],
@@ -157,6 +159,11 @@ class DataLoader(Generic[T_co]):
             return samples
         full, rest = divmod(samples, self.batch_size)
         return full + (rest > 0 and not self.drop_last)
+
+    def __next__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "next: a DataLoader is no iterator. Write batch = next(iter(loader)), or a for loop over it."
+        )
 
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers and get_worker_info() is not None:

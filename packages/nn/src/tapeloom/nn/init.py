@@ -10,10 +10,10 @@ Random initialisers take `generator`, a `tl.Generator`; without one they draw fr
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import tapeloom as tl
 from tapeloom import Generator, Tensor
+from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.ops.random import truncated_normal_
 
@@ -32,8 +32,6 @@ __all__ = [
     "zeros_",
 ]
 
-T = TypeVar("T", bound=Tensor)
-
 _GAINS = {
     "linear": 1.0,
     "conv1d": 1.0,
@@ -49,6 +47,7 @@ _GAINS = {
 }
 
 
+@explained
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which a nonlinearity's weights are scaled to keep the variance of a signal.
 
@@ -78,7 +77,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills with draws from the uniform distribution on [a, b).
 
     Raises:
@@ -96,7 +96,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | N
     return tensor
 
 
-def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills with draws from the normal distribution of that mean and standard deviation.
 
     Raises:
@@ -111,14 +112,15 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator
     return tensor
 
 
+@explained
 def trunc_normal_(
-    tensor: T,
+    tensor: Tensor,
     mean: float = 0.0,
     std: float = 1.0,
     a: float = -2.0,
     b: float = 2.0,
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills with draws from a normal distribution cut off at `a` and `b`, both in the unit of the tensor.
 
     Draws u uniformly between the distribution function's values at the two bounds and gives the place where it is u.
@@ -136,24 +138,32 @@ def trunc_normal_(
     return tensor
 
 
-def constant_(tensor: T, val: float) -> T:
+@explained
+def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fills with one number."""
+    return _filled(tensor, val)
+
+
+@explained
+def ones_(tensor: Tensor) -> Tensor:
+    """Fills with 1."""
+    return _filled(tensor, 1.0)
+
+
+@explained
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fills with 0."""
+    return _filled(tensor, 0.0)
+
+
+def _filled(tensor: Tensor, value: float) -> Tensor:
     with tl.no_grad():
-        tensor.fill_(val)
+        tensor.fill_(value)
     return tensor
 
 
-def ones_(tensor: T) -> T:
-    """Fills with 1."""
-    return constant_(tensor, 1.0)
-
-
-def zeros_(tensor: T) -> T:
-    """Fills with 0."""
-    return constant_(tensor, 0.0)
-
-
-def eye_(tensor: T) -> T:
+@explained
+def eye_(tensor: Tensor) -> Tensor:
     """Makes a matrix the identity, as far as it is square.
 
     Raises:
@@ -173,7 +183,8 @@ def eye_(tensor: T) -> T:
     return tensor
 
 
-def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills from U(-r, r) with r = gain * sqrt(6 / (fan_in + fan_out)).
 
     Raises:
@@ -189,7 +200,8 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = 
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills from N(0, s^2) with s = gain * sqrt(2 / (fan_in + fan_out)); errors as for `xavier_uniform_`.
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
@@ -199,13 +211,14 @@ def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = N
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
+@explained
 def kaiming_uniform_(
-    tensor: T,
+    tensor: Tensor,
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills from U(-r, r) with r = gain * sqrt(3 / fan).
 
     Args:
@@ -228,13 +241,14 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@explained
 def kaiming_normal_(
-    tensor: T,
+    tensor: Tensor,
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills from N(0, s^2) with s = gain / sqrt(fan); arguments, errors and source as for `kaiming_uniform_`."""
     fan = _fan("kaiming_normal_", tensor, mode)
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0, generator)

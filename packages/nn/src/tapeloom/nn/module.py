@@ -130,6 +130,10 @@ class Module(Tree):
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` on every module, children first, and returns this one; for initialisation."""
+        if not callable(fn):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}.apply: fn must be a function of a module, got {type(fn).__name__}."
+            )
         for child in self.children():
             child.apply(fn)
         fn(self)

@@ -63,14 +63,18 @@ class Indexing:
         return self.at(x, advanced_key(x.ndim, indices, dims), value, "add" if accumulate else "set")
 
     def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
+        if 0 in index.shape:
+            return self.xp.zeros(index.shape, dtype=x.dtype)
         if not x.ndim:
-            return self.reshape(x, index.shape)
+            return self.copy(self.expand(x, index.shape))
         return self.read(x, self._along(x.ndim, dim, index))
 
     def scatter_add(self: Any, x: Array, dim: int, index: Array, src: Array) -> Array:
-        if not x.ndim:
-            return x + self.reshape(src, ())
+        if 0 in index.shape:
+            return self.copy(x)
         part = src[tuple(slice(0, length) for length in index.shape)]
+        if not x.ndim:
+            return x + self.sum(part, tuple(range(part.ndim)))
         return self.at(x, self._along(x.ndim, dim, index), part, "add")
 
     def _along(self: Any, ndim: int, dim: int, index: Array) -> tuple[Array, ...]:

@@ -158,11 +158,11 @@ row("log_softmax_backward", *PAIRS, reference=_lines(_log_softmax_slope), budget
 # functions over ops
 
 for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "softsign", "tanhshrink", "glu"):
-    fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float.")
+    fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 for _name in ("logsigmoid", "mish"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 fails("softmin", [X, 3], IndexingError, "softmin: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
+fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("prelu", [T(3), T(1, 1)], ArgumentError, "prelu: weight must have at most one dimension, got shape (1, 1).")
-fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")
+fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float. Make it one with tapeloom.tensor(...).")

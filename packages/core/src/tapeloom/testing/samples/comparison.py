@@ -39,7 +39,7 @@ def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool, ki
         grad=0,
     )
     fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
-    fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got 'text'.")
+    fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got str.")
 
 
 compared("eq", lambda x, y: x == y, False, EVERY)
@@ -252,6 +252,6 @@ row(
 for _name in ("isclose", "allclose"):
     fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(_name))
 for _name in ("isclose", "equal", "allclose"):
-    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
-    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")

@@ -79,7 +79,7 @@ def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, r
         ShapeError,
         f"{name}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1.",
     )
-    fails(name, [T(3), None], ArgumentTypeError, f"{name}: other must be a tensor or a number, got None.")
+    fails(name, [T(3), None], ArgumentTypeError, f"{name}: other must be a tensor or a number, got NoneType.")
     return made
 
 

@@ -87,7 +87,7 @@ fails("cross_entropy", case(ROWS, LABELS, reduction="max"), ArgumentError, "cros
 fails("cross_entropy", case(ROWS, LABELS, label_smoothing=1.5), ArgumentError, "cross_entropy: label_smoothing must be from 0 to 1, got 1.5.")
 fails("cross_entropy", case(ROWS, SHARES, ignore_index=1), ArgumentError,
       "cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
-fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int.")
+fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("cross_entropy", [T(2, 0), P([0, 1])], IndexingError,
       "cross_entropy: target 0 names no class, for input of shape (2, 0) has 0 classes in dim 1. Give input at least one class.")
 
@@ -102,6 +102,14 @@ row("nll_loss_rows", [ROWS, LABELS, None, -100, "mean"], [ROWS, LABELS, FACTORS,
 row("nll_loss", [ROWS, LABELS], [ROWS, LABELS, FACTORS], case(ROWS, LABELS, FACTORS, ignore_index=2, reduction="sum"), [T(2, 3, 2), P([[0, 1], [2, 2]])],
     case(ROWS, LABELS, reduction="none"), [T(3), P(1)], case(T(0, 3), I(0, below=3), reduction="sum"), reference=_nll, without="0d", **CHAIN)
 fails("nll_loss", [ROWS, T(4)], DTypeError, "nll_loss: target must hold class numbers, got float32. Cast it with .long().")
+
+for _name in ("cross_entropy", "nll_loss"):
+    fails(_name, [ROWS, P([[0], [1], [2], [0]])], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 1). "
+          "Take its dimension of length 1 away: target.squeeze(1).")
+    fails(_name, [ROWS, I(4, 3, below=2)], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 3). "
+          "Where it holds one-hot rows, take target.argmax(1), or target.float() for probabilities.")
 
 # regression and two classes
 

@@ -139,4 +139,4 @@ fails("group_norm", [T(2, 4, 3), 3], ArgumentError, "group_norm: num_groups=3 mu
 
 row("masked_scale", [T(3, 4), M(3, 4), 2.0], [T(), M(), 0.5], [T(0, 3), M(0, 3), 2.0], dtypes=FLOATS,
     reference=lambda x, mask, scale: each(lambda a, b: a * scale if b else 0.0)(x, mask))
-fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: input must be a tensor, got list.")
+fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")

@@ -124,7 +124,7 @@ row("argmin", [X], *LINES, case(X, keepdim=True), reference=_placed(_least), giv
 for _name in ("argmax", "argmin"):
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
     fails(_name, [X, (0, 1)], ArgumentTypeError, f"{_name}: dim must be an int, got (0, 1) of type tuple.")
-    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
     no_elements(_name)
     text = f"{_name}: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails(_name, [T(0)], ShapeError, text)

@@ -6,6 +6,7 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
@@ -31,6 +32,7 @@ class ReLU(Module):
         [0.0, 2.0]
     """
 
+    @settings
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -57,6 +59,7 @@ class LeakyReLU(Module):
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
 
+    @settings
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = negative_slope
@@ -84,6 +87,7 @@ class GELU(Module):
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 
+    @settings
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         if approximate not in ("none", "tanh"):
@@ -160,6 +164,7 @@ class Softmax(Module):
     Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 
+    @settings
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
@@ -186,6 +191,7 @@ class LogSoftmax(Module):
         DTypeError: the input is not floating.
     """
 
+    @settings
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim

@@ -9,6 +9,7 @@ from tapeloom.errors import ArgumentError
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Pair, as_count, as_int, as_pair, new_parameter
@@ -64,6 +65,7 @@ class Conv2d(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @settings
     def __init__(
         self,
         in_channels: int,

@@ -6,6 +6,7 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["Dropout"]
@@ -36,6 +37,7 @@ class Dropout(Module):
     the division in training is in its section 10.
     """
 
+    @settings
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0.0 <= p <= 1.0:

@@ -10,6 +10,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, as_count, as_int, new_parameter
@@ -53,6 +54,7 @@ class Embedding(Module):
 
     weight: Parameter
 
+    @settings
     def __init__(
         self,
         num_embeddings: int,

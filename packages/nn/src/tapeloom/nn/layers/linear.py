@@ -7,9 +7,11 @@ from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.shapes import as_ints
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
@@ -50,6 +52,7 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @settings
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DTypeLike = None
     ) -> None:
@@ -105,6 +108,7 @@ class Flatten(Module):
         (2, 12)
     """
 
+    @settings
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
@@ -135,13 +139,14 @@ class Unflatten(Module):
         (2, 3, 4)
     """
 
+    @settings
     def __init__(self, dim: int, unflattened_size: Shape) -> None:
         super().__init__()
         self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.unflattened_size = as_ints("Unflatten", "unflattened_size", unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = input.unflatten(self.dim, self.unflattened_size)
+        output: Tensor = tl.unflatten(input, self.dim, self.unflattened_size)
         return output
 
     def extra_repr(self) -> str:

@@ -6,6 +6,7 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
@@ -14,6 +15,7 @@ __all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
 class _Loss(Module):
     """What the losses share: how the terms become the result."""
 
+    @settings
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("none", "mean", "sum"):
@@ -54,6 +56,7 @@ class CrossEntropyLoss(_Loss):
 
     weight: Tensor | None
 
+    @settings
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -100,6 +103,7 @@ class NLLLoss(_Loss):
 
     weight: Tensor | None
 
+    @settings
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)

@@ -8,9 +8,11 @@ from typing import Any
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
@@ -28,6 +30,7 @@ class _BatchNorm(Module):
     num_batches_tracked: Tensor | None
     _ranks: tuple[int, ...]  # the numbers of axes that an input may have
 
+    @settings
     def __init__(
         self,
         num_features: int,
@@ -74,7 +77,7 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self._ranks or input.shape[1] != self.num_features:
+        if as_tensor_of(type(self).__name__, input).ndim not in self._ranks or input.shape[1] != self.num_features:
             ranks = " or ".join(str(rank) for rank in self._ranks)
             raise ShapeError(
                 f"{type(self).__name__}: needs an input of {ranks} axes with {self.num_features} channels on axis 1, "
@@ -198,6 +201,7 @@ class LayerNorm(Module):
     weight: Parameter | None
     bias: Parameter | None
 
+    @settings
     def __init__(
         self,
         normalized_shape: int | Shape,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapeloom import Tensor
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 from .common import Pair
 
@@ -42,6 +43,7 @@ class MaxPool2d(Module):
     learning", 2016.
     """
 
+    @settings
     def __init__(
         self,
         kernel_size: Pair,
@@ -103,6 +105,7 @@ class AvgPool2d(Module):
     learning", 2016.
     """
 
+    @settings
     def __init__(
         self,
         kernel_size: Pair,

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, GradientError
+from tapeloom.ops.arguments import as_tensors_of
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 
 
+@explained
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
@@ -38,7 +41,7 @@ def get_total_norm(
     """
     if not norm_type > 0:
         raise ArgumentError(f"get_total_norm: norm_type is {norm_type}; it must be positive, or math.inf.")
-    each = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    each = [tensors] if isinstance(tensors, Tensor) else as_tensors_of("get_total_norm", tensors)
     if not each:
         return tl.tensor(0.0)
     with tl.no_grad():
@@ -47,11 +50,12 @@ def get_total_norm(
         if error_if_nonfinite and not math.isfinite(total.item()):
             raise GradientError(
                 f"The norm of the gradients is {total.item()}. A loss or an input is nan or infinite, or the gradients "
-                "exploded; pass error_if_nonfinite=False to clip them all the same."
+                "exploded; autograd.detect_anomaly() finds where. Pass error_if_nonfinite=False to clip them all the same."
             )
     return total
 
 
+@explained
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -89,7 +93,7 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must not be negative.")
-    grads = _grads(parameters)
+    grads = _grads("clip_grad_norm_", parameters)
     with tl.no_grad():
         # half types are clipped in float32: neither the norm nor the factor need fit them
         wide = [grad.float() if grad.dtype.half else grad for grad in grads]
@@ -103,6 +107,7 @@ def clip_grad_norm_(
     return total.to(functools.reduce(tl.promote_types, [grad.dtype.real for grad in grads])) if grads else total
 
 
+@explained
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limits every element of every gradient to -clip_value … clip_value, in place.
 
@@ -112,10 +117,10 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     if not clip_value >= 0:
         raise ArgumentError(f"clip_grad_value_: clip_value is {clip_value}; it must not be negative.")
     with tl.no_grad():
-        for grad in _grads(parameters):
+        for grad in _grads("clip_grad_value_", parameters):
             grad.clamp_(-clip_value, clip_value)
 
 
-def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    each = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _grads(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    each = [parameters] if isinstance(parameters, Tensor) else as_tensors_of(name, parameters, "parameters")
     return [parameter.grad for parameter in each if parameter.grad is not None]
