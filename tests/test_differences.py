@@ -224,6 +224,12 @@ def test_inference_mode_makes_ordinary_tensors():
     assert w.grad.tolist() == [1.0, 1.0]
 
 
+def test_the_gradient_of_an_infinite_variance():
+    x = tl.tensor([300.0, 1.0, 2.0], requires_grad=True)
+    x.var(correction=3).backward()
+    assert x.grad.tolist() == [math.inf, -math.inf, -math.inf]
+
+
 def test_nodes_are_called_by_the_op():
     x = tl.ones(2, requires_grad=True)
     assert repr((x * x).grad_fn) == "<MultiplyBackward>"
@@ -271,6 +277,14 @@ def test_losses_do_not_broadcast():
 
 
 # optimizers
+
+
+def test_normalize_and_clipping_compute_half_types_in_float32():
+    assert nn.functional.normalize(tl.zeros(2, dtype=tl.float16), dim=0).tolist() == [0.0, 0.0]
+    weight = nn.Parameter(tl.zeros(2, dtype=tl.float16))
+    weight.grad = tl.full((2,), 60000.0, dtype=tl.float16)
+    assert nn.utils.clip_grad_norm_(weight, 1.0).item() == math.inf
+    assert weight.grad.tolist() == pytest.approx([0.5**0.5] * 2, rel=1e-3)
 
 
 def test_a_parameter_given_twice_is_an_error():

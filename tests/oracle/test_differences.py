@@ -135,6 +135,22 @@ def test_gelu_of_infinity():
     assert math.isnan(torch.nn.functional.gelu(torch.tensor([math.inf] * 3))[0])
 
 
+def test_normalize_and_clipping_compute_half_types_in_float32():
+    assert torch.nn.functional.normalize(torch.zeros(2, dtype=torch.float16), dim=0).isnan().all()
+    weight = torch.nn.Parameter(torch.zeros(2, dtype=torch.float16))
+    weight.grad = torch.full((2,), 60000.0, dtype=torch.float16)
+    assert torch.nn.utils.clip_grad_norm_(weight, 1.0).item() == math.inf
+    assert weight.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore:var.*degrees of freedom")
+def test_the_gradient_of_an_infinite_variance():
+    for dim, signs in ((None, [1, 1, 1]), (0, [1, -1, -1])):
+        x = torch.tensor([300.0, 1.0, 2.0], requires_grad=True)
+        x.var(dim, correction=3).backward()
+        assert x.grad.tolist() == [sign * math.inf for sign in signs]
+
+
 def test_average_pooling_of_integers():
     assert torch.nn.functional.avg_pool2d(torch.tensor([[[1, 2], [2, 2]]]), 2).tolist() == [[[1]]]
 

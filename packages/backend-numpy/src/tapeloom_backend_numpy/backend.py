@@ -19,6 +19,7 @@ from tapeloom_backend_numpy.memory import owned
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
+from tapeloom_backend_numpy.summation import Summation
 
 Array = Any
 
@@ -36,11 +37,9 @@ class NumpyKernels(
     SortedEmbedding,
     Masking,
     Fused,
+    Summation,
 ):
     """The shared kernels over NumPy. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""
-
-    def sum(self, x: Array, dim: tuple[int, ...], keepdim: bool = False) -> Array:
-        return self.xp.add.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)  # np.sum without its own dispatch
 
     def count_nonzero(self, x: Array, dim: tuple[int, ...]) -> Array:
         return self.as_int64(

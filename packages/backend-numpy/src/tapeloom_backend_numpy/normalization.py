@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.backend.kernels.normalization import Need, Normalization
+from tapeloom_backend_numpy.summation import total
 
 Array = Any
 
@@ -74,6 +75,8 @@ class _Channels:
         """A block summed up to one line, by a product with ones: BLAS is several times as fast as a sum."""
         if self.last:
             return np.ones(block.shape[0], block.dtype) @ block
+        if block.shape[1] > _BLOCK:  # more, added one after the other, lose digits
+            return total(block, (1,))
         return block @ np.ones(block.shape[1], block.dtype)
 
 
@@ -129,7 +132,7 @@ class CachedNormalization(Normalization):
         rows, upstream = x.reshape(-1, length), g.reshape(-1, length)
         means, scales = mean.reshape(-1, 1), scale.reshape(-1, 1)
         dx = np.empty_like(rows)
-        dweight, dbias = np.zeros(length, x.dtype), np.zeros(length, x.dtype)
+        dweight, dbias = np.zeros(length, np.float64), np.zeros(length, np.float64)  # sums over the blocks
         factors = np.ones(length, x.dtype) if weight is None else weight.reshape(-1)
         average = factors[:, None] * x.dtype.type(1 / length)
         step = max(_BLOCK // length, 1)
@@ -152,8 +155,8 @@ class CachedNormalization(Normalization):
                 o *= s
         return (
             dx.reshape(x.shape) if need[0] else None,
-            dweight.reshape(normalized_shape) if need[1] else None,
-            dbias.reshape(normalized_shape) if need[2] else None,
+            dweight.astype(x.dtype).reshape(normalized_shape) if need[1] else None,
+            dbias.astype(x.dtype).reshape(normalized_shape) if need[2] else None,
         )
 
     def batch_norm_train(

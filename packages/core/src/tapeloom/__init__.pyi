@@ -309,8 +309,8 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
-    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless input and target have the same shape.
+    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast to the shape of
+    ``input``. Raises ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
@@ -727,7 +727,8 @@ def hardswish(input: Tensor) -> Tensor:
 def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
-    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
+    DTypeError where an integer dtype does not hold them.
     """
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -1162,9 +1163,14 @@ def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
     """
 
 def norm(
-    input: Tensor, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+    input: Tensor,
+    p: builtins.float | str | None = 2,
+    dim: Dims = None,
+    keepdim: builtins.bool = False,
+    *,
+    dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
 
 @overload
 def normal(
@@ -1216,6 +1222,9 @@ def normal_(
     input: Tensor, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
+
+def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
+    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
 
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
@@ -1413,7 +1422,7 @@ def rms_norm(
 ) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
-    ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+    ``eps`` is the spacing at 1 of the dtype, of float32 for half types, unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
@@ -1460,6 +1469,14 @@ def sin(input: Tensor) -> Tensor:
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
+    """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
+
+    Raises ShapeError unless the shapes are the same, ArgumentError for a negative ``beta``.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+    """
 
 def softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
@@ -1921,6 +1938,7 @@ __all__ = [
     "norm",
     "normal",
     "normal_",
+    "normalize",
     "not_equal",
     "one_hot",
     "ones",
@@ -1976,6 +1994,7 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",

@@ -535,9 +535,14 @@ class TensorMethods:
         elements; a 0-d tensor counts as one of one dimension.
         """
     def norm(
-        self, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+        self,
+        p: builtins.float | str | None = 2,
+        dim: Dims = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Cast = None,
     ) -> Tensor:
-        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:

@@ -222,6 +222,17 @@ def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: floa
     return numbers.astype(native(dtype), copy=False).reshape(size)
 
 
+def truncated_normal(
+    seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, low: float, high: float, dtype: DType
+) -> Any:
+    """Normal numbers from ``low`` to ``high`` of the stream of ``seed`` from block ``offset`` on."""
+    import numpy as np
+
+    words = host_random.native_words(np, seed, offset, host_random.truncated_words(math.prod(size)))
+    numbers = host_random.truncated_from_words(np, words, mean, std, low, high)
+    return numbers.astype(native(dtype), copy=False).reshape(size)
+
+
 def read_only(array: Any) -> Any:
     """A view that cannot be written."""
     view = array.view()

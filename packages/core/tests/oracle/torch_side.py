@@ -56,6 +56,15 @@ SPELLED: dict[str, Any] = {
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
+    "deviation": lambda x, dim=None, correction=1.0, keepdim=False: torch.std(
+        x, dim, correction=correction, keepdim=keepdim
+    ),
+    "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
+    "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
+    "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
+    "sloped": lambda x, weight: torch.where(x > 0, x, x * weight),
+    "smooth_l1": lambda x, t, reduction, beta: F.smooth_l1_loss(x, t, reduction=reduction, beta=beta),
     "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
     "all": lambda x, dim=(), keepdim=False: torch.all(x, dim, keepdim) if dim != () else torch.all(x),
     "any": lambda x, dim=(), keepdim=False: torch.any(x, dim, keepdim) if dim != () else torch.any(x),

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
+def _none(g: Any, ops: Any) -> Any:
+    """The gradient 0, also where ``g`` is infinite."""
+    return ops.zeros_of(g.shape, g)
+
+
 # arithmetic
 
 
@@ -93,13 +98,13 @@ def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None)
 @op(takes="no bool", inplace=True)
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
-floor_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
+floor_divide.gradient(input=_none, other=_none)
 
 
 @primitive(takes="no bool")
 def trunc_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``trunc(input / other)`` in the promoted dtype: ``divide(input, other, rounding_mode="trunc")``; its gradient is 0."""
-trunc_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
+trunc_divide.gradient(input=_none, other=_none)
 
 
 @op(takes="no bool", inplace=True)
@@ -170,7 +175,7 @@ abs.gradient(input=lambda g, input, ops: g * ops.sgn(input))
 @op(inplace=True)
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
-sign.gradient(input=lambda g: g * 0)
+sign.gradient(input=_none)
 
 
 @op(gives="float", complex="analytic", inplace=True)
@@ -367,38 +372,37 @@ atanh.gradient(input=lambda g, input: g / (1 - input * input))
 @op(takes="no bool", inplace=True)
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
-floor.gradient(input=lambda g: g * 0)
+floor.gradient(input=_none)
 
 
 @op(takes="no bool", inplace=True)
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
-ceil.gradient(input=lambda g: g * 0)
+ceil.gradient(input=_none)
 
 
 @op(takes="no bool", aliases=("fix",), inplace=True)
 def trunc(input: Tensor) -> Tensor:
     """The integer part."""
-trunc.gradient(input=lambda g: g * 0)
+trunc.gradient(input=_none)
 
 
 @op(takes="no bool", inplace=True)
 def round(input: Tensor) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
-round.gradient(input=lambda g: g * 0)
+round.gradient(input=_none)
 
 
 @round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
     decimals = shapes.as_int("round", "decimals", decimals)
-    scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
-    if not decimals:
-        return OPS.round(input)
-    if decimals > 0:
-        return OPS.divide(OPS.round(OPS.multiply(input, scale)), scale)
-    return OPS.multiply(OPS.round(OPS.divide(input, scale)), scale)
+    return OPS.round_decimals(input, decimals) if decimals else OPS.round(input)
 
 
+@primitive(takes="floating")
+def round_decimals(input: Tensor, decimals: int) -> Tensor:
+    """``input`` rounded to ``decimals`` decimal places, to tens, hundreds and so on where that is negative."""
+round_decimals.gradient(input=_none)
 
 
 # choosing

@@ -406,9 +406,11 @@ def _pad_places(mode: str, length: int, before: int, after: int) -> list[int]:
     if mode == "replicate":
         return [place if 0 <= place < length else 0 if place < 0 else length - 1 for place in wanted]
     if mode == "circular":
-        if before > length or after > length:
-            raise ShapeError(f"pad: circular padding ({before}, {after}) is longer than the dimension, {length}.")
-        return [place % length for place in wanted]
+        first, rest = max(-before, 0), length + min(before, 0) + min(after, 0)  # what negative amounts leave goes round
+        if before > rest or after > rest:
+            left = "the dimension" if rest == length else "what is left of the dimension"
+            raise ShapeError(f"pad: circular padding ({before}, {after}) is longer than {left}, {rest}.")
+        return [first + (place - first) % rest for place in wanted]
     if mode == "reflect":
         if before >= length or after >= length:
             raise ShapeError(f"pad: reflect padding ({before}, {after}) must be shorter than the dimension, {length}.")

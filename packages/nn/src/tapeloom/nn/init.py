@@ -15,6 +15,7 @@ import tapeloom as tl
 from tapeloom import Generator, Tensor
 from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.ops.random import truncated_normal_
 
 __all__ = [
     "calculate_gain",
@@ -122,7 +123,7 @@ def trunc_normal_(
 ) -> Tensor:
     """Fills with draws from a normal distribution cut off at `a` and `b`, both in the unit of the tensor.
 
-    Draws u uniformly between erf's values at the two bounds and gives mean + std * sqrt(2) * erfinv(u).
+    Draws u uniformly between the distribution function's values at the two bounds and gives the place where it is u.
 
     Raises:
         ArgumentError: `a` is not below `b`, or `std` is not positive.
@@ -132,27 +133,9 @@ def trunc_normal_(
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
-    low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
     with tl.no_grad():
-        tensor.uniform_(low, high, generator=generator)
-        tensor.copy_((_erfinv(tensor.double()) * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+        truncated_normal_("trunc_normal_", tensor, mean, std, a, b, generator)
     return tensor
-
-
-def _erfinv(y: Tensor) -> Tensor:
-    """The x with erf(x) = y, for y in float64.
-
-    Source: the start, good to 2 parts in 1000, is eq. 7 of S. Winitzki, "A handy approximation for the error function
-    and its inverse", 2008; two steps of Newton's method follow.
-    """
-    a = 0.147
-    y = y.clamp(-1 + 2**-53, 1 - 2**-53)
-    logarithm = (1 - y * y).log()
-    half = logarithm * 0.5 + 2 / (math.pi * a)
-    x = y.sign() * ((half * half - logarithm / a).sqrt() - half).sqrt()
-    for _ in range(2):
-        x = x - (tl.erf(x) - y) * (x * x).exp() * (math.sqrt(math.pi) / 2)
-    return x
 
 
 @explained

@@ -91,6 +91,11 @@ class Elementwise(Direct):
     def round(self: Any, x: Array) -> Array:
         return self.xp.round(x)
 
+    def round_decimals(self: Any, x: Array, decimals: int) -> Array:
+        scale = float(f"1e{abs(decimals)}")  # inf, where ``**`` would raise
+        scale = scale if scale <= self.dtype_of(x).max else float("inf")  # here, for libraries warn of it
+        return self.round(x * scale) / scale if decimals > 0 else self.round(x / scale) * scale
+
     def rsqrt(self: Any, x: Array) -> Array:
         return 1 / self.sqrt(x)
 

@@ -101,10 +101,9 @@ class Loss:
     def logits_loss(
         self: Any, x: Array, target: Array, weight: Array | None, pos_weight: Array | None, reduction: str
     ) -> Array:
-        softened = self.softplus(-x, 1.0, float("inf"))  # -log(sigmoid(x))
-        if pos_weight is not None:
-            softened = softened * (target * (pos_weight - 1) + 1)
-        losses = (1 - target) * x + softened
+        # -log(sigmoid(x)) and -log(1 - sigmoid(x)) by themselves: where one vanishes, its digits would be lost in a sum
+        yes, no = self.softplus(-x, 1.0, float("inf")), self.softplus(x, 1.0, float("inf"))
+        losses = (target if pos_weight is None else target * pos_weight) * yes + (1 - target) * no
         return self._reduced(losses if weight is None else losses * weight, reduction)
 
     def mse_loss(self: Any, x: Array, target: Array, reduction: str) -> Array:
@@ -113,6 +112,11 @@ class Loss:
 
     def l1_loss(self: Any, x: Array, target: Array, reduction: str) -> Array:
         return self._reduced(self.abs(x - target), reduction)
+
+    def smooth_l1(self: Any, x: Array, target: Array, reduction: str, beta: float) -> Array:
+        distance = self.abs(x - target)
+        terms = self.where(self.lt(distance, beta), distance * distance * 0.5 / beta, distance - 0.5 * beta)
+        return self._reduced(terms, reduction)
 
     def _reduced(self: Any, terms: Array, reduction: str) -> Array:
         if reduction == "none":

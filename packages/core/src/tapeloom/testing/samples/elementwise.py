@@ -259,6 +259,15 @@ unary("round", round, {0.5: 0.0, 1.5: 2.0, 2.5: 2.0, -0.5: -0.0, INF: INF}, kink
 for _name in ("floor", "ceil", "trunc", "round"):
     no_bool(_name)
 
+
+def _to_places(x: float, decimals: int) -> float:
+    scale = 10.0 ** abs(decimals)
+    return round(x * scale) / scale if decimals > 0 else round(x / scale) * scale
+
+
+row("round_decimals", [T(3, 4), 1], [T(3, 4, low=-300, high=300), -2], [T(), 1], [T(0, 3), 1], case(V([0.5, -64.0, 40960.0]), 3, expect=[0.5, -64.0, 40960.0]),
+    case(V([1.5, INF]), 400, expect=[NAN, NAN], only=FLOATS), reference=each(_to_places), kinks="halves")
+
 # choosing
 
 

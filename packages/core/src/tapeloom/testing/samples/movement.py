@@ -8,7 +8,7 @@ import numpy as np
 
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
-from tapeloom.testing.inputs import T
+from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import broadcast_shape, built
 from tapeloom.testing.table import EVERY, FLOATS, case, fails, row
 
@@ -303,7 +303,11 @@ fails("constant_pad", [T(3), (1, 2, 3)], ArgumentError,
       "shape (3,) takes at most 2.")
 fails("constant_pad", [T(3), (-2, -2)], ShapeError, "constant_pad: pad (-2, -2) takes more from dim 0 than its length 3.")
 row("pad", [X, (1, 2)], [X, (1, 0, 0, 2), "constant", 3], *[[X, (1, 2, 2, 1), mode] for mode in ("reflect", "replicate", "circular")],
+    *[[T(2, 4), amounts, mode] for mode in ("reflect", "replicate") for amounts in ((-1, 2), (3, -1))],
+    case(V([[1.0, 2.0, 3.0, 4.0]]), (-1, 2), "circular", expect=[[2.0, 3.0, 4.0, 2.0, 3.0]], only=FLOATS, grad=True),
+    case(V([[1.0, 2.0, 3.0, 4.0]]), (3, -1), "circular", expect=[[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]], only=FLOATS, grad=True),
     [T(), ()], [T(0, 3), (1, 1)], reference=_padded, **MOVED)
+fails("pad", [T(1, 4), (2, -3), "circular"], ShapeError, "pad: circular padding (2, -3) is longer than what is left of the dimension, 1.")
 fails("pad", [T(3), (1, 0), "constant", -3], DTypeError,
       "pad: the number -3 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("pad", [T(3), (1, 0), "constant", 2**40], DTypeError,

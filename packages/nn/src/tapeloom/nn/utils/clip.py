@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
@@ -44,12 +45,8 @@ def get_total_norm(
     if not each:
         return tl.tensor(0.0)
     with tl.no_grad():
-        total: Tensor
-        if math.isinf(norm_type):
-            total = tl.stack([tensor.abs().max().to(each[0].device) for tensor in each]).max()
-        else:
-            powers = [_power(tensor, norm_type).sum().to(each[0].device) for tensor in each]
-            total = tl.stack(powers).sum() ** (1.0 / norm_type)
+        norms = [tl.linalg.vector_norm(tensor, norm_type).to(each[0].device) for tensor in each]
+        total: Tensor = tl.linalg.vector_norm(tl.stack(norms), norm_type)
         if error_if_nonfinite and not math.isfinite(total.item()):
             raise GradientError(
                 f"The norm of the gradients is {total.item()}. A loss or an input is nan or infinite, or the gradients "
@@ -97,12 +94,17 @@ def clip_grad_norm_(
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must not be negative.")
     grads = _grads("clip_grad_norm_", parameters)
-    total = get_total_norm(grads, norm_type, error_if_nonfinite)
     with tl.no_grad():
+        # half types are clipped in float32: neither the norm nor the factor need fit them
+        wide = [grad.float() if grad.dtype.half else grad for grad in grads]
+        total = get_total_norm(wide, norm_type, error_if_nonfinite)
         factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-        for grad in grads:
-            grad.mul_(factor.to(grad.device))
-    return total
+        for grad, values in zip(grads, wide, strict=True):
+            if values is grad:
+                grad.mul_(factor.to(grad.device))
+            else:
+                grad.copy_(values * factor.to(grad.device))
+    return total.to(functools.reduce(tl.promote_types, [grad.dtype.real for grad in grads])) if grads else total
 
 
 @explained
@@ -117,10 +119,6 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     with tl.no_grad():
         for grad in _grads("clip_grad_value_", parameters):
             grad.clamp_(-clip_value, clip_value)
-
-
-def _power(tensor: Tensor, exponent: float) -> Tensor:
-    return tensor * tensor if exponent == 2.0 and not tensor.is_complex() else tensor.abs() ** exponent
 
 
 def _grads(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
