@@ -87,10 +87,6 @@ def test_index_add_of_integers_refuses_a_fraction():
         tl.index_add(tl.ones(2, dtype=tl.int64), 0, tl.tensor([0]), tl.ones(1, dtype=tl.int64), alpha=2.5)
 
 
-def test_an_empty_tuple_of_dims_is_none_given():
-    assert tl.ones(1, 2, 1).squeeze(()).shape == (2,)
-
-
 def test_there_is_no_out():
     with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
         tl.exp(tl.ones(3), out=tl.zeros(3))
@@ -299,3 +295,30 @@ def test_a_parameter_given_twice_is_an_error():
 def test_errors_are_also_the_builtins_that_python_users_expect():
     with pytest.raises(ValueError, match="do not broadcast"):
         tl.ones(3, 4) * tl.ones(2, 4)
+
+
+# dtypes and gradients that random calls beside PyTorch found apart
+
+
+def test_different_dtypes_are_promoted():
+    assert (tl.ones(2, 3) @ tl.ones(3, dtype=tl.float64)).dtype == tl.float64
+
+
+def test_half_types_are_rounded_once():
+    x, y = tl.full((8,), 38.0, dtype=tl.bfloat16), tl.full((8,), 0.1689453125, dtype=tl.bfloat16)  # 224.92
+    assert tl.div(x, y, rounding_mode="trunc")[0].item() == 224
+
+
+def test_random_numbers_have_no_gradient():
+    assert not tl.bernoulli(tl.full((2,), 0.5, requires_grad=True)).requires_grad
+
+
+def test_the_slope_of_hardsigmoid():
+    x = tl.zeros(1, dtype=tl.float64, requires_grad=True)
+    tl.hardsigmoid(x).backward()
+    assert x.grad.item() == 1 / 6
+
+
+def test_call_forms_that_mean_one_thing():
+    assert tl.maximum(tl.tensor([-1.0, 1.0]), 0).tolist() == [0, 1]
+    assert tl.prod(tl.full((2, 3), 2), dim=(0, 1)).item() == 64

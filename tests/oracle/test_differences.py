@@ -207,10 +207,6 @@ def test_index_add_of_integers_refuses_a_fraction():
     assert torch.index_add(ones, 0, torch.tensor([0]), ones[:1], alpha=2.5).tolist() == [3, 1]
 
 
-def test_an_empty_tuple_of_dims_is_none_given():
-    assert torch.ones(1, 2, 1).squeeze(()).shape == (1, 2, 1)
-
-
 def test_modules_in_a_plain_list_are_warned_of():
     module = torch.nn.Module()
     module.layers = [torch.nn.Linear(2, 2)]
@@ -219,3 +215,31 @@ def test_modules_in_a_plain_list_are_warned_of():
 
 def test_a_layer_looks_at_its_settings_when_it_is_made():
     assert torch.nn.LeakyReLU("steep").negative_slope == "steep"
+
+
+def test_different_dtypes_are_promoted():
+    with pytest.raises(RuntimeError, match=r"same dtype|scalar type"):
+        torch.ones(2, 3) @ torch.ones(3, dtype=torch.float64)
+
+
+def test_half_types_are_rounded_once():
+    x, y = (torch.full((8,), value, dtype=torch.bfloat16) for value in (38.0, 0.1689453125))
+    assert torch.div(x, y, rounding_mode="trunc")[0].item() == 225
+    assert torch.div(x[:1], y[:1], rounding_mode="trunc")[0].item() == 224
+
+
+def test_random_numbers_have_no_gradient():
+    assert torch.bernoulli(torch.full((2,), 0.5, requires_grad=True)).requires_grad
+
+
+def test_the_slope_of_hardsigmoid():
+    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.hardsigmoid(x).backward()
+    assert x.grad.item() == float(np.float32(1) / np.float32(6))
+
+
+def test_call_forms_that_mean_one_thing():
+    with pytest.raises(TypeError):
+        torch.maximum(torch.ones(2), 0)
+    with pytest.raises(TypeError):
+        torch.prod(torch.ones(2, 3), dim=(0, 1))

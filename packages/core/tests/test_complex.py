@@ -80,6 +80,7 @@ def test_halves_as_complex_numbers_are_written_through():
 
 def test_adjoints():
     z = tl.tensor([[1 + 1j, 2, 3j]])
+    assert tl.tensor(1j).mT.item() == 1j and tl.tensor(1j).mH.item() == tl.tensor(1j).H.item() == -1j
     assert z.mH.tolist() == z.H.tolist() == z.adjoint().tolist() == [[1 - 1j], [2], [-3j]]
     assert tl.stack([z, z]).mH.shape == (2, 3, 1)
     with pytest.raises(ShapeError) as caught:

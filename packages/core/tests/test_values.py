@@ -188,3 +188,21 @@ def test_views_that_are_gone_cost_nothing():
     for _ in range(1000):
         x[0]
     assert len(x.extra.views) < 64
+
+
+def test_flatten_of_one_dimension_is_the_tensor_itself():
+    leaf = tl.ones(3, requires_grad=True)
+    assert leaf.flatten() is leaf
+    assert leaf.reshape(-1) is not leaf
+
+
+def test_what_moves_nothing_is_a_copy_all_the_same():
+    x = tl.arange(6.0).reshape(1, 2, 3)
+    for y in (x.roll(3, 2), x.roll(0, 0), x.roll(6), tl.adaptive_avg_pool1d(x, 3)):
+        y.zero_()
+    assert x.tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def test_plus_is_the_tensor_itself():
+    x = tl.zeros(2, requires_grad=True)
+    assert +x is x and x.positive() is x and tl.positive(x) is x

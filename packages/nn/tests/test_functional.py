@@ -6,6 +6,7 @@ import pytest
 
 import tapeloom as tl
 import tapeloom.nn.functional as F
+from tapeloom import nn
 from tapeloom.errors import ArgumentError, ArgumentTypeError
 from tapeloom.testing import gradcheck, gradgradcheck
 
@@ -90,3 +91,14 @@ def test_second_derivative_of_cross_entropy_with_narrow_labels():
     (g,) = tl.autograd.grad(F.cross_entropy(x, tl.tensor([0, 2], dtype=tl.uint8)), x, create_graph=True)
     g.square().sum().backward()
     assert x.grad.shape == (2, 3)
+
+
+def test_the_reduction_is_named():
+    """PyTorch's first argument of these layers, and its third of the functions, is the long deprecated size_average."""
+    for call in (
+        lambda: nn.MSELoss("sum"),
+        lambda: nn.L1Loss("sum"),
+        lambda: F.mse_loss(tl.ones(2), tl.ones(2), "sum"),
+    ):
+        with pytest.raises(TypeError):
+            call()

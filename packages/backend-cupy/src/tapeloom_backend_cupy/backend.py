@@ -30,7 +30,7 @@ Array = Any
 FLOAT16_KERNELS = frozenset(
     "add subtract multiply divide negative abs floor ceil trunc exp exp2 expm1 log log1p log2 log10 sqrt square "
     "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh maximum minimum relu clamp where masked_fill "
-    "eq ne lt le gt ge isnan isinf isfinite positive alias clone".split()
+    "eq ne lt le gt ge isnan isinf isfinite alias clone".split()
 )
 
 

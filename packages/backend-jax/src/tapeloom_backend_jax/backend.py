@@ -43,7 +43,7 @@ Number = bool | int | float | complex
 _jax: Any = jax  # where JAX's own annotations are not complete
 
 #: kernels that give their input back: arrays never change, so that neither a copy nor a program is needed
-SAME = frozenset({"alias", "clone", "positive"})
+SAME = frozenset({"alias", "clone"})
 #: arrays of up to so many elements are filled on the host, and zeros of such sizes are kept
 SMALL = 2**16
 

@@ -146,8 +146,8 @@ def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
 
-def all(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-    """Whether all elements over ``dim`` are true (not zero)."""
+def all(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
 
 def allclose(
     input: Tensor,
@@ -167,8 +167,8 @@ def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Ten
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
 
-def any(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-    """Whether any element over ``dim`` is true (not zero)."""
+def any(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """Whether any element over ``dim`` is true (not zero); over no dims, ``()``, each by itself."""
 
 def arange(
     start: Number | None = None,
@@ -784,7 +784,7 @@ def isnan(input: Tensor) -> Tensor:
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 
 def layer_norm(
@@ -1082,7 +1082,7 @@ def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
 
 moveaxis = movedim
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:
@@ -1511,7 +1511,7 @@ def sqrt(input: Tensor) -> Tensor:
 def square(input: Tensor) -> Tensor:
     """``input * input``; bool gives int64."""
 
-def squeeze(input: Tensor, *dim: Axes) -> Tensor:
+def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
 
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:

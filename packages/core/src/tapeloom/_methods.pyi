@@ -128,8 +128,8 @@ class TensorMethods:
         """In place: ``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
     def adjoint(self) -> Tensor:
         """The last two dimensions swapped and conjugated."""
-    def all(self, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-        """Whether all elements over ``dim`` are true (not zero)."""
+    def all(self, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
     def allclose(
         self,
         other: Tensor,
@@ -144,8 +144,8 @@ class TensorMethods:
         """The smallest value over ``dim``; equal ones share the gradient evenly."""
     def angle(self) -> Tensor:
         """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
-    def any(self, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
-        """Whether any element over ``dim`` is true (not zero)."""
+    def any(self, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """Whether any element over ``dim`` is true (not zero); over no dims, ``()``, each by itself."""
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Where the largest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -655,7 +655,7 @@ class TensorMethods:
         """``input * input``; bool gives int64."""
     def square_(self) -> Tensor:
         """In place: ``input * input``; bool gives int64."""
-    def squeeze(self, *dim: Axes) -> Tensor:
+    def squeeze(self, *dim: Axes | None) -> Tensor:
         """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
     @overload
     def std(

@@ -17,7 +17,7 @@ from tapeloom.call.op import Op, documented, explained, method_of
 from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
-from tapeloom.op.registry import REGISTRY, published
+from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     comparison,
@@ -145,7 +145,7 @@ def bind() -> None:
     for name in COMPARISONS:
         setattr(Tensor, f"__{name}__", _comparison(name))
     for dunder, name in UNARY.items():
-        setattr(Tensor, f"__{dunder}__", REGISTRY[name].compiled())
+        setattr(Tensor, f"__{dunder}__", REGISTRY[name].compiled() if name in REGISTRY else FUNCTIONS[name].call)
     for public in published():
         call = public.call
         for name in public.names:

@@ -53,7 +53,7 @@ PAIRWISE = {
     name: (getattr(tl, name), getattr(torch, name))
     for name in "maximum minimum add subtract multiply divide pow atan2 hypot logaddexp remainder fmod".split()
 } | {
-    "l1_loss": (lambda x, y: tl.l1_loss(x, y, "none"), lambda x, y: F.l1_loss(x, y, reduction="none")),
+    "l1_loss": (lambda x, y: tl.l1_loss(x, y, reduction="none"), lambda x, y: F.l1_loss(x, y, reduction="none")),
     "smooth_l1_loss": (
         lambda x, y: tl.smooth_l1_loss(x, y, reduction="none"),
         lambda x, y: F.smooth_l1_loss(x, y, reduction="none"),

@@ -66,8 +66,6 @@ SPELLED: dict[str, Any] = {
     "sloped": lambda x, weight: torch.where(x > 0, x, x * weight),
     "smooth_l1": lambda x, t, reduction, beta: F.smooth_l1_loss(x, t, reduction=reduction, beta=beta),
     "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
-    "all": lambda x, dim=(), keepdim=False: torch.all(x, dim, keepdim) if dim != () else torch.all(x),
-    "any": lambda x, dim=(), keepdim=False: torch.any(x, dim, keepdim) if dim != () else torch.any(x),
     "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(
         x, tuple(range(x.ndim)) if dim is None else dim, keepdim
     ),

@@ -98,6 +98,14 @@ class AliasMachine(RuleBasedStateMachine):
     def drop_axes(self, index):
         self.view(index, lambda x: x.squeeze())
 
+    @rule(index=which, at=st.integers(-2, 1))
+    def drop_one_axis(self, index, at):
+        """Only where it has the length 1: else the view has all axes, and keeps them when it is taken anew."""
+        shape = self.choose(index).places.shape
+        if -len(shape) <= at < len(shape):
+            new = shape if shape[at] != 1 else tuple(np.delete(shape, at))
+            self.view(index, lambda x: x.squeeze(at) if isinstance(x, tl.Tensor) else x.reshape(new))
+
     @rule(index=which)
     def detach(self, index):
         handle = self.choose(index)

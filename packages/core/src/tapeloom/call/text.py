@@ -144,8 +144,11 @@ class _Text:
     def prepared(self) -> list[str]:
         op, lines = self.op, []
         starred = op.arguments.starred
-        if starred:  # reshape((2, 3)) is reshape(2, 3)
-            lines += [f"if len({starred}) == 1 and isinstance({starred}[0], (tuple, list)):"]
+        if starred:
+            # reshape((2, 3)) is reshape(2, 3); but squeeze(()) is not squeeze(), where nothing means something else
+            optional = next(p.optional for p in op.parameters if p.name == starred)
+            given = f" and {starred}[0]" if optional else ""
+            lines += [f"if len({starred}) == 1 and isinstance({starred}[0], (tuple, list)){given}:"]
             lines += [f"    {starred} = tuple({starred}[0])"]
         if op.prepare is not None:
             self.now = {p.name: f"{p.name}_" for p in op.parameters}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
-from tapeloom.errors import DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
@@ -163,13 +164,20 @@ masked_fill.gradient(
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
-    close = OPS.eq(input, other)
-    if input.dtype.inexact or other.dtype.inexact:
-        near = OPS.le(OPS.abs(OPS.subtract(input, other)), OPS.add(OPS.multiply(OPS.abs(other), rtol), atol))
-        close = OPS.logical_or(close, OPS.logical_and(near, OPS.logical_and(OPS.isfinite(input), OPS.isfinite(other))))
-        if equal_nan:
-            close = OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other)))
-    return close
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if as_number("isclose", name, tolerance) < 0:
+            raise ArgumentError(f"isclose: {name} must not be negative, got {tolerance!r}.")
+    exact = not (input.dtype.inexact or other.dtype.inexact)
+    if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
+        input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)
+    size = OPS.abs(other)
+    room = OPS.add(OPS.multiply(OPS.cast(size, dtypes.float64) if exact else size, rtol), atol)
+    if exact:
+        apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
+        return OPS.logical_or(OPS.eq(input, other), OPS.logical_and(OPS.le(apart, room), OPS.ge(apart, 0)))
+    near = OPS.logical_and(OPS.le(OPS.abs(OPS.subtract(input, other)), room), OPS.isfinite(input))
+    close = OPS.logical_or(OPS.eq(input, other), OPS.logical_and(near, OPS.isfinite(other)))
+    return OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other))) if equal_nan else close
 
 
 @function()

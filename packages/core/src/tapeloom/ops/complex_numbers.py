@@ -124,7 +124,9 @@ def resolve_conj(input: Tensor) -> Tensor:
 @function()
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
-    if as_tensor_of("adjoint", input).ndim < 2:
+    if not as_tensor_of("adjoint", input).ndim:
+        return conjugate(input)
+    if input.ndim < 2:
         raise ShapeError(f"adjoint: expected at least 2 dimensions, got shape {input.shape}.")
     return conjugate(transpose(input, -2, -1))
 

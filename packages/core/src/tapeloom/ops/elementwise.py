@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.call.op import op, primitive
+from tapeloom.call.op import function, op, primitive
 from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError
 from tapeloom.host import python_number
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import shape_of
+from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -160,10 +160,12 @@ def negative(input: Tensor) -> Tensor:
 negative.gradient(input=lambda g: -g)
 
 
-@op(takes="no bool", complex="as written", method=True)
+@function()
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
-positive.gradient(input=lambda g: g)
+    if as_tensor_of("positive", input).dtype.category == dtypes.BOOL:
+        raise DTypeError("positive: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).")
+    return input
 
 
 @op(takes="no bool", gives="real", complex="as written", aliases=("absolute",), inplace=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tapeloom import dtypes
 from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
-from tapeloom.errors import ArgumentTypeError, InplaceError
+from tapeloom.errors import ArgumentTypeError, InplaceError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.conversion import converted
@@ -62,6 +63,8 @@ def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
     check_writable("fill", self)
     if isinstance(value, Tensor):
+        if value.ndim:
+            raise ShapeError(f"fill_: the value must have no dimensions, got shape {value.shape}. Use .copy_(value).")
         value = converted(value, self.dtype)
         return inplace("fill", self, overwriting(self, OPS.expand(value, self.shape)))
     return inplace("fill", self, full_like(self, value))
@@ -76,6 +79,8 @@ def zero_(self: Tensor) -> Tensor:
 @function()
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
+    if isinstance(src, dtypes.NUMBERS):
+        return fill_(self, src)
     check_writable("copy", self)
     if not isinstance(src, Tensor):
         raise ArgumentTypeError(f"copy_: expected a tensor, got {type(src).__name__}.")

@@ -215,7 +215,7 @@ def _share(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
 
 
 @op(takes="floating", check=_same_shape, method=False)
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 mse_loss.gradient(
     input=lambda g, input, target, reduction: _share(g, input.shape, reduction) * ((input - target) * 2),
@@ -224,7 +224,7 @@ mse_loss.gradient(
 
 
 @op(takes="inexact", gives="real", complex="as written", check=_same_shape, method=False)
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 l1_loss.gradient(
     input=lambda g, input, target, reduction, ops: _share(g, input.shape, reduction) * ops.sgn(input - target),

@@ -64,6 +64,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     end = shapes.normalize_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}.")
+    if len(shape) == 1:
+        return input
     joined = shapes.element_count(shape[start : end + 1])
     return OPS.reshape(input, (*shape[:start], joined, *shape[end + 1 :]))
 
@@ -125,6 +127,8 @@ def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     targets = [shapes.normalize_dim("movedim", dim, input.ndim) for dim in shapes.as_ints("movedim", "destination", destination)]
     if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
         raise ShapeError(f"movedim: source {source} and destination {destination} must name as many different dimensions.")
+    if not input.ndim:
+        return OPS.permute(input, ())
     order = [axis for axis in range(input.ndim) if axis not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target, origin)
@@ -172,12 +176,15 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def _squeezable(op: OpSchema, input: Any, dim: Any) -> tuple[Any, ...]:
     shape = _shape_of(op, input)
-    given = tuple(range(len(shape))) if not dim else shapes.normalize_dims(op.name, dim, len(shape))
+    if not dim:
+        given = tuple(range(len(shape)))
+    else:  # an empty tuple is none of them, also where a view is taken anew
+        given = () if dim[0] in ((), []) else shapes.normalize_dims(op.name, dim, len(shape))
     return input, tuple(axis for axis in given if shape[axis] == 1)
 
 
 @op(moves=True, prepare=_squeezable, view=True)
-def squeeze(input: Tensor, *dim: Axes) -> Tensor:
+def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
 squeeze.gradient(input=lambda g, input_shape, ops: ops.reshape(g, input_shape))
 squeeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
@@ -427,15 +434,16 @@ flip.gradient(input=lambda g, dims, ops: ops.flip(g, dims))
 @function()
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
-    if dims is None or dims == ():
+    if dims is None or dims in ((), []):
         return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
     amounts = shapes.as_ints("roll", "shifts", shifts)
     axes = tuple(_dim_of("roll", input, dim, "roll along") for dim in shapes.as_ints("roll", "dims", dims))
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
+    rolled = input
     for amount, axis in zip(amounts, axes, strict=True):
-        input = OPS.roll_along(input, amount % (input.shape[axis] or 1), axis)
-    return input
+        rolled = OPS.roll_along(rolled, amount % (input.shape[axis] or 1), axis)
+    return OPS.clone(input) if rolled is input else rolled
 
 
 @primitive(moves=True)

@@ -326,8 +326,8 @@ def _even(x: Any, target: tuple[int, ...]) -> Any:
     """The mean of each of ``target`` regions of one size."""
     spatial = x.shape[2:]
     if spatial == target:
-        return x
-    if max(target) == 1:
+        return OPS.clone(x)
+    if set(target) == {1}:
         return OPS.mean(x, tuple(range(2, x.ndim)), True)
     split = [part for length, count in zip(spatial, target, strict=True) for part in (count, length // (count or 1))]
     return OPS.mean(OPS.reshape(x, (*x.shape[:2], *split)), tuple(range(3, 3 + len(split), 2)))

@@ -12,7 +12,7 @@ from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Cast, Dim, Dims
+    from tapeloom.op.parameter import Axes, Cast, Dim, Dims
     from tapeloom.op.schema import OpSchema
 
 
@@ -196,13 +196,13 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 @op(gives="bool", complex="as written")
-def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements over ``dim`` are true (not zero)."""
+def all(input: Tensor, dim: Axes | None = None, keepdim: bool = False) -> Tensor:
+    """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
 
 
 @op(gives="bool", complex="as written")
-def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element over ``dim`` is true (not zero)."""
+def any(input: Tensor, dim: Axes | None = None, keepdim: bool = False) -> Tensor:
+    """Whether any element over ``dim`` is true (not zero); over no dims, ``()``, each by itself."""
 
 
 @op(gives="int64", complex="as written")

@@ -255,7 +255,7 @@ class Tensor(TensorMethods):
     @property
     def mT(self) -> Tensor:
         """The tensor with its last two dimensions swapped."""
-        swapped: Tensor = self.transpose(-2, -1)
+        swapped: Tensor = self.transpose(-2, -1) if self.ndim else self.permute(())
         return swapped
 
     @property
@@ -266,7 +266,7 @@ class Tensor(TensorMethods):
     @property
     def H(self) -> Tensor:
         """The conjugate transpose of a matrix."""
-        if self.ndim != 2:
+        if self.ndim not in (0, 2):
             raise ShapeError(f"H: expected a matrix, got shape {self.shape}. For batches of matrices use .mH.")
         return self.adjoint()
 

@@ -134,12 +134,11 @@ class Elementwise(Direct):
         return self.where(mask, value, x)
 
     def trunc_divide(self: Any, x: Array, y: Array) -> Array:
+        if self.dtype_of(x).inexact:
+            return self.trunc(x / y)
         # the quotient rounded down, plus one where that overshot: exact for integers
         down = self.floor_divide(x, y)
         return self.where(((x < 0) != (y < 0)) & (down * y != x), down + 1, down)
-
-    def positive(self: Any, x: Array) -> Array:
-        return x
 
     def alias(self: Any, x: Array) -> Array:
         return x

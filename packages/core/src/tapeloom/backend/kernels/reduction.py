@@ -1,4 +1,4 @@
-"""Reduction kernels. ``dim`` is always a tuple of axes counted from 0 (``Dims``) or one such axis (``Dim``)."""
+"""Reduction kernels. ``dim`` is a tuple of axes counted from 0 (``Dims``), of ``all`` and ``any`` also None, or one such axis (``Dim``)."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Reduction:
     def argmin_along(self: Any, x: Array, dim: int, keepdim: bool = False) -> Array:
         return self.as_int64(self.xp.argmin(x, axis=dim, keepdims=keepdim) if x.ndim else self.zero_like(x))
 
-    def all(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+    def all(self: Any, x: Array, dim: Dims | None, keepdim: bool = False) -> Array:
         return self.xp.all(x, axis=dim, keepdims=keepdim)
 
-    def any(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
+    def any(self: Any, x: Array, dim: Dims | None, keepdim: bool = False) -> Array:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
 
     def count_nonzero(self: Any, x: Array, dim: Dims) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.references import INF, NAN, each
 from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INTEGERS, NUMBERS, case, fails, row
@@ -221,10 +221,14 @@ row(
     case(*NEAR, only=[dtypes.float64]),
     case(*NEAR, 1e-5, 1e-8, True, only=[dtypes.float64]),
     case(*NEAR, 0.2, 0.0, only=[dtypes.float64]),
+    [V([0, 3, 3, 100]), V([1, 4, 5, 90]), 0.05, 1.0],
+    case(V([-(2**63), 2**62]), V([0, 2**62 + 1]), 0.0, 1.0, expect=[False, True], only=[dtypes.int64]),
+    case(V([2, 5]), V([2**62, -(2**62)]), 3, expect=[True, True], only=[dtypes.int64]),
+    case(V([True, False]), V([False, False]), 0.0, 1.0, only=[dtypes.bool_]),
     case(V([1 + 1j, 1 + 1j, complex(NAN, 0)]), V([1 + 1.000001j, 1 + 2j, complex(0, NAN)]), 1e-5, 1e-8, True, only=COMPLEX),
     reference=lambda x, y, *rest: each(lambda a, b: _close(a, b, *rest))(x, y),
     gives="bool",
-    dtypes=(dtypes.float32, dtypes.float64, dtypes.int64, *COMPLEX),
+    dtypes=(dtypes.float32, dtypes.float64, dtypes.int64, dtypes.bool_, *COMPLEX),
     budget="exact",
     grad=0,
 )
@@ -254,4 +258,5 @@ for _name in ("isclose", "allclose"):
 for _name in ("isclose", "equal", "allclose"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("isclose", [T(3), T(3), -1.0], ArgumentError, "isclose: rtol must not be negative, got -1.0.")
 fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")

@@ -139,14 +139,13 @@ def _on_copy(name: str) -> Callable[..., Any]:
 
 
 row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_copy("fill_"), reference=lambda x, value: np.full(x.shape, np.asarray(value)), **MOVED)
-fails("fill_", [T(3, 4), T(3)], ShapeError,
-      "fill_: shape (3,) cannot be expanded to (3, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
+fails("fill_", [T(3, 4), T(4)], ShapeError, "fill_: the value must have no dimensions, got shape (4,). Use .copy_(value).")
 fails("fill_", [T(3), 300], DTypeError, "fill_: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("fill_", [T(3), "x"], ArgumentTypeError, "fill_: value must be a tensor or a number, got str.")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
-row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
+row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), 1], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
-fails("copy_", [T(3), 1], ArgumentTypeError, "copy_: expected a tensor, got int.")
+fails("copy_", [T(3), "x"], ArgumentTypeError, "copy_: expected a tensor, got str.")
 row("detach", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED | {"grad": 0})
 fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})

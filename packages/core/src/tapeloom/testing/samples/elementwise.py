@@ -143,7 +143,7 @@ def _truncated(x: Any, y: Any) -> Any:
 
 
 binary("floor_divide", _floored, {(7, 2): 3, (-7, 2): -4, (7, -2): -4}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
-binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
+binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3, (INF, -2): -INF, (1, INF): 0, (-3, 0): -INF}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
 binary("remainder", lambda x, y: x % y, {(-1.0, INF): INF, (5.0, -3.0): -1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 binary("fmod", math.fmod, {(-5.0, 3.0): -2.0, (5.0, -3.0): 2.0, (1.0, INF): 1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 for _name in ("floor_divide", "trunc_divide", "remainder", "fmod"):
@@ -185,7 +185,8 @@ fails("pow", [T(3), -1], ArgumentError, "pow: integers to negative integer power
 unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact", of_complex=lambda x: -x)
 no_bool("negative")
 unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact", of_complex=lambda x: x)
-no_bool("positive")
+fails("positive", [T(3)], DTypeError,
+      "positive: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).", dtype=dtypes.bool_)
 unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="real", dtypes=NUMBERS, kinks=(0,), of_complex=abs)
 no_bool("abs")
 unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", budget="exact", kinks=(0,))

@@ -122,11 +122,13 @@ def _elementwise(function: Any) -> Any:
 
 
 for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambda a, b: abs(a - b)}.items():
-    row(_name, [X, Y], *[[X, Y, kind] for kind in KINDS], case(X, Y, reduction="sum"), [T(), T()], case(T(0, 3), T(0, 3), grad=False),
+    row(_name, [X, Y], *[case(X, Y, reduction=kind) for kind in KINDS], [T(), T()], case(T(0, 3), T(0, 3), grad=False),
         reference=_elementwise(_function), budget="sum", gives="real", dtypes=INEXACT if _name == "l1_loss" else FLOATS)
     fails(_name, [T(3, 1), T(3)], ShapeError,
           f"{_name}: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
-    fails(_name, [X, Y, "max"], ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
+    fails(_name, case(X, Y, reduction="max"), ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
+    fails(_name, [X, Y, "sum"], ArgumentTypeError,  # PyTorch takes it for size_average, and gives the mean
+          f"{_name}: takes 2 positional arguments, got 3. Signature: {_name}(input, target, *, reduction='mean')")
 
 
 def _smooth_l1(x: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:

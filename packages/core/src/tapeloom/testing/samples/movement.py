@@ -103,8 +103,8 @@ fails("transpose", [[[1, 2]], 0, 1], ArgumentTypeError, "transpose: input must b
 row("t", [T(3, 4)], [T(3)], [T()], [T(0, 3)], reference=lambda x: _permuted(x, tuple(reversed(range(x.ndim)))), **MOVED)
 fails("t", [X], ShapeError, "t: expected at most 2 dimensions, got shape (2, 3, 4). Use .transpose(dim0, dim1) or .mT.")
 fails("t", [3], ArgumentTypeError, "t: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
-row("movedim", case(X, 0, 2, expect=None), [X, (0, 1), (-1, 0)], [T(0, 3), 0, 1], without="0d",
-    reference=lambda x, source, destination: _permuted(x, {0: (1, 2, 0), (0, 1): (1, 2, 0)}[source] if x.ndim == 3 else (1, 0)), **MOVED)
+row("movedim", case(X, 0, 2, expect=None), [X, (0, 1), (-1, 0)], [T(0, 3), 0, 1], [T(), 0, -1],
+    reference=lambda x, source, destination: _permuted(x, (1, 2, 0) if x.ndim == 3 else tuple(reversed(range(x.ndim)))), **MOVED)
 fails("movedim", [X, (0, 1), 2], ShapeError, "movedim: source (0, 1) and destination 2 must name as many different dimensions.")
 fails("movedim", [X, 0, 3], IndexingError, "movedim: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 
@@ -135,6 +135,7 @@ fails("broadcast_tensors", [T(3, 4), T(2, 4)], ShapeError,
       "broadcast_tensors: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1.")
 fails("broadcast_tensors", [T(3), 1.0], ArgumentTypeError, "broadcast_tensors: tensors must be tensors, got float at position 1.")
 row("squeeze", [T(1, 3, 1)], [T(1, 3, 1), 0], [T(1, 3, 1), (0, 2)], [T(1, 3, 1), 1], case(T(1, 3, 1), dim=-1), [T()], [T(), 0], [T(0, 1)],
+    [T(1, 3, 1), ()],  # none of them
     reference=lambda x, *dims, **named: _squeezed(x, _ints(dims) if dims else (named["dim"],) if named else None), **MOVED)
 fails("squeeze", [X, 3], IndexingError, "squeeze: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 

@@ -190,7 +190,7 @@ row("avg_pool2d", [PLANE, 2], [PLANE, 3, 2, 1], [PLANE, 3, 2, 1, True, False], [
 row("avg_pool3d", [SOLID, 2], [SOLID, 3, 2, 1], [SOLID, (3, 2, 3), 2, 1, True, False], [T(2, 3, 4, 3), (2, 3, 1), (1, 1, 2)], case(SOLID, 3, 2, padding=1, ceil_mode=True),
     case(SOLID, 2, divisor_override=-3), [T(0, 2, 3, 4, 3), 2], reference=_of_rank(_avg_pool, 3), magnitude=lambda *args, **kwargs: np.abs(_avg_pool(*args, **kwargs, rank=3)), **AVERAGED)
 row("adaptive_avg_pool1d", [LINE, 1], [LINE, 3], [T(2, 6), (2,)], [LINE, None], [T(0, 2, 5), 1], reference=_of_rank(_adaptive, 1), magnitude=_of_rank(_adaptive, 1), **AVERAGED)
-row("adaptive_avg_pool2d", [PLANE, 1], [PLANE, (2, 3)], [PLANE, (None, 5)], [T(2, 4, 5), 2], case(PLANE, (0, 2), grad=False), [T(2, 4, 6), (2, 3)], [T(0, 2, 4, 5), 1],
+row("adaptive_avg_pool2d", [PLANE, 1], [PLANE, (2, 3)], [PLANE, (None, 5)], [T(2, 4, 5), 2], case(PLANE, (0, 2), grad=False), case(PLANE, (0, 1), grad=False), [T(2, 4, 6), (2, 3)], [T(0, 2, 4, 5), 1],
     reference=_of_rank(_adaptive, 2), magnitude=_of_rank(_adaptive, 2), **AVERAGED)
 row("adaptive_avg_pool3d", [SOLID, 1], [SOLID, (2, None, 3)], [T(2, 3, 4, 3), (1, 2, 2)], [T(2, 4, 2, 2), (2, 1, 1)], [T(0, 2, 3, 4, 3), 2],
     reference=_of_rank(_adaptive, 3), magnitude=_of_rank(_adaptive, 3), **AVERAGED)

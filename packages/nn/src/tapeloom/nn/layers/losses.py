@@ -16,7 +16,7 @@ class _Loss(Module):
     """What the losses share: how the terms become the result."""
 
     @settings
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("none", "mean", "sum"):
             raise ArgumentError(f"{type(self).__name__}: reduction must be 'none', 'mean' or 'sum', got {reduction!r}.")
@@ -65,7 +65,7 @@ class CrossEntropyLoss(_Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         if not 0.0 <= label_smoothing <= 1.0:
             raise ArgumentError(f"CrossEntropyLoss: label_smoothing is {label_smoothing!r}; it lies between 0 and 1.")
         self.register_buffer("weight", weight)
@@ -105,7 +105,7 @@ class NLLLoss(_Loss):
 
     @settings
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 

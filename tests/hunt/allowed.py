@@ -1,0 +1,310 @@
+"""The differences that are meant: each with the section of docs/differences.md that speaks of it, and its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+from comparing import Find
+from conditions import (
+    HALVES,
+    TAKEN,
+    Condition,
+    among,
+    calls,
+    dtype,
+    every,
+    extreme,
+    huge,
+    kind,
+    mixed,
+    nothing,
+    number,
+    ours,
+    plain,
+    some,
+    theirs,
+)
+
+
+class Allowed:
+    """One difference: where it is said, why it is, and which finds it explains."""
+
+    def __init__(self, section: str, reason: str, when: Condition) -> None:
+        self.section = section
+        self.reason = reason
+        self.when = when
+
+
+GRADIENT = ("gradient", TAKEN)
+QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
+NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
+
+TENSORS = [
+    (
+        "view is reshape, both always share, and so do the functions made of them",
+        some(
+            theirs(TAKEN, "view size is not compatible", "last dimension with stride 1"),
+            every(
+                kind("which arguments"),
+                calls(*"view reshape view_as reshape_as flatten ravel unflatten contiguous".split()),
+            ),
+        ),
+    ),
+    ("is_contiguous() is True", calls("is_contiguous")),
+    ("a write through expand is refused", ours("cannot be written through")),
+    ("conjugates are computed at once", every(kind("which arguments"), calls(*"conj adjoint mH H imag".split()))),
+    ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
+]
+NUMBERS = [
+    ("a Python number that an integer dtype cannot hold is an error", ours("the number .* does not fit")),
+    (
+        "a Python number that an integer dtype cannot hold equals none of its values",
+        every(
+            kind("values"), calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()), number
+        ),
+    ),
+    (
+        "a Python number beside a half tensor is rounded to its dtype first",
+        every(kind("values", "gradient of"), number, dtype(*HALVES)),
+    ),
+    (
+        "half types are rounded once, at the end; PyTorch's vectorised kernels round quotients too",
+        every(kind("values"), calls(*QUOTIENTS), dtype(*HALVES)),
+    ),
+    ("there is no complex32", lambda find: "complex32" in find.result_dtypes()),
+    ("what an integer divided by 0 gives is not promised", theirs(TAKEN, "ZeroDivisionError")),
+    ("all and any give bool, also of uint8", every(kind("dtype"), calls("all", "any"), dtype("uint8"))),
+    (
+        "a dtype that PyTorch's kernels lack is taken",
+        theirs(
+            GRADIENT,
+            "not implemented for",
+            "does not support",
+            "not supported for",
+            "is not supported on",
+            "Expected both inputs to be Half, Float or Double",
+            "is only supported for half, float and double",
+            "handles only integral, floating-point and boolean",
+        ),
+    ),
+    (
+        "different dtypes are promoted, where PyTorch wants one",
+        every(
+            mixed,
+            some(
+                every(kind("dtype"), some(nothing, calls("binary_cross_entropy_with_logits"))),
+                theirs(
+                    GRADIENT,
+                    "same dtype",
+                    "did not match",
+                    "[Ff]ound dtype",
+                    "expected m1 and m2",
+                    "[Ee]xpected .* type",
+                    "mixed dtype",
+                    "to have type",
+                    "must have the same",
+                    "should be the same",
+                    "can't be cast",
+                    "promoting not supported",
+                    "dtypes match",
+                    "needs_dynamic_casting",
+                ),
+            ),
+        ),
+    ),
+    ("float - bool is taken", theirs(TAKEN, "Subtraction, the `-` operator, with a bool tensor")),
+    (
+        "norms and products of integers are taken, and a dtype for them that is narrower",
+        theirs(
+            TAKEN,
+            "Expected a floating point or complex tensor as input",
+            "dtype should be floating",
+            "dtype should be real",
+            "without narrowing",
+        ),
+    ),
+    (
+        "indices may have any integer dtype",
+        theirs(TAKEN, "for index", "expected indices", "must be long", "IntTensor", "dtype of indices should be"),
+    ),
+    ("gelu of infinity is infinity", every(calls("gelu"), among(np.isinf))),
+    (
+        "complex infinities and powers of complex 0 are not promised",
+        every(
+            kind("values", "gradient of"),
+            dtype("complex64", "complex128"),
+            some(
+                among(lambda values: ~np.isfinite(values)),
+                every(calls("pow", "ipow", "rpow"), among(lambda values: values == 0)),
+            ),
+        ),
+    ),
+    (
+        "sums of integers that a float cannot hold are rounded in another order",
+        every(kind("values"), calls("sum", "mean", "cumsum", "var", "std"), huge),
+    ),
+    (
+        "linspace to infinity is not promised",
+        every(
+            kind("values"),
+            calls("linspace"),
+            lambda find: (
+                not np.isfinite(find.call.kwargs.get("end", 1)) or not all(map(np.isfinite, find.call.args[:2]))
+            ),
+        ),
+    ),
+    ("isclose of uint8 is exact; in PyTorch the difference wraps", every(calls("isclose", "allclose"), dtype("uint8"))),
+    (
+        "average pooling takes floating tensors alone",
+        every(ours("floating tensors"), calls("avg_pool1d", "avg_pool2d", "avg_pool3d")),
+    ),
+]
+GRADIENTS = [
+    ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
+    (
+        "the gradient of an infinite variance has the sign of the distance from the mean",
+        every(
+            kind("gradient of"),
+            calls("std", "var"),
+            lambda find: find.call.kwargs.get("correction", 1) not in (None, 0, 1),
+        ),
+    ),
+    (
+        "gradients that PyTorch has not written, or in which it fails",
+        theirs(
+            GRADIENT,
+            "derivative for .* is not implemented",
+            "not differentiable with respect",
+            "Autograd not support dtype",
+            "isFloatingType",
+            "Negation, the `-` operator, on a bool",
+            "INTERNAL ASSERT",
+            "returned an invalid gradient",
+            "does not have a device",
+            "stride 1",
+            "non-zero size for non-batch",
+            "doesn't match the broadcast shape",
+            "with a bool tensor is not supported",
+        ),
+    ),
+    (
+        "the gradient of a real result of complex numbers is real; PyTorch's cumprod and prod take what was cast away",
+        every(kind("gradient of"), calls("cumprod", "prod"), dtype("complex64", "complex128")),
+    ),
+    (
+        "prod's and cumprod's gradient beside infinities is the product of the others; PyTorch divides",
+        every(kind("gradient of"), calls("cumprod", "prod"), among(extreme)),
+    ),
+    (
+        "std's and var's gradient over dims given as () counts all elements; in PyTorch it counts none",
+        every(kind("gradient of"), calls("std", "var"), lambda find: () in find.call.args or [] in find.call.args),
+    ),
+    (
+        "an integer exponent does not wrap in the gradient of pow",
+        every(kind("gradient of"), calls("pow", "ipow"), dtype("uint8", "int8", "int16", "int32", "int64")),
+    ),
+    (
+        "the slopes of hardsigmoid and celu are float64's in float64; in PyTorch they are those of float32",
+        every(kind("gradient of"), calls("hardsigmoid", "celu"), dtype("float64")),
+    ),
+    (
+        "differences of near numbers say no more than these: 1 - tanh(x) ** 2, x - tanh(x), 1 + erf(x)",
+        some(
+            every(kind("gradient of"), calls("tanh", "normalize")),
+            every(kind("values"), calls("tanhshrink", "gelu", "logaddexp")),
+        ),
+    ),
+    (
+        "polar's gradient for a negative abs has the other sign in PyTorch",
+        every(kind("gradient of"), calls("polar"), among(lambda values: values.real < 0)),
+    ),
+    (
+        "atan2's gradient beside integers overflows in PyTorch",
+        every(kind("gradient of"), calls("atan2", "arctan2"), dtype("uint8", "int8", "int16", "int32", "int64")),
+    ),
+    ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
+    ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
+]
+RANDOM = [
+    (
+        "random numbers have no gradient; in PyTorch those of normal and bernoulli have one of zeros",
+        every(kind("requires_grad"), calls("normal", "bernoulli")),
+    ),
+    ("complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
+]
+NN = [
+    ("softmax and log_softmax need dim", ours("argument 'dim' is missing")),
+    ("mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
+    (
+        "normalization of infinities, and of numbers whose squares overflow, is not promised",
+        every(kind("values", "gradient of"), calls(*NORMS), among(extreme)),
+    ),
+    (
+        "how far infinities and nan reach in a convolution is not promised",
+        every(
+            kind("values", "gradient of"),
+            lambda find: "conv" in find.call.subject.base,
+            among(lambda values: ~np.isfinite(values)),
+        ),
+    ),
+    (
+        "binary_cross_entropy_with_logits of infinity is a limit; PyTorch gives nan",
+        every(kind("values", "gradient of"), calls("binary_cross_entropy_with_logits"), among(np.isinf)),
+    ),
+]
+ERRORS = [
+    ("an empty tensor is refused where a full one is; PyTorch looks at less", every(kind("refused here"), nothing)),
+    (
+        "an index out of range is refused; PyTorch's take_along_dim misses some",
+        every(ours("out of range"), calls("take_along_dim")),
+    ),
+    (
+        "a number stands for a tensor, also an unusual one",
+        theirs(TAKEN, r"argument 'other'.* must be Tensor, not (int|float|bool|complex)"),
+    ),
+    ("linear has matrices alone, with one bias each row", ours("linear: (weight|bias) must have shape")),
+    (
+        "gather and scatter take as many dimensions in the index; PyTorch takes 0-d for 1-d",
+        ours("need as many dimensions", "does not lie within the source"),
+    ),
+    ("activations, losses and pooling take floating tensors", ours("expected floating tensors")),
+    ("the condition of where is bool", ours("condition must be a bool tensor")),
+    (
+        "clamp and pow refuse bools, as PyTorch does of tensors alone",
+        ours("(clamp|pow)_?: bool tensors are not supported"),
+    ),
+    ("matrix norms by singular values are missing", ours("needs singular values")),
+    (
+        "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",
+        every(
+            plain,
+            theirs(
+                TAKEN,
+                r"argument '\w+'( \(position \d\))? must be Tensor, not (int|float|bool|complex)",
+                r"must be tuple of ints, not (int|NoneType)",
+                r"argument 'dim'( \(position \d\))? must be int, not (tuple|list|NoneType)",
+                "invalid combination of arguments",
+                r"takes (from \d+ to )?\d+ positional argument",
+                "missing .* required positional argument",
+                "unexpected keyword argument",
+                "takes no keyword arguments",
+                "`shifts` required",
+                "object of type 'NoneType' has no len",
+                r"source tensor shape must match self tensor shape.*self.shape = \[\]",
+            ),
+        ),
+    ),
+]
+SECTIONS = {
+    "Tensors": TENSORS,
+    "Dtypes and numbers": NUMBERS,
+    "Gradients": GRADIENTS,
+    "Random numbers": RANDOM,
+    "nn": NN,
+    "Errors": ERRORS,
+}
+ALLOWED = [Allowed(section, reason, when) for section, entries in SECTIONS.items() for reason, when in entries]
+
+
+def allowance(find: Find) -> Allowed | None:
+    """The entry that explains the find, if one does."""
+    return next((entry for entry in ALLOWED if entry.when(find)), None)
