@@ -148,7 +148,7 @@ for _name in ("max", "min"):
     text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
     text = f"{_name}: two tensors are compared element by element; dim and keepdim belong to one."
-    fails(_name, [T(3), T(3), 1], ArgumentTypeError, text)
+    fails(_name, [T(3), T(3), True], ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
