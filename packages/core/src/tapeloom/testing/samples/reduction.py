@@ -148,7 +148,7 @@ for _name in ("max", "min"):
     text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
     text = f"{_name}: two tensors are compared element by element; dim and keepdim belong to one."
-    fails(_name, [T(3), T(3), 1], ArgumentTypeError, text)
+    fails(_name, [T(3), T(3), True], ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -292,6 +292,6 @@ def _normalized(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any
 row("normalize", [X], [X, 3, 0], [X, INF, -1], case(X, dim=2, eps=100.0), [T(), 2, 0], [T(0, 3)], case(V([[300.0, -400.0]]), only=FLOATS),
     reference=_normalized, budget="chain", dtypes=INEXACT, kinks=(0,), magnitude=lambda x, *rest, **named: np.float64(4.0))
 fails("normalize", [X, 2, 3], IndexingError, "normalize: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-fails("normalize", [[1.0]], ArgumentTypeError, "normalize: input must be a tensor, got list.")
+fails("normalize", [[1.0]], ArgumentTypeError, "normalize: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("normalize", [X, "fro"], ArgumentTypeError, "normalize: the order must be a number, got 'fro'.")
 fails("normalize", [X], DTypeError, "normalize: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
