@@ -242,7 +242,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     """
     if not beta >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta is {beta}; it must not be negative.")
-    return OPS.smooth_l1(input, target, reduction, beta) if beta else OPS.l1_loss(input, target, reduction)
+    return OPS.smooth_l1(input, target, reduction, beta) if beta else OPS.l1_loss(input, target, reduction=reduction)
 
 
 @primitive(takes="floating", check=_same_shape)
