@@ -221,6 +221,16 @@ def test_a_view_of_a_leaf_whose_data_was_replaced_is_a_view_of_a_leaf(on):
     assert values(v) == [[1, 1, 1], [1, 1, 1]]
 
 
+def test_a_detached_tensor_keeps_the_gradient_that_it_has(on):
+    w = tl.tensor([2.0, 3.0], requires_grad=True)
+    y = w * w
+    y.retain_grad()
+    y.sum().backward()
+    w.detach_()
+    y.detach_()
+    assert values(w.grad) == [4, 6] and values(y.grad) == [1, 1] and not w.requires_grad and y.is_leaf
+
+
 def test_a_kept_gradient_outlives_a_change_in_place(on):
     w = tl.tensor([2.0, 3.0], requires_grad=True)
     y = w * w

@@ -14,7 +14,7 @@ from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.alias import DETACH, shared
-from tapeloom.tensors.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor, leave_tape
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import TensorLike
@@ -32,7 +32,7 @@ def detach_(self: Tensor) -> Tensor:
     extra = as_tensor_of("detach_", self, "self").extra
     if extra is not None and any(step is not DETACH for step, _ in extra.path):
         raise InplaceError("detach_: a view cannot be detached in place: it shares the history of its base. Use .detach().")
-    self.node = None
+    leave_tape(self)
     return self
 
 

@@ -167,9 +167,7 @@ class Tensor(TensorMethods):
                     f"requires_grad: this tensor was made by {self.node.name}; only a leaf can be switched off. "
                     f"Use .detach() for a tensor without its history."
                 )
-            grad, self.node = read_grad(self.node), None
-            if grad is not None:
-                extra_of(self).grad = grad
+            leave_tape(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Mark this leaf as needing a gradient (or not), and return it."""
@@ -428,6 +426,17 @@ def read_grad(leaf: Leaf) -> Tensor | None:
 def write_grad(leaf: Leaf, grad: Tensor | None) -> None:
     """Set the gradient gathered in ``leaf``."""
     leaf.grad = grad
+
+
+def leave_tape(tensor: Tensor) -> None:
+    """Take ``tensor`` off the tape; it keeps the gradient that it has."""
+    node = tensor.node
+    if node is None:
+        return
+    grad = read_grad(node) if type(node) is Leaf else None if node.hooks is None else node.hooks.retained
+    tensor.node = None
+    if grad is not None:
+        extra_of(tensor).grad = grad
 
 
 def make(array: Any, kind: Kind, node: Node | None = None) -> Tensor:
