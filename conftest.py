@@ -12,11 +12,19 @@ import tapeloom as tl
 from tapeloom.backend.plugins import _default_device
 from tapeloom.modes import MODES
 
-pytest_plugins = ["pytester"]
+os.environ.setdefault("TAPELOOM_TRACEBACK", "full")  # what fails here may well be a fault of ours
+
+pytest_plugins = ["pytester", "tapeloom.testing.plugin"]
 
 # No deadlines: these machines are shared, and how long an example takes says nothing. CI draws the same examples each time.
 settings.register_profile("tapeloom", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tapeloom")
+
+
+@pytest.fixture
+def device(tapeloom_device: str) -> str:
+    """Each device that can be used, or those that ``--tapeloom-device`` names."""
+    return tapeloom_device
 
 
 @pytest.fixture(autouse=True)

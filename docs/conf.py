@@ -18,6 +18,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 html_theme = "furo"
 html_title = "tapeloom"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 default_role = "code"  # docstrings write `name`, as in Markdown
 
 
@@ -30,6 +32,7 @@ def _escape(app, what, name, obj, options, lines):
             bullet, text = re.match(r"(\s*(?:\* )?)(.*)", line).groups()
             parts = re.split(r"(``.*?``|`.*?`)", text)
             parts[::2] = [re.sub(r"(?<!\*)\*(?!\*)|\|", r"\\\g<0>", part) for part in parts[::2]]
+            parts[2::2] = [re.sub(r"^(?=\w)", r"\\ ", part) for part in parts[2::2]]  # `Parameter`s
             lines[number] = bullet + "".join(parts)
 
 

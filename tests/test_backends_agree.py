@@ -82,6 +82,7 @@ def draws(device):
         tl.dropout(tl.ones(9, device=device), 0.3, generator=g),
         tl.zeros(5, device=device).uniform_(-3, 2, generator=g),
         tl.rand(4, dtype=tl.float64, generator=g, device=device),
+        nn.init.trunc_normal_(tl.empty(200, dtype=tl.float64, device=device), generator=g),
     ]
     return [tensor.numpy(force=True) for tensor in made]
 

@@ -1,4 +1,4 @@
-"""The differences from PyTorch that docs/differences.md lists, each as what tapeloom does.
+"""The differences from PyTorch that docs/reference/differences.md lists, each as what tapeloom does.
 
 What PyTorch does instead is in tests/oracle/test_differences.py, under the same names.
 """
@@ -59,6 +59,14 @@ def test_numpy_is_read_only():
         array[0] = 1
 
 
+def test_numpy_is_a_snapshot():
+    x = tl.zeros(3)
+    array = x.numpy()
+    x.add_(1)
+    x[0] = 7
+    assert array.tolist() == [0, 0, 0]
+
+
 def test_arrays_do_not_mix_with_tensors():
     with pytest.raises(tl.errors.ArgumentTypeError):
         tl.ones(3) + np.ones(3)
@@ -67,6 +75,16 @@ def test_arrays_do_not_mix_with_tensors():
 def test_empty_gives_zeros():
     assert tl.empty(100).tolist() == [0.0] * 100
     assert tl.empty_like(tl.ones(3)).tolist() == [0.0] * 3
+
+
+def test_take_along_dim_does_not_wrap_around():
+    with pytest.raises(tl.errors.IndexingError):
+        tl.take_along_dim(tl.arange(3).reshape(1, 3), tl.tensor([[5]]), 1)
+
+
+def test_index_add_of_integers_refuses_a_fraction():
+    with pytest.raises(tl.errors.DTypeError):
+        tl.index_add(tl.ones(2, dtype=tl.int64), 0, tl.tensor([0]), tl.ones(1, dtype=tl.int64), alpha=2.5)
 
 
 def test_there_is_no_out():
@@ -89,11 +107,60 @@ def test_there_is_no_tensor_constructor():
 def test_a_number_that_does_not_fit_is_an_error():
     with pytest.raises(tl.errors.DTypeError, match="the number 300 does not fit uint8"):
         tl.tensor([1], dtype=tl.uint8) + 300
+    with pytest.raises(tl.errors.DTypeError, match="the number 257 does not fit uint8"):
+        tl.arange(250, 258, dtype=tl.uint8)
+
+
+def test_comparisons_with_numbers_that_do_not_fit():
+    assert (tl.tensor([44], dtype=tl.uint8) == 300).tolist() == [False]
+    assert (tl.tensor([44]) < 2**64).tolist() == [True]
+
+
+def test_numpys_scalars_are_the_numbers_that_they_hold():
+    assert (tl.tensor([1]) + np.bool_(True)).dtype is tl.int64
+    assert (tl.tensor([1.0]) * np.complex64(1j)).tolist() == [1j]
+
+
+def test_what_becomes_integers_loses_its_gradient():
+    assert not tl.ones(2, requires_grad=True).sum(dtype=tl.int64).requires_grad
+
+
+def test_linspace_into_integers_is_exact():
+    assert tl.linspace(67, -15, 11, dtype=tl.int64)[5].item() == 26
+
+
+def test_a_range_of_integers_has_steps_of_at_least_1():
+    with pytest.raises(tl.errors.ArgumentError, match=r"step 0\.5 does not lead from 0 to 3 in integers"):
+        tl.arange(0, 3, 0.5, dtype=tl.int32)
+
+
+def test_a_bool_to_the_power_of_true():
+    with pytest.raises(tl.errors.DTypeError, match="pow: bool tensors are not supported"):
+        tl.tensor([True]) ** True
+
+
+@pytest.mark.filterwarnings("ignore:index_put. a uint8 tensor is read as a mask:UserWarning")
+def test_calls_that_are_taken():
+    mask = tl.tensor([True, False])
+    assert (mask @ mask).item() is True
+    assert (tl.ones(2) - mask).tolist() == [0.0, 1.0]
+    assert tl.norm(tl.tensor([3, 4]), dtype=tl.float32).item() == 5.0
+    assert tl.ones(2).gather(0, tl.tensor([1], dtype=tl.int8)).tolist() == [1.0]
+    x = tl.ones(2)
+    x[tl.tensor([0, 1], dtype=tl.uint8)] = 5
+    assert x.tolist() == [1.0, 5.0]
 
 
 def test_there_is_no_complex32():
     assert tl.float16.to_complex() is tl.complex64
     assert (tl.ones(2, dtype=tl.float16) * 1j).dtype is tl.complex64
+
+
+def test_float64_data_through_a_float32_layer_computes_in_float64():
+    layer = nn.Linear(2, 1)
+    x = tl.tensor([[0.1, 0.2]], dtype=tl.float64)
+    assert layer(x).dtype is tl.float64
+    assert tl.equal(layer(x), nn.functional.linear(x, layer.weight.double(), layer.bias.double()))
 
 
 def test_python_types_stand_for_the_default_dtype():
@@ -153,6 +220,12 @@ def test_inference_mode_makes_ordinary_tensors():
     assert w.grad.tolist() == [1.0, 1.0]
 
 
+def test_the_gradient_of_an_infinite_variance():
+    x = tl.tensor([300.0, 1.0, 2.0], requires_grad=True)
+    x.var(correction=3).backward()
+    assert x.grad.tolist() == [math.inf, -math.inf, -math.inf]
+
+
 def test_nodes_are_called_by_the_op():
     x = tl.ones(2, requires_grad=True)
     assert repr((x * x).grad_fn) == "<MultiplyBackward>"
@@ -178,12 +251,36 @@ def test_softmax_needs_dim():
         nn.functional.softmax(tl.ones(2, 2))
 
 
+def test_modules_in_a_plain_list_are_warned_of():
+    module = nn.Module()
+    module.layers = [nn.Linear(2, 2)]
+    with pytest.warns(UserWarning, match="plain list"):
+        assert list(module.parameters()) == []
+
+
+def test_a_layer_looks_at_its_settings_when_it_is_made():
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.LeakyReLU("steep")
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.Linear(2, 2, bias=0)
+    with pytest.raises(tl.errors.ArgumentTypeError):
+        nn.MSELoss(tl.ones(2), tl.ones(2))
+
+
 def test_losses_do_not_broadcast():
     with pytest.raises(tl.errors.ShapeError):
         nn.functional.mse_loss(tl.ones(3, 1), tl.ones(3))
 
 
 # optimizers
+
+
+def test_normalize_and_clipping_compute_half_types_in_float32():
+    assert nn.functional.normalize(tl.zeros(2, dtype=tl.float16), dim=0).tolist() == [0.0, 0.0]
+    weight = nn.Parameter(tl.zeros(2, dtype=tl.float16))
+    weight.grad = tl.full((2,), 60000.0, dtype=tl.float16)
+    assert nn.utils.clip_grad_norm_(weight, 1.0).item() == math.inf
+    assert weight.grad.tolist() == pytest.approx([0.5**0.5] * 2, rel=1e-3)
 
 
 def test_a_parameter_given_twice_is_an_error():

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import tapeloom as tl
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
+READMES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("packages/*/README.md"))]
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -50,3 +55,65 @@ def test_no_block_is_left_out_without_a_reason():
     for page in PAGES:
         fences = re.findall(r"^```(python[^\n]*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
         assert sum("no-run" in fence for fence in fences) <= max(1, len(fences) // 2), page
+
+
+def test_generated_blocks_are_up_to_date():
+    command = [sys.executable, "tools/make_docs.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout + done.stderr
+
+
+#: module or class -> the page of the API that lists its public names
+API = {
+    "tapeloom": "functions",
+    "tapeloom.linalg": "functions",
+    "tapeloom.accelerator": "functions",
+    "tapeloom.Tensor": "tensor",
+    "tapeloom.autograd": "autograd",
+    "tapeloom.nn": "nn",
+    "tapeloom.nn.functional": "nn",
+    "tapeloom.nn.init": "nn",
+    "tapeloom.nn.utils": "nn",
+    "tapeloom.optim": "optim",
+    "tapeloom.optim.lr_scheduler": "optim",
+    "tapeloom.data": "data",
+    "tapeloom.data.datasets": "data",
+    "tapeloom.errors": "errors",
+}
+
+
+@pytest.mark.parametrize("place", API)
+def test_the_api_lists_every_public_name(place):
+    owner = tl.Tensor if place == "tapeloom.Tensor" else import_module(place)
+    listed = (ROOT / "docs" / "reference" / "api" / f"{API[place]}.md").read_text("utf-8")
+    if place == "tapeloom":
+        listed += (ROOT / "docs" / "reference" / "dtypes.md").read_text("utf-8").replace("tl.", "")
+    names = getattr(owner, "__all__", None) or [name for name in dir(owner) if not name.startswith("_")]
+    named = {*re.findall(r"`(\w+)[`(]", listed)}
+    slots = {*tl.Tensor.__slots__} if owner is tl.Tensor else set()
+    missing = {name for name in names if not inspect.ismodule(getattr(owner, name))} - named - slots - {"annotations"}
+    assert not missing
+
+
+def test_every_page_is_in_the_table_of_contents():
+    docs = ROOT / "docs"
+    named = set()
+    for page in ("index", "reference/api"):
+        for block in re.findall(
+            r"^```{toctree}\n(.*?)^```", (docs / f"{page}.md").read_text("utf-8"), re.DOTALL | re.M
+        ):
+            folder = (docs / page).parent
+            named |= {str((folder / line).relative_to(docs)) for line in block.split() if "/" in line}
+    pages = {str(path.relative_to(docs).with_suffix("")) for path in docs.rglob("*.md")}
+    assert pages - {"index"} == named
+
+
+def test_pages_install_from_a_clone():
+    """Until there is a release; and CuPy always in one spelling."""
+    for page in {*PAGES, *READMES}:
+        for line in (ROOT / page).read_text("utf-8").splitlines():
+            _, found, command = line.partition("pip install")
+            assert not found or "tapeloom" not in command, f"{page}: {line}"
+            assert not found or "cupy" not in command or '-e "packages/backend-cupy[cuda13]"' in command, (
+                f"{page}: {line}"
+            )

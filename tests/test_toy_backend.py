@@ -15,7 +15,7 @@ import pytest
 import tapeloom as tl
 from tapeloom import nn, optim
 
-TOY = Path(__file__).resolve().parents[1] / "docs" / "toy_backend"
+TOY = Path(__file__).resolve().parents[1] / "docs" / "extending" / "toy_backend"
 
 
 def write_metadata(folder: Path) -> None:

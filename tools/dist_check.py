@@ -41,6 +41,9 @@ assert not heavy, f"import tapeloom loaded {heavy}"
 
 from tapeloom import nn, optim
 import tapeloom.data
+from tapeloom.utils.data import DataLoader
+
+assert DataLoader is tapeloom.data.DataLoader
 
 assert tl.__version__ == VERSION == importlib.metadata.version("tapeloom-nn")
 backends = {found.name: found.value for found in importlib.metadata.entry_points(group="tapeloom.backends")}

@@ -16,6 +16,7 @@ Exits with 1 and the failures where something does not hold; having nothing to c
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib
 import importlib.util
@@ -81,8 +82,13 @@ def wanted(block: Block) -> bool:
 
 
 def run_page(path: Path) -> tuple[int, list[str]]:
-    """Run a page's blocks; returns how many ran, and the failures."""
-    page = os.path.relpath(path, ROOT)
+    """Run a page's blocks, in an empty folder; returns how many ran, and the failures."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return run_blocks(path, os.path.relpath(path, ROOT))
+
+
+def run_blocks(path: Path, page: str) -> tuple[int, list[str]]:
+    """``run_page`` in the current folder."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     count, failures = 0, []
     for block in blocks(path.read_text(encoding="utf-8")):

@@ -226,6 +226,7 @@ def package_stub() -> str:
         "import tapeloom.data as data",
         "import tapeloom.nn as nn",
         "import tapeloom.optim as optim",
+        "import tapeloom.utils as utils",
     ]
     parts = sorted(name for name in tapeloom.__all__ if inspect.ismodule(getattr(tapeloom, name)))
     lines += [f"from tapeloom import {', '.join(f'{name} as {name}' for name in parts)}"]
@@ -235,7 +236,7 @@ def package_stub() -> str:
     for made in found:
         kept = made._replace(names=tuple(name for name in made.names if name not in defined))
         lines += stub.definitions(kept) if kept.names else []
-    listed = sorted([*tapeloom.__all__, "data", "nn", "optim"])
+    listed = sorted([*tapeloom.__all__, "data", "nn", "optim", "utils"])
     head = stub.head("misc, overload-overlap", already=exported)
     return "\n".join([*head, *lines, "", f"__all__ = {listed!r}"]) + "\n"
 

@@ -1,4 +1,4 @@
-"""That PyTorch still does otherwise where docs/differences.md says so: the names are those of tests/test_differences.py."""
+"""That PyTorch still does otherwise where docs/reference/differences.md says so: the names are those of tests/test_differences.py."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def test_numpy_is_read_only():
     assert x[0] == 1
 
 
+def test_numpy_is_a_snapshot():
+    x = torch.zeros(3)
+    array = x.numpy()
+    x.add_(1)
+    assert array.tolist() == [1, 1, 1]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_arrays_do_not_mix_with_tensors():
     assert (torch.ones(3) + np.ones(3)).tolist() == [2, 2, 2]
@@ -50,6 +57,57 @@ def test_a_number_that_does_not_fit_is_an_error():
         assert (torch.tensor([1], dtype=torch.uint8) + 300).tolist() == [45]
     except RuntimeError as error:
         pytest.skip(f"PyTorch refuses it now, too: {error}")
+    assert torch.arange(250, 258, dtype=torch.uint8).tolist()[-2:] == [0, 1]
+
+
+def test_comparisons_with_numbers_that_do_not_fit():
+    assert (torch.tensor([44], dtype=torch.uint8) == 300).tolist() == [True]
+    with pytest.raises(OverflowError):
+        torch.tensor([44]) < 2**64  # noqa: B015
+
+
+def test_numpys_scalars_are_the_numbers_that_they_hold():
+    assert (torch.tensor([1]) + np.bool_(True)).dtype is torch.float32
+    with pytest.warns(Warning, match="discards the imaginary part"):
+        assert (torch.tensor([1.0]) * np.complex64(1j)).tolist() == [0.0]
+
+
+def test_what_becomes_integers_loses_its_gradient():
+    with pytest.raises(RuntimeError, match="Autograd not support dtype"):
+        torch.ones(2, requires_grad=True).sum(dtype=torch.int64)
+
+
+def test_linspace_into_integers_is_exact():
+    assert torch.linspace(67, -15, 11, dtype=torch.int64)[5].item() == 25
+
+
+def test_a_range_of_integers_has_steps_of_at_least_1():
+    assert torch.arange(0, 3, 0.5, dtype=torch.int32).tolist() == [0] * 6
+    with pytest.raises(ValueError, match="step must be nonzero"):
+        torch.arange(0, 3, 0.5, dtype=torch.int64)
+
+
+def test_a_bool_to_the_power_of_true():
+    assert (torch.tensor([True]) ** True).tolist() == [True]
+
+
+@pytest.mark.filterwarnings("ignore:indexing with dtype torch.uint8:UserWarning")
+def test_calls_that_are_taken():
+    mask = torch.tensor([True, False])
+    for refused in (
+        lambda: mask @ mask,
+        lambda: torch.ones(2) - mask,
+        lambda: torch.norm(torch.tensor([3, 4]), dtype=torch.float32),
+        lambda: torch.ones(2).gather(0, torch.tensor([1], dtype=torch.int8)),
+        lambda: torch.ones(2).__setitem__(torch.tensor([0, 1], dtype=torch.uint8), 5),
+    ):
+        with pytest.raises((RuntimeError, NotImplementedError)):
+            refused()
+
+
+def test_float64_data_through_a_float32_layer_computes_in_float64():
+    with pytest.raises(RuntimeError, match="same dtype"):
+        torch.nn.Linear(2, 1)(torch.zeros(1, 2, dtype=torch.float64))
 
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf support:UserWarning")
@@ -75,6 +133,22 @@ def test_the_gradient_of_floor_division_is_zero():
 
 def test_gelu_of_infinity():
     assert math.isnan(torch.nn.functional.gelu(torch.tensor([math.inf] * 3))[0])
+
+
+def test_normalize_and_clipping_compute_half_types_in_float32():
+    assert torch.nn.functional.normalize(torch.zeros(2, dtype=torch.float16), dim=0).isnan().all()
+    weight = torch.nn.Parameter(torch.zeros(2, dtype=torch.float16))
+    weight.grad = torch.full((2,), 60000.0, dtype=torch.float16)
+    assert torch.nn.utils.clip_grad_norm_(weight, 1.0).item() == math.inf
+    assert weight.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore:var.*degrees of freedom")
+def test_the_gradient_of_an_infinite_variance():
+    for dim, signs in ((None, [1, 1, 1]), (0, [1, -1, -1])):
+        x = torch.tensor([300.0, 1.0, 2.0], requires_grad=True)
+        x.var(dim, correction=3).backward()
+        assert x.grad.tolist() == [sign * math.inf for sign in signs]
 
 
 def test_average_pooling_of_integers():
@@ -122,6 +196,25 @@ def test_losses_do_not_broadcast():
 def test_errors_are_also_the_builtins_that_python_users_expect():
     with pytest.raises(RuntimeError):
         torch.ones(3, 4) * torch.ones(2, 4)
+
+
+def test_take_along_dim_does_not_wrap_around():
+    assert torch.take_along_dim(torch.arange(3).reshape(1, 3), torch.tensor([[5]]), 1).item() == 2
+
+
+def test_index_add_of_integers_refuses_a_fraction():
+    ones = torch.ones(2, dtype=torch.int64)
+    assert torch.index_add(ones, 0, torch.tensor([0]), ones[:1], alpha=2.5).tolist() == [3, 1]
+
+
+def test_modules_in_a_plain_list_are_warned_of():
+    module = torch.nn.Module()
+    module.layers = [torch.nn.Linear(2, 2)]
+    assert list(module.parameters()) == []
+
+
+def test_a_layer_looks_at_its_settings_when_it_is_made():
+    assert torch.nn.LeakyReLU("steep").negative_slope == "steep"
 
 
 def test_different_dtypes_are_promoted():

@@ -11,6 +11,7 @@ import tapeloom as tl
 import tapeloom.nn.functional as F
 from tapeloom import Tensor, data, nn, optim
 from tapeloom.nn import Linear
+from tapeloom.utils.data import DataLoader
 
 
 class Classifier(nn.Module):
@@ -28,7 +29,7 @@ class Classifier(nn.Module):
 def train(model: nn.Module, dataset: data.Dataset[tuple[Tensor, Tensor]]) -> float:
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     loss = tl.tensor(0.0)
-    for x, y in data.DataLoader(dataset, batch_size=32, shuffle=True):
+    for x, y in DataLoader(dataset, batch_size=32, shuffle=True):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()

@@ -30,6 +30,10 @@ def through(function: Callable[[tl.Tensor], tl.Tensor]) -> None:
     assert x.grad is not None
 
 
+def labels() -> tl.Tensor:
+    return tl.tensor([0, 1, 3], device="xla")
+
+
 # new values compile nothing
 
 VALUES: dict[str, tuple[Callable[[tl.Tensor, Any], tl.Tensor], list[Any]]] = {
@@ -45,6 +49,13 @@ VALUES: dict[str, tuple[Callable[[tl.Tensor, Any], tl.Tensor], list[Any]]] = {
     "positions in a tensor": (lambda x, v: x[tl.tensor(v, device="xla")], [[0, 1], [2, 2], [-1, 0]]),
     "the bounds of clamp": (lambda x, v: x.clamp(v, v + 3), [1.0, 2.0, 0.0]),
     "the exponent of pow": (lambda x, v: x**v, [2.0, 3.0, 0.5]),
+    "the class that cross_entropy ignores": (lambda x, v: tl.cross_entropy(x, labels(), ignore_index=v), [-100, 1, 3]),
+    "the class that nll_loss ignores": (lambda x, v: tl.nll_loss(x, labels(), ignore_index=v), [-100, 1, 3]),
+    "the smoothing of labels": (lambda x, v: tl.cross_entropy(x, labels(), label_smoothing=v), [0.1, 0.2, 1.0]),
+    "the diagonal of tril": (lambda x, v: x.tril(v), [0, 1, -2, 9]),
+    "the diagonal of triu": (lambda x, v: x.triu(v), [0, 1, -2, 9]),
+    "the shift of roll": (lambda x, v: x.roll(v, 1), [1, 2, -1, 0, 9]),
+    "the shifts of roll": (lambda x, v: x.roll(v, (0, 1)), [(1, 2), (0, 3), (-1, 2)]),
 }
 
 
@@ -113,6 +124,25 @@ def test_new_sizes_of_new_tensors_compile_nothing(compilations: Count) -> None:
 
     make(5)
     assert compilations(lambda: [make(n) for n in (6, 7, 8)]) == 0
+
+
+def test_many_tensors_are_joined_in_groups(compilations: Count) -> None:
+    """XLA compiles one program of thousands of arrays for minutes, and its gradient for longer."""
+
+    def join(count: int, dim: int) -> None:
+        x = tl.ones(2, 2, device="xla", requires_grad=True)
+        parts = [x * number for number in range(count)]
+        joined = tl.cat(parts, dim)
+        (joined * 2).sum().backward()
+        assert joined.shape[dim] == 2 * count
+        assert joined.select(1 - dim, 0)[::2].tolist() == list(range(count))
+        assert x.grad is not None
+        assert x.grad.tolist() == [[count * (count - 1.0)] * 2] * 2
+
+    assert compilations(lambda: join(5000, 0)) < 40
+    join(64, 1)
+    join(65, 1)
+    assert compilations(lambda: join(65, 1)) == 0
 
 
 def test_a_second_run_compiles_nothing(compilations: Count) -> None:
@@ -268,6 +298,8 @@ LOWERED: dict[str, tuple[Any, ...]] = {
     "avg_pool_backward": (_shape(2, 4, 4, 4), (2, 4, 8, 8), (2, 2), (2, 2), (0, 0), False, True, None),
     "index": (_shape(5, 4), [_shape(3, dtype=np.int64)], (0,)),
     "scatter_add": (_shape(5, 4), 0, _shape(2, 4, dtype=np.int64), _shape(2, 4)),
+    "tril": (_shape(3, 4), 1),
+    "roll_along": (_shape(3, 4), 1, 1),
     "embedding_backward": (_shape(6, 4), _shape(6, dtype=np.int64), 10, None),
     "cumsum": (_shape(3, 4), 1),
     "random_words": (_shape(dtype=np.uint64), _shape(dtype=np.uint64), 100),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
-from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.kernels import ArrayKernels, composed
 from tapeloom.call.op import Op
 from tapeloom.op.registry import OPS, REGISTRY
 from tapeloom.tape.plan import OpPlan
@@ -179,3 +179,45 @@ def test_a_composite_of_complex_numbers(monkeypatch: pytest.MonkeyPatch) -> None
         assert x.grad is not None
         z = np.array([1 + 2j, 3j])
         np.testing.assert_allclose(x.grad.numpy(force=True), np.array([1, 1j]) * np.conj(3 * z * z), rtol=1e-6)
+
+
+def test_a_composite_of_a_list_under_create_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of its text, to the second order: the sum of the squares of all tensors."""
+
+    def squares_for_test(self: Any, tensors: list[Any]) -> Any:
+        total = tensors[0] * tensors[0]
+        for tensor in tensors[1:]:
+            total = total + tensor * tensor
+        return total
+
+    def declared(tensors):  # type: ignore[no-untyped-def]
+        pass
+
+    monkeypatch.setattr(ArrayKernels, "squares_for_test", composed(squares_for_test), raising=False)
+    declared.__name__ = "squares_for_test"
+    declared.__annotations__ = {"tensors": "Sequence[Tensor]"}
+    op: Op[Any, Any] = Op(declared, {"composite": True})
+    x, y = (tl.tensor([value, 1.0], device="xla", requires_grad=True) for value in (3.0, 4.0))
+    gx, gy = tl.autograd.grad((op([x, y]) * x).sum(), [x, y], create_graph=True)
+    assert gx is not None and gy is not None
+    assert gx.tolist() == [3 * 9.0 + 16, 4.0] and gy.tolist() == [24.0, 2.0]
+    (second,) = tl.autograd.grad(gy.sum(), [x])
+    assert second is not None and second.tolist() == [8.0, 2.0]
+
+
+@pytest.mark.parametrize("device", ["cpu", "xla"])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_that_names_an_op_without_a_kernel_says_so(
+    monkeypatch: pytest.MonkeyPatch, device: str, create_graph: bool
+) -> None:
+    def lacking_for_test(input):  # type: ignore[no-untyped-def]
+        pass
+
+    lacking_for_test.__annotations__ = {"input": "Tensor"}
+    monkeypatch.setitem(REGISTRY, "lacking_for_test", Op(lacking_for_test, {"namespace": None}))
+    op = product()
+    op.gradient(input=lambda g, ops: ops.lacking_for_test(g))
+    x = tl.tensor([1.0, 2.0], device=device, requires_grad=True)
+    with pytest.raises(tl.errors.UnsupportedError, match=r"^lacking_for_test: the backend '\w+' .* has no kernel for"):
+        op(x, x.detach()).sum().backward(create_graph=create_graph)
+    vars(OPS).pop("lacking_for_test", None)

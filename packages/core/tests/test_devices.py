@@ -76,7 +76,7 @@ def test_two_devices_do_not_mix(other):
     with pytest.raises(tl.errors.DeviceError) as caught:
         tl.ones(2) + tl.ones(2, device=other)
     assert str(caught.value) == (
-        "add: other is on elsewhere, and the first input is on cpu. Move one of them with .to(device)."
+        "add: other is on elsewhere, and the first input is on cpu. Move one of them: x = x.to(device), which gives a new tensor."
     )
     with pytest.raises(tl.errors.DeviceError, match=r"^index: the index is on elsewhere, and the tensor on cpu\."):
         tl.ones(2)[tl.tensor([0], device=other)]

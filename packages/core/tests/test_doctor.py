@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tapeloom as tl
+from tapeloom.distributions import install_command
 
 GOOD = """
 from tapeloom.backend.hookspecs import hookimpl
@@ -51,7 +52,9 @@ def doctor(*arguments, path="", **variables):
         [sys.executable, "-m", "tapeloom", "doctor", *arguments],
         capture_output=True,
         text=True,
-        env=kept | {"PYTHONPATH": str(path), "JAX_PLATFORMS": "cpu"} | variables,
+        env=kept
+        | {"PYTHONPATH": f"{path}{os.pathsep}{kept.get('PYTHONPATH', '')}", "JAX_PLATFORMS": "cpu"}
+        | variables,
         check=False,
     )
     assert not done.stderr, done.stderr
@@ -102,6 +105,12 @@ BROKEN = {
         ),
     ),
     "i": ("plugin-without-devices", good("def device_count(self): return 0")),
+    "l": ("plugin-counts-in-words", good("def device_count(self): return 'two'")),
+    "m": ("plugin-counts-halves", good("def device_count(self): return 1.5")),
+    "n": ("plugin-counts-nothing", good("def device_count(self): return None")),
+    "o": ("plugin-counts-below-nothing", good("def device_count(self): return -1")),
+    "p": ("plugin-fails-to-count", good("def device_count(self): raise OSError('driver gone')")),
+    "q": ("plugin-counts-by-numpy", good("def device_count(self): return numpy.int64(2)")),
     "j": ("plugin-prints", "print('hello')\n" + good() + "\nimport atexit; atexit.register(print, 'good bye')"),
     "k": ("plugin-two-devices", good("def device_count(self): return 2\ndef current_index(self): return 1")),
 }
@@ -127,7 +136,7 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
     assert problem("b") == (
         "backend 'b' (distribution plugin-api 1.2): it was written for the newer plugin API 2.0, and this tapeloom speaks "
         "1.0. Upgrade tapeloom.",
-        "pip install --upgrade tapeloom",
+        install_command("tapeloom", "--upgrade"),
     )
     text, fix = problem("c")
     assert text.startswith(
@@ -148,6 +157,18 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
         "its test failed: x * x at [1, 2, 3] gave [2.0, 4.0, 6.0], and its gradient [2.0, 4.0, 6.0]"
     )
     assert problem("i")[0] == "the backend 'toy' sees no device of this type"
+    for device, came in {
+        "l": "gave 'two'",
+        "m": "gave 1.5",
+        "n": "gave None",
+        "o": "gave -1",
+        "p": "raised OSError: driver gone",
+    }.items():
+        assert problem(device)[0] == (
+            f"the backend 'toy': device_count() {came}, and should give the number of devices. Update or remove the package "
+            "that has it."
+        )
+    assert devices["q"]["tests"] == {"q:0": "ok", "q:1": "ok"}
     assert devices["j"]["usable"], "what a plugin prints does not disturb the report"
     assert devices["k"]["tests"] == {"k:0": "ok", "k:1": "ok"}
 
@@ -159,6 +180,13 @@ def test_broken_plugins_are_reported_with_the_reason_and_what_mends_them(tmp_pat
     assert "run: pip install --force-reinstall plugin-import" in lines
     assert "k:1: TAPELOOM_DEVICE is 'k'" in lines
     assert "TAPELOOM_PROVIDERS c=plugin-two (which distribution serves a device type, as cpu=distribution,…)" in lines
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_terminal_that_knows_no_character_but_ascii(tmp_path, options):
+    install(tmp_path, "plugin-ü", "raise OSError('kein Gerät')", "z")
+    status, out = doctor(*options, path=tmp_path, PYTHONIOENCODING="ascii", TAPELOOM_UNKNOWN="é\udcff")
+    assert status == 0 and out.isascii() and "Ger\\" in out
 
 
 @pytest.mark.parametrize(
@@ -191,7 +219,7 @@ def test_packages_that_do_not_fit_and_unknown_variables_are_noted(tmp_path):
     status, out = doctor(path=tmp_path, TAPELOOM_DEVCE="cuda")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     place = lines.index(f"tapeloom-nn 9.8 (tapeloom.nn and tapeloom.optim); does not fit tapeloom {tl.__version__}")
-    assert lines[place + 1] == f"run: pip install tapeloom-nn=={tl.__version__}"
+    assert lines[place + 1] == f"run: {install_command(f'tapeloom-nn=={tl.__version__}')}"
     assert "TAPELOOM_DEVCE cuda (not a variable that tapeloom knows)" in lines
     assert status == 0
 
@@ -218,8 +246,12 @@ def test_without_any_backend():
         pytest.skip("core is installed beside everything else, so it cannot be alone")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 1
-    assert "none that works: device: no backend is installed. Run: pip install tapeloom-backend-numpy" in lines
-    assert lines[lines.index("cpu not installed") + 1] == "run: pip install tapeloom-backend-numpy"
+    command = install_command("tapeloom-backend-numpy")
+    assert f"none that works: device: no backend is installed. Run: {command}" in lines
+    assert lines[lines.index("cpu not installed") + 1] == f"run: {command}"
+    with_cupy = f"run: {install_command('tapeloom-backend-cupy[cuda13]')}"
+    assert lines[lines.index("cuda not installed") + 1] == with_cupy
+    assert lines[lines.index("tapeloom-backend-cupy not installed (device cuda)") + 1] == with_cupy
 
 
 def test_the_command_without_a_word_is_the_doctor_and_others_are_refused():

@@ -14,6 +14,7 @@ import pytest
 import tapeloom as tl
 from tapeloom import dtypes, host
 from tapeloom.errors import ArgumentTypeError, DTypeError
+from tapeloom.testing.refusals import another_device
 
 MESSAGE = "Casting complex values to real discards the imaginary part"
 VALUES = [[1 + 2j, -3.5 + 0j], [0.25j, complex(0.0, -0.0)]]
@@ -208,10 +209,7 @@ def test_a_complex_number_that_a_real_dtype_cannot_hold(device):
             f"full: the complex number 1j does not fit int8. {hint}",
         ),
         (lambda: x.fill_(2j), f"fill_: the complex number 2j does not fit float32. {hint}"),
-        (
-            lambda: put(1j),
-            "tensor: complex numbers do not fit float32. Give a complex dtype, such as tapeloom.complex64.",
-        ),
+        (lambda: put(1j), f"index_put: the complex number 1j does not fit float32. {hint}"),
         (
             lambda: tl.tensor([[1j]], dtype=tl.int64),
             "tensor: complex numbers do not fit int64. Give a complex dtype, such as tapeloom.complex64.",
@@ -343,3 +341,43 @@ def test_random_numbers_are_real():
     for draw in (lambda: tl.rand(2, dtype=tl.cfloat), lambda: tl.randn(2, dtype=tl.cfloat)):
         with pytest.raises(DTypeError, match="only floating tensors can hold these numbers, got complex64"):
             draw()
+
+
+# PyTorch's older names
+
+
+def test_the_type_of_a_tensor():
+    x = tl.tensor([1.5, -2.5], requires_grad=True)
+    assert x.type() == "tapeloom.FloatTensor" and tl.tensor([True]).type() == "tapeloom.BoolTensor"
+    assert x.type(tl.float64).dtype is tl.float64 and x.type("float64").requires_grad
+    assert x.type(tl.float32) is x and x.type("tapeloom.FloatTensor") is x
+    for name in ("tapeloom.LongTensor", "torch.LongTensor", "LongTensor"):
+        assert x.type(name).dtype is tl.int64
+    with pytest.raises(DTypeError, match=r"'tapeloom\.LengthTensor' is not a tapeloom dtype"):
+        x.type("tapeloom.LengthTensor")
+
+
+def test_the_type_of_a_tensor_says_its_device():
+    with another_device() as there:
+        x, y = tl.ones(2, dtype=tl.int32), tl.ones(2, device=there)
+        assert y.type() == f"tapeloom.{there}.FloatTensor"
+        for moved in (x.type(y.type()), x.type_as(y)):
+            assert moved.dtype is tl.float32 and moved.device == there
+        assert y.type("tapeloom.IntTensor").device == "cpu" and x.type_as(x) is x
+
+
+def test_what_is_no_maker_of_tensors():
+    text = (
+        "Tensor: tensors are made by functions. Use tapeloom.tensor(data, dtype=tapeloom.float32) for given values, "
+        "tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
+    )
+    for arguments in ((), ([1, 2],), (2, 3)):
+        with pytest.raises(ArgumentTypeError) as caught:
+            tl.Tensor(*arguments)
+        assert str(caught.value) == text
+    with pytest.raises(AttributeError) as caught:
+        tl.LongTensor([1, 2])
+    assert str(caught.value) == (
+        "tapeloom has no LongTensor. Use tapeloom.tensor(data, dtype=tapeloom.int64), or zeros and empty with that dtype."
+    )
+    assert not hasattr(tl, "ComplexFloatTensor") and list(dtypes.BY_TENSOR_TYPE.values()) == list(dtypes.ALL)

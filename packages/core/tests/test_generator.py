@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -595,6 +596,27 @@ def test_a_longer_normal_draw_begins_like_a_shorter_one() -> None:
         np.testing.assert_allclose(short, whole[: len(short)], rtol=1e-14)
 
 
+def test_quantiles_are_those_of_the_standard_library() -> None:
+    p = np.concatenate([np.linspace(0, 1, 1001)[1:-1], 10.0 ** -np.arange(3, 308.0), 1 - 10.0 ** -np.arange(3, 16.0)])
+    expected = np.array([NormalDist().inv_cdf(each) for each in p])
+    np.testing.assert_allclose(host_random.normal_quantiles(np, p), expected, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, 2.0), (5.0, 6.0), (-9.0, -8.0), (0.5, math.inf)])
+def test_truncated_normals_follow_their_distribution_function(low: float, high: float) -> None:
+    n = 2**15
+    values = np.sort(
+        host_random.truncated_from_words(np, words_of(7, host_random.truncated_words(n)), 0.0, 1.0, low, high)
+    )
+    assert low <= values[0] and values[-1] <= high
+    first, last, *tails = (math.erfc(v / math.sqrt(2)) for v in (low, high, *values[::64]))
+    expected = (first - np.array(tails)) / (first - last)
+    if high < 0:  # there the other tail has the digits
+        first, last, *tails = (math.erfc(-v / math.sqrt(2)) for v in (low, high, *values[::64]))
+        expected = (np.array(tails) - first) / (last - first)
+    assert np.abs(expected - np.arange(0, n, 64) / n).max() < 1.6 / math.sqrt(n)  # Kolmogorov's bound at 1 percent
+
+
 def test_no_words_give_no_numbers(kernels: Any) -> None:
     empty = np.zeros(0, np.uint32)
     for dtype in FLOATS:
@@ -603,6 +625,7 @@ def test_no_words_give_no_numbers(kernels: Any) -> None:
     assert kernels.integers_from_words(empty, 0, 5, False).shape == (0,)
     assert kernels.integers_from_words(empty, 0, 2**40, True).shape == (0,)
     assert host_random.normal_from_words(np, empty, 0.0, 1.0).shape == (0,)
+    assert host_random.truncated_from_words(np, empty, 0.0, 1.0, -1.0, 1.0).shape == (0,)
 
 
 # --- the NumPy backend's parts
@@ -680,8 +703,8 @@ def test_reserve_refuses_to_pass_the_end_of_the_stream() -> None:
     with pytest.raises(StateError) as error:
         source.reserve(9)
     assert str(error.value) == (
-        "Generator.reserve: 9 words do not fit behind offset 18446744073709551614: a stream has 2**64 blocks. "
-        "Seed the generator anew."
+        "Generator.reserve: 9 words do not fit after offset 18446744073709551614: a stream has 2**64 blocks. "
+        "Seed the generator again."
     )
     assert source.reserve(8) == (1, 2**64 - 2)
 

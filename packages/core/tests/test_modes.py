@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
 
 import pytest
@@ -108,3 +110,142 @@ def test_backward_within_blocks_keeps_them():
         y.backward()
         assert not tl.is_grad_enabled()
     assert tl.is_grad_enabled() and x.grad.tolist() == [2.0]
+
+
+# functions that stop and go on: their body runs inside, what the caller does in between outside
+
+SWITCHES = {
+    "no_grad": (tl.no_grad(), lambda: not tl.is_grad_enabled()),
+    "no_grad without brackets": (tl.no_grad, lambda: not tl.is_grad_enabled()),
+    "inference_mode": (tl.inference_mode(), tl.is_inference_mode_enabled),
+    "set_grad_enabled": (lambda function: tl.set_grad_enabled(False)(function), lambda: not tl.is_grad_enabled()),
+    "host_fallback": (tl.host_fallback(), lambda: MODES.get().host_fallback is not None),
+}
+each_switch = pytest.mark.parametrize(("switch", "inside"), SWITCHES.values(), ids=SWITCHES)
+
+
+@each_switch
+def test_each_part_of_a_generator_runs_inside(switch, inside):
+    seen = []
+
+    @switch
+    def parts(start):
+        """What it says."""
+        try:
+            while True:
+                seen.append(inside())
+                try:
+                    start = yield start
+                except KeyError as error:
+                    seen.append(inside())
+                    start = error.args[0]
+                if start is None:
+                    return "the end"
+        finally:
+            seen.append(inside())
+
+    def outside():
+        return not inside() and seen[-1]
+
+    running = parts(1)
+    assert parts.__name__ == "parts" and parts.__doc__ == "What it says." and not inside()
+    assert next(running) == 1 and outside()
+    assert running.send(2) == 2 and outside()
+    assert running.throw(KeyError(3)) == 3 and outside()
+    with pytest.raises(StopIteration) as end:
+        running.send(None)
+    assert end.value.value == "the end" and outside()
+    with pytest.raises(ZeroDivisionError):
+        (later := parts(1)).send(None), later.throw(ZeroDivisionError)
+    assert outside()
+    (later := parts(1)).send(None)
+    later.close()
+    assert all(seen) and len(seen) == 9 and outside()
+
+
+def test_a_generator_that_does_not_record():
+    x = tl.ones(2, requires_grad=True)
+
+    @tl.no_grad()
+    def batches():
+        for _ in range(2):
+            yield x * 2
+
+    assert [(y.requires_grad, (x * y).requires_grad) for y in batches()] == [(False, True)] * 2
+
+
+def test_an_error_in_a_generator_leaves_no_cycle():
+    @tl.no_grad()
+    def parts():
+        yield 1
+
+    gc.collect()
+    gc.disable()
+    try:
+        running = parts()
+        next(running)
+        with contextlib.suppress(KeyError):
+            running.throw(KeyError())
+        del running
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@each_switch
+def test_each_part_of_a_coroutine_runs_inside(switch, inside):
+    """A task goes on outside while another one, of the same program, runs inside."""
+    seen = []
+
+    @switch
+    async def part(pauses):
+        for _ in range(pauses):
+            seen.append(inside())
+            await asyncio.sleep(0)
+        return pauses
+
+    @switch
+    async def parts(pauses):
+        for number in range(pauses):
+            seen.append(inside())
+            await asyncio.sleep(0)
+            try:
+                yield number
+            finally:
+                seen.append(inside())
+
+    async def main():
+        both = await asyncio.gather(part(3), part(2))
+        found = []
+        async for number in parts(3):
+            found.append((number, inside()))
+        left = parts(3)
+        assert await left.asend(None) == 0
+        await left.aclose()
+        thrown = parts(1)
+        await thrown.asend(None)
+        with pytest.raises(KeyError):
+            await thrown.athrow(KeyError())
+        return both, found, inside()
+
+    assert asyncio.run(main()) == ([3, 2], [(number, False) for number in range(3)], False)
+    assert all(seen) and len(seen) == 5 + 6 + 2 + 2
+
+
+def test_a_coroutine_driven_by_hand_is_left_between_its_parts():
+    class Pause:
+        def __await__(self):
+            yield "paused"
+
+    @tl.no_grad()
+    async def part():
+        assert not tl.is_grad_enabled()
+        await Pause()
+        assert not tl.is_grad_enabled()
+        return 1
+
+    running = part()
+    assert running.send(None) == "paused" and tl.is_grad_enabled()
+    with pytest.raises(StopIteration) as end:
+        running.send(None)
+    assert end.value.value == 1 and tl.is_grad_enabled()

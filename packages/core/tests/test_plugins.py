@@ -194,7 +194,7 @@ def test_tensors_move_between_backends_with_their_gradients(site):
     """
     assert site.run(program).splitlines() == [
         "tensor([8., 8.]) toy",
-        "add: other is on toy, and the first input is on cpu. Move one of them with .to(device).",
+        "add: other is on toy, and the first input is on cpu. Move one of them: x = x.to(device), which gives a new tensor.",
     ]
 
 

@@ -100,7 +100,7 @@ def test_no_primitive_is_public():
         assert not [name for name, op in primitives.items() if vars(place).get(name) is op]
     # where a name is public beside a primitive of that name, it is the function over it that users get
     both = primitives.keys() & set(tl.__all__)
-    assert both == {"real", "imag", "conj"} and all(name in FUNCTIONS for name in both)
+    assert both == {"real", "imag", "conj", "nonzero", "index_put"} and all(name in FUNCTIONS for name in both)
 
 
 def test_every_op_is_in_ops():
@@ -169,6 +169,8 @@ def test_dim_may_be_called_axis_and_keepdim_keepdims(name):
     given = {n: others.get(n, 1) for n in arguments.names[1:] if n not in arguments.defaults and n != "dim"}
     if name in ("index_select", "index_add"):
         given["index"] = tl.tensor([0, 1])
+    if name == "select":
+        given["index"] = 1
     dim = (0, 1) if "matrix" in name else 0
     wanted = PUBLIC[name](first, **given, dim=dim)
     assert same(PUBLIC[name](first, **given, axis=dim), wanted)
@@ -255,9 +257,31 @@ def test_errors_of_wrong_calls_begin_with_the_name_called(name):
     assert not {what: message for what, message in messages.items() if not message.startswith(f"{own}: ")}
 
 
+FLAGS = [
+    (name, flag)
+    for name in PUBLIC
+    for flag, role in declared(name).__annotations__.items()
+    if str(role).removesuffix(" | None") == "bool" and flag != "return"
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), FLAGS)
+@pytest.mark.parametrize("wrong", ["yes", 3, []])
+def test_what_is_no_bool_is_not_taken_for_one(name, flag, wrong):
+    function = declared(name)
+    needed = [n for n in Arguments(function).names if n not in Arguments(function).defaults]
+    given = {
+        n: GOOD.get(str(function.__annotations__[n]).removesuffix(" | None"), lambda: 1)()
+        for n in needed
+        if n != "size"
+    }
+    with pytest.raises(ArgumentTypeError, match=rf"^{entry_of(name).names[0]}: {flag} must be True or False, got "):
+        PUBLIC[name](**given, **{flag: wrong})
+
+
 def test_in_place_forms_are_named_as_they_were_called():
     x = tl.ones(2)
-    with pytest.raises(ArgumentTypeError, match=r"^add_: other must be a tensor or a number, got 'text'\."):
+    with pytest.raises(ArgumentTypeError, match=r"^add_: other must be a tensor or a number, got str\."):
         x.add_("text")
 
 
@@ -267,7 +291,10 @@ def test_an_argument_that_does_not_fit_is_named_not_what_an_inner_op_made_of_it(
         (lambda: tl.add(x, x, alpha="2"), "add: alpha must be a number, got '2' of type str."),
         (lambda: tl.isclose(x, x, rtol="tight"), "isclose: rtol must be a number, got 'tight' of type str."),
         (lambda: tl.group_norm(x, "two"), "group_norm: num_groups must be an int, got 'two' of type str."),
-        (lambda: tl.dot(tl.ones(3), 3), "dot: tensor must be a tensor, got int."),
+        (
+            lambda: tl.dot(tl.ones(3), 3),
+            "dot: tensor must be a tensor, got int. Make it one with tapeloom.tensor(...).",
+        ),
         (lambda: tl.round(x, decimals="two"), "round: decimals must be an int, got 'two' of type str."),
     ):
         with pytest.raises(ArgumentTypeError) as caught:

@@ -72,6 +72,22 @@ class Held(Dataset):
         return len(self.array)
 
 
+class StuckAtStart(Indices):
+    """Its worker never gets ready."""
+
+    def __setstate__(self, state):
+        time.sleep(600)
+
+
+class Stopped(Indices):
+    """Sample 3 stops its whole process, so that not even a thread of it takes messages in."""
+
+    def __getitem__(self, index):
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return index
+
+
 class Structured(Indices):
     """Sample i has all sorts of leaves."""
 

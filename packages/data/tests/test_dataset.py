@@ -190,3 +190,11 @@ def test_getitems_loads_a_batch_at_once():
     asked = []
     batches = [labels.tolist() for _, labels in DataLoader(Several(5), 2)]
     assert batches == [[0, 1], [2, 3], [4]] == asked
+
+
+def test_pytorchs_name_for_it():
+    from tapeloom import data, utils
+
+    assert tl.utils is utils and utils.data.__all__ == data.__all__
+    for name in data.__all__:
+        assert getattr(utils.data, name) is getattr(data, name)

@@ -85,7 +85,7 @@ def test_a_damaged_copy(tmp_path, damage):
     path.write_bytes(content)
     text = (
         f"Digits: {path} is damaged: it has {len(content)} bytes and the SHA-256 {sha256(content).hexdigest()}, expected "
-        f'is {expected}. Mend it with: pip install --force-reinstall --no-deps "tapeloom-data"'
+        f'is {expected}. Fix it with: pip install --force-reinstall --no-deps "tapeloom-data"'
     )
     with pytest.raises(DataError, match=f"^{re.escape(text)}$"):
         Digits(tmp_path)
@@ -94,7 +94,7 @@ def test_a_damaged_copy(tmp_path, damage):
 def test_a_missing_file(tmp_path):
     text = (
         f"Digits: {tmp_path / FILE.name} cannot be read (No such file or directory). "
-        'Mend it with: pip install --force-reinstall --no-deps "tapeloom-data"'
+        'Fix it with: pip install --force-reinstall --no-deps "tapeloom-data"'
     )
     with pytest.raises(DataError, match=f"^{re.escape(text)}$"):
         Digits(root=tmp_path)

@@ -92,6 +92,20 @@ def test_iterators_are_independent():
     assert [(a.tolist(), b.tolist()) for a, b in zip(loader, loader, strict=True)] == [([0, 1],) * 2, ([2, 3],) * 2]
 
 
+def test_a_misspelt_setting():
+    with pytest.raises(
+        ArgumentTypeError, match=r"^DataLoader: unexpected argument 'batchsize'\. Did you mean 'batch_size'\?"
+    ):
+        DataLoader(range(4), batchsize=2)
+
+
+def test_a_loader_is_no_iterator():
+    with pytest.raises(
+        ArgumentTypeError, match=r"^next: a DataLoader is no iterator\. Write batch = next\(iter\(loader\)\)"
+    ):
+        next(DataLoader(range(4)))
+
+
 def test_no_length():
     with pytest.raises(TypeError):
         len(DataLoader(Stream(3)))
@@ -106,7 +120,8 @@ def test_worker_info_is_none_here():
     "options, error, text",
     [
         ({"batch_size": 0}, ArgumentError, "DataLoader: batch_size must be a positive int or None, got 0."),
-        ({"batch_size": True}, ArgumentError, "DataLoader: batch_size must be a positive int or None, got True."),
+        ({"batch_size": True}, ArgumentTypeError, "DataLoader: batch_size must be an int, got True of type bool."),
+        ({"shuffle": "yes"}, ArgumentTypeError, "DataLoader: shuffle must be True or False, got 'yes'."),
         (
             {"shuffle": True, "sampler": [0]},
             ArgumentError,
@@ -123,7 +138,7 @@ def test_worker_info_is_none_here():
             "DataLoader: batch_size=None makes no batches, so drop_last does not apply.",
         ),
         ({"num_workers": -1}, ArgumentError, "DataLoader: num_workers must be an int of 0 or more, got -1."),
-        ({"timeout": -1}, ArgumentError, "DataLoader: timeout must not be negative, got -1. 0 waits for ever."),
+        ({"timeout": -1}, ArgumentError, "DataLoader: timeout must not be negative, got -1. 0 waits forever."),
         (
             {"prefetch_factor": 2},
             ArgumentError,

@@ -24,8 +24,10 @@ from data_test_support import (
     Nested,
     Numbers,
     OnlyHere,
+    Stopped,
     Stream,
     Structured,
+    StuckAtStart,
     WaitsForFile,
     Whole,
     WithFile,
@@ -394,6 +396,26 @@ def test_timeout():
     )
 
 
+@pytest.mark.parametrize(
+    ("dataset", "options"),
+    [
+        (StuckAtStart(2_000_000), {"batch_size": 1_000_000}),
+        pytest.param(
+            Stopped(2_000_000),
+            {"batch_sampler": [[0], [1], [3], *[list(range(500_000))] * 3]},
+            marks=pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process"),
+        ),
+    ],
+    ids=["at the start", "in the middle"],
+)
+def test_timeout_of_a_worker_that_takes_no_messages(dataset, options):
+    """What it is asked for fills the pipe, and the loader must not wait for room in it."""
+    began = time.monotonic()
+    error = failure(DataLoader(dataset, num_workers=1, timeout=3, **options))
+    assert type(error) is DataError and "within timeout=3 seconds" in str(error)
+    assert time.monotonic() - began < 30
+
+
 WHY = (
     "Workers are spawned as fresh processes, because a forked one breaks CUDA and JAX, and get the dataset ({}) as a "
     "pickle. Define classes and functions at the top level of a module, open files on first use in __getitem__ instead "
@@ -596,10 +618,58 @@ def test_a_script_without_a_main_guard(tmp_path):
     last = errors.rstrip().splitlines()[-1]
     assert re.fullmatch(
         r"tapeloom\.errors\.DataError: DataLoader worker [01] \(pid \d+\) exited with code 1 before it was ready; what it "
-        r"printed says why\. Each worker imports the main script anew: keep the code that starts training under "
+        r"printed says why\. Each worker imports the main script again: keep the code that starts training under "
         r'`if __name__ == "__main__":`\.',
         last,
     )
+
+
+SESSION = """
+from typing import NamedTuple
+import tapeloom as tl
+from tapeloom.data import DataLoader, Dataset
+
+class Sample(NamedTuple):
+    x: tl.Tensor
+    word: str
+
+words = "one two three four".split()
+
+class Words(Dataset):
+    def __getitem__(self, index):
+        return Sample(tl.full((30_000,), float(index)), words[index])
+
+    def __len__(self):
+        return len(words)
+
+loader = DataLoader(Words(), 2, num_workers=2, collate_fn=COLLATE)
+print([(type(batch) is Sample, batch.x.shape, batch.x[:, 0].tolist(), batch.word) for batch in loader])
+"""
+
+
+def session(text, **variables):
+    """What Python prints that has its program from nowhere, as in a notebook: no file, and so nothing to import."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("collate", ["None", "lambda samples: tl.data.default_collate(list(samples))"])
+def test_classes_and_functions_of_an_interactive_session(collate):
+    pytest.importorskip("cloudpickle")
+    out, errors = session(SESSION.replace("COLLATE", collate))
+    assert not errors
+    assert out == (
+        "[(True, (2, 30000), [0.0, 1.0], ['one', 'two']), (True, (2, 30000), [2.0, 3.0], ['three', 'four'])]\n"
+    )
+
+
+def test_an_interactive_session_without_cloudpickle():
+    out, errors = session("import sys; sys.modules['cloudpickle'] = None\n" + SESSION.replace("COLLATE", "None"))
+    assert not out and "AttributeError: Can't get attribute 'Words'" in errors
+    assert "To use those of a notebook or an interactive session: pip install cloudpickle." in errors
 
 
 # transport

@@ -44,13 +44,33 @@ def test_other_norms():
     assert clip_grad_norm_(nn.Parameter(tl.ones(1)), 1.0).item() == 0.0
 
 
+@pytest.mark.parametrize("norm_type", [2.0, 3.0, math.inf])
+def test_half_types_whose_powers_overflow(norm_type):
+    weight = nn.Parameter(tl.zeros(2, dtype=tl.float16))
+    weight.grad = tl.tensor([300.0, 400.0], dtype=tl.float16)
+    total = clip_grad_norm_(weight, 1.0, norm_type)
+    exact = np.linalg.norm([300.0, 400.0], norm_type)
+    assert total.dtype is tl.float16 and total.item() == pytest.approx(exact, rel=1e-3)
+    assert get_total_norm(weight.grad, norm_type).item() == pytest.approx(1.0, rel=2e-3)
+    np.testing.assert_allclose(weight.grad.numpy(), np.array([300.0, 400.0]) / exact, rtol=1e-3)
+
+
+def test_half_types_whose_norm_or_factor_does_not_fit():
+    """In PyTorch the norm is inf and the gradients become 0."""
+    weight = nn.Parameter(tl.zeros(2, dtype=tl.float16))
+    weight.grad = tl.tensor([60000.0, 60000.0], dtype=tl.float16)
+    total = clip_grad_norm_(weight, 0.001)
+    assert total.dtype is tl.float16 and total.item() == math.inf
+    np.testing.assert_allclose(weight.grad.numpy(), 0.001 / 2**0.5, rtol=1e-3)
+
+
 def test_a_norm_that_is_not_finite():
     params = parameters([math.nan], [1.0])
     with pytest.raises(GradientError) as error:
         clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
     assert str(error.value) == (
         "The norm of the gradients is nan. A loss or an input is nan or infinite, or the gradients exploded; "
-        "pass error_if_nonfinite=False to clip them all the same."
+        "autograd.detect_anomaly() finds where. Pass error_if_nonfinite=False to clip them all the same."
     )
     assert params[1].grad.tolist() == [1.0]
     assert math.isnan(clip_grad_norm_(params, 1.0).item())

@@ -8,6 +8,7 @@ import tapeloom as tl
 import tapeloom.nn.functional as F
 from tapeloom import nn
 from tapeloom.errors import ArgumentError, ArgumentTypeError
+from tapeloom.testing import gradcheck, gradgradcheck
 
 
 def test_every_name_is_there():
@@ -39,6 +40,16 @@ def test_losses_are_differentiable():
     F.l1_loss(x, target).backward()
     assert [round(value, 4) for value in x.grad.tolist()] == [0.0, 0.3333, -0.3333]
     assert F.smooth_l1_loss(x, target, reduction="sum", beta=0).item() == 3.5
+
+
+def test_the_factors_of_the_logits_loss_have_gradients():
+    """PyTorch refuses them."""
+
+    def loss(x, target, weight, positive):
+        return F.binary_cross_entropy_with_logits(x, target, weight, pos_weight=positive)
+
+    given = [tl.rand(*size, dtype=tl.float64).requires_grad_() for size in ((2, 3), (2, 3), (3,), (2, 1))]
+    assert gradcheck(loss, given) and gradgradcheck(loss, given)
 
 
 def test_normalize():

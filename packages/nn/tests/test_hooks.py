@@ -1,6 +1,8 @@
 """Forward and backward hooks: order, what they may replace, and how they go away."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 
@@ -190,3 +192,35 @@ def test_backward_hooks_are_silent_without_recording():
     with tl.no_grad():
         assert layer(tl.ones(1, requires_grad=True)).tolist() == [2.0]
     assert seen == []
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["once", "twice differentiable"])
+@pytest.mark.parametrize("needs", [False, True], ids=["parameters only", "inputs too"])
+def test_backward_hooks_leave_no_cycle(recorded, needs):
+    """Each step frees its tape and its gradients at once, without the garbage collector."""
+    model, seen = nn.Sequential(Scale(), Scale()), []
+
+    def notice(module, *rows):
+        seen.extend(weakref.ref(grad) for row in rows for grad in row if grad is not None)
+
+    for layer in (model, *model):
+        layer.register_full_backward_pre_hook(notice)
+        layer.register_full_backward_hook(notice)
+
+    def step():
+        x = tl.ones(3).requires_grad_(needs)
+        loss = (model(x) ** 2).sum()
+        loss.backward(create_graph=recorded)
+        if recorded:
+            (model[0].factor.grad * model[1].factor.grad).sum().backward()
+        model.zero_grad()
+        x.grad = None  # a gradient with a history leads back to its own leaf
+
+    gc.collect()
+    gc.disable()
+    try:
+        step()
+        assert len(seen) >= 7 and not any(reference() is not None for reference in seen)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

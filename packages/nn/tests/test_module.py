@@ -369,6 +369,15 @@ def test_copies_of_buffers_and_frozen_parameters():
         assert not twin.frozen.requires_grad
 
 
+def test_parameters_and_buffers_print_as_in_pytorch():
+    weight = nn.Parameter(tl.ones(2, 2, dtype=tl.float64))
+    assert repr(weight) == (
+        "Parameter containing:\ntensor([[1., 1.],\n        [1., 1.]], dtype=tapeloom.float64, requires_grad=True)"
+    )
+    assert repr(nn.Buffer(tl.arange(2))) == "tensor([0, 1])"
+    assert repr(weight[0]).startswith("tensor([1., 1.], dtype=tapeloom.float64, grad_fn=<")
+
+
 def test_a_parameter_needs_a_tensor():
     with pytest.raises(ArgumentTypeError) as error:
         nn.Parameter([1.0])

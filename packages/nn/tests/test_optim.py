@@ -467,7 +467,11 @@ def test_a_state_that_does_not_fit_changes_nothing():
             lambda p: optim.SGD([{"params": [p], "rate": 1}]),
             "SGD: unknown setting 'rate' in a group; it has lr, momentum, dampening, weight_decay, nesterov, maximize.",
         ),
-        (lambda p: optim.SGD([]), "SGD: there are no parameters. Has the model any, or was the generator used up?"),
+        (
+            lambda p: optim.SGD([]),
+            "SGD: there are no parameters. Has the model any, or was the generator used up? Layers in a plain list or dict "
+            "are not found: put them into an nn.ModuleList or nn.ModuleDict.",
+        ),
         (lambda p: optim.SGD([{"params": []}]), "SGD: a group has no parameters."),
         (
             lambda p: optim.SGD([p, p]),

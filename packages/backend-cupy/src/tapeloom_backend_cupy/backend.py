@@ -66,13 +66,23 @@ class CupyBackend(ArrayAPIBackend):
         if self.on_gpu:
             self.xp.cuda.Device(device.index).synchronize()
 
+    def device_name(self, device: Device) -> str:
+        if not self.on_gpu:
+            return str(device)
+        return str(self.xp.cuda.runtime.getDeviceProperties(device.index)["name"].decode())
+
+    def empty_cache(self) -> None:
+        if self.on_gpu:
+            self.xp.get_default_memory_pool().free_all_blocks()
+            self.xp.get_default_pinned_memory_pool().free_all_blocks()
+
     def versions(self) -> dict[str, str]:
         found = {self.xp.__name__: str(self.xp.__version__)}
         if self.on_gpu:
             runtime = self.xp.cuda.runtime
             found["CUDA runtime"] = str(runtime.runtimeGetVersion())
             found["CUDA driver"] = str(runtime.driverGetVersion())
-            found["GPU"] = runtime.getDeviceProperties(self.current_index())["name"].decode()
+            found["GPU"] = self.device_name(Device(self.device_type, self.current_index()))
         return found
 
     def device_of(self, array: Array) -> Device:
@@ -115,6 +125,10 @@ class CupyBackend(ArrayAPIBackend):
     def to_device(self, array: Array, device: Device) -> Array:
         with self._on(device):
             return self.xp.array(array) if self._several else array
+
+    def owns_memory(self, array: Array) -> bool:
+        # kernels run in the order of one stream: what was read before a write was queued is read before it is done
+        return type(array) is self.xp.ndarray and array.base is None and getattr(array.flags, "writeable", True)
 
     def copy(self, array: Array) -> Array:
         with self._beside(array):
@@ -172,7 +186,7 @@ class CupyBackend(ArrayAPIBackend):
         def run(plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
             with self._on(node.kind.device):
                 if usual is None:
-                    return plan.run(g, node.kept, node.edges, self.kernels)
+                    return plan.run(g, node.kept, node.edges, self.completed)
                 return usual(plan, node, g)
 
         return run

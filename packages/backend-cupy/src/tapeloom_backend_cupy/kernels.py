@@ -7,6 +7,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.kernels.indexing import is_basic
 from tapeloom_backend_cupy import cuda
 
 Array = Any
@@ -52,7 +53,7 @@ class CupyKernels(ArrayKernels):
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
-        if how != "add" or all(part is Ellipsis or isinstance(part, slice) for part in key):
+        if how != "add" or is_basic(key):
             return super().at(x, key, value, how, owned)
         dtype = self.dtype_of(x)
         if dtype in ATOMIC:
@@ -93,9 +94,10 @@ class CupyKernels(ArrayKernels):
         weight: Array | None,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        losses, log_sum_exp, factors = self.cuda.cross_entropy_forward(x, target, weight, ignore_index, label_smoothing)
+        smoothing = label_smoothing or 0.0
+        losses, log_sum_exp, factors = self.cuda.cross_entropy_forward(x, target, weight, ignore_index, smoothing)
         total = factors.sum()
         if reduction != "none":
             losses = losses.sum() / total if reduction == "mean" else losses.sum()
@@ -112,13 +114,14 @@ class CupyKernels(ArrayKernels):
         total: Array,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> Array:
         wide = g.astype(total.dtype)
         if reduction == "mean":
             wide = wide / total
         log_sum_exp = self.xp.concatenate([top, log_sum], axis=1)
-        return self.cuda.cross_entropy_backward(wide, x, target, weight, log_sum_exp, ignore_index, label_smoothing)
+        smoothing = label_smoothing or 0.0
+        return self.cuda.cross_entropy_backward(wide, x, target, weight, log_sum_exp, ignore_index, smoothing)
 
     def max_pool_with_indices(
         self, x: Array, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool

@@ -54,12 +54,14 @@ class JaxBackend(Backend):
     name = "jax"
     device_type = "xla"
     kernels: JaxKernels
+    most_operands = 64  # XLA compiles the gradient of more for minutes
 
     def __init__(self, xp: Any = jnp) -> None:
         # float64 and int64 would silently become 32-bit numbers otherwise; the switch is for the whole process
         _jax.config.update("jax_enable_x64", True)
         self.devices = _devices()
         self.kernels = JaxKernels(xp, self.devices[0].platform)
+        self.accelerates = self.kernels.platform != "cpu"
         self._hosted = Hosted(self, follow=self.kernels.platform == "cpu")
         self._op_programs: dict[tuple[OpSchema, DType | None], Kernel] = {}
         self._programs: dict[str, Kernel] = {}
@@ -85,6 +87,12 @@ class JaxBackend(Backend):
         for array in _jax.live_arrays():
             if not array.is_deleted() and wanted in array.devices():
                 array.block_until_ready()
+
+    def device_name(self, device: Device) -> str:
+        return str(self.devices[device.index or 0].device_kind)
+
+    def empty_cache(self) -> None:
+        _jax.clear_caches()
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": _jax.lib.__version__, "platform": self.kernels.platform}

@@ -93,7 +93,7 @@ class Hosted:
                 return program(node, g)
             device = self.backend.device_of(g)
             there, kept = self.backend.to_host(g), mapped(node.kept, self.backend.to_host)
-            pairs = plan.run(there, kept, node.edges, host.kernels)
+            pairs = plan.run(there, kept, node.edges, host.completed)
             return [(edge, self.backend.from_host(gradient, device)) for edge, gradient in pairs]
 
         return run

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tapeloom.backend.kernels.indexing import advanced
 from tapeloom.keys import NEW, PICK, Key
 
 Array = Any
@@ -110,13 +109,8 @@ class Indexing:
 
     # reads at positions that core has checked: the shared texts would mask or clamp them
 
-    def index(self, x: Array, indices: list[Array], dims: Ints) -> Array:
-        return x.at[advanced(x.ndim, indices, dims)].get(**_IN_RANGE)
-
-    def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
-        if not x.ndim:
-            return jnp.broadcast_to(x, index.shape)
-        return x.at[self._along(x.ndim, dim, index)].get(**_IN_RANGE)
+    def read(self, x: Array, key: Any) -> Array:
+        return x.at[key].get(**_IN_RANGE)
 
     def index_select(self, x: Array, dim: int, index: Array) -> Array:
         return x.at[(slice(None),) * dim + (index.reshape(-1),)].get(**_IN_RANGE) if x.ndim else x

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.kernels.activation import CUBIC, ROOT_HALF, ROOT_TWO_OVER_PI
 
 Array = Any
@@ -27,6 +28,22 @@ class Numeric:
             return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
         return x * 0.5 * lax.erfc(x * -ROOT_HALF)
 
+    def pow(self: Any, x: Array, y: Array) -> Array:
+        result = ArrayKernels.pow(self, x, y)
+        if not self.dtype_of(x).is_complex:
+            return result
+        return self.where((x == 0) & (y.real > 0), self.zero_like(result), result)  # where XLA has nan
+
+    def integer_power(self, x: Array, y: Array) -> Array:
+        # jnp.power looks at six bits of the exponent alone
+        def step(held: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            result, base, rest = held
+            return jnp.where(rest & 1 != 0, result * base, result), base * base, rest >> 1
+
+        base, exponent = jnp.broadcast_arrays(x, y)
+        start = jnp.ones_like(base), base, exponent
+        return lax.while_loop(lambda held: jnp.any(held[2] > 0), step, start)[0]
+
     # JAX's arrays have no memory to look at as another dtype
 
     def complex(self: Any, real: Array, imag: Array) -> Array:
@@ -43,14 +60,29 @@ class Numeric:
     def matmul(self, x: Array, y: Array) -> Array:
         return jnp.matmul(x, y, precision=self._precision())
 
+    def _pad(self, x: Array, amounts: Sequence[tuple[int, int]], value: Any = 0) -> Array:
+        return jnp.pad(x, amounts, constant_values=value)
+
     def constant_pad(self, x: Array, pad: tuple[int, ...], value: Any) -> Array:
         amounts = [(0, 0, 0)] * x.ndim  # XLA crops by negative amounts itself
         for position in range(0, len(pad), 2):
             amounts[x.ndim - 1 - position // 2] = (pad[position], pad[position + 1], 0)
         return lax.pad(x, jnp.asarray(value, x.dtype), amounts)
 
+    def tril(self, x: Array, diagonal: int) -> Array:
+        return jnp.where(_offsets(x) <= diagonal, x, jnp.zeros_like(x))  # jnp.tril compiles for each diagonal
+
+    def triu(self, x: Array, diagonal: int) -> Array:
+        return jnp.where(_offsets(x) >= diagonal, x, jnp.zeros_like(x))
+
     def iterate(self, times: int, step: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
         return lax.fori_loop(0, times, lambda _, held: tuple(step(*held)), tuple(state))  # type: ignore[no-any-return]
 
     def copy(self, array: Array) -> Array:
         return array  # arrays never change, so that one may stand for both
+
+
+def _offsets(x: Array) -> Array:
+    """On which diagonal each element of the last two dimensions stands: 0 on the main one, more above."""
+    rows, columns = x.shape[-2:]
+    return jnp.arange(columns) - jnp.arange(rows)[:, None]

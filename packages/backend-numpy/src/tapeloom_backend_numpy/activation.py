@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, Activation
+from tapeloom.backend.kernels.activation import CUBIC, DENSITY_AT_0, ERF, ROOT_HALF, ROOT_TWO_OVER_PI, TINY, Activation
+from tapeloom_backend_numpy.summation import total
 
 Array = Any
 
@@ -90,10 +91,12 @@ def _gelu_tanh(x: Array, out: Array, t: Array, q: Array) -> None:
 
 
 def _share(x: Array, y: Array, out: Array) -> None:
-    """P(x) = y / x into ``out``, 1/2 at 0."""
+    """P(x) = y / x into ``out``, by its tangent near 0."""
+    np.abs(x, out=out)
+    tiny = np.flatnonzero(out < TINY)
     np.divide(y, x, out=out)
-    if not x.all():
-        out[x == 0] = 0.5
+    if tiny.size:
+        out[tiny] = x[tiny] * DENSITY_AT_0 + 0.5
 
 
 def _gelu_slope(g: Array, x: Array, y: Array, out: Array, t: Array, q: Array) -> None:
@@ -126,7 +129,7 @@ def _sums(x: Array, dim: int) -> Array:
     if dim == x.ndim - 1 and length <= _LONG_ROW and x.size and x.flags.c_contiguous:
         sums = x.reshape(-1, length) @ np.ones((length, 1), x.dtype)  # BLAS is several times as fast as a sum
         return sums.reshape(*x.shape[:-1], 1)
-    return x.sum(axis=dim, keepdims=True)
+    return total(x, (dim,), True)
 
 
 class CachedActivation(Activation):

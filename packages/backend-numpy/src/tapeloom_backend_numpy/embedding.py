@@ -14,7 +14,10 @@ _PER_ROUND = 64  # with fewer rows for each round of additions, sums over the so
 
 
 class SortedEmbedding(Embedding):
-    """Override of the backward kernel: rows in the order of their numbers, sums in the order of their occurrence."""
+    """The backward kernel takes rows in the order of their numbers, and adds them up in the order of their occurrence."""
+
+    def embedding_rows(self, weight: Array, indices: Array, padding_idx: int | None) -> Array:
+        return np.take(weight, indices, axis=0)  # NumPy's takes indices of any shape
 
     def embedding_backward(
         self, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None

@@ -23,7 +23,13 @@ class Fused(ArrayKernels):
         return out
 
     def cross_entropy_rows(
-        self, x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str, label_smoothing: float
+        self,
+        x: Array,
+        target: Array,
+        weight: Array | None,
+        ignore_index: int,
+        reduction: str,
+        label_smoothing: float | None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
         general = super().cross_entropy_rows
         if weight is not None or label_smoothing or reduction != "mean":
@@ -63,7 +69,7 @@ class Fused(ArrayKernels):
         total: Array,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> Array:
         # with no weight, "mean" divides by the number of rows that count: all of them?
         if weight is not None or label_smoothing or reduction != "mean" or total != x.shape[0]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.backend.kernels.normalization import Need, Normalization
+from tapeloom_backend_numpy.summation import total
 
 Array = Any
 
@@ -30,7 +31,7 @@ def _plain(*arrays: Array | None) -> bool:
 class _Channels:
     """An array (batch, channels, …) as a matrix in which a channel is a column (channels last in memory) or a row.
 
-    ``spread`` lays one value a channel along the matrix, ``sum`` adds the blocks of a matrix up to one a channel.
+    ``spread`` lays one value per channel along the matrix, ``sum`` adds the blocks of a matrix up to one a channel.
     """
 
     def __init__(self, x: Array) -> None:
@@ -58,7 +59,7 @@ class _Channels:
         return np.ascontiguousarray(x.transpose(self.axes)).reshape(self.shape)
 
     def spread(self, values: Array, like: Array) -> list[Array]:
-        """For each block what to add to it or multiply it with, one value a channel."""
+        """For each block what to add to it or multiply it with, one value per channel."""
         values = values.astype(like.dtype, copy=False)
         if self.last:
             return [np.tile(values, self.side)] * len(self.blocks)
@@ -74,6 +75,8 @@ class _Channels:
         """A block summed up to one line, by a product with ones: BLAS is several times as fast as a sum."""
         if self.last:
             return np.ones(block.shape[0], block.dtype) @ block
+        if block.shape[1] > _BLOCK:  # more, added one after the other, lose digits
+            return total(block, (1,))
         return block @ np.ones(block.shape[1], block.dtype)
 
 
@@ -129,7 +132,7 @@ class CachedNormalization(Normalization):
         rows, upstream = x.reshape(-1, length), g.reshape(-1, length)
         means, scales = mean.reshape(-1, 1), scale.reshape(-1, 1)
         dx = np.empty_like(rows)
-        dweight, dbias = np.zeros(length, x.dtype), np.zeros(length, x.dtype)
+        dweight, dbias = np.zeros(length, np.float64), np.zeros(length, np.float64)  # sums over the blocks
         factors = np.ones(length, x.dtype) if weight is None else weight.reshape(-1)
         average = factors[:, None] * x.dtype.type(1 / length)
         step = max(_BLOCK // length, 1)
@@ -152,8 +155,8 @@ class CachedNormalization(Normalization):
                 o *= s
         return (
             dx.reshape(x.shape) if need[0] else None,
-            dweight.reshape(normalized_shape) if need[1] else None,
-            dbias.reshape(normalized_shape) if need[2] else None,
+            dweight.astype(x.dtype).reshape(normalized_shape) if need[1] else None,
+            dbias.astype(x.dtype).reshape(normalized_shape) if need[2] else None,
         )
 
     def batch_norm_train(

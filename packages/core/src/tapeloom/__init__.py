@@ -12,15 +12,18 @@ import sys as _sys
 from importlib import import_module as _import_module
 
 from tapeloom.dtypes import ALL as _DTYPES
+from tapeloom.dtypes import BY_TENSOR_TYPE as _BY_TENSOR_TYPE
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
-_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data"}
+_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils": "tapeloom-data"}
 
 
 def _hint(name):
-    return f"tapeloom.{name} is not installed; run: pip install {_PARTS[name]}"
+    from tapeloom.distributions import install_command
+
+    return f"tapeloom.{name} is not installed; run: {install_command(_PARTS[name])}"
 
 
 class _MissingPart:
@@ -39,8 +42,9 @@ if _MissingPart not in _sys.meta_path:
 #: what comes from the modules, besides the ops and functions of the registry
 _EXPORTS = {
     "tapeloom.autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled",
+    "tapeloom.backend.device_type": "cpu cuda xla",
     "tapeloom.backend.plugins": (
-        "get_backend get_default_device host_fallback register_backend set_default_device unregister_backend"
+        "get_backend get_default_device host_fallback is_available register_backend set_default_device unregister_backend"
     ),
     "tapeloom.devices": "Device",
     "tapeloom.dtypes": (
@@ -66,10 +70,17 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import autograd, errors, linalg, ops  # noqa: E402
+from tapeloom import accelerator, autograd, errors, linalg, ops  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
-_public = {"autograd": autograd, "errors": errors, "linalg": linalg, "ops": ops, **_public_names()}
+_public = {
+    "accelerator": accelerator,
+    "autograd": autograd,
+    "errors": errors,
+    "linalg": linalg,
+    "ops": ops,
+    **_public_names(),
+}
 for _module, _names in _EXPORTS.items():
     _public.update({_name: getattr(_import_module(_module), _name) for _name in _names.split()})
 for _name, _known in _ALIASES.items():
@@ -79,7 +90,7 @@ __all__ = sorted({*_public, *_LAZY})
 
 
 def __getattr__(name):
-    """``tapeloom.nn``, ``optim`` and ``data``, and what is better not loaded before its use."""
+    """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
     if name in _PARTS:
         try:
             return _import_module(f"tapeloom.{name}")
@@ -90,6 +101,11 @@ def __getattr__(name):
     if name in _LAZY:
         module, known = _LAZY[name]
         return getattr(_import_module(module), known)
+    if name in _BY_TENSOR_TYPE:
+        raise AttributeError(
+            f"tapeloom has no {name}. Use tapeloom.tensor(data, dtype=tapeloom.{_BY_TENSOR_TYPE[name].name}), or zeros and empty "
+            f"with that dtype."
+        )
     raise AttributeError(f"module 'tapeloom' has no attribute {name!r}")
 
 

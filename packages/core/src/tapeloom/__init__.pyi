@@ -28,10 +28,12 @@ from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
 )
+from tapeloom.backend.device_type import cpu as cpu, cuda as cuda, xla as xla
 from tapeloom.backend.plugins import (
     get_backend as get_backend,
     get_default_device as get_default_device,
     host_fallback as host_fallback,
+    is_available as is_available,
     register_backend as register_backend,
     set_default_device as set_default_device,
     unregister_backend as unregister_backend,
@@ -83,7 +85,8 @@ import pkgutil
 import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
-from tapeloom import autograd as autograd, errors as errors, linalg as linalg, ops as ops
+import tapeloom.utils as utils
+from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -168,7 +171,7 @@ def any(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) 
     """Whether any element over ``dim`` is true (not zero); over no dims, ``()``, each by itself."""
 
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -265,7 +268,7 @@ def batch_norm(
     momentum: builtins.float = 0.1,
     eps: builtins.float = 1e-05,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value per channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -306,8 +309,8 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
-    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless input and target have the same shape.
+    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast to the shape of
+    ``input``. Raises ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
@@ -315,11 +318,17 @@ def binary_cross_entropy_with_logits(
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
+def bitwise_left_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; for bool, not."""
 
 def bitwise_or(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in either; for bool, or."""
+
+def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
 
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
@@ -487,9 +496,6 @@ def cosh(input: Tensor) -> Tensor:
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
-def cpu(self: Tensor) -> Tensor:
-    """This tensor on the CPU."""
-
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -512,9 +518,6 @@ def cross_entropy(
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
 
-def cuda(self: Tensor, device: DeviceLike = None) -> Tensor:
-    """This tensor on a CUDA device."""
-
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
 
@@ -525,7 +528,7 @@ def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor off its tape, in place."""
+    """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
@@ -634,7 +637,7 @@ def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 
 def from_numpy(array: Any) -> Tensor:
-    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
 
 def frombuffer(
     buffer: Any,
@@ -698,7 +701,7 @@ def group_norm(
 ) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
-    ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
+    ``weight`` and ``bias`` have one value per channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
@@ -724,7 +727,8 @@ def hardswish(input: Tensor) -> Tensor:
 def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
-    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
+    DTypeError where an integer dtype does not hold them.
     """
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -736,8 +740,19 @@ def hypot(input: TensorLike, other: TensorLike) -> Tensor:
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
 
-def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
-    """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+
+def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+    ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+    ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+    broadcast, DTypeError for values of another dtype.
+    """
+
+def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """In place: ``index_put``."""
 
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
@@ -865,7 +880,7 @@ def lt(input: TensorLike, other: TensorLike) -> Tensor:
 less = lt
 
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
-    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -1131,13 +1146,31 @@ def nll_loss(
 ) -> Tensor:
     """``-input[target]`` for log-probabilities ``input``; shapes, settings and errors are those of ``cross_entropy``."""
 
-def nonzero(input: Tensor) -> Tensor:
-    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[False] = False) -> Tensor:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
+
+@overload
+def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
 
 def norm(
-    input: Tensor, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+    input: Tensor,
+    p: builtins.float | str | None = 2,
+    dim: Dims = None,
+    keepdim: builtins.bool = False,
+    *,
+    dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
 
 @overload
 def normal(
@@ -1190,6 +1223,9 @@ def normal_(
 ) -> Tensor:
     """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
 
+def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
+    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
+
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
 
@@ -1222,6 +1258,8 @@ def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
     At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+    refused.
     """
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -1384,7 +1422,7 @@ def rms_norm(
 ) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
-    ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+    ``eps`` is the spacing at 1 of the dtype, of float32 for half types, unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
@@ -1432,6 +1470,14 @@ def sin(input: Tensor) -> Tensor:
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
 
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
+    """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
+
+    Raises ShapeError unless the shapes are the same, ArgumentError for a negative ``beta``.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+    """
+
 def softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
@@ -1463,7 +1509,7 @@ def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 
 def square(input: Tensor) -> Tensor:
-    """``input * input``."""
+    """``input * input``; bool gives int64."""
 
 def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
@@ -1506,7 +1552,10 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
-    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+    Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+    """
 
 def tan(input: Tensor) -> Tensor:
     """The tangent; ``input`` in radians."""
@@ -1568,10 +1617,10 @@ def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
 swapaxes = transpose
 swapdims = transpose
 
-def tril(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
-def triu(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 
 def trunc(input: Tensor) -> Tensor:
@@ -1580,7 +1629,7 @@ def trunc(input: Tensor) -> Tensor:
 fix = trunc
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor in the dtype of ``other``."""
+    """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
 
 def unbind(input: Tensor, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
@@ -1657,6 +1706,7 @@ __all__ = [
     "Tensor",
     "abs",
     "absolute",
+    "accelerator",
     "acos",
     "acosh",
     "adaptive_avg_pool1d",
@@ -1697,8 +1747,10 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "bool",
@@ -1804,6 +1856,8 @@ __all__ = [
     "iinfo",
     "imag",
     "index_add",
+    "index_put",
+    "index_put_",
     "index_select",
     "inference_mode",
     "initial_seed",
@@ -1814,6 +1868,7 @@ __all__ = [
     "int8",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "is_available",
     "is_complex",
     "is_contiguous",
     "is_grad_enabled",
@@ -1883,6 +1938,7 @@ __all__ = [
     "norm",
     "normal",
     "normal_",
+    "normalize",
     "not_equal",
     "one_hot",
     "ones",
@@ -1938,6 +1994,7 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -1973,6 +2030,7 @@ __all__ = [
     "uniform_",
     "unregister_backend",
     "unsqueeze",
+    "utils",
     "var",
     "view",
     "view_as",
@@ -1980,6 +2038,7 @@ __all__ = [
     "view_as_real",
     "vstack",
     "where",
+    "xla",
     "zero_",
     "zeros",
     "zeros_like",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from tapeloom.doctor import examine, text
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # reasons may hold characters that this terminal does not have
+        sys.stdout.reconfigure(errors="backslashreplace")
     report = examine()
     if options.json:
         import json

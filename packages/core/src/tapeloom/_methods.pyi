@@ -24,7 +24,7 @@ from tapeloom.op.parameter import (
 )
 from tapeloom.ops.reduction import ValuesAndIndices
 from tapeloom.tensors.tensor import Tensor
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 class TensorMethods:
     """The operators and methods of Tensor."""
@@ -60,6 +60,12 @@ class TensorMethods:
     def __xor__(self, other: TensorLike) -> Tensor: ...
     def __rxor__(self, other: TensorLike) -> Tensor: ...
     def __ixor__(self, other: TensorLike) -> Tensor: ...
+    def __lshift__(self, other: TensorLike) -> Tensor: ...
+    def __rlshift__(self, other: TensorLike) -> Tensor: ...
+    def __ilshift__(self, other: TensorLike) -> Tensor: ...
+    def __rshift__(self, other: TensorLike) -> Tensor: ...
+    def __rrshift__(self, other: TensorLike) -> Tensor: ...
+    def __irshift__(self, other: TensorLike) -> Tensor: ...
     def __eq__(self, other: object) -> Tensor: ...
     def __ne__(self, other: object) -> Tensor: ...
     def __lt__(self, other: object) -> Tensor: ...
@@ -85,6 +91,8 @@ class TensorMethods:
         """The same values outside the tape; changes of one show in the other."""
     @data.setter
     def data(self, value: Tensor) -> None: ...
+    def __copy__(self) -> Tensor:
+        """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
     def __getitem__(self, key: Any) -> Tensor:
         """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
@@ -93,8 +101,8 @@ class TensorMethods:
     def __setitem__(self, key: Any, value: Any) -> None:
         """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-        gradient while recording.
+        Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+        cannot hold, InplaceError for a leaf that needs a gradient while recording.
         """
     def abs(self) -> Tensor:
         """The absolute value, real; its gradient at 0 is 0."""
@@ -199,6 +207,10 @@ class TensorMethods:
         """The bits set in both; for bool, and."""
     def bitwise_and_(self, other: TensorLike) -> Tensor:
         """In place: The bits set in both; for bool, and."""
+    def bitwise_left_shift(self, other: TensorLike) -> Tensor:
+        """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+    def bitwise_left_shift_(self, other: TensorLike) -> Tensor:
+        """In place: The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
     def bitwise_not(self) -> Tensor:
         """All bits turned; for bool, not."""
     def bitwise_not_(self) -> Tensor:
@@ -207,6 +219,10 @@ class TensorMethods:
         """The bits set in either; for bool, or."""
     def bitwise_or_(self, other: TensorLike) -> Tensor:
         """In place: The bits set in either; for bool, or."""
+    def bitwise_right_shift(self, other: TensorLike) -> Tensor:
+        """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
+    def bitwise_right_shift_(self, other: TensorLike) -> Tensor:
+        """In place: The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
     def bitwise_xor(self, other: TensorLike) -> Tensor:
         """The bits set in exactly one."""
     def bitwise_xor_(self, other: TensorLike) -> Tensor:
@@ -266,7 +282,7 @@ class TensorMethods:
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
-        """Take this tensor off its tape, in place."""
+        """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
     def divide(self, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
         """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
     div = divide
@@ -343,10 +359,19 @@ class TensorMethods:
         """This tensor as float16."""
     def hypot(self, other: TensorLike) -> Tensor:
         """``sqrt(input**2 + other**2)`` without overflow in between."""
-    def index_add(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
-        """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
-    def index_add_(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
-        """In place: ``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_add(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_add_(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """In place: ``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+        ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+        ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+        broadcast, DTypeError for values of another dtype.
+        """
+    def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """In place: ``index_put``."""
     def index_select(self, dim: Dim, index: Index) -> Tensor:
         """The places ``index`` (1-d integers) along ``dim``."""
     def int(self) -> Tensor:
@@ -416,9 +441,9 @@ class TensorMethods:
         """``input < other``, element by element."""
     less = lt
     def masked_fill(self, mask: Mask, value: TensorLike) -> Tensor:
-        """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+        """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
-        """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+        """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
@@ -495,12 +520,29 @@ class TensorMethods:
         self, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """Zeros of another size, in the dtype and on the device of ``input``."""
-    def nonzero(self) -> Tensor:
-        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+    @overload
+    def nonzero(self, *, as_tuple: Literal[False] = False) -> Tensor:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+        With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+        elements; a 0-d tensor counts as one of one dimension.
+        """
+    @overload
+    def nonzero(self, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+        With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+        elements; a 0-d tensor counts as one of one dimension.
+        """
     def norm(
-        self, p: builtins.float | str = 2, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None
+        self,
+        p: builtins.float | str | None = 2,
+        dim: Dims = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Cast = None,
     ) -> Tensor:
-        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
+        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:
@@ -515,11 +557,15 @@ class TensorMethods:
         """``input ** exponent``.
 
         At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+        Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+        refused.
         """
     def pow_(self, exponent: TensorLike) -> Tensor:
         """In place: ``input ** exponent``.
 
         At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+        Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+        refused.
 
         """
     def prod(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
@@ -606,9 +652,9 @@ class TensorMethods:
     def sqrt_(self) -> Tensor:
         """In place: The square root; nan below 0."""
     def square(self) -> Tensor:
-        """``input * input``."""
+        """``input * input``; bool gives int64."""
     def square_(self) -> Tensor:
-        """In place: ``input * input``."""
+        """In place: ``input * input``; bool gives int64."""
     def squeeze(self, *dim: Axes | None) -> Tensor:
         """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
     @overload
@@ -642,7 +688,10 @@ class TensorMethods:
     def t(self) -> Tensor:
         """The transpose of a tensor of at most two dimensions."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
-        """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+        """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+        Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+        """
     def tan(self) -> Tensor:
         """The tangent; ``input`` in radians."""
     def tan_(self) -> Tensor:
@@ -654,7 +703,9 @@ class TensorMethods:
     def tile(self, *dims: Size) -> Tensor:
         """Like ``repeat``; missing sizes are 1."""
     @overload
-    def to(self, dtype: DType | str | type, non_blocking: builtins.bool = False, copy: builtins.bool = False) -> Tensor:
+    def to(
+        self, dtype: DType | str | builtins.type, non_blocking: builtins.bool = False, copy: builtins.bool = False
+    ) -> Tensor:
         """This tensor in another dtype or on another device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
 
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
@@ -664,7 +715,7 @@ class TensorMethods:
     def to(
         self,
         device: Device | str | builtins.int | None = None,
-        dtype: DType | str | type | None = None,
+        dtype: DType | str | builtins.type | None = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
     ) -> Tensor:
@@ -684,13 +735,13 @@ class TensorMethods:
         """Two dimensions swapped."""
     swapaxes = transpose
     swapdims = transpose
-    def tril(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril(self, diagonal: Position = 0) -> Tensor:
         """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def tril_(self, diagonal: builtins.int = 0) -> Tensor:
+    def tril_(self, diagonal: Position = 0) -> Tensor:
         """In place: The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-    def triu(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu(self, diagonal: Position = 0) -> Tensor:
         """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
-    def triu_(self, diagonal: builtins.int = 0) -> Tensor:
+    def triu_(self, diagonal: Position = 0) -> Tensor:
         """In place: The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
     def trunc(self) -> Tensor:
         """The integer part."""
@@ -698,8 +749,13 @@ class TensorMethods:
     def trunc_(self) -> Tensor:
         """In place: The integer part."""
     fix_ = trunc_
+    def type(self, dtype: DType | str | builtins.type | None = None, non_blocking: builtins.bool = False) -> Any:
+        """The name of its type, such as ``"tapeloom.FloatTensor"``; given a dtype, or such a name, the tensor as that type.
+
+        A name says the device too: ``"tapeloom.cuda.FloatTensor"``. Prefer ``x.dtype`` and ``x.to(dtype)``.
+        """
     def type_as(self, other: Tensor) -> Tensor:
-        """This tensor in the dtype of ``other``."""
+        """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
     def unbind(self, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """The places along ``dim``, each without that dimension."""
     def unflatten(self, dim: builtins.int, sizes: Amounts) -> Tensor:
@@ -735,5 +791,7 @@ class TensorMethods:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
+    def where(self, condition: Mask, other: TensorLike) -> Tensor:
+        """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
     def zero_(self) -> Tensor:
         """Give every element the value 0, in place."""

@@ -1,10 +1,10 @@
 """Saving and loading: nested Python data with Tensors in it, as one safetensors file.
 
-The tensors stand in the file under readable names, the way to them (``model.conv1.weight``), so that any program that
-reads safetensors can take them out. How they hang together stands as JSON in the file's metadata: numbers, strings,
+The tensors are stored under readable names, the path to them (``model.conv1.weight``), so that any program that
+reads safetensors can take them out. Their structure is JSON in the file's metadata: numbers, strings,
 None and containers as they are, a tensor as ``{"tensor": name, "device": device}``. Nothing in it is ever executed.
 
-A save writes a new file beside the old one and then takes its place, so at every moment the path leads to a whole file.
+A save writes a new file next to the old one and then takes its place, so at every moment the path leads to a whole file.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
+import stat
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tapeloom import dtypes, host
+from tapeloom import atomic, dtypes, host
 from tapeloom.backend.plugins import default_device, resolve_device
+from tapeloom.call_site import entry
 from tapeloom.devices import Device
 from tapeloom.errors import (
+    ArgumentError,
     ArgumentTypeError,
     BackendError,
     CheckpointError,
@@ -35,56 +38,71 @@ __all__ = ["load", "save"]
 
 FORMAT = 2  # the version of the structure in the metadata: 2 where complex numbers stand in it, else 1
 
-_KEY = "tapeloom"  # the metadata entry
+_KEY = "tapeloom"  # the metadata entry of the structure
+_CHECKSUM = "tapeloom_crc32"  # and that of the checksum, which files of before lack
 _RESERVED = "__metadata__"  # the one name that safetensors keeps for itself
 _LONGEST = 8192  # bits of an int; Python refuses to read much longer ones from text
-_STALE = 3600.0  # seconds without a write after which an unfinished file is what a killed save left behind
 
 MapLocation = Device | str | Mapping[str, Device | str] | None
 
 
-def save(obj: Any, path: str | os.PathLike[str]) -> None:
+@entry
+def save(obj: Any, f: str | os.PathLike[str]) -> None:
     """Save nested data with Tensors in it to one safetensors file, in place of any file of that name.
 
     Args:
         obj: Tensors, numbers, strings, bools and None, in dicts, lists and tuples to any depth: the state of modules,
             optimizers, loaders and generators, an epoch. Of a Tensor the values, the dtype and the device are saved,
             not its gradient or history. Dict keys may be strings, numbers, bools, None and tuples of them.
-        path: where to write. The folder must exist.
+        f: the path to write to. The folder must exist. A file that is there passes on its permissions; a link goes on
+            leading where it leads; a device or a pipe is written to.
 
     Raises:
         CheckpointError: something in ``obj`` cannot be saved, or the file cannot be written. A file that was there
             before is then unchanged, as it is when the program is killed while it saves.
     """
-    target = _as_path("save", path)
+    target = _as_path("save", f)
     writer = _Writer()
     structure = writer.encode(obj, ())
     text = json.dumps({"format": writer.format, "structure": structure}, separators=(",", ":"), allow_nan=False)
     arrays = {name: host.contiguous(host_array(tensor)) for name, tensor in writer.tensors.items()}
     arrays |= {name: host.as_pairs(arrays[name]) for name in writer.pairs}
-    _write_atomically(target, arrays, {_KEY: text})
+    metadata = {_KEY: text, _CHECKSUM: _checksum(text, arrays)}
+    try:
+        atomic.write(target, lambda file: host.write_safetensors(file, arrays, metadata))
+    except OSError as error:
+        unchanged = "" if atomic.written_directly(target) else " What was there before is unchanged."
+        raise CheckpointError(f"save: {target} could not be written: {_reason(error, target)}.{unchanged}") from error
 
 
-def load(path: str | os.PathLike[str], map_location: MapLocation = None) -> Any:
+@entry
+def load(f: str | os.PathLike[str], map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
     """Load what ``save`` wrote; from any other safetensors file, a dict of its tensors by name.
 
     Args:
-        path: the file.
+        f: the path of the file.
         map_location: the device to load the tensors on, or a dict from saved devices to new ones. None loads each
             where it was saved from, and those of a file from another program on the default device.
+        weights_only: True, as nothing in a file is ever executed.
 
     Returns:
         Data equal to what was saved, with new Tensors that require no gradient.
 
     Raises:
         MissingCheckpointError: there is no such file. It is also a FileNotFoundError.
-        CheckpointError: the file is truncated, damaged, no safetensors file or of a newer format, or a device in it
-            cannot be used here.
+        CheckpointError: the file cannot be read, is truncated, damaged, no safetensors file or of a newer format, or a
+            device in it cannot be used here.
     """
-    source = _as_path("load", path)
+    if not weights_only:
+        raise ArgumentError(
+            f"load: weights_only={weights_only!r} asks to run what a pickle holds, and tapeloom reads no pickles. Leave it out."
+        )
+    source = _as_path("load", f)
+    devices = _Devices(source, map_location)
     arrays, metadata = _read(source)
-    reader = _Reader(source, arrays, map_location)
+    reader = _Reader(source, arrays, devices)
     if _KEY not in metadata:
+        _verify(source, arrays, metadata)
         return {name: reader.tensor(name, None) for name in arrays}
     try:
         content = json.loads(metadata[_KEY])
@@ -94,6 +112,7 @@ def load(path: str | os.PathLike[str], map_location: MapLocation = None) -> Any:
                 f"load: {source} has checkpoint format {version}, this tapeloom reads formats 1 to {FORMAT}. "
                 f"Upgrade tapeloom, or save the file again with the version that reads it."
             )
+        _verify(source, arrays, metadata)
         return reader.decode(content["structure"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
@@ -187,16 +206,10 @@ class _Writer:
 class _Reader:
     """Turns the structure in the metadata back into data."""
 
-    def __init__(self, source: Path, arrays: dict[str, Any], map_location: MapLocation) -> None:
+    def __init__(self, source: Path, arrays: dict[str, Any], devices: _Devices) -> None:
         self.source = source
         self.arrays = arrays
-        self.map: Mapping[str, Device | str] = {}
-        self.everywhere: Device | None = None
-        self.resolved: dict[str | None, Device] = {}
-        if isinstance(map_location, Mapping):
-            self.map = {str(saved): new for saved, new in map_location.items()}
-        elif map_location is not None:
-            self.everywhere = resolve_device(map_location)
+        self.devices = devices
 
     def decode(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -230,14 +243,34 @@ class _Reader:
                 f"load: the tensor {name!r} in {self.source} is {array.dtype.name}, a dtype that tapeloom does not have. "
                 f"Cast it in the program that wrote it."
             ) from None
-        return from_host(array, dtype, self._device(saved_on))
+        return from_host(array, dtype, self.devices.of(saved_on))
 
-    def _device(self, saved_on: str | None) -> Device:
+
+class _Devices:
+    """Where tensors are loaded to, by the devices that they were saved from."""
+
+    def __init__(self, source: Path, map_location: MapLocation) -> None:
+        self.source = source
+        self.map: dict[str | None, Device] = {}
+        self.everywhere: Device | None = None
+        self.resolved: dict[str | None, Device] = {}
+        if isinstance(map_location, Mapping):
+            self.map = {str(Device(saved)): Device(new) for saved, new in map_location.items()}
+        elif isinstance(map_location, (str, Device)):
+            self.everywhere = resolve_device(map_location)
+        elif map_location is not None:
+            raise ArgumentTypeError(
+                f"load: map_location must be a device, its name or a dict from saved devices to new ones, got "
+                f"{type(map_location).__name__}."
+            )
+
+    def of(self, saved_on: str | None) -> Device:
+        """The usable device for a tensor that was saved from ``saved_on``."""
         if self.everywhere is not None:
             return self.everywhere
         found = self.resolved.get(saved_on)
         if found is None:
-            wanted = saved_on if saved_on is None else self.map.get(saved_on, saved_on)
+            wanted = self.map.get(saved_on, saved_on)
             try:
                 found = default_device() if wanted is None else resolve_device(wanted)
             except (DeviceError, BackendError) as error:
@@ -256,7 +289,7 @@ def _is_key(key: Any) -> bool:
 
 
 def _place(way: tuple[Any, ...]) -> str:
-    """Where in the data something stands, as one would write it: ``['optimizer']['state'][0]``."""
+    """A place in the data, as one would write it: ``['optimizer']['state'][0]``."""
     return "".join(f"[{step!r}]" for step in way) or "the value"
 
 
@@ -282,74 +315,71 @@ def _advice(value: Any) -> str:
 def _as_path(what: str, path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
         raise ArgumentTypeError(f"{what}: the path must be a string or a pathlib.Path, got {type(path).__name__}.")
-    return Path(path)
-
-
-def _write_atomically(path: Path, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
-    """Write beside ``path``, have it on the disk, then take the place of ``path`` in one step."""
-    goal = Path(os.path.realpath(path))  # a link goes on leading where it leads
-    fresh = goal.with_name(f".{goal.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
     try:
-        if goal.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
-        with fresh.open("xb") as file:
-            host.write_safetensors(file, arrays, metadata)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(goal)
-        _sync_folder(goal.parent)
-    except OSError as error:
-        raise CheckpointError(
-            f"save: {path} could not be written: {_reason(error, goal)}. What was there before is unchanged."
-        ) from error
-    finally:
-        fresh.unlink(missing_ok=True)
-    _remove_leftovers(goal)
+        if b"\0" not in os.fsencode(path):
+            return Path(path)
+    except UnicodeEncodeError:
+        pass
+    raise ArgumentError(f"{what}: the path {os.fspath(path)!r} has a character in it that no file name can have.")
 
 
-def _reason(error: OSError, goal: Path) -> str:
-    if not goal.parent.is_dir():
-        return f"the folder {goal.parent} does not exist; create it first"
+def _reason(error: OSError, path: Path) -> str:
+    folder = Path(os.path.realpath(path)).parent
+    if isinstance(error, FileNotFoundError) and not folder.is_dir():
+        return f"the folder {folder} does not exist; create it first"
     return error.strerror or str(error)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have the new name of a file on the disk too."""
-    if os.name == "nt":
-        return  # Windows opens no folders
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _checksum(text: str, arrays: Mapping[str, Any]) -> str:
+    """A CRC-32 of all that a file holds: the description, and name, dtype, shape and data of each tensor."""
+    found = zlib.crc32(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        found = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), found)
+        found = zlib.crc32(host.stored_bytes(array), found)
+    return f"{found:08x}"
 
 
-def _remove_leftovers(goal: Path) -> None:
-    """Delete what killed saves of this path left behind."""
-    from glob import escape
-
-    for leftover in goal.parent.glob(f".{escape(goal.name)}.*-*.tmp"):
-        try:
-            if time.time() - leftover.stat().st_mtime > _STALE:
-                leftover.unlink()
-        except OSError:  # another process was faster
-            continue
+def _verify(source: Path, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+    expected = metadata.get(_CHECKSUM)
+    if expected is not None and expected != _checksum(metadata.get(_KEY, ""), arrays):
+        raise CheckpointError(
+            f"load: {source} is damaged: what it holds does not match its checksum. Take an earlier checkpoint."
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    _check_readable(path)
     try:
-        return host.read_safetensors(str(path))
+        try:
+            return host.read_safetensors(str(path))
+        except ValueError as error:
+            raise CheckpointError(f"load: {path} {_diagnosis(path)}") from error
+    except DTypeError as error:
+        raise CheckpointError(f"load: {path}: {error}") from error
+    except OSError as error:  # the file went away meanwhile, or the system's limits are reached
+        raise CheckpointError(f"load: {path} could not be read: {error.strerror or error}.") from error
+
+
+def _check_readable(path: Path) -> None:
+    """Raise where ``path`` cannot be read, and MissingCheckpointError only where nothing is there.
+
+    safetensors reports every file that cannot be opened as one that does not exist, and a program that then starts
+    anew would write over a good checkpoint.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+            return
     except FileNotFoundError:
         raise MissingCheckpointError(
             f"load: there is no file {path}. Check the path and the working directory."
         ) from None
     except OSError as error:
-        reason = "it is a folder" if path.is_dir() else error.strerror or str(error)
-        raise CheckpointError(f"load: {path} could not be read: {reason}.") from error
-    except DTypeError as error:
-        raise CheckpointError(f"load: {path}: {error}") from error
-    except ValueError as error:
-        raise CheckpointError(f"load: {path} {_diagnosis(path)}") from error
+        raise CheckpointError(f"load: {path} could not be read: {error.strerror or error}.") from error
+    what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe, not a file"
+    raise CheckpointError(f"load: {path} could not be read: it is {what}.")
 
 
 def _diagnosis(path: Path) -> str:

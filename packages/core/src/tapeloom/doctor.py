@@ -17,6 +17,7 @@ from typing import Any
 import tapeloom
 from tapeloom.backend.plugins import OFFICIAL, default_device, describe, entry_points, resolve_device
 from tapeloom.devices import Device
+from tapeloom.distributions import install_command
 from tapeloom.errors import TapeloomError
 
 __all__ = ["examine", "text"]
@@ -36,6 +37,7 @@ VARIABLES = {
     "TAPELOOM_DEVICE": "the default device",
     "TAPELOOM_PROVIDERS": "which distribution serves a device type, as cpu=distribution,…",
     "TAPELOOM_REQUIRE": "devices that the tests must find",
+    "TAPELOOM_TRACEBACK": "full: errors show tapeloom's own frames too",
     "CUDA_VISIBLE_DEVICES": "the GPUs that CuPy and JAX see",
     "JAX_PLATFORMS": "the platforms that JAX tries",
 }
@@ -199,16 +201,17 @@ def _distributions() -> list[dict[str, Any]]:
     found = []
     for name, purpose in PARTS.items():
         row: dict[str, Any] = {"name": name, "purpose": purpose, "version": None, "problem": None, "fix": None}
+        wanted = next((found for found in OFFICIAL.values() if found.partition("[")[0] == name), name)  # with its extra
         try:
             row["version"] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            row["problem"], row["fix"] = "not installed", f"pip install {name}"
+            row["problem"], row["fix"] = "not installed", install_command(wanted)
         except Exception as error:  # noqa: BLE001 - the metadata may be damaged in any way
             row["problem"] = f"its metadata is damaged ({type(error).__name__}: {error})"
-            row["fix"] = f"pip install --force-reinstall {name}"
+            row["fix"] = install_command(name, "--force-reinstall")
         if row["version"] not in (None, tapeloom.__version__):
             row["problem"] = f"does not fit tapeloom {tapeloom.__version__}"
-            row["fix"] = f"pip install {name}=={tapeloom.__version__}"
+            row["fix"] = install_command(f"{name}=={tapeloom.__version__}")
         found.append(row)
     return found
 

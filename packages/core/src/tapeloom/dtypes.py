@@ -8,10 +8,9 @@ the floating ones that they meet; Python numbers and 0-d tensors are weak, they 
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any, TypeAlias
 
+from tapeloom.call_site import warn_user
 from tapeloom.errors import ArgumentTypeError, DTypeError
 
 BOOL, INTEGER, FLOATING, COMPLEX = 0, 1, 2, 3
@@ -164,6 +163,13 @@ DTypeLike: TypeAlias = DType | str | type | None
 
 #: every name and alias -> dtype
 BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype in ALL if dtype.alias}
+#: the names of tensor types in PyTorch's older programs: ``FloatTensor`` -> float32
+BY_TENSOR_TYPE = {
+    f"{prefix}Tensor": dtype
+    for prefix, dtype in zip(
+        "Bool Byte Char Short Int Long Half BFloat16 Float Double ComplexFloat ComplexDouble".split(), ALL, strict=True
+    )
+}
 _BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64}
 _default = [float32]
 
@@ -269,7 +275,8 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
 def fitting(what: str, value: object, dtype: DType) -> Any:
     """A Python number as ``dtype`` can hold it: a complex number without imaginary part is real for a real dtype.
 
-    Raises DTypeError for an integer dtype that it exceeds, and for a complex number that is not real.
+    Raises DTypeError for an integer dtype that it exceeds, for an int beyond all floating numbers, and for a complex number
+    that is not real.
     """
     if isinstance(value, complex):
         if dtype.is_complex:
@@ -282,14 +289,33 @@ def fitting(what: str, value: object, dtype: DType) -> Any:
                 f"Give a real number, or cast the tensor to a complex dtype first."
             )
         value = value.real
-    if dtype.category == INTEGER and not isinstance(value, bool):
-        number: float = value  # type: ignore[assignment]
+    number: float = value  # type: ignore[assignment]
+    if isinstance(value, bool) or dtype is bool_:
+        return value
+    if dtype.category == INTEGER:
         if not dtype.min <= number <= dtype.max:
-            raise DTypeError(
-                f"{what}: the number {value} does not fit {dtype.name} ({dtype.min} to {dtype.max}). "
-                f"Cast the tensor to a wider dtype first."
-            )
+            raise unfit(what, number, dtype)
+    elif isinstance(value, int) and not int64.min <= number <= int64.max:
+        try:
+            return float(number)  # array libraries take ints of 64 bits
+        except OverflowError:
+            raise unfit(what, number, dtype) from None
     return value
+
+
+def storable(what: str, value: object, dtype: DType) -> Any:
+    """``fitting``, for a number that elements are set to: no finite one becomes infinite."""
+    number = fitting(what, value, dtype)
+    if dtype.is_floating_point and abs(number) > dtype.max and abs(number) != float("inf"):
+        raise unfit(what, number, dtype)
+    return number
+
+
+def unfit(what: str, number: Any, dtype: DType, fix: str = "Cast the tensor to a wider dtype first.") -> DTypeError:
+    """What to say of a number that ``dtype`` cannot hold."""
+    long = isinstance(number, int) and number.bit_length() > 128
+    shown = f"of {number.bit_length()} bits" if long else str(number)
+    return DTypeError(f"{what}: the number {shown} does not fit {dtype.name} ({dtype.min} to {dtype.max}). {fix}")
 
 
 _warned: list[bool] = []
@@ -299,10 +325,7 @@ def warn_of_discarding(source: DType, target: DType) -> None:
     """Warn, the first time, of a conversion of complex values to real ones; to bool nothing is lost."""
     if not source.is_complex or target.is_complex or target is bool_ or _warned:
         return
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("tapeloom."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=level)
+    warn_user("Casting complex values to real discards the imaginary part")
     _warned.append(True)
 
 

@@ -55,7 +55,7 @@ class Generator:
         return self._seed
 
     def get_state(self) -> tuple[int, int]:
-        """``(seed, offset)``: where the stream stands, as plain ints."""
+        """``(seed, offset)``: the position in the stream, as plain ints."""
         with self._lock:  # a pair, never the seed of one moment and the offset of another
             return self._seed, self._offset
 
@@ -85,8 +85,8 @@ class Generator:
             offset = self._offset
             if not offset <= offset + blocks <= _MAX:
                 raise StateError(
-                    f"Generator.reserve: {n_words} words do not fit behind offset {offset}: a stream has 2**64 blocks. "
-                    f"Seed the generator anew."
+                    f"Generator.reserve: {n_words} words do not fit after offset {offset}: a stream has 2**64 blocks. "
+                    f"Seed the generator again."
                 )
             self._offset = offset + blocks
             return self._seed, offset

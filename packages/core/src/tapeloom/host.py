@@ -5,9 +5,9 @@ NumPy is imported inside the functions, so that ``import tapeloom`` does not loa
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from functools import cache
 from typing import Any, BinaryIO
 
 from tapeloom import dtypes, host_random
@@ -47,17 +47,27 @@ def is_array(value: object) -> bool:
     return np is not None and isinstance(value, (np.ndarray, np.generic))
 
 
+def python_number(value: Any) -> Any:
+    """The Python number that a NumPy scalar holds; anything else as it is."""
+    np = sys.modules.get("numpy")
+    return value.item() if np is not None and isinstance(value, np.generic) else value
+
+
 def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
-    """A fresh NumPy array of ``data`` and its dtype."""
+    """A fresh NumPy array of ``data`` and its dtype: unless given, what the numbers, arrays and tensors in it promote to.
+
+    Raises DTypeError for numbers, also those within lists, that ``dtype`` cannot hold; arrays are cast.
+    """
     import numpy as np
 
-    if is_array(data):
+    if isinstance(data, np.ndarray):
         found = dtype_of(data)
         if dtype is not None and dtype is not found:
             dtypes.warn_of_discarding(found, dtype)
             data = data.real if found.is_complex and dtype.category in (dtypes.INTEGER, dtypes.FLOATING) else data
         return np.array(data, dtype=native(dtype or found), copy=True, order="C"), dtype or found
-    data = _plain(data)
+    kinds: set[Any] = set()
+    data = _plain(data, kinds)
     try:
         array = np.array(data)
     except ValueError:
@@ -66,40 +76,74 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
         ) from None
     except OverflowError:
         raise DTypeError("tensor: a number is too large for 64 bits.") from None
-    if array.dtype.kind == "f" or (not array.size and array.dtype.kind != "b"):
-        found = dtypes.get_default_dtype()
-    elif array.dtype.kind == "c":
-        found = dtypes.get_default_dtype().complex
-        if dtype is not None and not dtype.is_complex:
-            array = _real(array, dtype)
-    elif array.dtype.kind == "b":
-        found = dtypes.bool_
-    elif array.dtype.kind == "i":
-        found = dtypes.int64
-    elif array.dtype.kind == "u":
-        raise DTypeError("tensor: an integer is too large for int64.")
-    else:
+    found = dtype or _promoted(kinds or {_OF_KIND.get(array.dtype.kind, int)})
+    if array.dtype.kind == "O":
+        array = _widest(array, found)
+    if array.dtype.kind not in "biufc":
         raise DTypeError(
             f"tensor: expected numbers, nested lists of numbers, arrays or tensors, got {type(data).__name__} {_short(data)}."
         )
-    found = dtype or found
-    checked = found.category == dtypes.INTEGER and array.dtype.kind == "i" and array.size
-    if checked and (array.min() < found.min or array.max() > found.max):
-        raise DTypeError(
-            f"tensor: the values {array.min()} to {array.max()} do not fit {found.name}. Give a wider dtype."
-        )
+    if array.dtype.kind == "c" and not found.is_complex:
+        array = _real(array, found)
+    if found.category == dtypes.INTEGER:
+        _check_range(array, found)
     return array.astype(native(found)), found
 
 
-def _plain(data: Any) -> Any:
-    """Tensors inside lists become arrays or numbers."""
-    if hasattr(data, "kind") and hasattr(data, "array"):
-        return data.detach().tolist()
+#: types of numbers that lists are searched for at once
+_PYTHON = frozenset(dtypes.NUMBERS)
+_OF_KIND: dict[str, type] = {"b": bool, "f": float, "c": complex}
+
+
+def _promoted(kinds: set[Any]) -> DType:
+    """The dtype that ``kinds`` (dtypes, and types of Python numbers) promote to; of no data the default dtype."""
+    return functools.reduce(dtypes.promote_types, map(dtypes.as_dtype, kinds))
+
+
+def _plain(data: Any, kinds: set[Any]) -> Any:
+    """``data`` as NumPy reads it: tensors inside lists become numbers. ``kinds`` gathers what it is made of."""
     if isinstance(data, (list, tuple)):
-        return [_plain(item) for item in data]
+        types = set(map(type, data))
+        if types <= _PYTHON:
+            kinds |= types
+            return data
+        return [_plain(item, kinds) for item in data]
+    if hasattr(data, "kind") and hasattr(data, "array"):
+        if data.numel() != 1:
+            raise ShapeError(
+                f"tensor: a tensor of shape {data.shape} is among the data, where only tensors of one element, read as "
+                f"numbers, can be. Use tapeloom.stack."
+            )
+        kinds.add(data.dtype)
+        return data.item()
     if isinstance(data, range):
+        kinds.add(int)
         return list(data)
+    if is_array(data):
+        kinds.add(dtype_of(data))
+        return python_number(data)
+    if isinstance(data, dtypes.NUMBERS):
+        kinds.add(dtypes.of_number(data))
     return data
+
+
+def _widest(array: Any, dtype: DType) -> Any:
+    """An array of objects in float64, if they are numbers; NumPy makes such arrays of ints of more than 64 bits."""
+    values = array.reshape(-1).tolist()
+    if all(isinstance(value, dtypes.REAL_NUMBERS) for value in values):
+        import numpy as np
+
+        return np.array([dtypes.fitting("tensor", value, dtype) for value in values], "float64").reshape(array.shape)
+    return array
+
+
+def _check_range(array: Any, dtype: DType) -> None:
+    """Raise DTypeError for a number that the integer ``dtype`` cannot hold."""
+    top = float(dtype.max)
+    below = array <= dtype.max if array.dtype.kind != "f" or top == dtype.max else array < top  # 2**63 - 1 is no float
+    fits = below & (array >= dtype.min)
+    if not fits.all():
+        raise dtypes.unfit("tensor", array[~fits].reshape(-1)[0].item(), dtype, "Give a wider dtype.")
 
 
 def _real(array: Any, dtype: DType) -> Any:
@@ -158,10 +202,14 @@ def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any
 
 
 def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
-    """``count`` values from ``start`` to ``end``."""
+    """``count`` values from ``start`` to ``end``; integers are rounded towards 0, as the ends are."""
     import numpy as np
 
-    return np.linspace(start, end, count).astype(native(dtype))
+    if dtype.inexact:
+        return np.linspace(start, end, count).astype(native(dtype))
+    first, last, steps = int(start.real), int(end.real), max(count - 1, 1)
+    totals = [first * (steps - place) + last * place for place in range(count)]
+    return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
 
 
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
@@ -171,6 +219,17 @@ def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: floa
     count = math.prod(size)
     words = host_random.native_words(np, seed, offset, host_random.normal_words(count))
     numbers = host_random.normal_from_words(np, words, mean, std)[:count]
+    return numbers.astype(native(dtype), copy=False).reshape(size)
+
+
+def truncated_normal(
+    seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, low: float, high: float, dtype: DType
+) -> Any:
+    """Normal numbers from ``low`` to ``high`` of the stream of ``seed`` from block ``offset`` on."""
+    import numpy as np
+
+    words = host_random.native_words(np, seed, offset, host_random.truncated_words(math.prod(size)))
+    numbers = host_random.truncated_from_words(np, words, mean, std, low, high)
     return numbers.astype(native(dtype), copy=False).reshape(size)
 
 
@@ -191,7 +250,7 @@ def contiguous(array: Any) -> Any:
 # files
 
 
-@cache
+@functools.cache
 def stored_as_pairs(dtype: DType) -> bool:
     """Whether a file holds tensors of ``dtype`` as pairs of real numbers.
 
@@ -229,8 +288,6 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
     Written here, array by array, since safetensors' own writer either holds the whole file in memory or opens a
     temporary file of its own, which a kill would leave behind. Wide dtypes come first, so that all data is aligned.
     """
-    import numpy as np
-
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
     header: dict[str, Any] = {"__metadata__": metadata}
     offset = 0
@@ -240,8 +297,16 @@ def write_safetensors(file: BinaryIO, arrays: dict[str, Any], metadata: dict[str
         header[name] = {"dtype": dtype_of(array).stored, "shape": array.shape, "data_offsets": ends}
     file.write(_head(header))
     for name in order:
-        array = arrays[name] if sys.byteorder == "little" else arrays[name].byteswap()
-        file.write(array.reshape(-1).view(np.uint8).data)
+        file.write(stored_bytes(arrays[name]))
+
+
+def stored_bytes(array: Any) -> memoryview:
+    """The bytes of an array in C order as they stand in a file, low ones first."""
+    import numpy as np
+
+    array = array if sys.byteorder == "little" else array.byteswap()
+    found: memoryview = array.reshape(-1).view(np.uint8).data
+    return found
 
 
 def _head(header: dict[str, Any]) -> bytes:

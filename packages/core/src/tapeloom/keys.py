@@ -1,4 +1,4 @@
-"""Index keys: what stands between the brackets of ``x[...]``, checked against a shape and made explicit.
+"""Index keys: what is between the brackets of ``x[...]``, checked against a shape and made explicit.
 
 A key splits into a *structure* (which axes are picked, sliced, new; lengths and steps) and *numbers* (positions and
 starts). A compiling backend compiles one program for a structure and passes the numbers as operands.
@@ -6,8 +6,10 @@ starts). A compiling backend compiles one program for a structure and passes the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from tapeloom.call_site import warn_user
 from tapeloom.errors import ArgumentTypeError, IndexingError
 
 #: the parts of a structure: a picked axis, a new axis, and ("slice", length, step) for a sliced one
@@ -36,12 +38,12 @@ class Key:
             else:
                 _, length, step = part
                 start = next(numbers)
-                stop = start + length * step
-                if not length:
-                    result.append(slice(0, 0))
-                else:
-                    result.append(slice(start, stop if stop >= 0 else None, step))
+                result.append(slice(start, start + (length - 1) * step + 1, step) if length else slice(0, 0))
         return tuple(result)
+
+    def without_new(self) -> Key:
+        """The key of the same places without new axes, which an array cannot be written at."""
+        return Key(tuple(part for part in self.structure if part != NEW), self.numbers)
 
     def shape(self) -> tuple[int, ...]:
         """The shape of what the key picks out."""
@@ -70,15 +72,21 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
     The advanced part lists (dimension after the basic part, tensor or list) in order. Raises IndexingError for a
     position out of range or too many indices, ArgumentTypeError for what is no index.
     """
-    items = [
-        bool(item) if is_tensor(item) and not item.ndim and item.dtype.name == "bool" else item
+    if _is_tuple_in_disguise(key, is_tensor):
+        warn_user(
+            f"{op}: a list that holds lists, tensors, slices, None or ... is read as a tuple, one index for each dimension, as in "
+            f"PyTorch. Write x[tuple(key)] for that, or x[tapeloom.tensor(key)] for positions along the first dimension."
+        )
+        key = tuple(key)
+    items: list[Any] = [
+        item if type(item) is int or type(item) is slice else _read(op, item, is_tensor)
         for item in (key if isinstance(key, tuple) else (key,))
     ]
     used = 0
     for item in items:
         if item is None or item is Ellipsis or isinstance(item, bool):
             continue
-        if is_tensor(item) and item.dtype.name == "bool":
+        if _dtype(item) == "bool":
             used += item.ndim
         else:
             used += 1
@@ -111,19 +119,14 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
             dim += len(shape) - used
             continue
         if is_tensor(item) or isinstance(item, (list, tuple, range)) or hasattr(item, "__array_interface__"):
-            if (
-                is_tensor(item)
-                and not item.ndim
-                and item.dtype.name not in ("bool", "uint8")
-                and not item.requires_grad
-            ):
+            if is_tensor(item) and not item.ndim and not item.requires_grad:
                 if item.dtype.inexact:
                     raise ArgumentTypeError(
                         f"{op}: a {item.dtype.name} tensor cannot be an index. Cast it with .long()."
                     )
                 item = int(item)
             else:
-                spans = item.ndim if is_tensor(item) and item.dtype.name == "bool" else 1
+                spans = item.ndim if _dtype(item) == "bool" else 1
                 for _ in range(spans):
                     structure.append(("slice", shape[axis], 1))
                     numbers.append(0)
@@ -154,6 +157,38 @@ def parse(op: str, key: Any, shape: tuple[int, ...], is_tensor: Any) -> tuple[Ke
         part[0] == "slice" and part[1] == length and part[2] == 1 for part, length in zip(structure, shape, strict=True)
     )
     return (None if whole else Key(tuple(structure), tuple(numbers))), advanced
+
+
+def _is_tuple_in_disguise(key: Any, is_tensor: Any) -> bool:
+    """Whether PyTorch and NumPy's old rule read the list ``key`` as a tuple."""
+    if not isinstance(key, list) or len(key) >= 32:
+        return False
+    return any(
+        item is None
+        or item is Ellipsis
+        or isinstance(item, (slice, Sequence))
+        or is_tensor(item)
+        or getattr(item, "shape", ())
+        for item in key
+    )
+
+
+def _read(op: str, item: Any, is_tensor: Any) -> Any:
+    """NumPy's scalars, and bools without dimensions, as Python's; a mask of uint8 as one of bools; others as they are."""
+    dtype = _dtype(item)
+    if dtype and not is_tensor(item) and not item.ndim:
+        return item.item()
+    if dtype == "uint8":
+        warn_user(
+            f"{op}: a uint8 tensor is read as a mask, as in PyTorch. Make it one with .bool(), or positions with .long()."
+        )
+        item, dtype = item != 0, "bool"
+    return bool(item) if dtype == "bool" and not item.ndim else item
+
+
+def _dtype(item: Any) -> str:
+    """The name of the dtype of a tensor or a host array, "" of anything else."""
+    return getattr(getattr(item, "dtype", None), "name", "")
 
 
 def _index(op: str, value: Any) -> int:

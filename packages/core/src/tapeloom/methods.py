@@ -1,6 +1,6 @@
-"""Joins what stands apart: ops and ``backward`` onto Tensor, the default device onto ``with tl.device``.
+"""Joins what is defined apart: ops and ``backward`` onto Tensor, the default device onto ``with tl.device``.
 
-Tensor itself knows no op and no op knows Tensor's methods; this file stands above both. The type checkers' picture of the
+Tensor itself knows no op and no op knows Tensor's methods; this file imports both. The type checkers' picture of the
 result, ``_methods.pyi``, is generated from the same registry by ``tools/make_stubs.py``.
 """
 
@@ -13,7 +13,8 @@ from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
-from tapeloom.call.op import Op, documented, method_of
+from tapeloom.call.op import Op, documented, explained, method_of
+from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
@@ -52,14 +53,19 @@ OPERATORS = {
     "and": "bitwise_and",
     "or": "bitwise_or",
     "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
 }
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 #: attributes that come from no registry
 JOINED: dict[str, Any] = {
+    "__copy__": handles.copied,
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
+    "type": conversion.tensor_type,
+    "where": explained(comparison.where_method, "where"),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(
@@ -81,9 +87,17 @@ def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def reflected(self: Tensor, other: Any) -> Any:
         kind = self.kind
-        if kind.inexact and (other.__class__ is float or other.__class__ is int):
-            return fast(make(kind.backend.scalar(other, kind.dtype, kind.device), kind), self)
-        return fast(other, self) if _operand(other) else NotImplemented
+        try:
+            if kind.inexact and (other.__class__ is float or other.__class__ is int):
+                try:
+                    number = kind.backend.scalar(other, kind.dtype, kind.device)
+                except (OverflowError, TypeError):  # an int of more than 64 bits
+                    return fast(other, self)
+                return fast(make(number, kind), self)
+            return fast(other, self) if _operand(other) else NotImplemented
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return fast, reflected
 
@@ -92,7 +106,11 @@ def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
     fast = REGISTRY[name].compiled()
 
     def compare(self: Tensor, other: Any) -> Any:
-        return fast(self, other) if _operand(other) else NotImplemented
+        try:
+            return fast(self, other) if _operand(other) else NotImplemented
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return compare
 
@@ -101,13 +119,17 @@ def _inplace(op: Op[Any, Any]) -> Callable[..., Tensor]:
     """The form that gives the result to its first operand: ``add_`` and ``+=``."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(op.name, self)
         try:
-            value = op(self, *args, **kwargs)
+            check_writable(op.name, self)
+            try:
+                value = op(self, *args, **kwargs)
+            except TapeloomError as error:
+                report_as(f"{op.name}_", error)
+                raise
+            return inplace(op.name, self, value)
         except TapeloomError as error:
-            report_as(f"{op.name}_", error)
+            trim(error)
             raise
-        return inplace(op.name, self, value)
 
     return documented(method, op, f"{op.name}_", f"In place: {op.__doc__}")
 

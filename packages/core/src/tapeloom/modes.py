@@ -1,14 +1,18 @@
 """The modes that change what an operation does: recording, inference, default device, watchers, computing on the host.
 
 All of them live in one immutable object in one context variable, so that a tracked operation reads them with one
-``get`` and every thread and asyncio task has its own.
+``get`` and every thread and asyncio task has its own. Where code changes them for a while it does so within the ``try``
+that restores them: Ctrl-C may come right after the change.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tapeloom import suspended
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device
@@ -89,11 +93,11 @@ def tell_watchers(event: str, *args: Any, op: object = None) -> None:
     for watcher in modes.watchers:
         if op is not None and watcher.ops is not None and op not in watcher.ops:
             continue
-        token = MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
         try:
+            MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
             getattr(watcher, event)(*args)
         finally:
-            MODES.reset(token)
+            MODES.set(modes)
 
 
 class mode:
@@ -109,11 +113,12 @@ class mode:
         leave(self)
 
     def __call__(self, function: F) -> F:
-        """``function`` with the mode on inside it."""
-        import functools
-
+        """``function`` with the mode on inside it, also each time that a generator or a coroutine goes on."""
         switch = type(self)
         arguments = self._arguments()
+        stops = suspended.wrap(function, lambda: switch(*arguments))
+        if stops is not None:
+            return stops  # type: ignore[return-value]
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from tapeloom.errors import ArgumentTypeError, IndexingError, ShapeError
 
@@ -14,9 +15,12 @@ def as_int(op: str, name: str, value: object) -> int:
     if type(value) is int:
         return value
     index = getattr(type(value), "__index__", None)
-    if index is None or isinstance(value, bool):
-        raise ArgumentTypeError(f"{op}: {name} must be an int, got {value!r} of type {type(value).__name__}.")
-    return int(index(value))
+    if index is not None and not isinstance(value, bool):
+        with suppress(TypeError):  # an array that is not one integer
+            return int(index(value))
+    shape = getattr(value, "shape", None)
+    got = f"{value!r} of type {type(value).__name__}" if shape is None else f"{type(value).__name__} of shape {shape}"
+    raise ArgumentTypeError(f"{op}: {name} must be an int, got {got}.")
 
 
 def as_ints(op: str, name: str, value: object) -> Shape:

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: E402
 
 #: PyTorch's schemas call the tensor self; its functions take input for it
 NAMES = {"self": "input"}
-#: parameters of PyTorch's that tapeloom does not have, anywhere (docs/differences.md)
+#: parameters of PyTorch's that tapeloom does not have, anywhere (docs/reference/differences.md)
 ABSENT = set(
     "out layout pin_memory memory_format size_average reduce inplace max_norm norm_type scale_grad_by_freq sparse _stacklevel "
     "sparse_grad non_blocking names requires_grad dtype device generator".split()

@@ -52,7 +52,14 @@ POINTWISE = (
 PAIRWISE = {
     name: (getattr(tl, name), getattr(torch, name))
     for name in "maximum minimum add subtract multiply divide pow atan2 hypot logaddexp remainder fmod".split()
-} | {"l1_loss": (lambda x, y: tl.l1_loss(x, y, reduction="none"), lambda x, y: F.l1_loss(x, y, reduction="none"))}
+} | {
+    "l1_loss": (lambda x, y: tl.l1_loss(x, y, reduction="none"), lambda x, y: F.l1_loss(x, y, reduction="none")),
+    "smooth_l1_loss": (
+        lambda x, y: tl.smooth_l1_loss(x, y, reduction="none"),
+        lambda x, y: F.smooth_l1_loss(x, y, reduction="none"),
+    ),
+    "prelu": (tl.prelu, F.prelu),
+}
 OVER_LINES = {
     "amax": (lambda x: tl.amax(x, 1), lambda x: torch.amax(x, 1)),
     "amin": (lambda x: tl.amin(x, 1), lambda x: torch.amin(x, 1)),
@@ -71,6 +78,11 @@ OVER_LINES = {
     "cumprod": (lambda x: tl.cumprod(x[:3], 1), lambda x: torch.cumprod(x[:3], 1)),
     "norm": (lambda x: tl.norm(x, 2, 1), lambda x: torch.norm(x, 2, 1)),
     "norm 1": (lambda x: tl.norm(x, 1, 1), lambda x: torch.norm(x, 1, 1)),
+    "norm 3": (lambda x: tl.norm(x, 3, 1), lambda x: torch.norm(x, 3, 1)),
+    "norm .5": (lambda x: tl.norm(x, 0.5, 1), lambda x: torch.norm(x, 0.5, 1)),
+    "norm -1": (lambda x: tl.norm(x, -1, 1), lambda x: torch.norm(x, -1, 1)),
+    "norm 0": (lambda x: tl.norm(x, 0, 1), lambda x: torch.norm(x, 0, 1)),
+    "norm -inf": (lambda x: tl.norm(x, -INF, 1), lambda x: torch.norm(x, -INF, 1)),
     "norm inf": (lambda x: tl.norm(x, INF, 1), lambda x: torch.norm(x, INF, 1)),
     "std": (lambda x: tl.std(x, 1), lambda x: torch.std(x, 1)),
     "logsumexp": (lambda x: tl.logsumexp(x, 1), lambda x: torch.logsumexp(x, 1)),

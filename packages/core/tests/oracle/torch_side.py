@@ -42,8 +42,11 @@ SPELLED: dict[str, Any] = {
         x, t, w, reduction=kind, pos_weight=positive
     ),
     "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+    "add_scaled": lambda x, y, alpha: torch.add(x, y, alpha=alpha),
+    "subtract_scaled": lambda x, y, alpha: torch.sub(x, y, alpha=alpha),
     "trunc_divide": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
     "pow": torch.pow,
+    "roll_along": torch.roll,
     "amax": lambda x, dim=(), keepdim=False: torch.amax(x, dim if x.ndim else (), keepdim),
     "amin": lambda x, dim=(), keepdim=False: torch.amin(x, dim if x.ndim else (), keepdim),
     "max_values": lambda x, dim, keepdim=False: torch.max(x, dim, keepdim),
@@ -53,6 +56,15 @@ SPELLED: dict[str, Any] = {
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
+    "deviation": lambda x, dim=None, correction=1.0, keepdim=False: torch.std(
+        x, dim, correction=correction, keepdim=keepdim
+    ),
+    "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
+    "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
+    "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
+    "sloped": lambda x, weight: torch.where(x > 0, x, x * weight),
+    "smooth_l1": lambda x, t, reduction, beta: F.smooth_l1_loss(x, t, reduction=reduction, beta=beta),
     "prod": lambda x, dim=None, keepdim=False, **kw: _prod(x, dim, keepdim, **kw),
     "logsumexp": lambda x, dim, keepdim=False: torch.logsumexp(
         x, tuple(range(x.ndim)) if dim is None else dim, keepdim
@@ -74,7 +86,10 @@ SPELLED: dict[str, Any] = {
     ),
     "x[key]": lambda x, key: x[tuple(key)],
     "x[key] = value": lambda x, key, value: _assigned(x, key, value),
+    "index_put as in PyTorch": lambda x, indices, *args, **kwargs: torch.index_put(x, tuple(indices), *args, **kwargs),
+    "index_put_": lambda x, indices, *args, **kwargs: x.clone().index_put_(tuple(indices), *args, **kwargs),
     "nonzero": torch.nonzero,
+    "nonzero as a tuple": lambda x: torch.nonzero(x, as_tuple=True),
     "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
     "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
@@ -128,9 +143,10 @@ TAKEN = {
     "cross_entropy(T[4, 3], P[4])",  # int32 labels
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
+    "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
 }
-#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/differences.md or is nan in PyTorch
+#: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
     ("all(T[2, 3, 4])", "uint8"),  # PyTorch keeps uint8 for uint8 alone
     ("any(T[2, 3, 4])", "uint8"),

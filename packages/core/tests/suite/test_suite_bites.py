@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
+from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.plugins import get_backend
 from tapeloom.op import dtype_rules
 from tapeloom.op.registry import REGISTRY
@@ -295,8 +297,54 @@ def test_a_setting_that_is_not_checked_is_seen(monkeypatch):
 
 def test_a_missing_kernel_is_seen():
     backend = planted(tanh=None)
-    with pytest.raises(AssertionError, match="the backend 'planted' has no kernel of this name"):
+    with pytest.raises(AssertionError) as caught:
         conformance.check_kernel(backend, REGISTRY["tanh"])
+    assert str(caught.value).startswith(
+        "tanh: the backend 'planted' has no kernel of this name. "
+        "Give PlantedKernels a method tanh(self, input), or list 'tanh' in lacking_ops of Planted."
+    )
+
+
+def test_a_missing_kernel_that_another_one_needs_is_named(pytester):
+    pytester.makepyfile(
+        """
+        import numpy
+        from tapeloom.testing import Conformance
+        from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
+
+        class Kernels(NumpyKernels):
+            exp = None
+
+        class Mine(NumpyBackend):
+            kernels_class = Kernels
+
+        class TestMine(Conformance):
+            device = "mine"
+            make_backend = staticmethod(lambda: Mine(numpy))
+        """
+    )
+    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "value and logaddexp-complex64")
+    assert result.parseoutcomes() == {"failed": 1, "deselected": result.parseoutcomes()["deselected"]}
+    result.stdout.fnmatch_lines(
+        ["*Give Kernels a method exp(self, input), or list 'exp' in lacking_ops of Mine.*"],
+    )
+
+
+def test_a_missing_method_of_the_runtime_is_seen():
+    conformance.check_runtime(get_backend("cpu"))
+    backend = type("Bare", (ArrayAPIBackend,), {"name": "bare", "to_host": lambda self, array: array})(np)
+    with pytest.raises(AssertionError, match="bare: Bare has no from_host: every backend must give these"):
+        conformance.check_runtime(backend)
+
+
+def test_what_a_kernel_itself_raises_is_what_the_error_says():
+    def at(self, x, key, value, how="set", owned=False):
+        raise IndexError("no writes here")
+
+    with serving(planted(at=at)):
+        x, value = tl.zeros(3, 2, 4, device="planted"), tl.ones(3, 3, 4, device="planted")  # they do not broadcast
+        with pytest.raises(tl.errors.ArgumentError, match=r"index_put: the planted kernel refused .*: no writes here"):
+            tl.ops.index_put(x, [tl.tensor([0, 1, 0], device="planted")], value, (1,))
 
 
 def test_swapped_parameters_are_seen():
@@ -382,15 +430,66 @@ def test_a_deviation_stands_in_the_xfail_file(pytester):
     result.stdout.fnmatch_lines(["*This library takes powers of e.*"])
 
 
-def test_a_device_that_is_not_there_is_skipped_once_a_check(pytester):
-    pytester.makepyfile(
-        """
-        from tapeloom.testing import Conformance
+ASKS_FOR = """
+from tapeloom.testing import Conformance
 
-        class TestNone(Conformance):
-            device = "nowhere"
-        """
+class TestIt(Conformance):
+    device = "{}"
+"""
+A_PLUGIN = """
+from tapeloom.backend.hookspecs import hookimpl
+
+TAPELOOM_API = (1, 0)
+
+@hookimpl
+def tapeloom_backend():
+    {}
+"""
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    """Run the suite for a device whose plugin, if any, has this body of its hook; the outcome and pytest's result."""
+
+    def run(device, body=None):
+        if body is not None:
+            info = pytester.mkdir("toy-1.0.dist-info")
+            (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[tapeloom.backends]\n{device} = toy\n")
+            pytester.makepyfile(toy=A_PLUGIN.format(body))
+            monkeypatch.syspath_prepend(str(pytester.path))
+            monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
+        pytester.makepyfile(ASKS_FOR.format(device))
+        result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-rs")
+        return result.parseoutcomes(), result
+
+    return run
+
+
+def test_a_backend_that_is_not_installed_fails_once_a_check(suite):
+    outcomes, result = suite("nowhere")
+    assert set(outcomes) == {"errors"} and outcomes["errors"] < 20 and result.ret
+    result.stdout.fnmatch_lines(["*nowhere: device 'nowhere': no installed backend serves it.*"])
+
+
+def test_a_backend_that_does_not_load_fails(suite):
+    outcomes, result = suite("toy", "import a_library_that_is_not_there")
+    assert set(outcomes) == {"errors"}
+    result.stdout.fnmatch_lines(["*No module named 'a_library_that_is_not_there'*"])
+
+
+def test_a_backend_that_finds_no_device_here_is_skipped(suite):
+    outcomes, result = suite(
+        "toy", "from tapeloom.errors import DeviceError; raise DeviceError('no toy on this machine')"
     )
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
-    outcomes = result.parseoutcomes()
     assert set(outcomes) == {"skipped"} and outcomes["skipped"] < 20
+    result.stdout.fnmatch_lines(["SKIPPED*toy: no toy on this machine"])
+
+
+def test_a_device_that_must_be_there_fails(suite, monkeypatch):
+    monkeypatch.setenv("TAPELOOM_REQUIRE", "cpu,toy")
+    outcomes, result = suite(
+        "toy", "from tapeloom.errors import DeviceError; raise DeviceError('no toy on this machine')"
+    )
+    assert set(outcomes) == {"errors"}
+    result.stdout.fnmatch_lines(["*toy: no toy on this machine*"])

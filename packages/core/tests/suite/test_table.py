@@ -102,5 +102,5 @@ def test_xfails_are_grouped_under_reasons(tmp_path):
 def test_an_xfail_without_a_reason_is_refused(tmp_path):
     path = tmp_path / "xfails.txt"
     path.write_text("value exp-float32\n", "utf-8")
-    with pytest.raises(ValueError, match="line 1: 'value exp-float32' stands under no reason"):
+    with pytest.raises(ValueError, match="line 1: 'value exp-float32' has no reason"):
         read_xfails(path)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 class Array(Protocol):  # noqa: PLW1641 - arrays have no hash
     """A value of a backend: its shape and dtype, operators, and indexing. Core itself reads no element of it.
 
-    The dtype is the array library's own object. What comes after the operators serves the shared kernels alone.
+    The dtype is the array library's own object.
     """
 
     @property
@@ -49,25 +49,3 @@ class Array(Protocol):  # noqa: PLW1641 - arrays have no hash
     def __ge__(self, other: Any, /) -> Array: ...
     def __eq__(self, other: Any, /) -> Array: ...  # type: ignore[override]
     def __ne__(self, other: Any, /) -> Array: ...  # type: ignore[override]
-
-    @property
-    def real(self) -> Array:
-        """The real parts."""
-        ...
-
-    @property
-    def imag(self) -> Array:
-        """The imaginary parts."""
-        ...
-
-    def all(self) -> Any:
-        """Whether all elements are true."""
-        ...
-
-    def any(self) -> Any:
-        """Whether any element is true."""
-        ...
-
-    def swapaxes(self, first: int, second: int, /) -> Array:
-        """Two dimensions swapped."""
-        ...

@@ -1,4 +1,4 @@
-"""ArrayAPIBackend: a whole backend over an array module ``xp`` that follows NumPy's names, with the shared kernels."""
+"""ArrayAPIBackend: a whole backend over an array module ``xp``, with the shared kernels; what is asked of ``xp``: see ``kernels``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ class ArrayAPIBackend(Backend):
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         self.kernels = self.kernels_class(xp)
+        absent = [dtype.name for dtype in dtypes.ALL if self.native(dtype) is None and dtype not in self.lacking_dtypes]
+        if absent:
+            raise TypeError(
+                f"{type(self).__name__}: {getattr(xp, '__name__', xp)} has no {', '.join(absent)}. "
+                f"List them in lacking_dtypes of {type(self).__name__}, or let native_dtype of its kernels give them."
+            )
 
     def native(self, dtype: DType) -> Any:
         return self.kernels.native(dtype)
@@ -61,4 +67,4 @@ class ArrayAPIBackend(Backend):
         return self.kernels.copy(array)
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
-        return bool(((index >= low) & (index < high)).all())
+        return bool(self.xp.all(self.kernels.ge(index, low) & self.kernels.lt(index, high)))

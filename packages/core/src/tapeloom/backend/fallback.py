@@ -55,15 +55,19 @@ def lacking(backend: Backend, name: str, host: Backend | None) -> UnsupportedErr
 
 
 def completed(backend: Backend) -> Any:
-    """The kernels of ``backend``; where some are lacking a copy, in which others compute on the host in their place.
+    """The kernels of ``backend``, with functions that compute on the host in the place of those that are lacking.
 
-    Kernels that are written over lacking ones then find those, too.
+    Also of ops that are declared later. Kernels that are written over lacking ones then find those, too.
     """
-    lacks = [name for name in tuple(REGISTRY) if backend.lacks(name)]
-    if not lacks:
-        return backend.kernels
+
+    def missing(kernels: Any, name: str) -> Callable[..., Any]:
+        if name not in REGISTRY:
+            raise AttributeError(f"there is no kernel and no op named {name!r}")
+        return on_host(backend, name)
+
     kernels = copy(backend.kernels)
-    for name in lacks:
+    kernels.__class__ = type(type(kernels).__name__, (type(kernels),), {"__getattr__": missing})
+    for name in filter(backend.lacks, tuple(REGISTRY)):
         setattr(kernels, name, on_host(backend, name))
     return kernels
 

@@ -1,20 +1,23 @@
 """Finding and loading backend plugins.
 
 A plugin is an entry point in the group ``tapeloom.backends``: its name is the device type, its value a light module
-with ``TAPELOOM_API = (major, minor)`` and a hook ``tapeloom_backend()`` that returns a Backend (or raises, saying why
-it cannot be used here). Entry points are listed without importing anything; one is loaded, through pluggy, when its
-device type is first asked for. One broken plugin never takes the others down, and its cause is never hidden.
+with ``TAPELOOM_API = (major, minor)`` and a hook ``tapeloom_backend()`` that returns a Backend, or raises: DeviceError
+where this machine has no such device, BackendError where something is missing. Entry points are listed without importing
+anything; one is loaded, through pluggy, when its device type is first asked for. One broken plugin never takes the
+others down, and its cause is never hidden.
 """
 
 from __future__ import annotations
 
+import operator
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
-from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError
+from tapeloom.distributions import install_command
+from tapeloom.errors import ArgumentTypeError, BackendError, DeviceError, TapeloomError
 from tapeloom.modes import MODES, enter, mode
 
 if TYPE_CHECKING:
@@ -26,16 +29,16 @@ API = (1, 0)
 
 #: what to install for a device type that has no plugin yet
 OFFICIAL = {
-    "cpu": "pip install tapeloom-backend-numpy",
-    "cuda": "pip install 'tapeloom-backend-cupy[cuda13]'",
-    "xla": "pip install tapeloom-backend-jax",
+    "cpu": "tapeloom-backend-numpy",
+    "cuda": "tapeloom-backend-cupy[cuda13]",
+    "xla": "tapeloom-backend-jax",
 }
 
 #: what people call the device types elsewhere
 OTHER_NAMES = {"gpu": "cuda", "cupy": "cuda", "jax": "xla", "tpu": "xla", "numpy": "cpu"}
 
 _backends: dict[str, Backend] = {}
-_failures: dict[str, BackendError] = {}
+_failures: dict[str, BackendError | DeviceError] = {}
 _default_device: list[Device | None] = [None]
 
 
@@ -106,7 +109,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
 
     distribution = _distribution(entry)
     where = f"backend {device_type!r} (distribution {distribution} {_version(entry)})"
-    reinstall = f"pip install --force-reinstall {distribution}"
+    reinstall, upgrade = (install_command(distribution, option) for option in ("--force-reinstall", "--upgrade"))
     manager = pluggy.PluginManager("tapeloom")
     manager.add_hookspecs(hookspecs)
     try:
@@ -122,7 +125,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise BackendError(
             f"{where}: {entry.value} does not say which plugin API it was written for. "
             f"Its module must set TAPELOOM_API = {API}.",
-            fix=f"pip install --upgrade {distribution}",
+            fix=upgrade,
         )
     if api[0] != API[0] or api[1] > API[1]:
         direction = "newer" if api > API else "older"
@@ -130,13 +133,13 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
         raise BackendError(
             f"{where}: it was written for the {direction} plugin API {api[0]}.{api[1]}, and this tapeloom speaks "
             f"{API[0]}.{API[1]}. {fix}.",
-            fix=f"pip install --upgrade {'tapeloom' if api > API else distribution}",
+            fix=install_command("tapeloom", "--upgrade") if api > API else upgrade,
         )
     try:
         manager.register(module, name=device_type)
         manager.check_pending()
         backend = manager.hook.tapeloom_backend()
-    except BackendError:
+    except (BackendError, DeviceError):
         raise
     except (Exception, SystemExit) as error:
         raise BackendError(
@@ -145,7 +148,7 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
     if not isinstance(backend, Backend):
         raise BackendError(
             f"{where}: its hook tapeloom_backend() returned {type(backend).__name__}, not a tapeloom Backend.",
-            fix=f"pip install --upgrade {distribution}",
+            fix=upgrade,
         )
     backend.device_type = device_type
     return backend
@@ -154,7 +157,8 @@ def _load(device_type: str, entry: EntryPoint) -> Backend:
 def get_backend(device_type: str) -> Backend:
     """The backend for ``device_type``, loaded on first use.
 
-    Raises DeviceError for a type that no installed plugin serves, BackendError for a plugin that cannot be used.
+    Raises DeviceError for a type that no installed plugin serves or that this machine has no device of, BackendError for a
+    plugin that is broken or lacks a library.
     """
     found = _backends.get(device_type)
     if found is not None:
@@ -166,7 +170,7 @@ def get_backend(device_type: str) -> Backend:
         raise DeviceError(_unknown(device_type, sorted(entries)))
     try:
         found = _load(device_type, _choose(device_type, entries[device_type]))
-    except BackendError as error:
+    except (BackendError, DeviceError) as error:
         _failures[device_type] = error
         raise
     return _backends.setdefault(device_type, found)
@@ -193,12 +197,31 @@ def _unknown(device_type: str, installed: list[str]) -> str:
     close = [OTHER_NAMES[device_type]] if device_type in OTHER_NAMES else []
     close = close or difflib.get_close_matches(device_type, [*known, *OFFICIAL], n=1)
     if device_type in OFFICIAL:
-        return f"{message} Run: {OFFICIAL[device_type]}"
+        return f"{message} Run: {install_command(OFFICIAL[device_type])}"
     if close and close[0] in known:
         return f"{message} Did you mean {close[0]!r}?"
     if close:
-        return f"{message} Did you mean {close[0]!r}? Run: {OFFICIAL[close[0]]}"
+        return f"{message} Did you mean {close[0]!r}? Run: {install_command(OFFICIAL[close[0]])}"
     return f"{message} Install a backend for it, or run python -m tapeloom doctor to see what can be used."
+
+
+def count_devices(backend: Backend) -> int:
+    """How many devices ``backend`` sees; raises BackendError where it does not know."""
+    cause: Exception | None = None
+    try:
+        count = backend.device_count()
+    except TapeloomError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        came, cause = f"raised {type(error).__name__}: {error}", error
+    else:
+        if hasattr(count, "__index__") and not isinstance(count, bool) and count >= 0:
+            return operator.index(count)
+        came = f"gave {count!r}"
+    raise BackendError(
+        f"the backend {backend.name!r}: device_count() {came}, and should give the number of devices. Update or remove "
+        f"the package that has it."
+    ) from cause
 
 
 def resolve_device(device: Device | str | None) -> Device:
@@ -215,7 +238,7 @@ def resolve_device(device: Device | str | None) -> Device:
     if known is not None and device.type in _backends:
         return known
     backend = get_backend(device.type)
-    count = backend.device_count()
+    count = count_devices(backend)
     if device.index is None:
         index = backend.current_index()
         result = device if index is None else Device(device.type, index)
@@ -234,6 +257,16 @@ def resolve_device(device: Device | str | None) -> Device:
 _resolved: dict[Device, Device] = {}
 
 
+def is_available(device: Device | str | None = None) -> bool:
+    """Whether ``device``, such as ``"xla"`` or ``"cuda:1"``, can be used here; ``python -m tapeloom doctor`` says why not."""
+    named = None if device is None else Device(device)
+    try:
+        resolve_device(named)
+    except (DeviceError, BackendError):
+        return False
+    return True
+
+
 def set_default_device(device: Device | str | None) -> None:
     """Make ``device`` the default of new tensors in the whole program; None goes back to TAPELOOM_DEVICE."""
     _default_device[0] = None if device is None else resolve_device(device)
@@ -242,6 +275,11 @@ def set_default_device(device: Device | str | None) -> None:
 def get_default_device() -> Device:
     """The device of new tensors made now."""
     return default_device()
+
+
+def backend_types() -> list[str]:
+    """The device types that a backend is installed or registered for, sorted; nothing is imported."""
+    return sorted({*entry_points(), *_backends})
 
 
 def default_device() -> Device:
@@ -258,13 +296,13 @@ def default_device() -> Device:
             raise
     if "cpu" in _backends:
         return Device("cpu")
-    installed = sorted({*entry_points(), *_backends})
+    installed = backend_types()
     if "cpu" in installed:
         return resolve_device("cpu")
     if len(installed) == 1:
         return resolve_device(installed[0])
     if not installed:
-        raise DeviceError(f"device: no backend is installed. Run: {OFFICIAL['cpu']}")
+        raise DeviceError(f"device: no backend is installed. Run: {install_command(OFFICIAL['cpu'])}")
     raise DeviceError(
         f"device: several backends are installed ({', '.join(installed)}) and none is cpu. "
         f"Choose one with TAPELOOM_DEVICE={installed[0]} or tapeloom.set_default_device."
@@ -304,16 +342,19 @@ def describe(device_type: str) -> dict[str, Any]:
         "fix": None,
     }
     if not found and device_type not in _backends:
-        row["problem"], row["fix"] = "not installed", OFFICIAL.get(device_type)
+        row["problem"] = "not installed"
+        row["fix"] = install_command(OFFICIAL[device_type]) if device_type in OFFICIAL else None
         return row
     try:
         backend = get_backend(device_type)
         row["versions"] = {str(library): str(version) for library, version in backend.versions().items()}
-        row["devices"] = backend.device_count()
+        row["devices"] = count_devices(backend)
         row["usable"] = row["devices"] > 0
         if not row["usable"]:
             row["problem"] = f"the backend {backend.name!r} sees no device of this type"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the finding
-        row["problem"] = str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"
+        row["problem"] = (
+            str(error) if isinstance(error, (BackendError, DeviceError)) else f"{type(error).__name__}: {error}"
+        )
         row["fix"] = getattr(error, "fix", None)
     return row

@@ -1,4 +1,4 @@
-"""What core asks of a backend: all that it calls stands here.
+"""What core asks of a backend: everything that it calls is here.
 
 A backend is a *runtime* (this class: devices, transfer, creation, random words, range checks, how kernels and gradient
 rules are run, what it cannot do) and *kernels* (an object with a method for each op: pure functions of arrays, see
@@ -27,6 +27,9 @@ Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
 RuleRunner = Callable[["OpPlan", "Node", Any], "list[tuple[Node, Any]]"]
 
+#: the methods that every backend must give; all others of ``Backend`` have a default
+OWED = "native dtype_of from_host to_host scalar full arange random_words copy in_range".split()
+
 
 class Backend:
     """Base of every backend. ``name`` is the plugin's name, ``device_type`` the device type that it serves."""
@@ -45,8 +48,13 @@ class Backend:
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
     #: ops whose gradient rules take half arrays as they are, for they are such kernels again
     half_rules: frozenset[str] = frozenset()
+    #: how many tensors one ``cat`` joins: more are joined in groups, where one call of many would be dear; None for any
+    most_operands: int | None = None
 
     # devices
+
+    #: whether its devices are worth more than the CPU: those that ``tapeloom.accelerator`` chooses from
+    accelerates: bool = True
 
     def device_count(self) -> int:
         """How many devices of this type can be used now."""
@@ -58,6 +66,13 @@ class Backend:
 
     def synchronize(self, device: Device) -> None:
         """Wait until the work queued on ``device`` is done."""
+
+    def device_name(self, device: Device) -> str:
+        """What the maker calls ``device``."""
+        return str(device)
+
+    def empty_cache(self) -> None:
+        """Release the memory that is kept for later use: free blocks, compiled programs."""
 
     def versions(self) -> dict[str, str]:
         """The libraries that this backend runs on and their versions, for reports."""
@@ -117,6 +132,13 @@ class Backend:
         """A copy that shares nothing with ``array``."""
         raise NotImplementedError
 
+    def owns_memory(self, array: Array) -> bool:
+        """Whether ``array`` can be written to and holds its memory itself, so that arrays which share it have it as ``base``.
+
+        Only on a backend where all that looks at the memory holds a reference to an array. False: arrays never change.
+        """
+        return False
+
     # checks of values
 
     def in_range(self, index: Array, low: int | float, high: int | float) -> bool:
@@ -159,7 +181,7 @@ class Backend:
 
     @functools.cached_property
     def completed(self) -> Any:
-        """The kernels; where some are lacking, with functions in their place that compute on the host."""
+        """The kernels, with functions that compute on the host in the place of those that are lacking."""
         return completed(self)
 
     def through_host(self, kernel: Kernel, *values: Any) -> Any:

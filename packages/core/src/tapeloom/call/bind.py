@@ -27,6 +27,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "x2": ("other",),
     "y": ("other",),
     "other": ("y",),
+    "size": ("shape",),
+    "split_size": ("split_size_or_sections",),
     "a_min": ("min",),
     "a_max": ("max",),
 }
@@ -45,7 +47,11 @@ def respelled(name: str, arguments: Arguments, keyword: str) -> str:
     for meant in SPELLINGS.get(keyword, ()):
         if meant in arguments.names:
             return meant
-    raise ArgumentTypeError(f"{name}: unexpected argument {keyword!r}. Signature: {arguments.text(name)}")
+    import difflib  # here, since only a failed call needs it
+
+    close = difflib.get_close_matches(keyword, arguments.names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ArgumentTypeError(f"{name}: unexpected argument {keyword!r}.{hint} Signature: {arguments.text(name)}")
 
 
 def bind(name: str, arguments: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from tapeloom import shapes
 from tapeloom.call.bind import bind
+from tapeloom.call_site import entry
 from tapeloom.dtypes import NUMBERS
 from tapeloom.errors import ArgumentError, ArgumentTypeError, TapeloomError
 from tapeloom.op.parameter import ROLES, Arguments, Parameter
 from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.op.schema import OpSchema
 from tapeloom.tensors.tensor import Tensor
+
+Init = TypeVar("Init", bound=Callable[..., None])
 
 #: what kernels raise for arguments that they cannot take; anything else passes as it is
 REFUSED = (ValueError, TypeError, IndexError)
@@ -24,7 +28,7 @@ def explain(op: OpSchema, values: tuple[Any, ...], error: Exception) -> NoReturn
         error.add_note(f"in {op.name}({', '.join(map(described, values))})")
         raise error
     tensors = [value for value in values if isinstance(value, Tensor)]
-    if op.check is None:
+    if op.check is None and all(p.input and not p.many for p in op.parameters if p.passed):  # then they broadcast
         shapes_of = [tensor.shape for tensor in tensors]
         try:
             shapes.broadcast(op.name, *shapes_of)
@@ -36,17 +40,16 @@ def explain(op: OpSchema, values: tuple[Any, ...], error: Exception) -> NoReturn
     ) from error
 
 
-def not_a_tensor(op: OpSchema, parameter: Parameter, value: Any) -> str:
-    """The message for an input that is no tensor."""
-    wanted = "a tensor or a number" if parameter.number else "a tensor"
-    hint = ""
-    if hasattr(value, "__array__") or isinstance(value, (list, tuple, *NUMBERS)):
-        hint = f" Make it one with tapeloom.tensor({value if isinstance(value, NUMBERS) else '...'})."
-    return f"{op.name}: {parameter.name} must be {wanted}, got {described(value)}.{hint}"
+def not_a_tensor(name: str, parameter: str, value: Any, number: bool = False) -> str:
+    """The message for an input of ``name`` that is no tensor, nor a number where one may stand for it."""
+    wanted = "a tensor or a number" if number else "a tensor"
+    data = hasattr(value, "__array__") or isinstance(value, (list, tuple, *NUMBERS))
+    hint = " Make it one with tapeloom.tensor(...)." if data else ""
+    return f"{name}: {parameter} must be {wanted}, got {type(value).__name__}.{hint}"
 
 
 #: what a public function over ops may raise for arguments that it cannot take
-EXPLAINED = (TapeloomError, TypeError, AttributeError)
+EXPLAINED = (TapeloomError, TypeError, ValueError, AttributeError, LookupError, OverflowError)
 
 
 def explain_function(
@@ -55,22 +58,52 @@ def explain_function(
     """Look at ``error``, raised within the public ``function``, for the user, who called it ``name``.
 
     Where an argument does not fit the role that the function declares for it, raises an error that says so; else the
-    caller shall raise ``error``, which begins with ``name`` now if it began with that of an inner op.
+    caller is to raise ``error``, which begins with ``name`` now if it began with that of an inner op.
     """
     foreign = isinstance(error, TapeloomError) and inner_name(error) not in ("", name)
     if not isinstance(error, TapeloomError) or (foreign and isinstance(error, ArgumentTypeError)):
         arguments = Arguments(function)
-        values = dict(zip(arguments.names, bind(name, arguments, args, kwargs), strict=True))
-        ndim = next((value.ndim for value in values.values() if isinstance(value, Tensor)), 0)
-        for parameter, value in values.items():
-            role = str(function.__annotations__.get(parameter))
-            if role.removesuffix(" | None") in ROLES and parameter != arguments.starred:
-                try:
-                    check_role(name, Parameter(parameter, role), value, ndim)
-                except TapeloomError as found:
-                    raise found from None
+        try:
+            check_roles(name, function, arguments, bind(name, arguments, args, kwargs))
+        except TapeloomError as found:
+            raise found from None
     if isinstance(error, TapeloomError):
         report_as(name, error)
+
+
+def checked(init: Init, advise: Callable[[Any, tuple[Any, ...]], str] | None = None) -> Init:
+    """The constructor ``init``, its arguments bound and checked by their annotations before it runs.
+
+    What is wrong is reported under the name of the class that is made; ``advise(self, args)`` gives a word to add. A
+    constructor that takes any keyword stays as it is.
+    """
+    try:
+        arguments = Arguments(init, skip=1)
+    except TypeError:
+        return init
+
+    @entry
+    @functools.wraps(init)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        try:
+            check_roles(name, init, arguments, bind(name, arguments, args, kwargs))
+        except TapeloomError as error:
+            if advise is not None:
+                error.args = (f"{error}{advise(self, args)}",)
+            raise
+        init(self, *args, **kwargs)
+
+    return made  # type: ignore[return-value]
+
+
+def check_roles(name: str, function: Callable[..., Any], arguments: Arguments, values: list[Any]) -> None:
+    """Raise ArgumentTypeError, or what the role says, for the first bound value that does not fit its annotation."""
+    ndim = next((value.ndim for value in values if isinstance(value, Tensor)), 0)
+    for parameter, value in zip(arguments.names, values, strict=True):
+        role = str(function.__annotations__.get(parameter))
+        if role.removesuffix(" | None") in ROLES and parameter != arguments.starred:
+            check_role(name, Parameter(parameter, role), value, ndim)
 
 
 def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:
@@ -78,10 +111,10 @@ def check_role(name: str, parameter: Parameter, value: Any, ndim: int) -> None:
     if parameter.normalise is not None:
         parameter.normalise(name, parameter.name, value, ndim)
         return
-    wanted, taken = ("a tensor or a number", (Tensor, *NUMBERS)) if parameter.number else ("a tensor", (Tensor,))
+    taken = (Tensor, *NUMBERS) if parameter.number else (Tensor,)
     absent = value is None and parameter.optional
     if parameter.input and not parameter.many and not absent and not isinstance(value, taken):
-        raise ArgumentTypeError(f"{name}: {parameter.name} must be {wanted}, got {type(value).__name__}.")
+        raise ArgumentTypeError(not_a_tensor(name, parameter.name, value, parameter.number))
 
 
 def inner_name(error: TapeloomError) -> str:

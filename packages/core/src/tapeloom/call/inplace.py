@@ -1,20 +1,37 @@
-"""In-place changes over values that never change.
+"""In-place changes. Nothing that backward kept is ever overwritten, on any backend; what users see is PyTorch's aliasing.
 
-An in-place change gives its handle a new value; where handles are related, the change is written through to the root and
-every other view is taken anew. Nothing that backward kept is ever overwritten, on any backend. What users see is
-PyTorch's aliasing.
+An in-place change gives its handle a new value. Where handles are related it is written to the memory that they share; if
+anybody else holds that memory, or the backend's arrays never change, or the change is recorded, it is written through to
+a new value of the root, and every other view is computed again.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Callable, Iterable
+from threading import RLock
+from typing import Any, TypeVar
 
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensors.alias import DETACH, leaves_tape, link, related, unlink
+from tapeloom.tensors.alias import DETACH, history, link, related, relatives, unlink, writable_memory
 from tapeloom.tensors.node import Leaf, Node, hooks_of
-from tapeloom.tensors.tensor import Tensor, extra_of, make, read_array, write_array
+from tapeloom.tensors.tensor import Path, Tensor, extra_of, make, read_array, write_array, write_handles
+
+T = TypeVar("T")
+
+#: held while memory is looked at and written to, or values are rebound; readers take none
+_lock = RLock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in a forked child, where the thread that held it does not live
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def replace_data(tensor: Tensor, value: Tensor) -> None:
@@ -57,6 +74,8 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
                 f"Use the out-of-place form, or cast the tensor first."
             )
         value = OPS.cast(value, target.dtype)
+    if type(value.node) is Leaf:
+        value = OPS.reshape(value, value.shape)  # its own place on the tape: two leaves are not one
     assign(target, value if value.node is not None else overwriting(target, value))
     return target
 
@@ -73,70 +92,130 @@ def check_writable(name: str, target: Tensor) -> None:
     """Raise InplaceError where an in-place change of ``target`` would lose a gradient."""
     if not MODES.get().grad:
         return
-    extra = target.extra
-    base = None if extra is None or leaves_tape(extra.path) else extra.base
-    for tensor, what in ((target, "a leaf"), (base, "a view of a leaf")):
-        if tensor is not None and type(tensor.node) is Leaf:
+    for tensor, what in ((target, "a leaf"), (history(target)[0], "a view of a leaf")):
+        if type(tensor.node) is Leaf:
             raise InplaceError(
                 f"{name}_: {what} that requires a gradient cannot be changed in place while operations are recorded. "
                 f"Do it under tapeloom.no_grad(), or use the out-of-place form."
             )
 
 
+def write(
+    name: str, target: Tensor, value: Tensor, into: Callable[[Any, Any], object], changed: Callable[[], Tensor]
+) -> None:
+    """Put ``value`` into a part of ``target``: by ``into(array, its array)`` where the memory may be written to.
+
+    Elsewhere ``target`` becomes ``changed()``, a copy with the part put in: where the write is recorded, where backward, a
+    lent array or another thread holds the memory, and on backends whose arrays never change. Threads that write to
+    disjoint parts of one tensor lose nothing.
+    """
+    with _lock:
+        if not _written_to_memory(target, value, into):
+            inplace(name, target, changed())
+
+
 def assign(target: Tensor, value: Tensor) -> None:
-    """Rebind ``target`` to ``value`` (same kind and shape), and every handle related to it."""
-    recording = MODES.get().grad
-    extra = target.extra
-    if extra is None or not related(target):
+    """Give ``target``, and every handle related to it, the ``value`` (of the same kind and shape)."""
+    if target.extra is None or not related(target):
+        node = _followed(target, value.node) if MODES.get().grad else target.node
         write_array(target, read_array(value))
-        if recording:
-            _recorded(target, value.node)
+        target.node = node
         return
-    root, path = (target, ()) if extra.base is None else (extra.base, extra.path)
-    off_tape = not recording or leaves_tape(path)
-    token = MODES.set(MODES.get().with_grad(not off_tape))
+    with _lock:
+        if not _written_to_memory(
+            target, value, lambda array, new: target.kind.backend.call("at", array, (...,), new, "set", True)
+        ):
+            _rebind_all(target, value)
+
+
+def _written_to_memory(target: Tensor, value: Tensor, into: Callable[[Any, Any], object]) -> bool:
+    """Write to the memory that ``target`` shares with its relatives, if that may be done."""
+    root, path = _root(target)
+    apart = writable_memory(root)
+    if (
+        apart is None
+        or any(handle is target for handle in apart)
+        or any(op is not DETACH and op.write is None for op, _ in path)
+        or (MODES.get().grad and _has_history(target, root, value))
+    ):
+        return False
+    array = read_array(value)
+    into(read_array(target), value.kind.backend.copy(array) if _root(value)[0] is root else array)
+    for view in apart:
+        write_array(view, read_array(_off_tape(_replayed, root, extra_of(view).path)))
+    return True
+
+
+def _rebind_all(target: Tensor, value: Tensor) -> None:
+    """Give ``target`` and its relatives new arrays, and new places on the tape where they share its history."""
+    root, _ = _root(target)
+    top, path = history(target)
+    followers = _followers(top, root)
+    changed = _written(top, path, value)
+    whole = changed if top is root else _off_tape(_written, root, extra_of(top).path, changed)
+    others = [handle for handle in (root, *relatives(root)) if not _among(handle, (top, *followers))]
+    fresh = [changed, *(_replayed(changed, history(view)[1]) for view in followers)]
+    fresh += [_off_tape(_replayed, whole, _root(handle)[1]) for handle in others]
+    handles = [top, *followers, *others]
+    nodes = [handle.node for handle in handles]
+    if MODES.get().grad:
+        own = len(handles) - len(others)
+        nodes[:own] = [_followed(handle, new.node) for handle, new in zip(handles[:own], fresh, strict=False)]
+    write_handles(handles, list(map(read_array, fresh)), nodes)
+
+
+def _has_history(target: Tensor, root: Tensor, value: Tensor) -> bool:
+    """Whether the tape has a place for what ``target`` is to be: for ``value``, or a handle of the same history."""
+    top = history(target)[0]
+    return any(handle.node is not None for handle in (value, target, top, *_followers(top, root)))
+
+
+def _root(tensor: Tensor) -> tuple[Tensor, Path]:
+    extra = tensor.extra
+    return (tensor, ()) if extra is None or extra.base is None else (extra.base, extra.path)
+
+
+def _followers(top: Tensor, root: Tensor) -> list[Tensor]:
+    """The views whose history is that of ``top``."""
+    return [view for view in relatives(root) if view is not top and history(view)[0] is top]
+
+
+def _among(tensor: Tensor, others: Iterable[Tensor]) -> bool:
+    return any(tensor is other for other in others)
+
+
+def _off_tape(function: Callable[..., T], *args: Any) -> T:
+    modes = MODES.get()
     try:
-        changed = _written(root, path, value)
-        views = [view for weak in extra_of(root).views if (view := weak()) is not None]
-        fresh = [_replayed(changed, extra_of(view).path) for view in views]
+        MODES.set(modes.with_grad(False))
+        return function(*args)
     finally:
-        MODES.reset(token)
-    write_array(root, read_array(changed))
-    if not off_tape:
-        _recorded(root, changed.node)
-    for view, new in zip(views, fresh, strict=True):
-        write_array(view, read_array(new))
-        if not off_tape and not leaves_tape(extra_of(view).path):
-            _recorded(view, new.node)
-    if recording and off_tape and extra.base is not None:
-        _recorded(target, value.node)  # a detached handle has a history of its own
+        MODES.set(modes)
 
 
 def rebind(tensor: Tensor, array: Any) -> None:
     """Give a tensor a new value of the same shape and kind, outside the tape: for optimizers and loading."""
     if tensor.extra is None:
         write_array(tensor, array)
-        return
-    token = MODES.set(MODES.get().with_grad(False))
-    try:
-        assign(tensor, make(array, tensor.kind))
-    finally:
-        MODES.reset(token)
+    else:
+        _off_tape(assign, tensor, make(array, tensor.kind))
 
 
-def _recorded(tensor: Tensor, node: Node | None) -> None:
-    """Give ``tensor`` its new place on the tape; that its gradient is to be kept goes with it."""
+def _followed(tensor: Tensor, node: Node | None) -> Node | None:
+    """``node`` as the new place of ``tensor`` on the tape; the gradient it keeps, and that it keeps one, go with it."""
     old = tensor.node
     if node is not None and old is not None and type(old) is not Leaf and old.hooks is not None and old.hooks.retains:
-        hooks_of(node).retains = True
-    tensor.node = node
+        hooks = hooks_of(node)
+        hooks.retains, hooks.retained = True, old.hooks.retained
+        old.hooks.retains, old.hooks.retained = False, None
+    return node
 
 
 def _step(op: Any, statics: tuple[Any, ...], base: Tensor) -> Tensor:
     return make(read_array(base), base.kind) if op is None else op(base, *statics)
 
 
-def _replayed(root: Tensor, path: tuple[tuple[Any, tuple[Any, ...]], ...]) -> Tensor:
+def _replayed(root: Tensor, path: Path) -> Tensor:
     """The view that ``path`` leads to, taken anew from ``root``."""
     current = make(read_array(root), root.kind, root.node)
     for op, statics in path:
@@ -144,7 +223,7 @@ def _replayed(root: Tensor, path: tuple[tuple[Any, tuple[Any, ...]], ...]) -> Te
     return current
 
 
-def _written(root: Tensor, path: tuple[tuple[Any, tuple[Any, ...]], ...], value: Tensor) -> Tensor:
+def _written(root: Tensor, path: Path, value: Tensor) -> Tensor:
     """The root's new value when the view that ``path`` leads to becomes ``value``."""
     stations = [make(read_array(root), root.kind, root.node)]
     for op, statics in path[:-1]:

@@ -13,6 +13,7 @@ use: it lives in ``tapeloom.ops`` alone. ``@function`` marks a plain function ov
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
@@ -21,8 +22,10 @@ from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
 from tapeloom.call.watch import register, remember
+from tapeloom.call_site import trim
+from tapeloom.errors import TapeloomError
 from tapeloom.modes import MODES, tell_watchers
-from tapeloom.op.parameter import Arguments
+from tapeloom.op.parameter import Arguments, Parameter
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.plan import OpPlan
@@ -88,11 +91,15 @@ class Op(OpSchema, Generic[P, R]):
         def __call__(self, *args, **kwargs):
             """Compute, and record where an input needs a gradient."""
             try:
-                return (self.fast or self.compiled())(*args, **kwargs)
-            except TypeError as error:
-                if not not_bound(error):
-                    raise
-            return general(self, args, kwargs)
+                try:
+                    return (self.fast or self.compiled())(*args, **kwargs)
+                except TypeError as error:
+                    if not not_bound(error):
+                        raise
+                return general(self, args, kwargs)
+            except TapeloomError as error:
+                trim(error)
+                raise
 
     @property
     def __signature__(self) -> Signature:
@@ -139,11 +146,15 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
 
     def method(*args: Any, **kwargs: Any) -> Any:
         try:
-            return (op.fast or op.compiled())(*args, **kwargs)
-        except TypeError as error:
-            if not not_bound(error):
-                raise
-        return general(op, args, kwargs)
+            try:
+                return (op.fast or op.compiled())(*args, **kwargs)
+            except TypeError as error:
+                if not not_bound(error):
+                    raise
+            return general(op, args, kwargs)
+        except TapeloomError as error:
+            trim(error)
+            raise
 
     return documented(method, op, op.name, op.__doc__)
 
@@ -181,7 +192,7 @@ def primitive(function: Callable[P, R], /) -> Op[P, R]: ...
 @overload
 def primitive(**settings: Any) -> Callable[[Callable[P, R]], Op[P, R]]: ...
 def primitive(function: Any = None, /, **settings: Any) -> Any:
-    """Declare an op that only gradient rules, composites and public functions call; it stands in ``tapeloom.ops``."""
+    """Declare an op that only gradient rules, composites and public functions call; it is in ``tapeloom.ops``."""
     return op(**settings, namespace=None) if function is None else op(namespace=None)(function)
 
 
@@ -201,27 +212,54 @@ def function(
 
     def mark(made: C) -> C:
         public = name or made.__name__
-        arguments = Arguments(made)
-        inner = made
+        called = explained(made, public)
+        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
+            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
+        )
+        return called
 
-        def called(*args: Any, **kwargs: Any) -> Any:
+    return mark
+
+
+def explained(made: C, name: str | None = None) -> C:
+    """``made``, a plain function over ops, which takes other spellings and says under its own name what is wrong."""
+    public = name or made.__name__
+    arguments = Arguments(made)
+    flags = _flags(made, arguments)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
             try:
                 try:
-                    return inner(*args, **kwargs)
+                    for flag, place, normalise in flags:  # or what is no bool would count as True or False in silence
+                        value = args[place] if place < len(args) else kwargs.get(flag, True)
+                        if value is not True and value is not False:
+                            normalise(public, flag, value, 0)
+                    return made(*args, **kwargs)
                 except TypeError as error:
                     if not not_bound(error):
                         raise
                 args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
-                return inner(*args, **kwargs)
+                return made(*args, **kwargs)
             except EXPLAINED as error:
-                explain_function(public, inner, args, kwargs, error)
+                explain_function(public, made, args, kwargs, error)
                 raise
+        except TapeloomError as error:
+            trim(error)
+            raise
 
-        functools.update_wrapper(called, made)
-        called.__name__ = called.__qualname__ = public
-        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
-            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
-        )
-        return cast("C", called)
+    functools.update_wrapper(called, made)
+    called.__name__ = called.__qualname__ = public
+    return cast("C", called)
 
-    return mark
+
+def _flags(made: Callable[..., Any], arguments: Arguments) -> list[tuple[str, int, Any]]:
+    """The parameters of a function that are True or False: name, position (beyond all, if by keyword), normaliser."""
+    found = []
+    for place, name in enumerate(arguments.names):
+        role = str(made.__annotations__.get(name))
+        if role.removesuffix(" | None") == "bool":
+            found.append(
+                (name, place if place < arguments.positional else sys.maxsize, Parameter(name, role).normalise)
+            )
+    return found

@@ -5,12 +5,14 @@ After ``repair`` the arguments fit the generated text of the op: tensors of one 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.call.explain import described, not_a_tensor
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError
+from tapeloom.host import python_number
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.registry import OPS
 from tapeloom.op.schema import OpSchema
@@ -43,14 +45,14 @@ class _Found:
             if parameter.number and isinstance(value, dtypes.NUMBERS):
                 self.numbers.append(dtypes.of_number(value))
                 return
-            raise ArgumentTypeError(not_a_tensor(op, parameter, value))
+            raise ArgumentTypeError(not_a_tensor(op.name, parameter.name, value, parameter.number))
         dtype = value.kind.dtype
         if self.first is None:
             self.first = value
         elif value.kind.device is not self.first.kind.device:
             raise DeviceError(
                 f"{op.name}: {parameter.name} is on {value.device}, and the first input is on {self.first.device}. "
-                f"Move one of them with .to(device)."
+                f"Move one of them: x = x.to(device), which gives a new tensor."
             )
         if parameter.input == "value":
             self.first_value = value if self.first_value is None else self.first_value
@@ -74,6 +76,14 @@ class _Found:
         return common
 
 
+def promoted(op: OpSchema, *values: Any) -> DType:
+    """The dtype that ``values``, given for the inputs of ``op``, promote to."""
+    found = _Found()
+    for parameter, value in zip(op.parameters, values, strict=True):
+        found.take(op, parameter, value)
+    return found.promoted()
+
+
 def repair(op: OpSchema, values: list[Any]) -> Key:
     """Convert the bound arguments in place until they fit, or say what is wrong; returns what finds the kernel."""
     found = _Found()
@@ -90,6 +100,8 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
             continue
         if parameter.many:
             value = values[position] = _listed(op, parameter, value)
+        elif parameter.number:
+            value = values[position] = python_number(value)
         for tensor in value if parameter.many else (value,):
             found.take(op, parameter, tensor)
         if parameter.input == "value":
@@ -101,7 +113,10 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
         kind = (first if found.first_value is None else found.first_value).kind
         _same_dtype(op, values, found.castable, kind)
         return kind if asked is None else (kind, asked)
-    compute, _ = op.dtype_rule.apply(op.name, found.promoted(), asked, castable)
+    common = first.kind.dtype if op.dtype_rule.gives == "first" else found.promoted()
+    if op.dtype_rule.gives == "bool":
+        common = _comparable(values, found.castable, common)
+    compute, _ = op.dtype_rule.apply(op.name, common, asked, castable)
     target = kind_of(compute, first.kind.device)
     for position in found.castable:
         value = values[position]
@@ -110,15 +125,25 @@ def repair(op: OpSchema, values: list[Any]) -> Key:
         elif isinstance(value, Tensor):
             values[position] = cast(value, target)
         elif value is not None:
-            number = dtypes.fitting(op.name, value, compute)
-            values[position] = make(target.backend.scalar(number, compute, target.device), target)
+            fitting = dtypes.fitting(op.name, value, compute)
+            values[position] = make(target.backend.scalar(fitting, compute, target.device), target)
     return target if asked is None else (target, asked)
+
+
+def _comparable(values: list[Any], positions: list[int], common: DType) -> DType:
+    """The dtype to compare in. A number that integers of ``common`` cannot hold becomes infinite, which compares as it does."""
+    for position in positions:
+        value = values[position]
+        if not common.inexact and isinstance(value, int) and not common.min <= value <= common.max:
+            values[position] = math.inf if value > 0 else -math.inf
+            return dtypes.float32
+    return common
 
 
 def _listed(op: OpSchema, parameter: Parameter, value: Any) -> list[Any]:
     if isinstance(value, Tensor) or not hasattr(value, "__iter__") or isinstance(value, str):
         raise ArgumentTypeError(
-            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {described(value)}."
+            f"{op.name}: {parameter.name} must be a list or tuple of tensors, got {type(value).__name__}."
         )
     given = list(value)
     if not given and parameter.input == "value":
@@ -136,8 +161,8 @@ def _same_dtype(op: OpSchema, values: list[Any], positions: list[int], kind: Kin
     for position in positions:
         value, parameter = values[position], op.parameters[position]
         if isinstance(value, dtypes.NUMBERS):
-            number = dtypes.fitting(op.name, value, kind.dtype)
-            values[position] = make(kind.backend.scalar(number, kind.dtype, kind.device), kind)
+            fitting = dtypes.fitting(op.name, value, kind.dtype)
+            values[position] = make(kind.backend.scalar(fitting, kind.dtype, kind.device), kind)
             continue
         for tensor in value if isinstance(value, list) else (value,):
             if tensor is not None and tensor.kind is not kind:

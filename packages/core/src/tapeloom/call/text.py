@@ -14,6 +14,8 @@ from typing import Any
 
 from tapeloom.call.explain import REFUSED, explain
 from tapeloom.call.promote import CATEGORY
+from tapeloom.call_site import trim
+from tapeloom.errors import TapeloomError
 from tapeloom.modes import MODES
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.schema import OpSchema
@@ -28,7 +30,7 @@ class Unfit(Exception):
 
 
 #: what the unwrapping of arguments that need it raises
-UNFIT = (Unfit, AttributeError, KeyError, IndexError, TypeError)
+UNFIT = (Unfit, AttributeError, KeyError, IndexError, TypeError, OverflowError)
 
 
 def compiled(op: Any, general: Callable[..., Any], kernel_by_kind: Any, positional: bool = False) -> Callable[..., Any]:
@@ -57,6 +59,7 @@ def _maker(lines: str) -> Callable[..., Any]:
         "Node": Node,
         "Output": Output,
         "REFUSED": REFUSED,
+        "TapeloomError": TapeloomError,
         "Tensor": Tensor,
         "UNFIT": UNFIT,
         "Unfit": Unfit,
@@ -65,6 +68,7 @@ def _maker(lines: str) -> Callable[..., Any]:
         "new": object.__new__,
         "number": next_number,
         "plan_of": plan_of,
+        "trim": trim,
     }
     exec(compile(lines, "<the text of an op>", "exec"), names)
     return names["make"]  # type: ignore[no-any-return]
@@ -91,20 +95,19 @@ class _Text:
         unwrapped = [*self.unwrapped(), *self.looked_up()]
         ready = [*self.normalised(), *self.checked(), *self.computed(), *self.recorded(), *self.wrapped()]
         lines = [
-            "def make(op, general, kernel_by_kind, normalisers):",
-            *_indented(self.surroundings()),
-            f"    def call({self.signature()}):",
-            *_indented(prepared, 2),
-            "        try:",
-            *_indented(unwrapped, 3),
-            "        except UNFIT:",
-            "            pass",
-            "        else:",
-            *_indented(ready, 3),
-            f"        return general(op, {self.arguments()})",  # outside the handler: its errors do not follow from another
-            "    return call",
+            *prepared,
+            "try:",
+            *_indented(unwrapped),
+            "except UNFIT:",
+            "    pass",
+            "else:",
+            *_indented(ready),
+            f"return general(op, {self.arguments()})",  # outside the handler: its errors do not follow from another
         ]
-        return "\n".join(lines)
+        if not self.positional:  # users call it, and its errors show their frames alone
+            lines = ["try:", *_indented(lines), "except TapeloomError as error:", "    trim(error)", "    raise"]
+        lines = [*self.surroundings(), f"def call({self.signature()}):", *_indented(lines), "return call"]
+        return "\n".join(["def make(op, general, kernel_by_kind, normalisers):", *_indented(lines)])
 
     # the frame
 
@@ -141,9 +144,8 @@ class _Text:
     def prepared(self) -> list[str]:
         op, lines = self.op, []
         starred = op.arguments.starred
-        if (
-            starred
-        ):  # reshape((2, 3)) is reshape(2, 3); squeeze(()) is not squeeze(), where nothing means something else
+        if starred:
+            # reshape((2, 3)) is reshape(2, 3); but squeeze(()) is not squeeze(), where nothing means something else
             optional = next(p.optional for p in op.parameters if p.name == starred)
             given = f" and {starred}[0]" if optional else ""
             lines += [f"if len({starred}) == 1 and isinstance({starred}[0], (tuple, list)){given}:"]

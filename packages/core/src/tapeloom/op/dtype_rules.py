@@ -19,6 +19,7 @@ TAKES: dict[str, tuple[frozenset[int], str]] = {
         frozenset({BOOL, INTEGER}),
         "expected integer or bool tensors, got {dtype}. Cast with .to(tapeloom.int64).",
     ),
+    "integer": (frozenset({INTEGER}), "expected integer tensors, got {dtype}. Cast with .to(tapeloom.int64)."),
     "floating": (frozenset({FLOATING}), "expected floating tensors, got {dtype}. Cast with .float()"),
     "inexact": (frozenset({FLOATING, COMPLEX}), "expected floating tensors, got {dtype}. Cast with .float()"),
     "complex": (frozenset({COMPLEX}), "expected complex tensors, got {dtype}. Cast with .to(tapeloom.complex64)."),
@@ -33,6 +34,10 @@ def _sum(dtype: DType) -> DType:
     return dtype if dtype.inexact else dtypes.int64
 
 
+def _number(dtype: DType) -> DType:
+    return dtypes.int64 if dtype is dtypes.bool_ else dtype
+
+
 def _complex(dtype: DType) -> DType:
     return _float(dtype).complex
 
@@ -40,8 +45,10 @@ def _complex(dtype: DType) -> DType:
 #: result -> from the promoted dtype, the one to compute in and the one of the result
 GIVES: dict[str, Callable[[DType], tuple[DType, DType]]] = {
     "same": lambda dtype: (dtype, dtype),
+    "first": lambda dtype: (dtype, dtype),  # the dtype of the first input, which the others are cast to
     "float": lambda dtype: (_float(dtype), _float(dtype)),  # integers and bool become the default dtype
     "sum": lambda dtype: (_sum(dtype), _sum(dtype)),  # integers and bool become int64
+    "number": lambda dtype: (_number(dtype), _number(dtype)),  # bool becomes int64
     "bool": lambda dtype: (dtype, dtypes.bool_),
     "int64": lambda dtype: (dtype, dtypes.int64),
     "real": lambda dtype: (dtype, dtype.real),  # complex dtypes give the dtype of their parts

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
-from tapeloom.errors import ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -99,7 +99,10 @@ def _number(op: str, name: str, value: Any, ndim: int) -> Any:
 
 
 def _float(op: str, name: str, value: Any, ndim: int) -> float:
-    return value if type(value) is float else float(as_number(op, name, value))
+    try:
+        return value if type(value) is float else float(as_number(op, name, value))
+    except OverflowError:
+        raise ArgumentError(f"{op}: {name} is an int beyond all floating numbers. Give a smaller one.") from None
 
 
 def _text(op: str, name: str, value: Any, ndim: int) -> str:

@@ -33,7 +33,7 @@ class Rule:
                 raise TypeError(f"op {op.name!r}: {owner} names {name!r}. Known here: {', '.join(sorted(known))}.")
             if name in op.residuals and not op.composite:
                 raise TypeError(
-                    f"op {op.name!r}: {owner} names the residual {name!r}, whose own derivative nobody knows: second "
+                    f"op {op.name!r}: {owner} names the residual {name!r}, whose own derivative is not known: second "
                     f"derivatives would be wrong in silence. Make the op composite, or keep an input or the result instead."
                 )
         self.slot = slot

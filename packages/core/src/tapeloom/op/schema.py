@@ -40,7 +40,7 @@ class OpSchema:
     kernels, so it runs on Tensors too; without a rule the gradient is that of its text. ``view``: the result shares its
     values with the first input. ``dynamic``: the shape of the result depends on values. ``inplace``, ``method``,
     ``aliases``, ``namespace``: see ``Public``. ``check``: called with the op and the normalised arguments before the
-    kernel, raises for what does not fit. ``prepare``: called first, returns the statics as they shall be. ``write``: of
+    kernel, raises for what does not fit. ``prepare``: called first, returns the settings to use. ``write``: of
     a view, how a change of it changes its base.
     """
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 
@@ -49,27 +49,47 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     ICCV 2015, eq. 1.
     """
     as_tensor_of("prelu", input)
-    if as_tensor_of("prelu", weight, "weight").ndim and weight.numel() != 1:
+    if as_tensor_of("prelu", weight, "weight").ndim > 1:
+        raise ArgumentError(f"prelu: weight must have at most one dimension, got shape {weight.shape}.")
+    if weight.numel() == 1:
+        weight = OPS.reshape(weight, ()) if weight.ndim > input.ndim else weight
+    else:
         channels = input.shape[1] if input.ndim > 1 else 1
-        if weight.ndim != 1 or weight.shape[0] != channels:
+        if weight.shape[0] != channels:
             raise ArgumentError(
                 f"prelu: weight has shape {weight.shape}, and input of shape {input.shape} has {channels} channels. "
                 f"Give one element, or one for each channel."
             )
         weight = OPS.reshape(weight, (channels,) + (1,) * max(input.ndim - 2, 0))
-    return OPS.where(OPS.gt(input, 0), input, OPS.multiply(weight, input))
+    return OPS.sloped(input, weight)
+
+
+@primitive(takes="floating")
+def sloped(input: Tensor, weight: Tensor) -> Tensor:
+    """``input`` where it is positive, ``weight * input`` elsewhere; ``weight`` broadcasts."""
+sloped.gradient(
+    input=lambda g, input, weight, ops: ops.where(ops.gt(input, 0), g, g * weight),
+    weight=lambda g, input, ops: ops.where(ops.gt(input, 0), 0, g * input),
+)
 
 
 def _range_fits(op: OpSchema, input: Tensor, min_val: float, max_val: float) -> None:
     if min_val > max_val:
         raise ArgumentError(f"hardtanh: min_val={min_val} is above max_val={max_val}. Swap them.")
+    dtype = input.dtype
+    if not dtype.inexact and not (dtype.min <= min_val and max_val <= dtype.max):
+        raise DTypeError(
+            f"hardtanh: the bounds {min_val} and {max_val} do not fit {dtype.name} ({dtype.min} to {dtype.max}). "
+            f"Give others, or cast the tensor first."
+        )
 
 
-@op(takes="floating", check=_range_fits, method=False)
+@op(takes="no bool", check=_range_fits, method=False)
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
-    Raises ArgumentError where ``min_val`` is above ``max_val``.
+    Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
+    DTypeError where an integer dtype does not hold them.
     """
 hardtanh.gradient(
     input=lambda g, input, min_val, max_val, ops: ops.where(
@@ -135,6 +155,12 @@ def silu(input: Tensor) -> Tensor:
 silu.gradient(input=_silu_gradient)
 
 
+def _exponential_slope(g: Any, input: Any, slope: float, alpha: float, rate: float, ops: Any) -> Any:
+    positive = ops.gt(input, 0)
+    # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
+    return ops.where(positive, g * slope, g * (ops.exp(ops.where(positive, 0, input) * rate) * (alpha * rate)))
+
+
 @op(takes="floating", method=False)
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -142,10 +168,13 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
     units (ELUs)", ICLR 2016.
     """
-elu.gradient(
-    # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
-    input=lambda g, input, alpha, ops: ops.where(ops.gt(input, 0), g, g * (alpha * ops.exp(ops.where(ops.ge(input, 0), 0, input))))
-)
+elu.gradient(input=lambda g, input, alpha, ops: _exponential_slope(g, input, 1.0, alpha, 1.0, ops))
+
+
+@primitive(takes="floating")
+def scaled_elu(input: Tensor, slope: float = 1.0, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
+    """``slope * input`` where ``input`` is positive, ``alpha * (exp(rate * input) - 1)`` elsewhere."""
+scaled_elu.gradient(input=_exponential_slope)
 
 
 @function(method=False)
@@ -154,7 +183,8 @@ def selu(input: Tensor) -> Tensor:
 
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
-    return OPS.elu(as_tensor_of("selu", input), 1.6732632423543772) * 1.0507009873554805
+    scale = 1.0507009873554805
+    return OPS.scaled_elu(input, scale, scale * 1.6732632423543772, 1.0)
 
 
 @function(method=False)
@@ -166,7 +196,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
-    return OPS.elu(as_tensor_of("celu", input) / alpha, 1.0) * alpha
+    return OPS.scaled_elu(input, 1.0, alpha, 1 / alpha)
 
 
 @op(takes="floating", method=False)
@@ -181,13 +211,18 @@ softplus.gradient(
 )
 
 
-@function(method=False)
+def _mish_gradient(g: Any, input: Any, ops: Any) -> Any:
+    t = ops.tanh(ops.softplus(input, 1.0, 20.0))
+    return g * (t + input * (1 - t * t) * ops.sigmoid(input))
+
+
+@op(takes="floating", method=False)
 def mish(input: Tensor) -> Tensor:
     """``input * tanh(softplus(input))``.
 
     Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
     """
-    return as_tensor_of("mish", input) * OPS.tanh(OPS.softplus(input))
+mish.gradient(input=_mish_gradient)
 
 
 @function(method=False)
@@ -239,8 +274,18 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     length = input.shape[axis]
     if length % 2:
         raise ArgumentError(f"glu: dim {dim} of shape {input.shape} has the odd length {length}. It must have two equal halves.")
-    left, right = input.chunk(2, dim)
-    return left * OPS.sigmoid(right)
+    return OPS.gated(*input.chunk(2, dim))
+
+
+def _gate_gradient(g: Any, input: Any, gate: Any, ops: Any) -> Any:
+    s = ops.sigmoid(gate)
+    return g * (input * (s * (1 - s)))
+
+
+@primitive(takes="floating")
+def gated(input: Tensor, gate: Tensor) -> Tensor:
+    """``input * sigmoid(gate)``."""
+gated.gradient(input=lambda g, gate, ops: g * ops.sigmoid(gate), gate=_gate_gradient)
 
 
 # along one dimension

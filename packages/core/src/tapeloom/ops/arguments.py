@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom.call.explain import not_a_tensor
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.tensors.tensor import is_tensor, read_array
 
@@ -12,7 +13,7 @@ from tapeloom.tensors.tensor import is_tensor, read_array
 def as_tensor_of(name: str, value: Any, parameter: str = "input") -> Any:
     """``value``, which must be a tensor."""
     if not is_tensor(value):
-        raise ArgumentTypeError(f"{name}: {parameter} must be a tensor, got {type(value).__name__}.")
+        raise ArgumentTypeError(not_a_tensor(name, parameter, value))
     return value
 
 
@@ -40,14 +41,14 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return getattr(value, "shape", ())
 
 
-def as_tensors_of(name: str, values: Any) -> list[Any]:
+def as_tensors_of(name: str, values: Any, parameter: str = "tensors") -> list[Any]:
     """``values`` as a list, which must be one of tensors."""
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise ArgumentTypeError(f"{name}: tensors must be a list or tuple of tensors, got {type(values).__name__}.")
+    if isinstance(values, str) or is_tensor(values) or not hasattr(values, "__iter__"):
+        raise ArgumentTypeError(f"{name}: {parameter} must be a list or tuple of tensors, got {type(values).__name__}.")
     given = list(values)
     for position, value in enumerate(given):
         if not is_tensor(value):
             raise ArgumentTypeError(
-                f"{name}: tensors must be tensors, got {type(value).__name__} at position {position}."
+                f"{name}: {parameter} must be tensors, got {type(value).__name__} at position {position}."
             )
     return given

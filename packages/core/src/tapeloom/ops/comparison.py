@@ -83,6 +83,16 @@ def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
 
 
+@op(takes="integer", inplace=True)
+def bitwise_left_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved up by ``other`` places, ``input << other``; 0 where that is negative or moves all of them out."""
+
+
+@op(takes="integer", inplace=True)
+def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
+    """The bits of ``input`` moved down by ``other`` places, ``input >> other``, the sign kept; all of them where that is negative."""
+
+
 @op(takes="integral", inplace=True)
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; for bool, not."""
@@ -116,14 +126,22 @@ where.gradient(
 )
 
 
+def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
+    """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    return OPS.where(condition, self, other)
+
+
 def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
-    """Complex numbers do not make a real tensor complex here, as in PyTorch."""
-    if isinstance(value, complex):
-        value = dtypes.fitting(op.name, value, as_tensor_of(op.name, input).dtype)
-    elif is_tensor(value) and value.is_complex() and is_tensor(input) and not input.is_complex():
-        raise DTypeError(
-            f"masked_fill: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
-        )
+    """The value takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
+    if isinstance(value, dtypes.NUMBERS):
+        value = dtypes.storable(op.name, value, as_tensor_of(op.name, input).dtype)
+    elif is_tensor(value) and is_tensor(input) and value.dtype is not input.dtype and not value.ndim:
+        if value.is_complex() and not input.is_complex():
+            raise DTypeError(
+                f"masked_fill: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
+            )
+        if input.dtype.category == dtypes.INTEGER:
+            dtypes.fitting(op.name, value.item(), input.dtype)
     return input, mask, value
 
 
@@ -133,9 +151,9 @@ def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     shapes.broadcast(op.name, input.shape, mask.shape)
 
 
-@op(complex="as written", inplace=True, prepare=_fillable, check=_mask_fits)
+@op(gives="first", complex="as written", inplace=True, prepare=_fillable, check=_mask_fits)
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
-    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true."""
+    """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 masked_fill.gradient(
     input=lambda g, mask, ops: ops.where(mask, 0, g),
     value=lambda g, mask, ops: ops.where(mask, g, 0),

@@ -137,7 +137,11 @@ def adjoint(input: Tensor) -> Tensor:
 @op(complex="as written", inplace=True)
 def sgn(input: Tensor) -> Tensor:
     """The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
-sgn.gradient(input=lambda g, input, out, input_dtype, ops: _turn(g, input, out, ops) if input_dtype.is_complex else g * 0)
+sgn.gradient(
+    input=lambda g, input, out, input_dtype, ops: (
+        _turn(g, input, out, ops) if input_dtype.is_complex else ops.zeros_of(g.shape, g)
+    )
+)
 
 
 def _turn(g: Any, input: Any, out: Any, ops: Any) -> Any:

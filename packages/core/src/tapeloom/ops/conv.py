@@ -40,11 +40,7 @@ def _conv_sizes(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilat
     at_least(name, 0, padding=padding)
     if groups < 1 or weight[0] % groups:
         raise ArgumentError(f"{name}: groups {groups} must divide the {weight[0]} output channels.")
-    if x[1] != weight[1] * groups:
-        raise ShapeError(
-            f"{name}: input of shape {x} has {x[1]} channels, and weight of shape {weight} with groups={groups} "
-            f"takes {weight[1] * groups}."
-        )
+    _has_channels(name, len(stride), x, weight, weight[1] * groups, f" with groups={groups}")
     _is_bias(name, bias, weight[0])
     for sizes in zip(x[2:], weight[2:], stride, padding, dilation, strict=True):
         if shapes.window_length(*sizes) < 1:
@@ -59,6 +55,21 @@ def _is_kernel(name: str, rank: int, weight: Any, first: str = "out channels, ch
         raise ShapeError(f"{name}: expected weight ({first}, {AXES[rank]}), got shape {weight}.")
     if 0 in weight[2:]:
         raise ShapeError(f"{name}: weight of shape {weight} has a kernel without elements.")
+
+
+def _has_channels(name: str, rank: int, x: Any, weight: Any, wanted: int, how: str = "") -> None:
+    """Refuse an input of shape ``x``, as the user gave it, whose channels are not those that ``weight`` takes."""
+    place = len(x) - rank - 1
+    if x[place] == wanted:
+        return
+    read = f"has {x[place]} channels" if place else f"is read as (channels, {AXES[rank]}), {x[0]} channels without a batch"
+    advice = ""
+    if x[-1] == wanted:
+        order = (*range(place), len(x) - 1, *range(place, len(x) - 1))
+        advice = f" Where the channels stand last, put them first: input.permute{order}."
+    elif not place and wanted == 1:
+        advice = f" Where these are {x[0]} samples of one channel, add the dimension: input.unsqueeze(1)."
+    raise ShapeError(f"{name}: input of shape {x} {read}, and weight of shape {weight}{how} takes {wanted}.{advice}")
 
 
 def _is_bias(name: str, bias: Any, channels: int) -> None:
@@ -133,6 +144,8 @@ def _conv(
         x, padding = _named_padding(name, rank, x, weight, padding, stride, dilation)
     padding = setting(name, rank, "padding", padding)
     groups = shapes.as_int(name, "groups", groups)
+    if x is not input and weight.ndim == rank + 2:
+        _has_channels(name, rank, input.shape, weight.shape, weight.shape[1] * groups, f" with groups={groups}")
     return unbatched(OPS.convolution(x, weight, bias, stride, padding, dilation, groups), rank, input)
 
 
@@ -230,6 +243,8 @@ def _conv_transpose(
     output_padding = setting(name, rank, "output_padding", output_padding)
     groups = shapes.as_int(name, "groups", groups)
     bias_size = None if bias is None else bias.shape
+    if x is not input and weight.ndim == rank + 2:
+        _has_channels(name, rank, input.shape, weight.shape, weight.shape[0])
     size = _transposed_size(
         name, x.shape, weight.shape, bias_size, stride, padding, output_padding, groups, dilation
     )
@@ -265,10 +280,7 @@ def _transposed_size(
         )
     if groups < 1 or weight[0] % groups:
         raise ArgumentError(f"{name}: groups {groups} must divide the {weight[0]} input channels.")
-    if x[1] != weight[0]:
-        raise ShapeError(
-            f"{name}: input of shape {x} has {x[1]} channels, and weight of shape {weight} takes {weight[0]}."
-        )
+    _has_channels(name, len(stride), x, weight, weight[0])
     _is_bias(name, bias, weight[1] * groups)
     size = tuple(
         (length - 1) * step - 2 * around + spread * (reach - 1) + more + 1

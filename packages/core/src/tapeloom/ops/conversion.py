@@ -78,8 +78,22 @@ for _dtype in dtypes.ALL:
 
 @function()
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This tensor in the dtype of ``other``."""
-    return converted(as_tensor_of("type_as", self, "self"), as_tensor_of("type_as", other, "other").dtype)
+    """This tensor in the dtype of ``other`` and on its device; the tensor itself where nothing changes."""
+    return to(self, as_tensor_of("type_as", other, "other"))
+
+
+def tensor_type(self: Tensor, dtype: DType | str | type | None = None, non_blocking: bool = False) -> Any:
+    """The name of its type, such as ``"tapeloom.FloatTensor"``; given a dtype, or such a name, the tensor as that type.
+
+    A name says the device too: ``"tapeloom.cuda.FloatTensor"``. Prefer ``x.dtype`` and ``x.to(dtype)``.
+    """
+    if dtype is None:
+        name = next(name for name, found in dtypes.BY_TENSOR_TYPE.items() if found is self.dtype)
+        return f"tapeloom.{name}" if self.device.type == "cpu" else f"tapeloom.{self.device.type}.{name}"
+    if isinstance(dtype, str) and (name := dtype.rpartition(".")[2]) in dtypes.BY_TENSOR_TYPE:
+        place = dtype.split(".")[1:-1]
+        return to(self, device=place[0] if place else "cpu", dtype=dtypes.BY_TENSOR_TYPE[name])
+    return to(self, dtype=dtype)
 
 
 @function()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import function
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
@@ -62,7 +63,7 @@ def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> 
 
 @function(method=False)
 def from_numpy(array: Any) -> Tensor:
-    """A CPU tensor on the memory of a NumPy array: later outside writes are seen; in-place ops of ours never write back."""
+    """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
     if not host.is_array(array):
         raise ArgumentTypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}. Use tapeloom.tensor for other data.")
     lent, dtype = host.lend(array)
@@ -88,7 +89,7 @@ def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _filled(name: str, size: tuple[int, ...], value: Any, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
     backend = kind_of(dtype, device).backend
-    array = backend.full(size, dtypes.fitting(name, value, dtype), dtype, device)
+    array = backend.full(size, dtypes.storable(name, value, dtype), dtype, device)
     return _finished(array, dtype, device, requires_grad)
 
 
@@ -150,7 +151,7 @@ def _like(name: str, input: Any, value: Any, dtype: DTypeLike, device: DeviceLik
 
 @function(method=False)
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -159,20 +160,34 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """``start``, ``start + step``, … below ``end``; ``arange(end)`` starts at 0. Ints give int64."""
-    bounds = (("start", 0), ("end", start)) if end is None else (("start", start), ("end", end))
+    bounds = (("start", 0), ("end", start)) if end is None else (("start", 0 if start is None else start), ("end", end))
     first, last, by = (as_number("arange", parameter, value) for parameter, value in (*bounds, ("step", step)))
-    floating = any(dtypes.of_number(value).is_floating_point for value in (first, last, by))
-    if by == 0 or (last - first) * by < 0:
-        raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}.")
-    count = -int((first - last) // by) if not floating else max(0, _ceil((last - first) / by))
+    floating = any(isinstance(value, float) for value in (first, last, by))
     chosen, where = _options(dtype, device, dtypes.get_default_dtype() if floating else dtypes.int64)
+    _has_ranges("arange", chosen, dtypes.INTEGER, dtypes.FLOATING)
+    whole = chosen.category == dtypes.INTEGER
+    counted = dtypes.int64 if chosen is dtypes.int64 or not floating else dtypes.float64  # what PyTorch counts in
+    first, last, by = (dtypes.fitting("arange", value, counted) for value in (first, last, by))
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise ArgumentError(f"arange: start and end must be finite, got {first} and {last}.")
+    if not (first <= last if by > 0 else first >= last and by < 0) or (whole and abs(by) < 1):
+        raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}{' in integers' if whole else ''}.")
+    if counted is dtypes.int64:
+        first, last, by = int(first), int(last), int(by)
+    count = -((first - last) // by) if counted is dtypes.int64 else math.ceil((last - first) / by)
+    if count * chosen.itemsize >= 2**63:
+        raise ArgumentError(f"arange: {count} elements from {first} to {last} are more than memory can hold.")
+    if whole and chosen is not dtypes.int64 and count:
+        first, by = int(first), int(by)
+        for value in (first, first + by * (count - 1)):
+            dtypes.fitting("arange", value, chosen)
     array = kind_of(chosen, where).backend.arange(first, by, count, chosen, where)
     return _finished(array, chosen, where, requires_grad)
 
 
-def _ceil(value: float) -> int:
-    whole = int(value)
-    return whole + 1 if value > whole else whole
+def _has_ranges(name: str, dtype: DType, *categories: int) -> None:
+    if dtype.category not in categories:
+        raise DTypeError(f"{name}: there is no range of {dtype.name} numbers. Give an integer or a floating dtype.")
 
 
 @function(method=False)
@@ -188,7 +203,8 @@ def linspace(
     default = dtypes.get_default_dtype()
     complex_ends = isinstance(first, complex) or isinstance(last, complex)
     chosen, where = _options(dtype, device, default.complex if complex_ends else default)
-    first, last = dtypes.fitting("linspace", first, chosen), dtypes.fitting("linspace", last, chosen)
+    _has_ranges("linspace", chosen, dtypes.INTEGER, dtypes.FLOATING, dtypes.COMPLEX)
+    first, last = dtypes.storable("linspace", first, chosen), dtypes.storable("linspace", last, chosen)
     return from_host(host.linspace(first, last, count, chosen), chosen, where, requires_grad)
 
 
@@ -206,7 +222,8 @@ def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: Device
 @function(method=False)
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
-    as_tensor_of("one_hot", input)
+    if as_tensor_of("one_hot", input).dtype.category != dtypes.INTEGER:
+        raise DTypeError(f"one_hot: input must hold integers, got {input.dtype.name}. Cast it with .long().")
     classes = int(input.max().item()) + 1 if num_classes == -1 else shapes.as_int("one_hot", "num_classes", num_classes)
     if input.numel() and (int(input.min().item()) < 0 or int(input.max().item()) >= classes):
         raise ShapeError(f"one_hot: classes must lie in 0..{classes - 1}, got {int(input.min().item())} to {int(input.max().item())}.")

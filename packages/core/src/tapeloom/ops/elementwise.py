@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
+from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.host import python_number
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, require, shape_of, within
+from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import DType, Number, TensorLike
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
+
+def _none(g: Any, ops: Any) -> Any:
+    """The gradient 0, also where ``g`` is infinite."""
+    return ops.zeros_of(g.shape, g)
+
 
 # arithmetic
 
@@ -27,7 +35,13 @@ add.gradient(input=lambda g: g, other=lambda g: g)
 
 @add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.add(input, _times(other, alpha))
+    return OPS.add_scaled(input, other, _scale(OPS.add, input, other, alpha))
+
+
+@primitive(complex="analytic")
+def add_scaled(input: TensorLike, other: TensorLike, alpha: TensorLike) -> Tensor:
+    """``input + alpha * other``, rounded once: ``add`` with ``alpha=``; no gradient flows to ``alpha``."""
+add_scaled.gradient(input=lambda g: g, other=lambda g, alpha: g * alpha)
 
 
 @op(takes="no bool", complex="as written", aliases=("sub",), inplace=True)
@@ -38,11 +52,24 @@ subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 @subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.subtract(input, _times(other, alpha))
+    return OPS.subtract_scaled(input, other, _scale(OPS.subtract, input, other, alpha))
 
 
-def _times(other: Any, alpha: Any) -> Any:
-    return OPS.multiply(other, alpha) if is_tensor(other) else other * alpha
+@primitive(takes="no bool", complex="analytic")
+def subtract_scaled(input: TensorLike, other: TensorLike, alpha: TensorLike) -> Tensor:
+    """``input - alpha * other``, rounded once: ``subtract`` with ``alpha=``; no gradient flows to ``alpha``."""
+subtract_scaled.gradient(input=lambda g: g, other=lambda g, alpha: -g * alpha)
+
+
+def _scale(op: OpSchema, input: Any, other: Any, alpha: Any) -> Any:
+    """``alpha`` as a number that leaves the dtype of the result as it is."""
+    number = as_number(op.name, "alpha", alpha, dtypes.NUMBERS)
+    dtype = promoted(op, input, other)
+    if dtype is dtypes.bool_ and isinstance(number, int):
+        return bool(number)
+    if isinstance(number, bool) or dtypes.of_number(number).category > dtype.category:
+        raise DTypeError(f"{op.name}: alpha={number} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first.")
+    return number
 
 
 @op(complex="analytic", aliases=("mul",), inplace=True)
@@ -68,48 +95,47 @@ def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None)
     raise ArgumentError(f"divide: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}.")
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
-floor_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
+floor_divide.gradient(input=_none, other=_none)
 
 
-@primitive
+@primitive(takes="no bool")
 def trunc_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``trunc(input / other)`` in the promoted dtype: ``divide(input, other, rounding_mode="trunc")``; its gradient is 0."""
-trunc_divide.gradient(input=lambda g: g * 0, other=lambda g: g * 0)
+trunc_divide.gradient(input=_none, other=_none)
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 remainder.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.floor_divide(input, other))
 
 
-@op(inplace=True)
+@op(takes="no bool", inplace=True)
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 fmod.gradient(input=lambda g: g, other=lambda g, input, other, ops: -g * ops.trunc(input / other))
 
 
-def _integer_powers(op: Any, input: Any, exponent: Any) -> None:
-    shapes.broadcast(op.name, shape_of(input), shape_of(exponent))
-    kind = (input if is_tensor(input) else exponent).kind
-    if not kind.inexact:
-        negative = exponent < 0 if not is_tensor(exponent) else not within(exponent, 0, float("inf"))
-        require(
-            not negative,
-            lambda: ArgumentError(
+def _integer_powers(op: Any, input: Any, exponent: Any) -> tuple[Any, Any]:
+    if is_tensor(input) and not input.dtype.inexact:
+        number = python_number(exponent)
+        if isinstance(number, int) and number < 0:
+            raise ArgumentError(
                 f"{op.name}: integers to negative integer powers are no integers. Cast one of them first, for instance with .float()."
-            ),
-        )
+            )
+    return input, exponent
 
 
-@op(complex="analytic", check=_integer_powers, inplace=True)
+@op(takes="no bool", complex="analytic", prepare=_integer_powers, inplace=True)
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
     At ``input = 0`` the gradients are those of PyTorch: 0 for ``exponent = 0``, and 0 for ``exponent`` where it is not negative.
+    Of integers to negative powers in a tensor, 1 and -1 alone have one, and the others give 0; to a negative number they are
+    refused.
     """
 pow.gradient(
     input=lambda g, input, exponent, ops: ops.where(
@@ -151,7 +177,7 @@ abs.gradient(input=lambda g, input, ops: g * ops.sgn(input))
 @op(inplace=True)
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
-sign.gradient(input=lambda g: g * 0)
+sign.gradient(input=_none)
 
 
 @op(gives="float", complex="analytic", inplace=True)
@@ -160,9 +186,9 @@ def reciprocal(input: Tensor) -> Tensor:
 reciprocal.gradient(input=lambda g, out: -g * out * out)
 
 
-@op(complex="analytic", inplace=True)
+@op(gives="number", complex="analytic", inplace=True)
 def square(input: Tensor) -> Tensor:
-    """``input * input``."""
+    """``input * input``; bool gives int64."""
 square.gradient(input=lambda g, input: g * (2 * input))
 
 
@@ -348,37 +374,37 @@ atanh.gradient(input=lambda g, input: g / (1 - input * input))
 @op(takes="no bool", inplace=True)
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
-floor.gradient(input=lambda g: g * 0)
+floor.gradient(input=_none)
 
 
 @op(takes="no bool", inplace=True)
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
-ceil.gradient(input=lambda g: g * 0)
+ceil.gradient(input=_none)
 
 
 @op(takes="no bool", aliases=("fix",), inplace=True)
 def trunc(input: Tensor) -> Tensor:
     """The integer part."""
-trunc.gradient(input=lambda g: g * 0)
+trunc.gradient(input=_none)
 
 
 @op(takes="no bool", inplace=True)
 def round(input: Tensor) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
-round.gradient(input=lambda g: g * 0)
+round.gradient(input=_none)
 
 
 @round.extend
 def _(input: Tensor, *, decimals: int = 0) -> Tensor:
-    scale = 10.0 ** (decimals if decimals >= 0 else -decimals)
-    if not decimals:
-        return OPS.round(input)
-    if decimals > 0:
-        return OPS.divide(OPS.round(OPS.multiply(input, scale)), scale)
-    return OPS.multiply(OPS.round(OPS.divide(input, scale)), scale)
+    decimals = shapes.as_int("round", "decimals", decimals)
+    return OPS.round_decimals(input, decimals) if decimals else OPS.round(input)
 
 
+@primitive(takes="floating")
+def round_decimals(input: Tensor, decimals: int) -> Tensor:
+    """``input`` rounded to ``decimals`` decimal places, to tens, hundreds and so on where that is negative."""
+round_decimals.gradient(input=_none)
 
 
 # choosing

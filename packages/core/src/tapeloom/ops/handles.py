@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from tapeloom import dtypes
 from tapeloom.call.inplace import check_writable, inplace, overwriting
 from tapeloom.call.op import function
-from tapeloom.errors import ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentTypeError, InplaceError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import full_like
 from tapeloom.tape.transfer import transferred
-from tapeloom.tensors.alias import shared
-from tapeloom.tensors.tensor import Tensor
+from tapeloom.tensors.alias import DETACH, shared
+from tapeloom.tensors.tensor import Tensor, leave_tape
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import TensorLike
@@ -28,9 +28,21 @@ def detach(self: Tensor) -> Tensor:
 
 @function()
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor off its tape, in place."""
-    as_tensor_of("detach_", self, "self").node = None
+    """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+    extra = as_tensor_of("detach_", self, "self").extra
+    if extra is not None and any(step is not DETACH for step, _ in extra.path):
+        raise InplaceError("detach_: a view cannot be detached in place: it shares the history of its base. Use .detach().")
+    leave_tape(self)
     return self
+
+
+def copied(self: Tensor) -> Tensor:
+    """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
+    made = shared(type(self), self)
+    for name, value in getattr(self, "__dict__", {}).items():
+        setattr(made, name, value)
+    made.requires_grad = self.requires_grad
+    return made
 
 
 @function()

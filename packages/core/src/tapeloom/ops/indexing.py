@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
-from tapeloom.call.inplace import check_writable, inplace
+from tapeloom import dtypes, host, shapes
+from tapeloom.backend.kernels.indexing import advanced_key
+from tapeloom.call.inplace import check_writable, write
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, IndexingError, ShapeError
+from tapeloom.call_site import entry, trim
+from tapeloom.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    TapeloomError,
+)
 from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.arguments import as_tensor_of, as_tensors_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from tapeloom.op.parameter import Axes, Dim, Index, Key, Position, Size
+    from tapeloom.op.parameter import Axes, Dim, Index, Key, Number, Position, Size
     from tapeloom.op.schema import OpSchema
 
 # basic keys: ints, slices, None
@@ -76,10 +86,8 @@ index_put.gradient(
 )
 
 
-def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[int, ...]]:
-    """``input`` after the basic part of ``key``, that part, and the advanced part as integer tensors and their dims."""
-    basic, advanced = parse(what, key, input.shape, is_tensor)
-    base = input if basic is None else OPS.slice_get(input, basic)
+def _positions(what: str, input: Any, size: tuple[int, ...], advanced: list[tuple[int, Any]]) -> tuple[list[Any], tuple[int, ...]]:
+    """The ``advanced`` part of a key, of an ``input`` of ``size`` after the basic part: integer tensors, and their dims."""
     indices: list[Any] = []
     dims: list[int] = []
     for dim, item in advanced:
@@ -90,9 +98,9 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
         if item.device is not input.device:
             raise DeviceError(f"{what}: the index is on {item.device}, and the tensor on {input.device}. Move one with .to(device).")
         if item.dtype.name == "bool":
-            if item.shape != base.shape[dim : dim + item.ndim]:
+            if item.shape != size[dim : dim + item.ndim]:
                 raise IndexingError(
-                    f"{what}: a bool index of shape {item.shape} does not fit the dimensions {base.shape[dim : dim + item.ndim]} "
+                    f"{what}: a bool index of shape {item.shape} does not fit the dimensions {size[dim : dim + item.ndim]} "
                     f"that it indexes. They must agree."
                 )
             found = OPS.nonzero(item)
@@ -110,9 +118,17 @@ def _plan(what: str, input: Any, key: Any) -> tuple[Any, Any, list[Any], tuple[i
         except ShapeError as error:
             raise IndexingError(f"{what}: index tensors do not broadcast: {error}") from None
         for position, (item, dim) in enumerate(zip(indices, dims, strict=True)):
-            check_range(what, item, base.shape[dim], dim)
+            check_range(what, item, size[dim], dim)
             indices[position] = OPS.expand(item, shape) if item.shape != shape else item
-    return base, basic, indices, tuple(dims)
+    return indices, tuple(dims)
+
+
+def _picked_shape(size: tuple[int, ...], indices: list[Any], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of ``index(input, indices, dims)``: that of the indices where they are, or first if others lie between."""
+    rest = [length for dim, length in enumerate(size) if dim not in dims]
+    together = dims[-1] - dims[0] == len(dims) - 1
+    place = dims[0] if together else 0
+    return (*rest[:place], *indices[0].shape, *rest[place:])
 
 
 def _as_index(what: str, input: Any, item: Any) -> Any:
@@ -135,31 +151,43 @@ def getitem(input: Tensor, key: Any) -> Tensor:
 
     Raises IndexingError for what is out of range and ArgumentTypeError for what is no index.
     """
-    base, basic, indices, dims = _plan("index", input, key)
-    if indices:
-        return OPS.index(base, indices, dims)
-    return base if basic is not None else OPS.reshape(input, input.shape)
+    try:
+        basic, advanced = parse("index", key, input.shape, is_tensor)
+        base = input if basic is None else OPS.slice_get(input, basic)
+        if advanced:
+            return OPS.index(base, *_positions("index", input, base.shape, advanced))
+        return base if basic is not None else OPS.reshape(input, input.shape)
+    except TapeloomError as error:
+        trim(error)
+        raise
 
 
+@entry
 def setitem(input: Tensor, key: Any, value: Any) -> None:
     """``input[key] = value`` in place; the value is broadcast, and cast to the dtype of ``input``.
 
-    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, InplaceError for a leaf that needs a
-    gradient while recording.
+    Raises as ``input[key]`` does, ShapeError for a value that does not broadcast, DTypeError for a number that the dtype
+    cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
     if not is_tensor(value):
         value = _constant(input, value)
-    if value.device is not input.device:
-        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
-    if value.dtype is not input.dtype:
-        if value.dtype.category > input.dtype.category and value.node is not None:
-            raise DTypeError(f"index_put: a {value.dtype.name} value that needs a gradient cannot be put into {input.dtype.name}.")
+    if value.device is input.device and value.dtype is not input.dtype:
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
-    probe = make(read_array(input), input.kind)  # reading the key's shape must leave no trace on input's tape
-    base, basic, indices, dims = _plan("index_put", probe, key)
-    target = OPS.index(base, indices, dims).shape if indices else base.shape
+    write("index_put", input, *_writing(input, key, value, False))
+
+
+def _writing(
+    input: Tensor, key: Any, value: Any, accumulate: bool
+) -> tuple[Tensor, Callable[[Any, Any], object], Callable[[], Tensor]]:
+    """What ``call.inplace.write`` needs to put ``value`` (broadcast) at ``key``, or to add it there."""
+    if value.device is not input.device:
+        raise DeviceError(f"index_put: the value is on {value.device}, and the tensor on {input.device}. Move one with .to(device).")
+    basic, advanced = parse("index_put", key, input.shape, is_tensor)
+    size = input.shape if basic is None else basic.shape()
+    indices, dims = _positions("index_put", input, size, advanced)
+    target = _picked_shape(size, indices, dims) if indices else size
     while value.ndim > len(target) and value.shape[0] == 1:
         value = OPS.reshape(value, value.shape[1:])  # leading ones are dropped, as in PyTorch
     try:
@@ -168,25 +196,72 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
         fits = False
     if not fits:
         raise ShapeError(f"index_put: a value of shape {value.shape} does not broadcast to the indexed shape {target}.")
-    if not indices:
-        changed = OPS.expand(value, input.shape) if basic is None else OPS.slice_put(input, value, basic)
-    elif basic is None:
-        changed = OPS.index_put(input, indices, value, dims, False)
-    else:
-        part = OPS.index_put(OPS.slice_get(input, basic), indices, value, dims, False)
-        changed = OPS.slice_put(input, part, basic)
-    inplace("index_put", input, changed)
+    call, places, how = input.kind.backend.call, [read_array(index) for index in indices], "add" if accumulate else "set"
+
+    def into(array: Any, new: Any) -> None:
+        if not indices:
+            call("at", array, (...,) if basic is None else basic.native(), new, how, True)
+        else:
+            part = array if basic is None else call("slice_get", array, basic)
+            call("at", part, advanced_key(len(size), places, dims), new, how, True)
+
+    def changed() -> Tensor:
+        part = input if basic is None else OPS.slice_get(input, basic)
+        if indices:
+            part = OPS.index_put(part, indices, value, dims, accumulate)
+        else:
+            part = OPS.add(part, value) if accumulate else OPS.expand(value, part.shape)
+        return part if basic is None else OPS.slice_put(input, part, basic)
+
+    return value, into, changed
+
+
+def _putting(name: str, input: Any, indices: Any, values: Any, accumulate: Any) -> Any:
+    """``_writing`` for both call forms of PyTorch's ``index_put``."""
+    key = tuple(as_tensors_of(name, indices, "indices"))
+    if not key:
+        raise ArgumentError(f"{name}: indices is empty. Give a tensor for each dimension to index.")
+    if as_tensor_of(name, values, "values").dtype is not as_tensor_of(name, input).dtype:
+        raise DTypeError(
+            f"{name}: input is {input.dtype.name}, and values is {values.dtype.name}; they must be the same. "
+            f"Cast one of them with .to(dtype)."
+        )
+    return _writing(input, key, values, accumulate)
+
+
+@function(name="index_put")
+def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
+
+    ``indices`` is a tuple of integer or bool tensors. Where two of them meet at one place, one is kept, or with
+    ``accumulate`` both are added. Raises IndexingError for a place out of range, ShapeError for values that do not
+    broadcast, DTypeError for values of another dtype.
+    """
+    _, _, changed = _putting("index_put", input, indices, values, accumulate)
+    return changed()
+
+
+@function()
+def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """In place: ``index_put``."""
+    check_writable("index_put", as_tensor_of("index_put_", self, "self"))
+    write("index_put", self, *_putting("index_put_", self, indices, values, accumulate))
+    return self
 
 
 def _constant(input: Tensor, value: Any) -> Tensor:
-    dtype = input.dtype if isinstance(value, dtypes.NUMBERS) else None
-    return tensor(value, dtype=dtype, device=input.device)
+    number, kind = host.python_number(value), input.kind
+    if isinstance(number, dtypes.NUMBERS):
+        return make(kind.backend.scalar(dtypes.storable("index_put", number, kind.dtype), kind.dtype, kind.device), kind)
+    return tensor(value, dtype=None if host.is_array(value) else kind.dtype, device=kind.device)
 
 
 # gather and scatter
 
 
 def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    if not index.numel():  # PyTorch takes an empty index of any shape
+        return
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
     for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
@@ -213,12 +288,15 @@ def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(
     input=lambda g: g,
-    src=lambda g, dim, index, src_shape, ops: _pad_to(ops.gather(g, dim, index), src_shape, ops),
+    src=lambda g, dim, index, src_shape, ops: _gathered_in(g, dim, index, src_shape, ops),
 )
 
 
-def _pad_to(g: Any, size: tuple[int, ...], ops: Any) -> Any:
-    """Zeros for the part of ``src`` beyond ``index``, which was not read."""
+def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
+    """What ``gather`` reads, and zeros for the part of ``src`` beyond ``index``, which was not added."""
+    if 0 in index.shape:
+        return ops.zeros_of(size, g)
+    g = ops.gather(g, dim, index)
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
@@ -251,7 +329,7 @@ index_select.gradient(
 
 @op(moves=True, check=_check_add, inplace=True)
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
-    """``input`` with the places of ``source`` along ``dim`` added at the places ``index`` (1-d integers)."""
+    """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
     input=lambda g: g,
     source=lambda g, dim, index, source_shape, ops: (
@@ -260,12 +338,37 @@ index_add.gradient(
 )
 
 
+@index_add.extend
+def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+
+
 # bool masks
 
 
-@op(gives="int64", complex="as written", dynamic=True)
+@primitive(gives="int64", complex="as written", dynamic=True)
 def nonzero(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+
+
+@function(
+    name="nonzero",
+    overloads=(
+        "(input: Tensor, *, as_tuple: Literal[False] = False) -> Tensor",
+        "(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]",
+    ),
+)
+def find_nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
+
+    With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
+    elements; a 0-d tensor counts as one of one dimension.
+    """
+    as_tensor_of("nonzero", input)
+    if not as_tuple:
+        return OPS.nonzero(input)
+    found = OPS.nonzero(input if input.ndim else OPS.reshape(input, (1,)))
+    return tuple(OPS.select_column(found, dim) for dim in range(max(input.ndim, 1)))
 
 
 @primitive(moves=True)
@@ -284,7 +387,10 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 @function()
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened."""
+    """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
+
+    Along a ``dim`` negative indices count from the end. Raises IndexingError for what is out of range.
+    """
     as_tensor_of("take_along_dim", input)
     as_tensor_of("take_along_dim", indices, "indices")
     if dim is None:
@@ -295,6 +401,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"take_along_dim: indices has shape {indices.shape} and input has {input.shape}; along a dim they need as many "
             f"dimensions, at least one."
         )
+    length = input.shape[axis]
+    if not indices.dtype.inexact and not within(indices, 0, length):
+        check_range("take_along_dim", indices, length, axis)
+        indices = OPS.remainder(indices, length)
     lead = list(shapes.broadcast("take_along_dim", _without(input.shape, axis), _without(indices.shape, axis)))
     rest = lead[:axis], lead[axis + 1 :]
     input = OPS.expand(input, (*rest[0], input.shape[axis], *rest[1]))
@@ -308,13 +418,18 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 # triangles
 
 
-@op(moves=True, inplace=True)
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
+
+
+@op(moves=True, inplace=True, check=_check_matrix)
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
 
 
-@op(moves=True, inplace=True)
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+@op(moves=True, inplace=True, check=_check_matrix)
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
 triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))

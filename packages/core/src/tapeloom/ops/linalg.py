@@ -134,7 +134,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
     as_tensor_of("vecdot", y, "y")
     left = OPS.conj(x) if as_tensor_of("vecdot", x, "x").is_complex() else x
-    return OPS.sum(OPS.multiply(left, y), dim)
+    return OPS.sum(OPS.multiply(left, y), shapes.as_int("vecdot", "dim", dim))
 
 
 @function(namespace="linalg")
@@ -197,8 +197,11 @@ def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | N
     if len(shape) != 2:
         raise ShapeError(f"linear: weight must have shape (out, in), got {shape}.")
     if input.shape[-1:] != shape[1:]:
+        advice = f" A Linear({input.shape[-1]}, {shape[0]}) would take it." if input.ndim else ""
+        if input.ndim > 2 and shapes.element_count(input.shape[1:]) == shape[1]:
+            advice = " Flatten it first: input.flatten(1)."
         raise ShapeError(
-            f"linear: the last dimension of input of shape {input.shape} must be {shape[1]}, as weight has shape {shape}."
+            f"linear: the last dimension of input of shape {input.shape} must be {shape[1]}, as weight has shape {shape}.{advice}"
         )
     if bias is not None and bias.shape != shape[:1]:
         raise ShapeError(f"linear: bias must have shape {shape[:1]} for a weight of shape {shape}, got {bias.shape}.")

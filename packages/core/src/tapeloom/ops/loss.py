@@ -11,7 +11,7 @@ from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Index
+    from tapeloom.op.parameter import Index, Position
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -35,9 +35,17 @@ def _reduced(terms: Any, reduction: str) -> Any:
 
 @primitive(takes="floating", composite=True, residuals=("top", "log_sum", "total"))
 def cross_entropy_rows(
-    input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    input: Tensor,
+    target: Index,
+    weight: Tensor | None,
+    ignore_index: Position,
+    reduction: str,
+    label_smoothing: float | None,
 ) -> Tensor:
-    """The cross-entropy of each row of logits ``input`` (rows, classes) with its class in ``target`` (rows,), reduced."""
+    """The cross-entropy of each row of logits ``input`` (rows, classes) with its class in ``target`` (rows,), reduced.
+
+    ``label_smoothing`` is None for none, so that whether there is any is known where its amount is not.
+    """
 cross_entropy_rows.gradient(
     input=lambda g, input, target, weight, ignore_index, reduction, label_smoothing, top, log_sum, total, ops: (
         ops.cross_entropy_backward(
@@ -80,8 +88,17 @@ def cross_entropy(
     if not rows.shape[1]:  # no class: then every row there is has been ignored
         losses = OPS.sum(rows, 1)
         return OPS.sum(losses) / 0.0 if reduction == "mean" else _reduced(OPS.reshape(losses, target.shape), reduction)
-    loss = OPS.cross_entropy_rows(rows, labels, weight, ignore_index, reduction, label_smoothing)
+    loss = OPS.cross_entropy_rows(rows, labels, weight, ignore_index, reduction, label_smoothing or None)
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
+
+
+def _target_advice(shape: tuple[int, ...], axis: int, target: Any) -> str:
+    """What to do with a target of class numbers that has another shape than wanted, where it is a common mistake."""
+    if target.shape == shape and not target.kind.inexact:
+        return f" Where it holds one-hot rows, take target.argmax({axis}), or target.float() for probabilities."
+    if target.shape == (*shape[:axis], 1, *shape[axis + 1 :]):
+        return f" Take its dimension of length 1 away: target.squeeze({axis})."
+    return ""
 
 
 def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
@@ -95,7 +112,7 @@ def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if target.shape != wanted:
         raise ShapeError(
             f"{name}: input of shape {shape} has {classes} classes in dim {axis}, so target must have the shape {wanted}, "
-            f"got {target.shape}."
+            f"got {target.shape}.{_target_advice(shape, axis, target)}"
         )
     if target.kind.dtype is not dtypes.int64:
         if target.kind.dtype is dtypes.bool_:
@@ -150,7 +167,7 @@ def _with_probabilities(
     if weight is not None:
         _check_weight("cross_entropy", weight, input.shape[axis])
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+        target = target * (1 - label_smoothing) + label_smoothing / (input.shape[axis] or 1)
     terms = OPS.log_softmax(input, axis) * target
     if weight is not None:
         terms = terms * OPS.reshape(weight, (weight.shape[0],) + (1,) * (input.ndim - axis - 1))
@@ -176,14 +193,14 @@ def nll_loss(
 
 
 @primitive(takes="floating", composite=True)
-def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: Position, reduction: str) -> Tensor:
     """``-input[target]`` of each row of log-probabilities ``input`` (rows, classes), reduced."""
 
 
 # regression
 
 
-def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str) -> None:
+def _same_shape(op: OpSchema, input: Tensor, target: Tensor, reduction: str, *rest: Any) -> None:
     check_reduction(op.name, reduction)
     if input.shape != target.shape:
         raise ShapeError(
@@ -215,13 +232,42 @@ l1_loss.gradient(
 )
 
 
+@function(method=False)
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
+
+    Raises ShapeError unless the shapes are the same, ArgumentError for a negative ``beta``.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
+    """
+    if not beta >= 0:
+        raise ArgumentError(f"smooth_l1_loss: beta is {beta}; it must not be negative.")
+    return OPS.smooth_l1(input, target, reduction, beta) if beta else OPS.l1_loss(input, target, reduction=reduction)
+
+
+@primitive(takes="floating", check=_same_shape)
+def smooth_l1(input: Tensor, target: Tensor, reduction: str, beta: float) -> Tensor:
+    """``smooth_l1_loss`` for a positive ``beta``."""
+smooth_l1.gradient(
+    input=lambda g, input, target, reduction, beta, ops: _share(g, input.shape, reduction) * _bent(input - target, beta, ops),
+    target=lambda g, input, target, reduction, beta, ops: _share(g, input.shape, reduction) * _bent(target - input, beta, ops),
+)
+
+
+def _bent(difference: Any, beta: float, ops: Any) -> Any:
+    return ops.clamp(difference / beta, -1.0, 1.0)
+
+
 # two classes
 
 
-def _logits_fit(name: str, input: Any, target: Any, reduction: str) -> None:
+def _logits_fit(name: str, input: Any, target: Any, reduction: str, **factors: Any) -> None:
     check_reduction(name, reduction)
     if as_tensor_of(name, input).shape != as_tensor_of(name, target, "target").shape:
         raise ShapeError(f"{name}: input has shape {input.shape}, and target {target.shape}; they must be the same.")
+    for parameter, value in factors.items():
+        if value is not None and shapes.broadcast(name, input.shape, as_tensor_of(name, value, parameter).shape) != input.shape:
+            raise ShapeError(f"{name}: {parameter} of shape {value.shape} is larger than input, which has shape {input.shape}.")
 
 
 @function(method=False)
@@ -230,12 +276,12 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), computed from the logits without overflow.
 
-    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast. Raises
-    ShapeError unless input and target have the same shape.
+    ``weight`` is a factor for each term, ``pos_weight`` one for its part of ``target``; both broadcast to the shape of
+    ``input``. Raises ShapeError unless input and target have the same shape.
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    _logits_fit("binary_cross_entropy_with_logits", input, target, reduction)
+    _logits_fit("binary_cross_entropy_with_logits", input, target, reduction, weight=weight, pos_weight=pos_weight)
     return OPS.logits_loss(input, target, weight, pos_weight, reduction)
 
 
@@ -244,6 +290,34 @@ def logits_loss(
     input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
 ) -> Tensor:
     """The loss of ``binary_cross_entropy_with_logits``."""
+
+
+def _logits_gradient(
+    g: Any, need: Any, input: Any, target: Any, weight: Any, pos_weight: Any, reduction: str, ops: Any
+) -> tuple[Any, ...]:
+    terms = _share(g, input.shape, reduction)
+    share = terms if weight is None else terms * weight
+    factor = target if pos_weight is None else target * pos_weight
+    dinput = dtarget = dweight = dpositive = None
+    if need[0]:
+        dinput = share * ((1 - target) * ops.sigmoid(input) - factor * ops.sigmoid(-input))
+    if need[1] and pos_weight is None:
+        dtarget = share * -input
+    elif need[1]:
+        dtarget = share * (pos_weight * _softened(-input, ops) - _softened(input, ops))
+    if need[2]:
+        dweight = terms * (factor * _softened(-input, ops) + (1 - target) * _softened(input, ops))
+    if need[3]:
+        dpositive = share * (target * _softened(-input, ops))
+    return dinput, dtarget, dweight, dpositive
+
+
+def _softened(x: Any, ops: Any) -> Any:
+    """``-log(sigmoid(-x))``."""
+    return ops.softplus(x, 1.0, float("inf"))
+
+
+logits_loss.gradient(_logits_gradient)
 
 
 @primitive(takes="floating")
@@ -264,7 +338,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
-    _logits_fit("binary_cross_entropy", input, target, reduction)
+    _logits_fit("binary_cross_entropy", input, target, reduction, weight=weight)
     require(
         not input.dtype.inexact or within(input, 0, 1 + input.dtype.eps),
         lambda: ArgumentError(

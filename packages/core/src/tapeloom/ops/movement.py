@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.keys import part
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 from tapeloom.ops.creation import index_tensor
-from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 def _shape_of(op: OpSchema, input: Any) -> tuple[int, ...]:
     return as_tensor_of(op.name, input).shape
+
+
+def _dim_of(name: str, input: Any, dim: Any, what: str) -> int:
+    """``dim`` of ``input`` counted from 0; a 0-d tensor, which has none to do ``what`` with, is refused."""
+    axis = shapes.normalize_dim(name, dim, as_tensor_of(name, input).ndim)
+    if not input.ndim:
+        raise ShapeError(f"{name}: a 0-d tensor has no dimension to {what}.")
+    return axis
 
 
 def _inferred(op: OpSchema, input: Any, shape: Any) -> tuple[Any, ...]:
@@ -193,24 +201,29 @@ unsqueeze.write = lambda base, value, dim: OPS.reshape(value, base.shape)
 
 
 def _joinable(op: OpSchema, tensors: Any, dim: Any) -> tuple[Any, ...]:
-    if is_tensor(tensors):
-        raise ArgumentTypeError(f"{op.name}: tensors must be a list or tuple of tensors, got {type(tensors).__name__}.")
     tensors = as_tensors_of(op.name, tensors)
     if not tensors:
         raise ArgumentError(f"{op.name}: expected at least one tensor, got none.")
-    kept = [tensor for tensor in tensors if tensor.shape != (0,)] or tensors  # PyTorch passes over empty vectors
-    first = kept[0].shape
+    first = tensors[0].shape
+    if first == (0,):
+        first = next((tensor.shape for tensor in tensors if tensor.shape != (0,)), first)
     if not first:
         raise ShapeError(f"{op.name}: 0-d tensors cannot be joined. Use tapeloom.stack.")
     axis = shapes.normalize_dim(op.name, dim, len(first))
-    for position, tensor in enumerate(kept):
+    if len(first) > 1:  # empty vectors join with tensors of any shape, as in PyTorch
+        empty = (*first[:axis], 0, *first[axis + 1 :])
+        tensors = [OPS.reshape(tensor, empty) if tensor.shape == (0,) else tensor for tensor in tensors]
+    for position, tensor in enumerate(tensors):
         shape = tensor.shape
         if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis):
             raise ShapeError(
                 f"{op.name}: tensor {position} has shape {shape} and tensor 0 has {first}; "
                 f"they may differ only in dim {axis}."
             )
-    return kept, axis
+    most = tensors[0].kind.backend.most_operands
+    while most is not None and len(tensors) > most and all(tensor.kind is tensors[0].kind for tensor in tensors):
+        tensors = [cat(tensors[start : start + most], axis) for start in range(0, len(tensors), most)]
+    return tensors, axis
 
 
 def _split_gradient(g: Any, dim: int, tensors_shape: Any, ops: Any) -> list[Any]:
@@ -298,13 +311,13 @@ place.gradient(input=lambda g, dim, start, input_shape, ops: ops.narrow(g, dim, 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
-    return input[(slice(None),) * axis + (index,)]
+    return input[(slice(None),) * axis + (shapes.as_int("select", "index", index),)]
 
 
 @function()
 def split(input: Tensor, split_size_or_sections: Amounts, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
-    axis = shapes.normalize_dim("split", dim, as_tensor_of("split", input).ndim)
+    axis = _dim_of("split", input, dim, "split")
     total = input.shape[axis]
     if isinstance(split_size_or_sections, (tuple, list)):
         lengths = shapes.as_ints("split", "sections", split_size_or_sections)
@@ -334,7 +347,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     if shapes.as_int("chunk", "chunks", chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}.")
-    axis = shapes.normalize_dim("chunk", dim, as_tensor_of("chunk", input).ndim)
+    axis = _dim_of("chunk", input, dim, "split")
     total = input.shape[axis]
     if not total:
         return split(input, [0] * chunks, axis)
@@ -344,9 +357,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @function()
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The places along ``dim``, each without that dimension."""
-    axis = shapes.normalize_dim("unbind", dim, as_tensor_of("unbind", input).ndim)
-    if not input.ndim:
-        raise ShapeError("unbind: a 0-d tensor has no dimension to take apart.")
+    axis = _dim_of("unbind", input, dim, "take apart")
     return tuple(select(input, axis, index) for index in range(input.shape[axis]))
 
 
@@ -365,7 +376,7 @@ def _padding(op: OpSchema, input: Any, pad: Any, value: Any) -> tuple[Any, ...]:
         length = shape[-1 - position]
         if length + before + after < 0 or length + before < 0 or length + after < 0:
             raise ShapeError(f"{op.name}: pad {flat} takes more from dim {len(shape) - 1 - position} than its length {length}.")
-    return input, flat, value
+    return input, flat, dtypes.storable(op.name, as_number(op.name, "value", value), input.dtype)
 
 
 def _unpad(g: Any, pad: tuple[int, ...], ops: Any) -> Any:
@@ -402,9 +413,11 @@ def _pad_places(mode: str, length: int, before: int, after: int) -> list[int]:
     if mode == "replicate":
         return [place if 0 <= place < length else 0 if place < 0 else length - 1 for place in wanted]
     if mode == "circular":
-        if before > length or after > length:
-            raise ShapeError(f"pad: circular padding ({before}, {after}) is longer than the dimension, {length}.")
-        return [place % length for place in wanted]
+        first, rest = max(-before, 0), length + min(before, 0) + min(after, 0)  # what negative amounts leave goes round
+        if before > rest or after > rest:
+            left = "the dimension" if rest == length else "what is left of the dimension"
+            raise ShapeError(f"pad: circular padding ({before}, {after}) is longer than {left}, {rest}.")
+        return [first + (place - first) % rest for place in wanted]
     if mode == "reflect":
         if before >= length or after >= length:
             raise ShapeError(f"pad: reflect padding ({before}, {after}) must be shorter than the dimension, {length}.")
@@ -424,16 +437,19 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     if dims is None or dims in ((), []):
         return OPS.reshape(roll(OPS.reshape(input, (-1,)), shifts, 0), input.shape)
     amounts = shapes.as_ints("roll", "shifts", shifts)
-    axes = tuple(shapes.normalize_dim("roll", dim, input.ndim) for dim in shapes.as_ints("roll", "dims", dims))
+    axes = tuple(_dim_of("roll", input, dim, "roll along") for dim in shapes.as_ints("roll", "dims", dims))
     if len(amounts) != len(axes):
         raise ArgumentError(f"roll: {len(amounts)} shifts and {len(axes)} dims were given; give one shift for each dim.")
     rolled = input
     for amount, axis in zip(amounts, axes, strict=True):
-        length = input.shape[axis]
-        if length and amount % length:
-            cut = length - amount % length
-            rolled = OPS.cat([OPS.narrow(rolled, axis, cut, length - cut), OPS.narrow(rolled, axis, 0, cut)], axis)
+        rolled = OPS.roll_along(rolled, amount % (input.shape[axis] or 1), axis)
     return OPS.clone(input) if rolled is input else rolled
+
+
+@primitive(moves=True)
+def roll_along(input: Tensor, shift: Position, dim: Dim) -> Tensor:
+    """Elements shifted along one dimension, those that fall off coming in at the other end."""
+roll_along.gradient(input=lambda g, shift, dim, ops: ops.roll_along(g, -shift, dim))
 
 
 @function()

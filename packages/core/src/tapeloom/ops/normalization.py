@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import rebind
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
@@ -53,8 +53,10 @@ layer_norm.gradient(
 
 
 def _rms_eps(op: Any, input: Any, normalized_shape: Any, weight: Any, eps: Any) -> tuple[Any, ...]:
-    as_tensor_of(op.name, input)
-    return input, normalized_shape, weight, input.dtype.eps if eps is None and input.dtype.inexact else eps
+    dtype = as_tensor_of(op.name, input).dtype
+    if eps is None and dtype.inexact:
+        eps = (dtypes.float32 if dtype.half else dtype).eps  # of the dtype that it is computed in
+    return input, normalized_shape, weight, eps
 
 
 def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: Any, eps: float) -> None:
@@ -65,7 +67,7 @@ def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: An
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
-    ``eps`` is the dtype's spacing at 1 unless given. Raises ShapeError for shapes that do not fit.
+    ``eps`` is the spacing at 1 of the dtype, of float32 for half types, unless given. Raises ShapeError for shapes that do not fit.
 
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
@@ -92,7 +94,7 @@ def _check_channels(name: str, input: Tensor, **parameters: Any) -> None:
     for parameter, value in parameters.items():
         if value is not None and value.shape != input.shape[1:2]:
             raise ShapeError(
-                f"{name}: {parameter} must have the shape {input.shape[1:2]}, one value a channel of input of shape {input.shape}, "
+                f"{name}: {parameter} must have the shape {input.shape[1:2]}, one value per channel of input of shape {input.shape}, "
                 f"got {value.shape}."
             )
 
@@ -126,7 +128,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value a channel.
+    """``(input - mean) / sqrt(var + eps) * weight + bias`` for input of shape (batch, channels, …); all else is one value per channel.
 
     With ``training``, mean and variance are those of the batch, and the running statistics (tensors, or None for none)
     move towards them in place: ``running = (1 - momentum) * running + momentum * batch``, with the variance of n - 1.
@@ -150,13 +152,15 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given unless training=True.")
         return _by_running(input, running_mean, running_var, weight, bias, eps)
-    count = shapes.element_count(input.shape) // (input.shape[1] or 1)
+    count = shapes.element_count((input.shape[0], *input.shape[2:]))
     if count == 1:
         raise ShapeError(
-            f"batch_norm: training needs more than one value a channel, and input of shape {input.shape} has one. "
+            f"batch_norm: training needs more than one value per channel, and input of shape {input.shape} has one. "
             f"Give a larger batch, or use training=False."
         )
     out, mean, variance = OPS.batch_norm_train(input, weight, bias, eps)
+    if not count:  # statistics of nothing
+        return out
     if running_mean is not None:
         _move(running_mean, mean, momentum, 1.0)
     if running_var is not None:
@@ -171,8 +175,10 @@ def _move(running: Tensor, batch: Tensor, momentum: float, factor: float) -> Non
 
 
 def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """One factor and one summand a channel, so that input is passed over twice only."""
+    """One factor and one summand per channel, so that input is passed over twice only."""
     size = (input.shape[1],) + (1,) * (input.ndim - 2)
+    # in float32 for half types: factor * input and summand may be large beside their sum
+    mean, variance = (OPS.cast(each, dtypes.float32) if each.dtype.half else each for each in (mean, variance))
     factor = OPS.rsqrt(variance.detach() + eps)
     if weight is not None:
         factor = factor * weight
@@ -190,7 +196,7 @@ def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any,
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 
-    ``weight`` and ``bias`` have one value a channel. Raises ShapeError for shapes that do not fit, ArgumentError where
+    ``weight`` and ``bias`` have one value per channel. Raises ShapeError for shapes that do not fit, ArgumentError where
     the groups do not divide the channels.
 
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
@@ -200,6 +206,11 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if num_groups < 1 or input.shape[1] % num_groups:
         raise ArgumentError(
             f"group_norm: num_groups={num_groups} must divide the {input.shape[1]} channels of input of shape {input.shape}."
+        )
+    if input.numel() == num_groups:
+        raise ShapeError(
+            f"group_norm: input of shape {input.shape} has a single value in each of {num_groups} groups, and one has no "
+            f"variance. Give fewer groups, or more values per channel."
         )
     grouped = OPS.reshape(input, (input.shape[0], num_groups, shapes.element_count(input.shape[1:]) // num_groups))
     out = OPS.reshape(OPS.layer_norm(grouped, grouped.shape[2:], None, None, eps), input.shape)

@@ -20,6 +20,7 @@ from tapeloom.host_random import (
     integer_range,
     normal_words,
     probability_threshold,
+    truncated_words,
     uniform_bounds,
     uniform_words,
 )
@@ -393,6 +394,15 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
     mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std)
     check_writable("normal", as_tensor_of("normal_", input))
     return put("normal", input, _normal("normal_", generator, input.shape, mean, std, input.dtype, input.device))
+
+
+def truncated_normal_(name: str, input: Tensor, mean: float, std: float, low: float, high: float, generator: Generator | None) -> Tensor:
+    """Give every element a normal number from ``low`` to ``high``, in place: for ``nn.init``."""
+    dtype, device = _floating(name, as_tensor_of(name, input).dtype), input.device
+    check_writable(name.removesuffix("_"), input)
+    seed, offset = _reserved(name, generator, truncated_words(input.numel()))
+    made = host.truncated_normal(seed, offset, input.shape, mean, std, low, high, dtype)
+    return put(name.removesuffix("_"), input, make(input.kind.backend.from_host(made, device), input.kind))
 
 
 @function()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
@@ -250,11 +250,28 @@ def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: 
 
 def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool, ops: Any) -> Any:
     free = _count(input.shape, dim) - correction
-    scale = 2 / free if free > 0 else float("nan")
+    scale = 2 / free if free > 0 else float("inf")
     return _restored(g, input.shape, dim, keepdim, ops) * scale * (input - ops.mean(input, dim, True))
 
 
 variance.gradient(input=_variance_gradient)
+
+
+@primitive(takes="inexact", gives="real", complex="as written")
+def deviation(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: bool = False) -> Tensor:
+    """The square root of ``variance``; its gradient where it is 0 is 0. See ``std``."""
+deviation.gradient(
+    input=lambda g, input, dim, correction, keepdim, out, ops: _variance_gradient(
+        _over(g * 0.5, out, ops), input, dim, correction, keepdim, ops
+    )
+)
+
+
+def _over(x: Any, divisor: Any, ops: Any) -> Any:
+    """``x / divisor``, 0 where ``divisor`` is 0: the gradient of PyTorch's norms and deviations there."""
+    zero = ops.eq(divisor, 0)
+    return ops.where(zero, 0, x / ops.where(zero, 1, divisor))
+
 
 _SPREADS = (
     "(input: Tensor, dim: int | Sequence[int] | None = None, *, correction: float | None = 1, keepdim: bool = False) -> Tensor",
@@ -268,7 +285,7 @@ def var(
     input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
-    return _variance("var", input, dim, unbiased, keepdim, correction)
+    return _spread_of("var", OPS.variance, input, dim, unbiased, keepdim, correction)
 
 
 @function(overloads=_SPREADS)
@@ -276,24 +293,17 @@ def std(
     input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
-    return _root(_variance("std", input, dim, unbiased, keepdim, correction), 2)
+    return _spread_of("std", OPS.deviation, input, dim, unbiased, keepdim, correction)
 
 
-def _variance(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+def _spread_of(name: str, spread: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
         if not isinstance(unbiased, bool):
             raise ArgumentTypeError(f"{name}: unbiased must be True or False, got {unbiased!r}.")
         correction = int(unbiased)
-    return OPS.variance(input, dim, 1 if correction is None else correction, keepdim)
-
-
-def _root(total: Any, p: float) -> Any:
-    """``total ** (1 / p)`` with the gradient 0 where it is 0, as PyTorch's norms and deviations have it."""
-    zero = OPS.eq(total, 0)
-    positive = OPS.where(zero, 1, total)
-    return OPS.where(zero, 0, OPS.sqrt(positive) if p == 2 else OPS.pow(positive, 1 / p))
+    return spread(input, dim, 1 if correction is None else correction, keepdim)
 
 
 @op(gives="float", complex="analytic")
@@ -309,14 +319,46 @@ logsumexp.gradient(
 )
 
 
+def _has_norm(op: OpSchema, input: Tensor, p: float, dim: tuple[int, ...], keepdim: bool) -> None:
+    if p < 0 or p == float("inf"):
+        _not_empty(op, input, dim)
+
+
+@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm)
+def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """``sum(|input| ** p) ** (1 / p)`` over ``dim``; for p = inf the largest |input|, -inf the least, 0 how many are not 0.
+
+    The gradient of a norm that is 0 is 0, and so is that of a 0.
+    """
+
+
+def _norm_gradient(g: Any, input: Any, p: float, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
+    g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
+    if p == 0:
+        return ops.zeros_of(input.shape, g)
+    if p == 2:
+        return g * _over(input, out, ops)
+    direction = ops.sgn(input)
+    if p == 1:
+        return g * direction
+    size = ops.abs(input)
+    if p in (float("inf"), float("-inf")):  # all elements of that size share the gradient evenly
+        hit = ops.where(ops.eq(size, out), ops.full_of(size, 1), 0)
+        return direction * (hit * (g / ops.sum(hit, dim, True)))
+    zero, gone = ops.eq(input, 0), ops.eq(out, 0)
+    slope = ops.where(zero, 0, ops.pow(ops.where(zero, 1, size), p - 1))
+    return direction * (slope * ops.where(gone, 0, g / ops.pow(ops.where(gone, 1, out), p - 1)))
+
+
+order_norm.gradient(input=_norm_gradient)
+
+
 @function()
-def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``) over ``dim``; ``dtype`` casts first."""
-    if isinstance(p, str):
-        if p != "fro":
-            raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
-        p = 2
-    return _norm("norm", input, p, dim, keepdim, dtype)
+def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+    if isinstance(p, str) and p != "fro":
+        raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
+    return _norm("norm", input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
 
 
 @function(namespace="linalg")
@@ -329,16 +371,17 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
     if not isinstance(p, dtypes.REAL_NUMBERS):
         raise ArgumentTypeError(f"{name}: the order must be a number, got {p!r}.")
     if dtype is not None:
-        x = OPS.cast(as_tensor_of(name, x), dtypes.as_dtype(dtype))
-    if p == 2 and not as_tensor_of(name, x).is_complex():
-        return _root(OPS.sum(OPS.square(x), dim, keepdim), 2)
-    x = OPS.abs(x)
-    if p == float("inf"):
-        return OPS.amax(x, dim, keepdim)
-    if p == float("-inf"):
-        return OPS.amin(x, dim, keepdim)
-    if p == 1:
-        return OPS.sum(x, dim, keepdim)
-    if p == 0:
-        return OPS.sum(OPS.where(OPS.ne(x, 0), OPS.full_of(x, 1), 0), dim, keepdim)
-    return _root(OPS.sum(OPS.pow(x, p), dim, keepdim), p)
+        wanted, given = dtypes.as_dtype(dtype), as_tensor_of(name, x).dtype
+        if given.inexact and dtypes.promote_types(given, wanted) is not wanted:
+            raise DTypeError(f"{name}: dtype={wanted.name} would narrow the {given.name} of input. Cast it yourself, or leave dtype out.")
+        x = OPS.cast(x, wanted)
+    return OPS.order_norm(x, p, dim, keepdim)
+
+
+@function(method=False)
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
+    dtype = as_tensor_of("normalize", input).dtype
+    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # a half type may hold neither the norm nor eps
+    out = OPS.divide(wide, OPS.clamp(_norm("normalize", wide, p, dim, True, None), eps))
+    return OPS.cast(out, dtype) if dtype.half else out

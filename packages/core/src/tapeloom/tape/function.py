@@ -1,7 +1,7 @@
 """Operations that users define: ``autograd.Function``, with forward and backward written in Python.
 
 Its plan belongs to one call and holds the context. What forward saves is kept by the node, like the arrays of any op: as
-arrays and nodes, never as Tensors. ``saved_tensors`` makes them Tensors again that stand where they stood on the tape, so
+arrays and nodes, never as Tensors. ``saved_tensors`` makes them Tensors again, at their places on the tape, so
 no cycle arises, and second derivatives find their history.
 """
 
@@ -161,7 +161,7 @@ class Call(Plan):
         return arrived
 
     def source(self, node: Node, place: int) -> Node | None:
-        """Where the output at ``place`` stands on the tape."""
+        """The node of the output at ``place``."""
         output = self.outputs[place]
         if output is None or not self.flows[place]:
             return None

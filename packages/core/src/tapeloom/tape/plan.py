@@ -165,7 +165,7 @@ class OpPlan(Plan):
         return pairs
 
     def _wrapped(self, node: Node) -> list[Any]:
-        """What ``node`` keeps, arrays as Tensors that stand where they stood on the tape."""
+        """What ``node`` keeps, arrays as Tensors at their places on the tape."""
         op = self.op
         inputs, edges = op.inputs, self.edges_by_input(node)
         wrapped: list[Any] = []
@@ -262,9 +262,9 @@ class OpPlan(Plan):
                 flat.extend(value if parameter.many and parameter.input == "value" else [value])
         goals = {value.node for value in flat if isinstance(value, Tensor) and value.node is not None}
         modes = MODES.get()
-        # a fused op is one op also to those that watch; under ``create`` they see the ops that are recorded here
-        token = MODES.set(modes.replace(grad=True, watchers=modes.watchers if create else ()))
         try:
+            # a fused op is one op also to those that watch; under ``create`` they see the ops that are recorded here
+            MODES.set(modes.replace(grad=True, watchers=modes.watchers if create else ()))
             result = getattr(ArrayKernels, op.name)(TEXT_OPS, *arguments)
             if op.residuals:
                 result = result[0]
@@ -276,7 +276,7 @@ class OpPlan(Plan):
             ]
             found = walk(roots, retain=create, create=create, capture=goals) if goals and roots else {}
         finally:
-            MODES.reset(token)
+            MODES.set(modes)
         return [
             found.get(value.node) if isinstance(value, Tensor) and value.node is not None else None for value in flat
         ]

@@ -7,10 +7,11 @@ only under ``create_graph`` do they travel as Tensors, and the rules, the same t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+from tapeloom.call_site import entry
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.registry import OPS
@@ -18,6 +19,7 @@ from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
 
 
+@entry
 def backward(
     tensors: Tensor | Sequence[Tensor],
     gradients: Tensor | Sequence[Tensor | None] | None = None,
@@ -29,13 +31,14 @@ def backward(
     roots = _roots("backward", tensors, gradients, create_graph)
     only: set[Node] | None = None
     if inputs is not None:
-        given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        given = _listed("backward", "inputs", inputs)
         if not given:
             raise ArgumentError("backward: inputs is empty. Leave it out to reach all leaves, or name some tensors.")
         only = {_node_of("backward", tensor) for tensor in given}
     walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, accumulate_into=only)
 
 
+@entry
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -52,7 +55,7 @@ def grad(
     ``materialize_grads``.
     """
     roots = _roots("grad", outputs, grad_outputs, create_graph)
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    wanted = _listed("grad", "inputs", inputs)
     nodes = [_node_of("grad", tensor) for tensor in wanted]
     found = walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, capture=set(nodes))
     result: list[Tensor | None] = []
@@ -73,6 +76,15 @@ def grad(
     return tuple(result)
 
 
+def _listed(what: str, name: str, value: Any) -> list[Any]:
+    """One tensor, or several, as a list."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"{what}: {name} must be a tensor or a list of tensors, got {type(value).__name__}.")
+    return list(value)
+
+
 def _node_of(what: str, tensor: Tensor) -> Node:
     if not isinstance(tensor, Tensor):
         raise ArgumentTypeError(f"{what}: inputs must be tensors, got {type(tensor).__name__}.")
@@ -85,11 +97,11 @@ def _node_of(what: str, tensor: Tensor) -> Node:
 
 def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[tuple[Node, Any]]:
     """The nodes to start from and their gradients (raw arrays, or Tensors under ``create_graph``)."""
-    outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    outputs = _listed(what, "what to start from", tensors)
     if gradients is None:
         given: list[Any] = [None] * len(outputs)
     else:
-        given = [gradients] if isinstance(tensors, Tensor) or isinstance(gradients, Tensor) else list(gradients)
+        given = [gradients] if isinstance(tensors, Tensor) else _listed(what, "the gradient", gradients)
     if len(given) != len(outputs):
         raise ArgumentError(
             f"{what}: {len(outputs)} outputs and {len(given)} gradients were given. Give one for each, or None."
@@ -164,8 +176,8 @@ def walk(
     heap: list[tuple[int, Node]] = []  # numbers fall with time: the smallest is the youngest node
     modes = MODES.get()
     watched = bool(modes.watchers)
-    token = MODES.set(modes.with_grad(create))
     try:
+        MODES.set(modes.with_grad(create))
         for node, gradient in roots:
             if node in pending:
                 pending[node] = pending[node] + gradient
@@ -184,12 +196,10 @@ def walk(
             hooks = node.hooks
             if hooks is not None and hooks.before:
                 g = _run_hooks(node, g, create)
-            if goals is not None and node in goals:
-                if capture is not None:
-                    captured[node] = g
-                else:
-                    retained.append((node, g))
-            elif hooks is not None and hooks.retains:
+            is_goal = goals is not None and node in goals
+            if is_goal and capture is not None:
+                captured[node] = g
+            if (is_goal and capture is None) or (hooks is not None and hooks.retains):
                 retained.append((node, g))
             if visit is not None and not any(edge in visit for edge in node.edges):
                 continue  # nothing that is asked for lies beyond
@@ -239,7 +249,7 @@ def walk(
             tell_watchers("backward_failed", node, error)
         raise
     finally:
-        MODES.reset(token)
+        MODES.set(modes)
     return captured
 
 
@@ -287,6 +297,7 @@ def _gathered(held: Tensor | None, g: Any, node: Node) -> Tensor:
     return held
 
 
+@entry
 def tensor_backward(
     self: Tensor,
     gradient: Tensor | None = None,

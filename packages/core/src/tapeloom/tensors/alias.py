@@ -6,11 +6,12 @@ cycle arises. What an in-place change does with these relations is in ``call.inp
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from typing import Any, TypeVar
 from weakref import ref
 
-from tapeloom.tensors.tensor import Extra, Tensor, extra_of, make, make_of, read_array
+from tapeloom.references import ALONE, references
+from tapeloom.tensors.tensor import Extra, Path, Tensor, extra_of, make, make_of, read_array
 
 T = TypeVar("T", bound=Tensor)
 
@@ -26,6 +27,8 @@ def link(view: Tensor, base: Tensor, op: Any, statics: tuple[Any, ...]) -> None:
         root, path = base, ((op, statics),)
     extra = extra_of(view)
     extra.base, extra.path = root, path
+    if op is not DETACH and held is not None and held.path:
+        extra.detached = base if held.path[-1][0] is DETACH else held.detached
     views = extra_of(root).views
     if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # now and then drop those that are gone
         views[:] = [weak for weak in views if weak() is not None]
@@ -39,9 +42,19 @@ def shared(cls: type[T], tensor: Tensor) -> T:
     return result
 
 
-def leaves_tape(path: tuple[tuple[Any, tuple[Any, ...]], ...]) -> bool:
-    """Whether a path leads through a detached handle."""
-    return any(step is DETACH for step, _ in path)
+def history(tensor: Tensor) -> tuple[Tensor, Path]:
+    """The handle whose history a change of ``tensor`` continues, and the steps from there: its root or a detached one."""
+    extra = tensor.extra
+    if extra is None or extra.base is None or extra.path[-1][0] is DETACH:
+        return tensor, ()
+    if extra.detached is None:
+        return extra.base, extra.path
+    return extra.detached, extra.path[len(extra_of(extra.detached).path) :]
+
+
+def relatives(root: Tensor) -> list[Tensor]:
+    """The other handles that are alive on the value of ``root``."""
+    return [] if root.extra is None else [view for weak in root.extra.views if (view := weak()) is not None]
 
 
 def unlink(tensor: Tensor) -> None:
@@ -52,18 +65,28 @@ def unlink(tensor: Tensor) -> None:
     if extra.base is not None:
         root = extra_of(extra.base)
         root.views[:] = [weak for weak in root.views if weak() is not None and weak() is not tensor]
-        extra.base, extra.path = None, ()
-    if extra.views:
-        alive = [view for weak in extra.views if (view := weak()) is not None]
-        extra.views = []
-        if alive:
-            stand_in = make(read_array(tensor), tensor.kind)
-            for view in alive:
-                its = extra_of(view)
-                its.base = stand_in
-                extra_of(stand_in).views.append(ref(view))
+        own = [view for view in relatives(extra.base) if extra_of(view).detached is tensor]
+        if own:
+            stand_in = make(read_array(tensor), tensor.kind, tensor.node)
+            its = extra_of(stand_in)
+            its.base, its.path = extra.base, extra.path
+            root.views.append(ref(stand_in))
+            for view in own:
+                extra_of(view).detached = stand_in
+        _forget_base(extra)
+    alive = relatives(tensor)
+    extra.views = []
+    if alive:
+        stand_in = make(read_array(tensor), tensor.kind)
+        extra_of(stand_in).views = [ref(view) for view in alive]
+        for view in alive:
+            extra_of(view).base = stand_in
     if extra.grad is None:
         tensor.extra = None
+
+
+def _forget_base(extra: Extra) -> None:
+    extra.base, extra.path, extra.detached = None, (), None
 
 
 def related(tensor: Tensor) -> bool:
@@ -72,13 +95,12 @@ def related(tensor: Tensor) -> bool:
     if extra is None:
         return False
     if extra.base is not None:
-        if not _held_alone(extra) or any(op is not None and op.write is None for op, _ in extra.path):
+        if references([extra.base]) != [ALONE] or any(op is not None and op.write is None for op, _ in extra.path):
             return True  # a view that cannot be written through refuses writes also where it is alone
         # what it was taken from is gone but for this reference, as after ``p.data = p.data * 0.9``
-        others = [view for weak in extra_of(extra.base).views if (view := weak()) is not None and view is not tensor]
-        if others:
+        if any(view is not tensor for view in relatives(extra.base)):
             return True
-        extra.base, extra.path = None, ()
+        _forget_base(extra)
     extra.views[:] = [weak for weak in extra.views if weak() is not None]
     if extra.views:
         return True
@@ -87,25 +109,34 @@ def related(tensor: Tensor) -> bool:
     return False
 
 
-def _references(extra: Extra) -> int:
-    return sys.getrefcount(extra.base)
+def writable_memory(root: Tensor) -> list[Tensor] | None:
+    """Whether the memory of ``root`` may be written to, since handles alone hold it: then those that have a copy of it.
+
+    None if anybody else does: what backward keeps, lent arrays and arrays that another thread computes with hold
+    references of their own, and nobody must see them change.
+    """
+    if not ALONE or not root.kind.backend.owns_memory(read_array(root)):
+        return None
+    views = relatives(root)
+    if not views:
+        return [] if references([read_array(root)]) == [ALONE] else None
+    arrays = [read_array(handle) for handle in (root, *views)]
+    counts = references(arrays)
+    base, handles = arrays[0], Counter(map(id, arrays))
+    parts: set[int] = set()
+    apart: list[Tensor] = []
+    for view, array, count in zip(views, arrays[1:], counts[1:], strict=True):
+        if array is base:
+            continue
+        if getattr(array, "base", None) is not base:
+            apart.append(view)
+        elif count == _held_by(handles[id(array)]):
+            parts.add(id(array))
+        else:
+            return None
+    return apart if counts[0] == _held_by(handles[id(base)]) + len(parts) else None
 
 
-def _calibrated() -> int:
-    """What ``_references`` says of a base that nobody else holds; 0 where reference counts mean nothing."""
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return 0
-    extra = Extra()
-    extra.base = object.__new__(Tensor)
-    alone = _references(extra)
-    held = extra.base
-    sound = _references(extra) == alone + 1
-    del held
-    return alone if sound else 0
-
-
-_ALONE = _calibrated()
-
-
-def _held_alone(extra: Extra) -> bool:
-    return _references(extra) == _ALONE
+def _held_by(handles: int) -> int:
+    """The count of an array that so many handles hold, each of them being in the list of the question."""
+    return ALONE + 2 * (handles - 1)

@@ -1,13 +1,15 @@
 """Tensor: a handle on an array value that nobody else changes, which remembers the operation that made it.
 
 Only identity lives here: slots, properties, conversion, printing. Arithmetic, methods and ``backward`` are bound by
-``methods``, which stands above ops and tape and joins them to this class.
+``methods``, which imports ops and tape and joins them to this class.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
+from warnings import warn
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
@@ -22,26 +24,29 @@ from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, 
 
 if TYPE_CHECKING:
     from tapeloom._methods import TensorMethods
-    from tapeloom.op.schema import OpSchema
 else:
     TensorMethods = object
 
 
 T = TypeVar("T", bound="Tensor")
+#: the (op, bound arguments) steps that lead from a tensor to a view of it
+Path = tuple[tuple[Any, tuple[Any, ...]], ...]
 
 
 class Extra:
     """What few tensors have: the tensor they are a view of, views of their own, a gradient without a tape.
 
-    ``base`` is the root tensor and ``path`` the (op, bound arguments) steps that lead from it to this view; ``views``
-    are weak references, so that no cycle arises.
+    ``base`` is the root tensor and ``path`` leads from it to this view; ``detached``
+    is the detached handle that it is a view of, which has a history of its own; ``views`` are weak references, so that
+    no cycle arises.
     """
 
-    __slots__ = ("base", "grad", "path", "views")
+    __slots__ = ("base", "detached", "grad", "path", "views")
 
     def __init__(self) -> None:
         self.base: Tensor | None = None
-        self.path: tuple[tuple[OpSchema | None, tuple[Any, ...]], ...] = ()
+        self.path: Path = ()
+        self.detached: Tensor | None = None
         self.views: list[ref[Tensor]] = []
         self.grad: Tensor | None = None
 
@@ -61,6 +66,13 @@ class Tensor(TensorMethods):
     kind: Kind
     node: Node | None
     extra: Extra | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refused: functions make tensors."""
+        raise ArgumentTypeError(
+            f"{cls.__name__}: tensors are made by functions. Use tapeloom.tensor(data, dtype=tapeloom.float32) for given "
+            f"values, tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
+        )
 
     # what it is
 
@@ -96,7 +108,7 @@ class Tensor(TensorMethods):
 
     @property
     def itemsize(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     def size(self, dim: int | None = None) -> Any:
@@ -122,7 +134,7 @@ class Tensor(TensorMethods):
         return self.kind.dtype.is_complex
 
     def element_size(self) -> int:
-        """Bytes an element."""
+        """Bytes per element."""
         return self.kind.dtype.itemsize
 
     # gradients
@@ -134,6 +146,10 @@ class Tensor(TensorMethods):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value is not True and value is not False:
+            raise ArgumentTypeError(
+                f"requires_grad: must be True or False, got {value!r} of type {type(value).__name__}."
+            )
         if value:
             if self.node is None:
                 if not self.kind.inexact:
@@ -151,9 +167,7 @@ class Tensor(TensorMethods):
                     f"requires_grad: this tensor was made by {self.node.name}; only a leaf can be switched off. "
                     f"Use .detach() for a tensor without its history."
                 )
-            grad, self.node = read_grad(self.node), None
-            if grad is not None:
-                extra_of(self).grad = grad
+            leave_tape(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Mark this leaf as needing a gradient (or not), and return it."""
@@ -167,7 +181,16 @@ class Tensor(TensorMethods):
             return read_grad(self.node)
         if self.node is None:
             return None if self.extra is None else self.extra.grad
-        return None if self.node.hooks is None else self.node.hooks.retained
+        hooks = self.node.hooks
+        if hooks is None or not (hooks.retains or hooks.retained is not None):
+            warn(
+                f"grad: this tensor was made by {self.node.name}, and backward keeps the gradients of leaves alone, so that its .grad "
+                f"is None. Call .retain_grad() on it before backward; or, where it is to be a leaf, as in `w = w - lr * w.grad`, "
+                f"update the leaf itself under tapeloom.no_grad(): `w -= lr * w.grad`.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return None if hooks is None else hooks.retained
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -322,16 +345,23 @@ class Tensor(TensorMethods):
         return iter([self[position] for position in range(self.shape[0])])
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        found = self == value
+        if not isinstance(found, Tensor):  # nothing that a tensor is compared with
+            raise ArgumentTypeError(f"in: expected a number or a tensor, got {value!r} of type {type(value).__name__}.")
+        return bool(found.any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
         return tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 and not self.ndim else repr(self)
-
-    def __copy__(self) -> Tensor:
-        return make_like(self, read_array(self))
+        if not self.ndim and (spec or type(self) is Tensor):
+            return format(self.item(), spec)
+        if spec:
+            raise ArgumentTypeError(
+                f"format: {spec!r} is for one number, and this tensor has shape {self.shape}. Format the .item() of one "
+                f"element, or set how tensors print with tapeloom.set_printoptions."
+            )
+        return repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
@@ -374,6 +404,15 @@ def write_array(tensor: Tensor, array: Any) -> None:
     tensor.array = array
 
 
+def write_handles(handles: list[Tensor], arrays: list[Any], nodes: list[Node | None]) -> None:
+    """Give each tensor another raw array of its kind and another place on the tape, all of them or none.
+
+    One call into C: neither Ctrl-C nor another thread comes between two of them.
+    """
+    names = ["array"] * len(handles) + ["node"] * len(handles)
+    deque(map(setattr, [*handles, *handles], names, [*arrays, *nodes]), maxlen=0)
+
+
 def host_array(tensor: Tensor) -> Any:
     """The values of ``tensor`` as a NumPy array, which may share its memory."""
     return tensor.kind.backend.to_host(tensor.array)
@@ -387,6 +426,17 @@ def read_grad(leaf: Leaf) -> Tensor | None:
 def write_grad(leaf: Leaf, grad: Tensor | None) -> None:
     """Set the gradient gathered in ``leaf``."""
     leaf.grad = grad
+
+
+def leave_tape(tensor: Tensor) -> None:
+    """Take ``tensor`` off the tape; it keeps the gradient that it has."""
+    node = tensor.node
+    if node is None:
+        return
+    grad = read_grad(node) if type(node) is Leaf else None if node.hooks is None else node.hooks.retained
+    tensor.node = None
+    if grad is not None:
+        extra_of(tensor).grad = grad
 
 
 def make(array: Any, kind: Kind, node: Node | None = None) -> Tensor:

@@ -1,8 +1,8 @@
 """Tools to prove that a backend, an op or a program of one's own is right.
 
 ``Conformance`` is the whole suite for a backend, as one class to inherit from; ``gradcheck`` and ``gradgradcheck``
-compare gradients with differences; ``agree`` compares devices. Nothing here is loaded before it is used: the pytest
-plugin of this package is active in every test run of a program that has tapeloom installed.
+compare gradients with differences; ``agree`` compares devices; ``plugin`` gives tests of one's own a device. Nothing here
+is loaded before it is used.
 """
 
 from __future__ import annotations

@@ -4,18 +4,18 @@
 
     class TestMyBackend(Conformance):
         device = "mydevice"
-        xfails = "xfails.txt"       # beside the test file, if there are deviations
+        xfails = "xfails.txt"       # next to the test file, if there are deviations
 
 Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
-a backend cannot do as asked stands in its xfail file, grouped under reasons; a listed test that passes is an error.
-What needs an op of its ``lacking_ops`` or a dtype of its ``lacking_dtypes`` is skipped, with that as the reason.
+a backend cannot do as asked is listed in its xfail file, grouped under reasons; a listed test that passes is an error.
+What needs an op of its ``lacking_ops`` or a dtype of its ``lacking_dtypes`` is skipped, with that as the reason. A backend
+that is missing or does not load fails the suite.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -26,13 +26,21 @@ import pytest
 
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.backend.kernels import ArrayKernels
-from tapeloom.backend.plugins import _backends, get_backend, register_backend, resolve_device, unregister_backend
-from tapeloom.backend.runtime import Backend
+from tapeloom.backend.plugins import (
+    _backends,
+    backend_types,
+    get_backend,
+    register_backend,
+    resolve_device,
+    unregister_backend,
+)
+from tapeloom.backend.runtime import OWED, Backend
 from tapeloom.call.op import Op
 from tapeloom.dtypes import DType
-from tapeloom.errors import TapeloomError, UnsupportedError
+from tapeloom.errors import DeviceError, TapeloomError, UnsupportedError
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import checks
+from tapeloom.testing.plugin import required
 from tapeloom.testing.refusals import check_refusals
 from tapeloom.testing.table import Row, load
 
@@ -69,6 +77,8 @@ def skips_lacking(test: C) -> C:
         except UnsupportedError as error:
             backend = get_backend(self._device().type)
             if error.lacking not in {*backend.lacking_ops, *(dtype.name for dtype in backend.lacking_dtypes)}:
+                if error.lacking in REGISTRY:
+                    error.add_note(_what_is_owed(backend, REGISTRY[error.lacking]))
                 raise
             pytest.skip(f"{backend.name!r} lacks {error.lacking}")
 
@@ -80,7 +90,7 @@ class Conformance:
 
     #: the device to test, such as ``"cpu"`` or ``"cuda:0"``
     device: str = "cpu"
-    #: a file of expected failures, beside the test file unless absolute; see ``read_xfails``
+    #: a file of expected failures, next to the test file unless absolute; see ``read_xfails``
     xfails: str | Path | None = None
     #: whether the backend compiles a program for each shape and dtype, at some 20 ms each, and has no memory layouts:
     #: then int8, int16 and float16 are left out, permuted and sliced inputs, and the gradients of all but the first cases
@@ -94,32 +104,40 @@ class Conformance:
 
     @classmethod
     def setup_class(cls) -> None:
-        """Register the backend of ``make_backend``, if it gives one."""
-        made, cls._before = cls.make_backend(), _backends.get(cls.device.partition(":")[0])
+        """Register the backend of ``make_backend``, if it gives one; without a backend every test fails.
+
+        They are skipped where the backend loads and says that this machine has no such device, unless the environment
+        variable TAPELOOM_REQUIRE names its type.
+        """
+        made, cls._before = cls.make_backend(), _backends.get(cls._type())
         if made is not None:
-            register_backend(cls.device.partition(":")[0], made)
+            register_backend(cls._type(), made)
+        problem = cls._problem()
+        if problem is not None:
+            absent = isinstance(problem, DeviceError) and cls._type() in backend_types()
+            end = pytest.skip if absent and cls._type() not in required() else pytest.fail
+            end(f"{cls.device}: {problem}")
 
     @classmethod
     def teardown_class(cls) -> None:
         """Put the backend back that was there before."""
         unregister = cls.make_backend is not Conformance.make_backend
         if unregister:
-            unregister_backend(cls.device.partition(":")[0])
+            unregister_backend(cls._type())
         if unregister and cls._before is not None:
-            register_backend(cls.device.partition(":")[0], cls._before)
+            register_backend(cls._type(), cls._before)
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Make the tests of a check from the table; one that is skipped where the device cannot be used."""
+        """Make the tests of a check from the table; one where the device cannot be used, for ``setup_class`` to end."""
         check = metafunc.function.__name__.removeprefix("test_")
         names = [name for name in ("row", "dtype", "op") if name in metafunc.fixturenames]
         if not names:
             return
-        problem = self._problem()
+        marks = []
         if check == "layout" and self.compiles:
-            problem = "a backend that compiles has no memory layouts of its own"
-        if problem is not None:
-            skip = pytest.param(*[None] * len(names), id=self.device, marks=pytest.mark.skip(reason=problem))
-            metafunc.parametrize(", ".join(names), [skip])
+            marks = [pytest.mark.skip(reason="a backend that compiles has no memory layouts of its own")]
+        if marks or self._problem() is not None:
+            metafunc.parametrize(", ".join(names), [pytest.param(*[None] * len(names), id=self.device, marks=marks)])
             return
         rows = load()
         cases: list[tuple[str, tuple[Any, ...]]]
@@ -135,21 +153,24 @@ class Conformance:
         left_out = {"int8", "int16", "float16"} if self.compiles and len(row.dtypes) > 2 else set()
         return [dtype for dtype in row.dtypes if dtype.name not in left_out]
 
-    def _problem(self) -> str | None:
-        """Why the device cannot be used, or None; an error where the environment variable TAPELOOM_REQUIRE names it."""
-        if type(self).make_backend is not Conformance.make_backend:
+    @classmethod
+    def _type(cls) -> str:
+        return cls.device.partition(":")[0]
+
+    @classmethod
+    def _problem(cls) -> TapeloomError | None:
+        """Why the device cannot be used, or None."""
+        if cls.make_backend is not Conformance.make_backend:
             return None
         try:
-            resolve_device(self.device)
-        except (TapeloomError, ImportError) as error:
-            if self.device.partition(":")[0] in os.environ.get("TAPELOOM_REQUIRE", "").split(","):
-                raise
-            return f"{self.device}: {error}"
+            resolve_device(cls.device)
+        except TapeloomError as error:
+            return error
         return None
 
     def _params(self, check: str, cases: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
         expected = read_xfails(self._xfail_path())
-        backend = self.make_backend() or get_backend(self.device.partition(":")[0])
+        backend = self.make_backend() or get_backend(self._type())
         params = []
         for name, values in cases:
             reason, lacks = expected.reason(f"{check} {name}"), _lacking(backend, values)
@@ -233,10 +254,12 @@ class Conformance:
         """The backend has a kernel for the op, with the op's parameters in the op's order."""
         check_kernel(get_backend(self._device().type), op)
 
+    def test_runtime(self) -> None:
+        """The runtime has the methods that every backend must give."""
+        check_runtime(get_backend(self._device().type))
+
     def test_no_strangers(self) -> None:
         """Every public method is a kernel, part of the protocol, or a helper of the shared class."""
-        if problem := self._problem():
-            pytest.skip(problem)
         check_strangers(get_backend(self._device().type))
 
     def _device(self) -> Any:
@@ -256,13 +279,23 @@ def _usual(row: Row) -> DType:
     return float32 if float32 in row.dtypes else row.dtypes[-1]
 
 
+def check_runtime(backend: Backend) -> None:
+    """``backend`` has the methods that have no default."""
+    owed = [name for name in OWED if getattr(type(backend), name) is getattr(Backend, name)]
+    assert not owed, (
+        f"{backend.name}: {type(backend).__name__} has no {', '.join(owed)}: every backend must give these."
+    )
+
+
 def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     """``backend`` has a kernel for ``op`` that takes its parameters in its order, settings under their names."""
     kernel = getattr(backend.kernels, op.name, None)
     if op.name in backend.lacking_ops:
         assert kernel is None, f"{op.name}: the backend {backend.name!r} says that it has no such kernel, and has one."
         return
-    assert kernel is not None, f"{op.name}: the backend {backend.name!r} has no kernel of this name."
+    assert kernel is not None, (
+        f"{op.name}: the backend {backend.name!r} has no kernel of this name. {_what_is_owed(backend, op)}"
+    )
     if not inspect.ismethod(kernel):  # a function of the array library
         return
     parameters = inspect.signature(kernel).parameters
@@ -275,6 +308,15 @@ def check_kernel(backend: Backend, op: Op[Any, Any]) -> None:
     for name in names[len(wanted) :]:
         optional = parameters[name].default is not inspect.Parameter.empty
         assert optional, f"{op.name}: the kernel of {backend.name!r} asks for {name!r}, which the op does not have."
+
+
+def _what_is_owed(backend: Backend, op: Op[Any, Any]) -> str:
+    """What the author of ``backend`` must do about an op that it has no kernel for."""
+    arguments = ", ".join(["self", *(p.name for p in op.parameters if p.passed)])
+    return (
+        f"Give {type(backend.kernels).__name__} a method {op.name}({arguments}), or list {op.name!r} in lacking_ops of "
+        f"{type(backend).__name__}."
+    )
 
 
 def check_strangers(backend: Backend) -> None:
@@ -323,9 +365,7 @@ def read_xfails(path: Path | None) -> Xfails:
         if text.startswith("#"):
             reason = text.lstrip("# ")
         elif text and not reason:
-            raise ValueError(
-                f"{path}, line {number}: {text!r} stands under no reason. Write one above it, after a '#'."
-            )
+            raise ValueError(f"{path}, line {number}: {text!r} has no reason. Write one above it, after a '#'.")
         elif text:
             patterns.append((text.replace("[", "[[]"), reason))
         else:

@@ -1,71 +1,65 @@
-"""The pytest plugin: ``--device`` and the fixture ``device``.
+"""A pytest plugin for whoever asks for it: the fixture ``tapeloom_device`` and the option ``--tapeloom-device``.
 
-It is active in every test run of an environment with tapeloom, and so loads nothing until a test asks for a device.
+    pytest_plugins = ["tapeloom.testing.plugin"]        # in the conftest.py beside the settings of pytest
+
+It is no entry point: a test run that does not ask for it knows nothing of tapeloom. No backend is loaded until a test
+wants a device.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+
+from tapeloom.backend.plugins import report, resolve_device
+from tapeloom.errors import TapeloomError
+
+OPTION = "--tapeloom-device"
+FIXTURE = "tapeloom_device"
+
+
+def required() -> list[str]:
+    """The device types that must be there: those of the environment variable TAPELOOM_REQUIRE, with commas between."""
+    return os.environ.get("TAPELOOM_REQUIRE", "").split(",")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--device``."""
+    """Add ``--tapeloom-device``."""
     parser.getgroup("tapeloom").addoption(
-        "--device",
+        OPTION,
         action="append",
         metavar="DEVICE",
-        help="run tests with the fixture `device` on this tapeloom device (may be repeated; default: all usable ones)",
+        help=f"run tests with the fixture `{FIXTURE}` on this device (may be repeated; default: all usable ones)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a device that cannot be used, before anything is collected."""
-    asked = config.getoption("--device")
-    if asked:
-        import pytest
-
-        from tapeloom.backend.plugins import resolve_device
-        from tapeloom.errors import TapeloomError
-
-        for name in asked:
-            try:
-                resolve_device(name)
-            except TapeloomError as error:
-                raise pytest.UsageError(f"--device {name}: {error}") from None
+    for name in config.getoption(OPTION) or ():
+        try:
+            resolve_device(name)
+        except TapeloomError as error:
+            raise pytest.UsageError(f"{OPTION} {name}: {error}") from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise the fixture ``device`` over the devices that can be used."""
-    if "device" in metafunc.fixturenames and not _marked(metafunc, "device"):
-        metafunc.parametrize("device", devices(metafunc.config), scope="session")
+    """Parametrise the fixture ``tapeloom_device`` over the devices that can be used."""
+    if FIXTURE in metafunc.fixturenames:
+        metafunc.parametrize(FIXTURE, devices(metafunc.config), scope="session")
 
 
-def _marked(metafunc: pytest.Metafunc, name: str) -> bool:
-    """Whether the test parametrises ``name`` itself."""
-    return any(name in str(mark.args[:1]) for mark in metafunc.definition.iter_markers("parametrize"))
-
-
-def devices(config: pytest.Config) -> list[Any]:
-    """The device types to run on: those of ``--device``, else every installed one, the unusable skipped with its reason."""
-    import os
-
-    import pytest
-
-    from tapeloom.backend.plugins import report
-
-    asked = config.getoption("--device")
+def devices(config: pytest.Config) -> list[object]:
+    """The device types to run on: those that the option names, else each installed one; the unusable skip with a reason."""
+    asked = config.getoption(OPTION)
     if asked:
         return list(asked)
-    required = os.environ.get("TAPELOOM_REQUIRE", "").split(",")
-    found = []
+    found: list[object] = []
     for row in report():
         name = row["device"]
         if row["usable"]:
             found.append(name)
-        elif name in required:
+        elif name in required():
             raise pytest.UsageError(f"TAPELOOM_REQUIRE={name}, and it cannot be used: {row['problem']}.")
         elif row["distribution"]:
             found.append(pytest.param(name, marks=pytest.mark.skip(reason=f"{name}: {row['problem']}")))

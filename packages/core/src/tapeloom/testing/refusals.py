@@ -77,12 +77,11 @@ def _wrong(op: Any, parameter: Parameter, bound: dict[str, Any]) -> Iterator[Any
     name, role = parameter.name, parameter.role
     value, prefix = bound[name], f"{op.name}: {name} must"
     if parameter.many:
-        text = f"{prefix} be a list or tuple of tensors, got"
-        yield "text", ArgumentTypeError, (f"{text} 'text'.", f"{text} str.")
+        yield "text", ArgumentTypeError, (f"{prefix} be a list or tuple of tensors, got str.",)
     elif parameter.input:
         wanted = "a tensor or a number" if parameter.number else "a tensor"
-        # an op that prepares its arguments looks at its tensor first, and names its type
-        yield "text", ArgumentTypeError, (f"{prefix} be {wanted}, got 'text'.", f"{prefix} be a tensor, got str.")
+        # an op that prepares its arguments looks at its tensor first
+        yield "text", ArgumentTypeError, (f"{prefix} be {wanted}, got str.", f"{prefix} be a tensor, got str.")
         if isinstance(value, Tensor) and parameter.input == "value" and op.dtype_rule.complex is None:
             text = f"{op.name}: complex tensors are not supported, got complex64. Take .real, .imag or .abs() first."
             yield value.to(dtypes.complex64), DTypeError, (text,)
@@ -146,7 +145,7 @@ def _two_devices(row: Row, bound: dict[str, Any], device: Any) -> None:
         away = {**bound, second: tl.tensor(bound[second].numpy(force=True), device=there)}
         text = (
             f"{op.name}: {second} is on {there}, and the first input is on {bound[first].device}. "
-            f"Move one of them with .to(device)."
+            f"Move one of them: x = x.to(device), which gives a new tensor."
         )
         refused(lambda: _called(op, away), DeviceError, text, f"{op.name} over two devices")
 

@@ -1,7 +1,7 @@
 """The table of samples: for each op what to call it with, what must come out, and what must be refused.
 
 A row is one call of ``row``; a case within it is a list of arguments (``case(...)`` where it needs keywords, or results
-of its own). Rows stand in ``samples/``, one file for each family of ops. Every test of an op is made from its row.
+of its own). Rows are in ``samples/``, one file for each family of ops. Every test of an op is made from its row.
 """
 
 from __future__ import annotations
@@ -222,12 +222,13 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
 
     ``cast``, the dtype among the arguments, and ``first``, that of the first tensor, are resolved in ``checks``.
     ``same``: the promoted dtype. ``float``: integers and bool give float32. ``sum``: integers and bool give int64.
+    ``number``: bool gives int64.
     The name of a dtype: always that one. ``real``: that of the parts of a complex dtype, else the same; ``real float``: also,
     integers and bool give float32. ``complex``: the complex dtype that holds it. A DType: that one.
     """
     if isinstance(gives, DType):
         return gives
-    if gives == "same":
+    if gives in ("same", "first"):
         return promoted
     if gives == "real":
         return promoted.real
@@ -236,6 +237,8 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
     if gives in ("float", "real float"):
         kind = promoted.real if gives == "real float" else promoted
         return kind if promoted.inexact else dtypes.float32
+    if gives == "number":
+        return dtypes.int64 if promoted is dtypes.bool_ else promoted
     if gives == "sum":
         return promoted if promoted.inexact else dtypes.int64
     if gives in dtypes.BY_NAME:

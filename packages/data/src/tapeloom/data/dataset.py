@@ -108,7 +108,7 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Datasets one behind the other. ``cumulative_sizes[k]`` is the length of the first ``k + 1`` of them.
+    """Datasets one after the other. ``cumulative_sizes[k]`` is the length of the first ``k + 1`` of them.
 
     Raises ArgumentError without any dataset, ArgumentTypeError for an IterableDataset.
     """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from tapeloom import Generator
+from tapeloom.call.explain import checked
 from tapeloom.data.collate import TensorMaker, default_collate, default_convert
 from tapeloom.data.dataset import Dataset, IterableDataset
 from tapeloom.data.fetch import EndOfStream, Fetcher
@@ -40,14 +41,15 @@ class DataLoader(Generic[T_co]):
     """Iterates a dataset in batches; each ``for batch in loader`` is one epoch. Arguments as in PyTorch.
 
     * ``dataset``: a Dataset (with ``[index]`` and a length), or an IterableDataset.
-    * ``batch_size``: samples a batch; None gives samples one by one, unbatched.
+    * ``batch_size``: samples per batch; None gives samples one by one, unbatched.
     * ``shuffle``: a new random order each epoch. Or give a ``sampler`` of indices, or a ``batch_sampler`` of lists.
     * ``num_workers``: processes that load; 0 loads in this one. They are spawned, so the dataset and the functions
-      must be picklable and the script's own code under ``if __name__ == "__main__":``. Starting them takes a while:
-      ``persistent_workers`` keeps them from one epoch to the next. Arrays in the dataset are shared by all workers.
+      must be picklable and the script's own code under ``if __name__ == "__main__":``. In a notebook, install
+      cloudpickle for datasets and functions that are defined there. Starting workers takes a while: ``persistent_workers``
+      keeps them from one epoch to the next. Arrays in the dataset are shared by all workers.
     * ``collate_fn``: makes a batch of a list of samples; see ``default_collate``. Runs in the worker.
     * ``drop_last``: leave out the last batch if it is not full.
-    * ``timeout``: seconds to wait for one batch of the workers; 0 waits for ever (a worker that dies is noticed).
+    * ``timeout``: seconds to wait for one batch of the workers; 0 waits forever (a worker that dies is noticed).
     * ``worker_init_fn(worker_id)``: called in each worker before it loads anything.
     * ``multiprocessing_context``: "spawn" (default), "forkserver", or such a context. Forked workers are refused.
     * ``generator``: draws the seed of each epoch; None is the default generator.
@@ -71,6 +73,7 @@ class DataLoader(Generic[T_co]):
     dataset: Dataset[T_co]
     batch_size: int | None
 
+    @checked
     def __init__(
         self,
         dataset: Dataset[T_co],
@@ -157,6 +160,11 @@ class DataLoader(Generic[T_co]):
         full, rest = divmod(samples, self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
+    def __next__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "next: a DataLoader is no iterator. Write batch = next(iter(loader)), or a for loop over it."
+        )
+
     def __iter__(self) -> Iterator[Any]:
         if self.num_workers and get_worker_info() is not None:
             raise DataError("DataLoader: a worker cannot start workers of its own. Use num_workers=0 inside a dataset.")
@@ -178,7 +186,7 @@ class DataLoader(Generic[T_co]):
         return self._counted(batches, seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands, in plain numbers and dicts: the epoch's seed, the batches given, the sampler.
+        """The loader's position, in plain numbers and dicts: the epoch's seed, the batches given, the sampler.
 
         With ``load_state_dict`` into a loader built alike, the next epoch is the rest of that one: the same samples in
         the same batches, and after it the same epochs. Store the default generator with it
@@ -360,7 +368,7 @@ def _check_workers(
     if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
         raise ArgumentError(f"DataLoader: num_workers must be an int of 0 or more, got {num_workers!r}.")
     if timeout < 0:
-        raise ArgumentError(f"DataLoader: timeout must not be negative, got {timeout}. 0 waits for ever.")
+        raise ArgumentError(f"DataLoader: timeout must not be negative, got {timeout}. 0 waits forever.")
     if num_workers == 0:
         given = {"prefetch_factor": prefetch_factor, "multiprocessing_context": context}
         given["persistent_workers"] = persistent_workers or None

@@ -9,33 +9,64 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.data.dataset import Dataset
-from tapeloom.data.transport import Piece, Segment, pack, unpack
+from tapeloom.data.transport import Piece, Segment, interactive, pack, unpack
 from tapeloom.data.workers import Epoch, Failure, Job, Reply, Task, worker_main
 from tapeloom.errors import DataError
 
 _GRACE = 1.0  # seconds that workers get to end by themselves, and then again to obey a signal
 
 
+class _Sender(threading.Thread):
+    """Hands messages to a worker, in a thread of its own: a worker that is stuck takes none, and nobody else may wait.
+
+    It closes the connection too, so that no other thread does while it writes.
+    """
+
+    def __init__(self, connection: Connection, worker: int) -> None:
+        super().__init__(name=f"tapeloom-data sender {worker}", daemon=True)
+        self._connection = connection
+        self._messages: SimpleQueue[bytes] = SimpleQueue()
+
+    def send(self, message: Epoch | Task) -> None:
+        """Have ``message`` sent as soon as the worker takes it. Raises what pickling it raises."""
+        self._messages.put(pickle.dumps(message))
+
+    def end(self) -> None:
+        """Close the connection after what is under way."""
+        self._messages.put(b"")
+
+    def run(self) -> None:
+        with self._connection:
+            while message := self._messages.get():
+                with suppress(OSError):  # the worker is gone, which is seen where its answers are awaited
+                    self._connection.send_bytes(message)
+
+
 class _Member:
     """One worker as the loader sees it; ``waiting`` holds the epochs of the tasks that it has not answered."""
 
-    def __init__(self, id: int, process: BaseProcess, connection: Connection, slots: list[Segment]) -> None:
+    def __init__(
+        self, id: int, process: BaseProcess, connection: Connection, sender: _Sender, slots: list[Segment]
+    ) -> None:
         self.id = id
         self.process = process
         self.connection = connection
+        self.sender = sender
         self.slots = slots
         self.waiting: deque[int] = deque()
         self.ready = False
@@ -73,14 +104,19 @@ class WorkerPool:
             for id in range(num_workers):
                 slots = [Segment() for _ in range(prefetch_factor)] if segment is not None else []
                 ours, theirs = context.Pipe()
-                job = Job(id, num_workers, theirs, segment, setup, slots, auto, drop_last)
+                job = Job(id, num_workers, theirs, segment, setup, slots, auto, drop_last, interactive())
                 process = context.Process(  # type: ignore[attr-defined]
                     target=worker_main, args=(job,), name=f"tapeloom-data worker {id}", daemon=True
                 )
+                sender = _Sender(ours, id)
                 with _uninterrupted():
                     try:
+                        sender.start()
                         process.start()
-                        self._members.append(_Member(id, process, ours, slots))
+                        self._members.append(_Member(id, process, ours, sender, slots))
+                    except BaseException:
+                        sender.end()
+                        raise
                     finally:
                         theirs.close()  # so that the connection ends when the worker does
         except BaseException:
@@ -185,14 +221,10 @@ class WorkerPool:
 
     def _send(self, member: _Member, message: Epoch | Task) -> None:
         try:
-            member.connection.send(message)
-            return
-        except ConnectionError:
-            pass
+            member.sender.send(message)
         except BaseException:
             self.close()
             raise
-        self._dead(member, message.number if isinstance(message, Task) else 0)
 
     def _late(self, members: list[_Member], number: int) -> NoReturn:
         who = " or ".join(map(str, members))
@@ -246,7 +278,7 @@ def _ending(code: int | None) -> str:
 def _advice(code: int | None, ready: bool, number: int) -> str:
     if not ready:
         return (
-            "before it was ready; what it printed says why. Each worker imports the main script anew: keep the code "
+            "before it was ready; what it printed says why. Each worker imports the main script again: keep the code "
             'that starts training under `if __name__ == "__main__":`.'
         )
     text = f"while batch {number} was awaited."
@@ -277,7 +309,7 @@ def _packed_setup(
     worker_init_fn: Callable[[int], None] | None,
 ) -> list[Piece]:
     try:
-        return pack((dataset, collate_fn, worker_init_fn), _check_device)
+        return pack((dataset, collate_fn, worker_init_fn), _check_device, whole=interactive())
     except DataError:
         raise
     except Exception as error:
@@ -290,7 +322,7 @@ def _packed_setup(
             parts[f"the attribute {name!r} of the dataset"] = value
         for name, part in parts.items():
             try:
-                pack(part)
+                pack(part, whole=interactive())
             except Exception as found:  # noqa: BLE001 - any class may raise anything here
                 what, cause = name, found
                 break
@@ -318,7 +350,7 @@ def _stop(members: list[_Member], owner: int) -> None:
     if os.getpid() != owner:  # a process forked from the loader's: the workers are not its own
         return
     for member in members:
-        member.connection.close()  # a worker that is not in the middle of a batch ends on this
+        member.sender.end()  # a worker that is not in the middle of a batch ends on this
         for slot in member.slots:
             slot.close()
     deadline = time.monotonic() + _GRACE
@@ -331,5 +363,7 @@ def _stop(members: list[_Member], owner: int) -> None:
         for process in late:
             process.join(_GRACE)
     for member in members:
+        if member.sender is not threading.current_thread():  # it may be the one that collects garbage
+            member.sender.join(_GRACE)
         if not member.process.is_alive():
             member.process.close()

@@ -11,7 +11,7 @@ __all__ = ["progress"]
 def progress(iterable: Iterable[Any], desc: str | None = None, total: int | None = None) -> Any:
     """Iterates ``iterable`` with a bar on stderr that shows how far it is; none where stderr is not a terminal.
 
-    ``desc`` stands in front of the bar, ``total`` is the number of steps where ``iterable`` has no length. What comes
+    ``desc`` is shown in front of the bar, ``total`` is the number of steps where ``iterable`` has no length. What comes
     back is a ``tqdm`` bar, so its ``set_postfix(loss=...)`` can be used.
     """
     from tqdm.auto import tqdm

@@ -12,7 +12,11 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from io import BytesIO
 from multiprocessing import reduction
 from typing import Any
@@ -21,7 +25,7 @@ import tapeloom as tl
 from tapeloom import Tensor, host
 from tapeloom.dtypes import DType
 
-__all__ = ["INLINE", "Piece", "Segment", "pack", "unpack"]
+__all__ = ["INLINE", "Piece", "Segment", "interactive", "pack", "unpack"]
 
 Piece = bytes | bytearray | memoryview
 
@@ -61,8 +65,8 @@ def _tensor(array: Any, requires_grad: bool) -> Tensor:
     return made.requires_grad_() if requires_grad else made
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles Tensors as host arrays; ``check`` may refuse one."""
+class _Tensors:
+    """Mixin of a Pickler: Tensors go as host arrays; ``check`` may refuse one."""
 
     def __init__(self, file: BytesIO, beside: list[Piece], check: Callable[[Tensor], None] | None) -> None:
         def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -72,22 +76,41 @@ class _Pickler(pickle.Pickler):
             beside.append(raw)
             return False
 
-        super().__init__(file, protocol=5, buffer_callback=keep)
+        super().__init__(file, protocol=5, buffer_callback=keep)  # type: ignore[call-arg]
         self._check = check
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is not Tensor:
-            return NotImplemented
+            other: Any = getattr(super(), "reducer_override", None)
+            return NotImplemented if other is None else other(obj)
         if self._check is not None:
             self._check(obj)
         return _tensor, (obj.numpy(force=True), obj.is_leaf and obj.requires_grad)
 
 
-def pack(value: Any, check: Callable[[Tensor], None] | None = None) -> list[Piece]:
-    """The pickle of ``value``, and its large buffers."""
+def interactive() -> bool:
+    """Whether this is a notebook or an interactive session, which no worker can import."""
+    return not hasattr(sys.modules["__main__"], "__file__")
+
+
+@cache
+def _pickler(whole: bool) -> Any:
+    base = pickle.Pickler
+    if whole:
+        with suppress(ImportError):
+            base = import_module("cloudpickle").Pickler
+    return type("_Pickler", (_Tensors, base), {})
+
+
+def pack(value: Any, check: Callable[[Tensor], None] | None = None, *, whole: bool = False) -> list[Piece]:
+    """The pickle of ``value``, and its large buffers.
+
+    Classes and functions go by their names; if ``whole``, and cloudpickle is installed, those that cannot be imported by
+    name go as they are.
+    """
     file = BytesIO()
     pieces: list[Piece] = []
-    _Pickler(file, pieces, check).dump(value)
+    _pickler(whole)(file, pieces, check).dump(value)
     return [file.getbuffer(), *pieces]
 
 

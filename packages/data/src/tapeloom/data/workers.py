@@ -32,7 +32,7 @@ class Job(NamedTuple):
     """All that a worker is started with.
 
     ``setup`` is ``(dataset, collate_fn, worker_init_fn)``, packed: the sizes of its pieces in ``setup_segment``, or
-    without one the pieces. ``slots`` take large batches, one after another.
+    without one the pieces. ``slots`` take large batches, one after another. ``interactive`` is of the loader's process.
     """
 
     id: int
@@ -43,6 +43,7 @@ class Job(NamedTuple):
     slots: Sequence[Segment]
     auto: bool
     drop_last: bool
+    interactive: bool
 
 
 class Epoch(NamedTuple):
@@ -119,8 +120,8 @@ class _Worker:
             dataset, collate_fn, self.init_fn = unpack(pieces)
         except Exception as error:  # noqa: BLE001 - whatever the user's classes raise belongs to the loader
             error.add_note(
-                "The worker is a fresh Python process. Classes and functions that it needs must be defined in a file "
-                "that it can import, not in an interactive session."
+                "The worker is a fresh Python process, and classes and functions that it needs must be defined in a file "
+                "that it can import. To use those of a notebook or an interactive session: pip install cloudpickle."
             )
             self.connection.send(Reply(0, -1, failure=_failure(error, "unpickling the dataset")))
             return False
@@ -133,7 +134,7 @@ class _Worker:
         """Takes in tasks as they come, so that the loader never waits to hand one over."""
         try:
             while True:
-                message = self.connection.recv()
+                message = pickle.loads(self.connection.recv_bytes())
                 if isinstance(message, Epoch):
                     self.newest = message.epoch
                 self.tasks.put(message)
@@ -173,7 +174,7 @@ class _Worker:
         try:
             batch = self.fetcher.fetch(task.index, task.skip)
             self.fetcher.doing = "pickling the batch for the loader"
-            return self.parcel(task, pack(batch))
+            return self.parcel(task, pack(batch, whole=self.job.interactive))
         except EndOfStream:
             return Reply(task.epoch, task.number, end=True)
         except Exception as error:  # noqa: BLE001 - to be raised in the loader

@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError, IndexingError
 
+from .arguments import settings
 from .module import Module
 from .parameter import Parameter
 
@@ -21,6 +22,15 @@ class MissingEntryError(IndexingError, KeyError):
     """A key that a ModuleDict or ParameterDict does not hold."""
 
     __str__ = Exception.__str__  # KeyError's own would print the message in quotes
+
+
+def _each(container: Module, values: Any, what: str) -> Iterable[Any]:
+    """The values of an iterable, which a container is to take in."""
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            f"{type(container).__name__}: expected an iterable of {what}, got {type(values).__name__}."
+        )
+    return values
 
 
 class _Numbered(Module, Generic[T]):
@@ -92,7 +102,7 @@ class _Numbered(Module, Generic[T]):
 
     def extend(self, items: Iterable[T]) -> Self:
         """Adds several items at the end and returns the container."""
-        new = [self._item(item) for item in items]  # all of them before the first is added
+        new = [self._item(item) for item in _each(self, items, "items")]  # all of them before the first is added
         for item in new:
             self._register(str(len(self)), item, self._sort)
         return self
@@ -143,6 +153,7 @@ class Sequential(_Numbered[Module]):
 
     _sort = "module"
 
+    @settings
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -150,6 +161,11 @@ class Sequential(_Numbered[Module]):
                 self.add_module(name, self._item(module))
         else:
             self.extend([self._item(module) for module in modules])
+
+    def insert(self, index: int, item: Module) -> Self:  # type: ignore[override]  # as in PyTorch, where ModuleList gives None
+        """Puts a module before position `index` and returns the container."""
+        super().insert(index, item)
+        return self
 
     def forward(self, input: Any) -> Any:
         """The input through all modules."""
@@ -189,6 +205,7 @@ class ModuleList(_Numbered[Module]):
 
     _sort = "module"
 
+    @settings
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
@@ -209,6 +226,7 @@ class _Named(Module, Generic[T]):
 
     _sort: str
 
+    @settings
     def __init__(self, values: Mapping[str, T] | Iterable[tuple[str, T]] | None = None) -> None:
         super().__init__()
         if values is not None:
@@ -255,8 +273,14 @@ class _Named(Module, Generic[T]):
 
     def update(self, values: Mapping[str, T] | Iterable[tuple[str, T]]) -> None:
         """Sets every entry of a mapping or of (key, value) pairs."""
-        for key, value in values.items() if isinstance(values, Mapping) else values:
-            self[key] = value
+        pairs = list(values.items() if isinstance(values, Mapping) else _each(self, values, "(key, value) pairs"))
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ArgumentTypeError(f"{type(self).__name__}: expected (key, value) pairs, got {pair!r}.")
+            self._check_name("__setitem__", pair[0])
+        new = [(key, self._item(key, value)) for key, value in pairs]  # all of them before the first is set
+        for key, value in new:
+            self._register(key, value, self._sort)
 
     def pop(self, key: str) -> T:
         """Takes an entry out and returns its value."""
@@ -307,6 +331,7 @@ class ParameterList(_Numbered[Parameter]):
 
     _sort = "parameter"
 
+    @settings
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
         if values is not None:

@@ -1,4 +1,4 @@
-"""Functions that a user hangs on a module: before forward, after it, and around backward."""
+"""User-registered hooks of a module: before forward, after it, and around backward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ModuleHooks"]
 
 Hook = Callable[..., Any]
-"""What a user registers; the arguments it is called with depend on where it hangs."""
+"""What a user registers; the arguments it is called with depend on which hook it is."""
 
 
 class ModuleHooks:
@@ -83,28 +83,30 @@ class BackwardWatch:
         self.module = module
         self.pre_hooks = [hook for hook, _ in hooks.backward_pre.values()]
         self.hooks = [hook for hook, _ in hooks.backward.values()]
-        self.inputs = Border(self._at_inputs)
-        self.outputs = Border(self._at_outputs)
+        self.inputs = Border()
+        self.outputs = Border()
+        self.grad_outputs: tuple[Tensor | None, ...] = ()  # on the way from one border to the other
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments as the module shall see them."""
-        return self.inputs.cross(args)
+        """The arguments that the module is called with."""
+        return self.inputs.cross(args, self._at_inputs)
 
     def leave(self, output: Any) -> Any:
-        """The output as the caller shall see it."""
-        crossed = self.outputs.cross(_as_tuple(output))
+        """The output that the caller gets."""
+        crossed = self.outputs.cross(_as_tuple(output), self._at_outputs)
         return crossed if isinstance(output, tuple) else crossed[0]
 
     def _at_outputs(self) -> None:
         for hook in self.pre_hooks:
             self.outputs.replace(self.module, hook(self.module, tuple(self.outputs.grads)))
+        self.grad_outputs = tuple(self.outputs.grads)
         if not self.inputs.watched:
             self._at_inputs()
 
     def _at_inputs(self) -> None:
+        grad_outputs, self.grad_outputs = self.grad_outputs, ()
         for hook in self.hooks:
-            changed = hook(self.module, tuple(self.inputs.grads), tuple(self.outputs.grads))
-            self.inputs.replace(self.module, changed)
+            self.inputs.replace(self.module, hook(self.module, tuple(self.inputs.grads), grad_outputs))
 
 
 class Border:
@@ -113,20 +115,22 @@ class Border:
     Each tensor that needs a gradient passes through two identity ops. The walk takes nodes youngest first, and the
     first identities of all tensors are older than the second ones: so backward has brought every gradient to the
     younger row before it enters the older one. There `crossed` runs, once a backward pass, with all of them at hand.
+
+    The tape holds the border, so the border holds neither `crossed` nor gradients that have passed: these can lead back
+    to the tape, and a circle would keep all of it.
     """
 
-    def __init__(self, crossed: Callable[[], None]) -> None:
-        self.crossed = crossed
+    def __init__(self) -> None:
         self.grads: list[Tensor | None] = []
         self.watched: list[int] = []
         self.gathering = True
 
-    def cross(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def cross(self, values: tuple[Any, ...], crossed: Callable[[], None]) -> tuple[Any, ...]:
         """The values behind the border."""
         self.grads = [None] * len(values)
         self.watched = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
         passed = list(values)
-        for row in (self._hand_out, self._gather):
+        for row in (partial(self._hand_out, crossed), self._gather):
             for index in self.watched:
                 passed[index] = passed[index].view_as(passed[index])
                 if passed[index].requires_grad:  # not under no_grad
@@ -139,11 +143,12 @@ class Border:
             self.gathering = True
         self.grads[index] = grad
 
-    def _hand_out(self, index: int, grad: Tensor) -> Tensor | None:
+    def _hand_out(self, crossed: Callable[[], None], index: int, grad: Tensor) -> Tensor | None:
         if self.gathering:
             self.gathering = False
-            self.crossed()
-        return self.grads[index]
+            crossed()
+        passed, self.grads[index] = self.grads[index], None
+        return passed
 
     def replace(self, module: Module, changed: Any) -> None:
         """Takes the gradients that a hook returned instead of those that came."""

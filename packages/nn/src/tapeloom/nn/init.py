@@ -10,11 +10,12 @@ Random initialisers take `generator`, a `tl.Generator`; without one they draw fr
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import tapeloom as tl
 from tapeloom import Generator, Tensor
+from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.ops.random import truncated_normal_
 
 __all__ = [
     "calculate_gain",
@@ -31,8 +32,6 @@ __all__ = [
     "zeros_",
 ]
 
-T = TypeVar("T", bound=Tensor)
-
 _GAINS = {
     "linear": 1.0,
     "conv1d": 1.0,
@@ -48,15 +47,13 @@ _GAINS = {
 }
 
 
+@explained
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which a nonlinearity's weights are scaled to keep the variance of a signal.
 
     Args:
         nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", ….
         param: the negative slope of "leaky_relu" (0.01 if None).
-
-    Source: "relu" and "leaky_relu" are eqs. 10 and 15 of K. He et al., "Delving deep into rectifiers: surpassing
-    human-level performance on ImageNet classification", ICCV 2015; the others are PyTorch's values.
 
     Raises:
         ArgumentError: an unknown name, or a slope that is no number.
@@ -65,6 +62,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         >>> from tapeloom.nn import init
         >>> init.calculate_gain("relu") ** 2
         2.0000000000000004
+
+    Source: "relu" and "leaky_relu" are eqs. 10 and 15 of K. He et al., "Delving deep into rectifiers: surpassing
+    human-level performance on ImageNet classification", ICCV 2015; the others are PyTorch's values.
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -77,7 +77,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills with draws from the uniform distribution on [a, b).
 
     Raises:
@@ -95,82 +96,74 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Generator | N
     return tensor
 
 
-def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills with draws from the normal distribution of that mean and standard deviation.
-
-    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
-    29, 1958.
 
     Raises:
         ArgumentError: `std` is negative.
         DTypeError: the tensor is not floating.
+
+    Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
+    29, 1958.
     """
     with tl.no_grad():
         tensor.normal_(mean, std, generator=generator)
     return tensor
 
 
+@explained
 def trunc_normal_(
-    tensor: T,
+    tensor: Tensor,
     mean: float = 0.0,
     std: float = 1.0,
     a: float = -2.0,
     b: float = 2.0,
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills with draws from a normal distribution cut off at `a` and `b`, both in the unit of the tensor.
 
-    Draws u uniformly between erf's values at the two bounds and gives mean + std * sqrt(2) * erfinv(u).
-
-    Source: L. Devroye, "Non-uniform random variate generation", Springer 1986, section II.2: the inversion method.
+    Draws u uniformly between the distribution function's values at the two bounds and gives the place where it is u.
 
     Raises:
         ArgumentError: `a` is not below `b`, or `std` is not positive.
         DTypeError: the tensor is not floating.
+
+    Source: L. Devroye, "Non-uniform random variate generation", Springer 1986, section II.2: the inversion method.
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
-    low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
     with tl.no_grad():
-        tensor.uniform_(low, high, generator=generator)
-        tensor.copy_((_erfinv(tensor.double()) * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+        truncated_normal_("trunc_normal_", tensor, mean, std, a, b, generator)
     return tensor
 
 
-def _erfinv(y: Tensor) -> Tensor:
-    """The x with erf(x) = y, for y in float64.
-
-    Source: the start, good to 2 parts in 1000, is eq. 7 of S. Winitzki, "A handy approximation for the error function
-    and its inverse", 2008; two steps of Newton's method follow.
-    """
-    a = 0.147
-    y = y.clamp(-1 + 2**-53, 1 - 2**-53)
-    logarithm = (1 - y * y).log()
-    half = logarithm * 0.5 + 2 / (math.pi * a)
-    x = y.sign() * ((half * half - logarithm / a).sqrt() - half).sqrt()
-    for _ in range(2):
-        x = x - (tl.erf(x) - y) * (x * x).exp() * (math.sqrt(math.pi) / 2)
-    return x
-
-
-def constant_(tensor: T, val: float) -> T:
+@explained
+def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fills with one number."""
+    return _filled(tensor, val)
+
+
+@explained
+def ones_(tensor: Tensor) -> Tensor:
+    """Fills with 1."""
+    return _filled(tensor, 1.0)
+
+
+@explained
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fills with 0."""
+    return _filled(tensor, 0.0)
+
+
+def _filled(tensor: Tensor, value: float) -> Tensor:
     with tl.no_grad():
-        tensor.fill_(val)
+        tensor.fill_(value)
     return tensor
 
 
-def ones_(tensor: T) -> T:
-    """Fills with 1."""
-    return constant_(tensor, 1.0)
-
-
-def zeros_(tensor: T) -> T:
-    """Fills with 0."""
-    return constant_(tensor, 0.0)
-
-
-def eye_(tensor: T) -> T:
+@explained
+def eye_(tensor: Tensor) -> Tensor:
     """Makes a matrix the identity, as far as it is square.
 
     Raises:
@@ -190,23 +183,25 @@ def eye_(tensor: T) -> T:
     return tensor
 
 
-def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills from U(-r, r) with r = gain * sqrt(6 / (fan_in + fan_out)).
-
-    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, eq. 16.
 
     Raises:
         ShapeError: the tensor has fewer than two axes.
         ArgumentError: a negative `gain`.
         DTypeError: the tensor is not floating.
+
+    Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 16.
     """
     fan_in, fan_out = _fans("xavier_uniform_", tensor)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+@explained
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fills from N(0, s^2) with s = gain * sqrt(2 / (fan_in + fan_out)); errors as for `xavier_uniform_`.
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
@@ -216,17 +211,15 @@ def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = N
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
+@explained
 def kaiming_uniform_(
-    tensor: T,
+    tensor: Tensor,
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills from U(-r, r) with r = gain * sqrt(3 / fan).
-
-    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
-    ICCV 2015, eqs. 10, 14 and 15.
 
     Args:
         tensor: the weight, of shape (out, in, *kernel).
@@ -239,19 +232,23 @@ def kaiming_uniform_(
         ArgumentError: an unknown mode or nonlinearity.
         ShapeError: the tensor has fewer than two axes.
         DTypeError: the tensor is not floating.
+
+    Source: K. He et al., "Delving deep into rectifiers: surpassing human-level performance on ImageNet classification",
+    ICCV 2015, eqs. 10, 14 and 15.
     """
     fan = _fan("kaiming_uniform_", tensor, mode)
     bound = calculate_gain(nonlinearity, a) * math.sqrt(3.0 / fan) if fan else 0.0
     return uniform_(tensor, -bound, bound, generator)
 
 
+@explained
 def kaiming_normal_(
-    tensor: T,
+    tensor: Tensor,
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> T:
+) -> Tensor:
     """Fills from N(0, s^2) with s = gain / sqrt(fan); arguments, errors and source as for `kaiming_uniform_`."""
     fan = _fan("kaiming_normal_", tensor, mode)
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0, generator)

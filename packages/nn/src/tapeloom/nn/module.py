@@ -8,8 +8,9 @@ from typing import Any, Self
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.call.watch import CALLER
+from tapeloom.call_site import entry, trim
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, ArgumentTypeError, UnsupportedError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, TapeloomError, UnsupportedError
 from tapeloom.modes import MODES
 from tapeloom.tensors.node import RemovableHandle
 
@@ -69,6 +70,8 @@ class Module(Tree):
             return self._hooks.run(self, args, kwargs)
         except Exception as error:
             _note_path(error, self)
+            if isinstance(error, TapeloomError):
+                trim(error)
             raise
 
     def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -102,6 +105,7 @@ class Module(Tree):
             state[key] = slot.tensor if keep_vars else slot.tensor.detach()
         return state
 
+    @entry
     def load_state_dict(
         self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
@@ -126,6 +130,10 @@ class Module(Tree):
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` on every module, children first, and returns this one; for initialisation."""
+        if not callable(fn):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}.apply: fn must be a function of a module, got {type(fn).__name__}."
+            )
         for child in self.children():
             child.apply(fn)
         fn(self)
@@ -153,6 +161,7 @@ class Module(Tree):
                 module.__dict__[name] = buffers[id(buffer)]
         return self
 
+    @entry
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Moves and casts parameters, gradients and buffers.
 

@@ -7,7 +7,9 @@ from typing import TypeVar
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError
+from tapeloom.printing import tensor_text
 from tapeloom.tensors.alias import shared, unlink
+from tapeloom.tensors.tensor import host_array
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -36,6 +38,9 @@ class Parameter(Tensor):
         parameter.requires_grad = requires_grad
         return parameter
 
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]  # mypy finds both alike
+        return f"Parameter containing:\n{tensor_text(self, host_array(self), 'tensor')}"
+
 
 class Buffer(Tensor):
     """A Tensor that a `Module` registers as a buffer when it is set as an attribute.
@@ -62,6 +67,9 @@ class Buffer(Tensor):
         buffer = _shared(cls, data)
         buffer.persistent = persistent
         return buffer
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]  # mypy finds both alike
+        return tensor_text(self, host_array(self), "tensor")
 
 
 def _shared(cls: type[T], data: Tensor) -> T:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IncompatibleKeys", "load_state"]
 
-_SHOWN = 20  # lines of each sort in a report; a wholly foreign state would else fill the screen
+_SHOWN = 20  # lines of each kind in a report; a state of another model would fill the screen
 
 
 class IncompatibleKeys(NamedTuple):

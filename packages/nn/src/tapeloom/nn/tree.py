@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 
+from .arguments import settings
 from .parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Tree:
 
     _kinds: dict[str, str]
 
+    @settings
     def __init__(self) -> None:
         self.__dict__["_kinds"] = {}
 
@@ -62,7 +65,7 @@ class Tree:
         self.__dict__[name] = value
 
     def _checked(self, name: str, value: Any, kind: str) -> Any:
-        """The value, if it may stand in the place of what is registered under `name`."""
+        """The value, if it may replace what is registered under `name`."""
         is_buffer = kind in ("buffer", "transient")
         if value is None or (is_buffer and isinstance(value, Tensor)):
             return value
@@ -152,8 +155,37 @@ class Tree:
             prefix: put before every name.
             recurse: also those of the modules inside.
             remove_duplicate: a parameter that two places share comes once.
+
+        Warns of modules that stand in a plain list or dict, where nobody finds them.
         """
+        if recurse:
+            self._warn_of_unregistered()
         return self._named_tensors(("parameter",), prefix, recurse, remove_duplicate)
+
+    def _warn_of_unregistered(self) -> None:
+        """Warns of modules with parameters that only a list or dict among the attributes holds."""
+        held = [
+            (type(module).__name__, name, value)
+            for module in self.modules()
+            for name, value in vars(module).items()
+            if type(value) in (list, dict) and name != "_kinds" and value
+        ]
+        if not held:
+            return
+        registered = set(self.modules())
+        for owner, name, value in held:
+            items = value.values() if isinstance(value, dict) else value
+            if any(isinstance(item, Tree) and item not in registered and item._has_parameters() for item in items):
+                container = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+                warnings.warn(
+                    f"{owner}.{name} is a plain {type(value).__name__}, so the parameters of the modules in it are not among those of "
+                    f"{owner}: they are neither trained nor saved. Use nn.{container}; where it is meant so, a tuple says nothing.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+
+    def _has_parameters(self) -> bool:
+        return any(True for _ in self._named_tensors(("parameter",), "", True, True))
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yields each parameter once; give them to an optimizer."""
@@ -203,7 +235,7 @@ class Tree:
         """The module at a dotted path, as `named_modules` writes it; "" is this one.
 
         Raises:
-            StateError: no module stands there; the message names the part that is absent.
+            StateError: there is no such module; the message names the part that is absent.
 
         Example:
             >>> from tapeloom import nn
@@ -211,6 +243,10 @@ class Tree:
             >>> net.get_submodule("0.0")
             Linear(in_features=2, out_features=3, bias=True)
         """
+        if not isinstance(target, str):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: a path is a string such as 'hidden.weight', got {target!r}."
+            )
         module, here = cast("Module", self), type(self).__name__
         for part in target.split(".") if target else ():
             children = dict(module._entries("module"))
@@ -221,7 +257,7 @@ class Tree:
         return module
 
     def _get_tensor(self, method: str, target: str, *wanted: str) -> Any:
-        path, _, name = target.rpartition(".")
+        path, _, name = target.rpartition(".") if isinstance(target, str) else (target, "", "")
         entries = dict(self.get_submodule(path)._entries(*wanted))
         if name not in entries:
             names = ", ".join(repr(entry) for entry in entries) or "none"

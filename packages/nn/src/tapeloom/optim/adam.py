@@ -21,9 +21,6 @@ class Adam(Optimizer):
 
     With `amsgrad` the largest v so far stands for v in the last line.
 
-    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; S. Reddi et al.,
-    "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
-
     Args:
         params: parameters, (name, parameter) pairs, or groups.
         lr: learning rate, at least 0.
@@ -46,6 +43,9 @@ class Adam(Optimizer):
         >>> optimizer.step()
         >>> [round(value, 4) for value in weight.tolist()]
         [0.9, -1.9]
+
+    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; S. Reddi et al.,
+    "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
     """
 
     slots = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
@@ -123,9 +123,9 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with the weight decay outside the moments: before each step p <- p * (1 - lr * weight_decay).
 
-    Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
-
     Arguments and errors are those of `Adam`; the weight decay is 0.01 unless given.
+
+    Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
     """
 
     def __init__(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.call.explain import checked
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
+from tapeloom.op.parameter import as_number
+from tapeloom.shapes import as_int
 
 from .optimizer import Optimizer
 
@@ -24,6 +27,16 @@ __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "Mul
 def _value(lr: Any) -> Any:
     """The rate as it is now: a Tensor may get another value in place."""
     return lr.detach().clone() if isinstance(lr, Tensor) else lr
+
+
+def _epochs(name: str, what: str, value: Any) -> int:
+    """A number of epochs; a float that is whole, such as that of ``epochs / 2``, is one too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else as_int(name, what, value)
+
+
+def _check_optimizer(name: str, optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentTypeError(f"{name}: the first argument must be an Optimizer, got {type(optimizer).__name__}.")
 
 
 class LRScheduler:
@@ -42,10 +55,10 @@ class LRScheduler:
         StateError: `last_epoch` is given for an optimizer that was never scheduled.
     """
 
+    @checked
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         name = type(self).__name__
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentTypeError(f"{name}: the first argument must be an Optimizer, got {type(optimizer).__name__}.")
+        _check_optimizer(name, optimizer)
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", _value(group["lr"]))
@@ -105,7 +118,7 @@ class LRScheduler:
             StateError: it is of another number of groups or has no `last_epoch`.
         """
         name = type(self).__name__
-        if "last_epoch" not in state_dict or "base_lrs" not in state_dict:
+        if not isinstance(state_dict, Mapping) or not state_dict.keys() >= {"last_epoch", "base_lrs"}:
             raise StateError(f"{name}.load_state_dict: needs 'last_epoch' and 'base_lrs', as state_dict() gives.")
         if len(state_dict["base_lrs"]) != len(self.base_lrs):
             raise StateError(
@@ -141,10 +154,11 @@ class StepLR(LRScheduler):
         [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        if not step_size >= 1:
+    @checked
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        self.step_size = _epochs("StepLR", "step_size", step_size)
+        if self.step_size < 1:
             raise ArgumentError(f"StepLR: step_size is {step_size}; it must be at least 1.")
-        self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -159,15 +173,21 @@ class MultiStepLR(LRScheduler):
 
     Args:
         optimizer: whose rates to change.
-        milestones: epochs in rising order; one that stands twice counts twice.
+        milestones: epochs in rising order; one given twice counts twice.
         gamma: the factor.
         last_epoch: see `LRScheduler`.
+
+    Raises:
+        ArgumentTypeError: milestones that are no list of ints.
     """
 
+    @checked
     def __init__(
-        self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1
+        self, optimizer: Optimizer, milestones: Sequence[float], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.milestones = sorted(milestones)
+        if not isinstance(milestones, Iterable):
+            raise ArgumentTypeError(f"MultiStepLR: milestones must be a list of ints, got {milestones!r}.")
+        self.milestones = sorted(_epochs("MultiStepLR", "a milestone", epoch) for epoch in milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -180,6 +200,7 @@ class MultiStepLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """Multiplies the rates by `gamma` every epoch."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -195,9 +216,6 @@ class CosineAnnealingLR(LRScheduler):
 
         lr(t) = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2
 
-    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
-    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
-
     Args:
         optimizer: whose rates to change.
         T_max: epochs of the fall, at least 1.
@@ -206,9 +224,13 @@ class CosineAnnealingLR(LRScheduler):
 
     Raises:
         ArgumentError: a T_max below 1.
+
+    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5. Each
+    step goes from the rate before it by the ratio of the formula's two values, as in PyTorch.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+    @checked
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         if not T_max >= 1:
             raise ArgumentError(f"CosineAnnealingLR: T_max is {T_max}; it must be at least 1.")
         self.T_max = T_max
@@ -239,16 +261,24 @@ class LambdaLR(LRScheduler):
 
     Raises:
         ArgumentError: another number of functions than of groups.
+        ArgumentTypeError: something that is no function, or a function that gives no number.
     """
 
+    @checked
     def __init__(
         self,
         optimizer: Optimizer,
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
+        _check_optimizer("LambdaLR", optimizer)
         groups = len(optimizer.param_groups)
-        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        each = [lr_lambda] * groups if callable(lr_lambda) else lr_lambda
+        if not isinstance(each, Sequence) or not all(map(callable, each)):
+            raise ArgumentTypeError(
+                f"LambdaLR: lr_lambda must be a function of the epoch or a list of them, got {each!r}."
+            )
+        self.lr_lambdas = list(each)
         if len(self.lr_lambdas) != groups:
             raise ArgumentError(
                 f"LambdaLR: {len(self.lr_lambdas)} functions for {groups} groups; give one, or one for each."
@@ -257,8 +287,12 @@ class LambdaLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         """The rates at `last_epoch`."""
-        return [base * fn(self.last_epoch) for base, fn in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+        factors = [fn(self.last_epoch) for fn in self.lr_lambdas]
+        for factor in factors:
+            if not isinstance(factor, Tensor):
+                as_number("LambdaLR", "what lr_lambda gives", factor)
+        return [base * factor for base, factor in zip(self.base_lrs, factors, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state without the functions, which have to be given anew."""
+        """The state without the functions, which have to be passed again."""
         return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}

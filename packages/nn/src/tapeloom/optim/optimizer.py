@@ -9,11 +9,12 @@ from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.call.explain import checked
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 from tapeloom.op.parameter import Arguments
 from tapeloom.ops.optimizer import update_parameters
 
-from .arguments import is_zero, named_arguments
+from .arguments import is_zero
 
 __all__ = ["Optimizer", "ParamsLike"]
 
@@ -82,11 +83,14 @@ class Optimizer:
         if unknown:
             self._refuse(f"update takes {unknown[0]!r}, and there is no such setting. Give it to Optimizer.__init__")
         self.check(defaults)
-        if isinstance(params, (Tensor, str, Mapping)):
+        if isinstance(params, Tensor):
             self._refuse(f"params must be an iterable of Tensors or of groups, got {type(params).__name__}", "type")
-        given: list[Any] = list(params)
+        given = self._listed(params)
         if not given:
-            self._refuse("there are no parameters. Has the model any, or was the generator used up?")
+            self._refuse(
+                "there are no parameters. Has the model any, or was the generator used up? Layers in a plain list or dict are "
+                "not found: put them into an nn.ModuleList or nn.ModuleDict"
+            )
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -95,7 +99,7 @@ class Optimizer:
         super().__init_subclass__(**options)
         own = vars(cls)
         if "__init__" in own:
-            cls.__init__ = named_arguments(own["__init__"])  # type: ignore[method-assign]
+            cls.__init__ = checked(own["__init__"])  # type: ignore[method-assign]
         if "update" in own and "fused" not in own:
             cls.fused = ""  # another formula than the one that the fused kernel stands for
         if cls.update is Optimizer.update or not own.keys() & {"update", "slots"}:
@@ -173,7 +177,9 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
             self._refuse("the parameters of a group must have an order; pass a list, not a set", "type")
-        each = [params] if isinstance(params, Tensor) else list(params)
+        each = [params] if isinstance(params, Tensor) else self._listed(params)
+        if any(isinstance(pair, tuple) and len(pair) != 2 for pair in each):
+            self._refuse("a named parameter must be a pair (name, parameter)", "type")
         names = [pair[0] for pair in each if isinstance(pair, tuple)]
         tensors = [pair[1] if isinstance(pair, tuple) else pair for pair in each]
         group = {**self.defaults, **param_group, "params": tensors}
@@ -182,6 +188,17 @@ class Optimizer:
         self._check_params(tensors, names)
         self.check(group)
         self.param_groups.append(group)
+
+    def _listed(self, params: Any) -> list[Any]:
+        """What an iterable of parameters, pairs or groups holds."""
+        is_module = hasattr(params, "parameters")
+        held = list(params) if isinstance(params, Iterable) else None
+        if held is None or isinstance(params, (str, Mapping)) or (is_module and not all(map(tl.is_tensor, held))):
+            remedy = ". Call the method: model.parameters()" if callable(params) else ""
+            remedy = ". Give model.parameters()" if is_module else remedy
+            got = type(params).__name__
+            self._refuse(f"params must be an iterable of Tensors or of groups, got {got}{remedy}", "type")
+        return held
 
     def _check_params(self, tensors: list[Any], names: list[str]) -> None:
         if not tensors:
@@ -192,7 +209,9 @@ class Optimizer:
         for index, tensor in enumerate(tensors):
             what = f"parameter {names[index]!r}" if names else f"parameter {index}"
             if not isinstance(tensor, Tensor):
-                self._refuse(f"{what} must be a Tensor, got {type(tensor).__name__}", "type")
+                nested = hasattr(tensor, "parameters") or isinstance(tensor, Iterator)
+                remedy = ". Give [*first.parameters(), *second.parameters()]" if nested else ""
+                self._refuse(f"{what} must be a Tensor, got {type(tensor).__name__}{remedy}", "type")
             if not tensor.is_leaf:
                 self._refuse(f"{what} is the result of an operation; only leaves can be optimized. Use .detach()")
             if not tensor.is_floating_point():
@@ -210,8 +229,10 @@ class Optimizer:
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
+                    if param.grad.grad_fn is not None:
+                        param.grad.detach_()
                     with tl.no_grad():
-                        param.grad.detach_().zero_()
+                        param.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter that has a gradient.
@@ -224,6 +245,8 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                self._refuse(f"closure must be a function that returns the loss, got {type(closure).__name__}", "type")
             with tl.enable_grad():
                 loss = closure()
         for group in self.param_groups:
@@ -236,7 +259,7 @@ class Optimizer:
     def settings(self, group: Group, states: list[dict[str, Any]]) -> tuple[dict[str, Any], list[float]]:
         """What `update` gets of a group, and the number of this step for each state, if they are counted.
 
-        A step reads its numbers here alone: what captures one can read them anew at each call.
+        A step reads its numbers only here, so that a captured step can read them again at each call.
         """
         steps = [state.get("step", 0.0) + 1.0 for state in states] if "step" in self.slots else []
         return {name: group[name] for name in self._takes}, steps
@@ -363,8 +386,8 @@ class Optimizer:
 
     # -- messages, printing
 
-    def _refuse(self, what: str, sort: str = "value") -> NoReturn:
-        error = ArgumentTypeError if sort == "type" else ArgumentError
+    def _refuse(self, what: str, kind: str = "value") -> NoReturn:
+        error = ArgumentTypeError if kind == "type" else ArgumentError
         raise error(f"{type(self).__name__}: {what}{'' if what.endswith(('.', '?')) else '.'}")
 
     def __repr__(self) -> str:

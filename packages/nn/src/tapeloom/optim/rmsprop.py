@@ -18,12 +18,8 @@ class RMSprop(Optimizer):
         v <- alpha * v + (1 - alpha) * g^2
         p <- p - lr * g / (sqrt(v) + eps)
 
-    With `centered` v - a^2 stands under the root, a being the mean of g, kept as v is: an estimate of the variance.
+    With `centered` v - a^2 is under the root, a being the mean of g, kept as v is: an estimate of the variance.
     With momentum the quotient joins a velocity: b <- momentum * b + g / (sqrt(v) + eps), and p <- p - lr * b.
-
-    Source: T. Tieleman, G. Hinton, "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012;
-    `centered`: A. Graves, "Generating sequences with recurrent neural networks", 2013, eq. 38 to 45, in PyTorch's form,
-    where eps stands outside the root.
 
     Args:
         params: parameters, (name, parameter) pairs, or groups.
@@ -47,6 +43,10 @@ class RMSprop(Optimizer):
         >>> optimizer.step()
         >>> [round(value, 4) for value in weight.tolist()]
         [0.9, -1.9]
+
+    Source: T. Tieleman, G. Hinton, "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012;
+    `centered`: A. Graves, "Generating sequences with recurrent neural networks", 2013, eq. 38 to 45, in PyTorch's form,
+    where eps is outside the root.
     """
 
     slots = ("step", "square_avg", "momentum_buffer", "grad_avg")

@@ -21,9 +21,6 @@ class SGD(Optimizer):
         b <- momentum * b + (1 - dampening) * g        (b <- g in the first step)
         p <- p - lr * b                                or, with nesterov, p - lr * (g + momentum * b)
 
-    Source: I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in
-    PyTorch's form, where lr stands outside the velocity.
-
     Args:
         params: parameters, (name, parameter) pairs, or groups.
         lr: learning rate, at least 0.
@@ -45,6 +42,9 @@ class SGD(Optimizer):
         >>> optimizer.step()
         >>> weight.tolist()
         [0.0, 0.0]
+
+    Source: I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, in
+    PyTorch's form, where lr is outside the velocity.
     """
 
     slots = ("momentum_buffer",)

@@ -10,6 +10,7 @@ from tapeloom.backend.kernels.marks import composed
 ROOT_HALF = 0.7071067811865476  # sqrt(1 / 2)
 ROOT_TWO_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
 DENSITY_AT_0 = 0.3989422804014327  # 1 / sqrt(2 pi): the normal density at 0
+TINY = 1e-5  # below, P(x) is 1 / 2 + x / sqrt(2 pi) to the last digit of float64, in both forms of gelu
 CUBIC = 0.044715  # of the tanh form of gelu (Hendrycks and Gimpel, 2016)
 
 # erf(x) = tanh(x * P(x**2) / Q(x**2)): atanh(erf(x)) / x is smooth and slow, tanh saturates by itself and damps the errors
@@ -52,7 +53,12 @@ class Activation:
     def leaky_relu(self: Any, x: Array, negative_slope: float) -> Array:
         return self.where(self.gt(x, 0), x, x * negative_slope)
 
+    def sloped(self: Any, x: Array, weight: Array) -> Array:
+        return self.where(self.gt(x, 0), x, x * weight)
+
     def hardtanh(self: Any, x: Array, min_val: float, max_val: float) -> Array:
+        if not self.dtype_of(x).inexact:
+            min_val, max_val = int(min_val), int(max_val)
         return self.minimum(self.maximum(x, min_val), max_val)
 
     def sigmoid(self: Any, x: Array) -> Array:
@@ -61,17 +67,26 @@ class Activation:
     def silu(self: Any, x: Array) -> Array:
         return x / (self.exp(-x) + 1)
 
+    def gated(self: Any, x: Array, gate: Array) -> Array:
+        return x * self.sigmoid(gate)
+
     def elu(self: Any, x: Array, alpha: float) -> Array:
         return self.where(self.gt(x, 0), x, self.expm1(x) * alpha)
+
+    def scaled_elu(self: Any, x: Array, slope: float, alpha: float, rate: float) -> Array:
+        return self.where(self.gt(x, 0), x * slope, self.expm1(x * rate) * alpha)
 
     def softplus(self: Any, x: Array, beta: float, threshold: float) -> Array:
         scaled = x * beta
         smooth = self.log1p(self.exp(-self.abs(scaled))) + self.maximum(scaled, 0)
         return self.where(self.gt(scaled, threshold), x, smooth / beta)
 
+    def mish(self: Any, x: Array) -> Array:
+        return x * self.tanh(self.softplus(x, 1.0, 20.0))
+
     def erf(self: Any, x: Array) -> Array:
         """Within 4 units in the last place."""
-        limit, above, below = ERF[x.dtype.itemsize]
+        limit, above, below = ERF[self.dtype_of(x).itemsize]
         t = self.minimum(x * x, limit)
         p = t * above[0] + above[1]
         for coefficient in above[2:]:
@@ -89,7 +104,8 @@ class Activation:
         return x * 0.5 * (self.erf(x * ROOT_HALF) + 1)
 
     def gelu_backward(self: Any, g: Array, x: Array, out: Array, approximate: str) -> Array:
-        share = self.where(x == 0, 0.5, out / x)  # P(x)
+        # P(x), whose tangent stands for it where the result has few digits or none
+        share = self.where(self.abs(x) < TINY, x * DENSITY_AT_0 + 0.5, out / x)
         if approximate == "tanh":
             # the tanh is 2 P - 1, so its slope 1 - tanh**2 is 4 P (1 - P)
             rate = (x * x * (3 * CUBIC) + 1) * (2 * ROOT_TWO_OVER_PI)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom import shapes
+
 Array = Any
 
 
@@ -13,7 +15,7 @@ class ComplexNumbers:
     xp: Any
 
     def complex(self: Any, real: Array, imag: Array) -> Array:
-        shape = self.xp.broadcast_shapes(real.shape, imag.shape)
+        shape = shapes.broadcast("complex", real.shape, imag.shape)
         out = self.xp.empty(shape, dtype=self.native(self.dtype_of(real).complex))
         out.real, out.imag = real, imag
         return out
@@ -22,7 +24,7 @@ class ComplexNumbers:
         return self.complex(x[..., 0], x[..., 1])
 
     def view_as_real(self: Any, x: Array) -> Array:
-        return self.xp.stack((x.real, x.imag), axis=-1)
+        return self.xp.stack((self.real(x), self.imag(x)), axis=-1)
 
     def sgn(self: Any, x: Array) -> Array:
         if not self.dtype_of(x).is_complex:

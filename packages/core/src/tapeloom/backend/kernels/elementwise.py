@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
 
 #: kernels that are the array library's own functions: kernel name -> name there (the Array API standard's names)
@@ -24,10 +25,10 @@ DIRECT = {
     "le": "less_equal",
     "gt": "greater",
     "ge": "greater_equal",
-    "bitwise_not": "invert",
-    "bitwise_left_shift": "left_shift",
-    "bitwise_right_shift": "right_shift",
+    "bitwise_not": "bitwise_invert",
 }
+#: those among them that the standard does not have; ``Direct`` has them written out, for a library without them
+EXTRAS = frozenset({"exp2", "fmod"})
 
 
 def _direct(kernel: str, name: str) -> Callable[..., Any]:
@@ -41,11 +42,22 @@ def _direct(kernel: str, name: str) -> Callable[..., Any]:
 
 
 class Direct:
-    """The kernels of ``DIRECT``."""
+    """The kernels of ``DIRECT``, and the texts of ``EXTRAS``."""
+
+    xp: Any
+
+    def exp2(self: Any, x: Array) -> Array:
+        return self.xp.pow(2, x)
+
+    def fmod(self: Any, x: Array, y: Array) -> Array:
+        if self.dtype_of(x).is_floating_point:
+            return self.xp.copysign(self.remainder(self.abs(x), self.abs(y)), x)
+        rest = self.remainder(x, y)  # has the sign of y, and is to have that of x
+        return self.where((rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
 
 
-for _kernel, _name in DIRECT.items():
-    setattr(Direct, _kernel, _direct(_kernel, _name))
+for _kernel in DIRECT.keys() - EXTRAS:
+    setattr(Direct, _kernel, _direct(_kernel, DIRECT[_kernel]))
 
 
 class Elementwise(Direct):
@@ -53,15 +65,36 @@ class Elementwise(Direct):
 
     xp: Any
 
+    def add_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x + alpha * y
+
+    def subtract_scaled(self: Any, x: Array, y: Array, alpha: Array) -> Array:
+        return x - alpha * y
+
     def pow(self: Any, x: Array, y: Array) -> Array:
-        return self.xp.power(x, y)
+        if self.dtype_of(x).inexact:
+            return self.xp.pow(x, y)
+        below = y < 0  # where 1 and -1 give 1, or -1 for odd powers, and all other integers 0, as in PyTorch
+        result = self.integer_power(x, self.where(below, y & 1, y))
+        return self.where(below & (self.abs(x) != 1), self.zero_like(result), result)
+
+    def integer_power(self: Any, x: Array, y: Array) -> Array:
+        """Integers to powers that are not negative; what is too large wraps."""
+        return self.xp.pow(x, y)
 
     def sign(self: Any, x: Array) -> Array:
+        if self.dtype_of(x) is dtypes.bool_:
+            return self.copy(x)
         out = self.xp.sign(x)
         return self.where(out == out, out, self.zero_like(out))  # 0 for nan, as in PyTorch
 
     def round(self: Any, x: Array) -> Array:
         return self.xp.round(x)
+
+    def round_decimals(self: Any, x: Array, decimals: int) -> Array:
+        scale = float(f"1e{abs(decimals)}")  # inf, where ``**`` would raise
+        scale = scale if scale <= self.dtype_of(x).max else float("inf")  # here, for libraries warn of it
+        return self.round(x * scale) / scale if decimals > 0 else self.round(x / scale) * scale
 
     def rsqrt(self: Any, x: Array) -> Array:
         return 1 / self.sqrt(x)
@@ -80,6 +113,19 @@ class Elementwise(Direct):
         if max is not None:
             x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
         return x
+
+    def bitwise_left_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (y < self._bits(x))  # array libraries promise nothing for more, or for less than none
+        shifted = self.xp.bitwise_left_shift(x, self.where(within, y, self.zero_like(y)))
+        return self.where(within, shifted, self.zero_like(x))
+
+    def bitwise_right_shift(self: Any, x: Array, y: Array) -> Array:
+        within = (y >= 0) & (y < self._bits(x))
+        signs = x >> (self._bits(x) - 1) >> 1
+        return self.where(within, self.xp.bitwise_right_shift(x, self.where(within, y, self.zero_like(y))), signs)
+
+    def _bits(self: Any, x: Array) -> int:
+        return 8 * self.dtype_of(x).itemsize
 
     def clone(self: Any, x: Array) -> Array:
         return self.copy(x)

@@ -13,7 +13,8 @@ class Embedding:
     xp: Any
 
     def embedding_rows(self: Any, weight: Array, indices: Array, padding_idx: int | None) -> Array:
-        return self.xp.take(weight, indices, axis=0)
+        rows = self.xp.take(weight, self.reshape(indices, (-1,)), axis=0)
+        return self.reshape(rows, (*indices.shape, *weight.shape[1:]))
 
     def embedding_backward(
         self: Any, upstream: Array, indices: Array, num_embeddings: int, padding_idx: int | None

@@ -1,11 +1,11 @@
-"""Indexing kernels. Keys are ``keys.Key``; index arrays are int64 and lie in range."""
+"""Indexing kernels. Keys are ``keys.Key``; index arrays are int64 and lie in range, counted from the end if negative."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tapeloom.backend.array import Array
-from tapeloom.keys import Key
+from tapeloom.keys import NEW, Key
 
 Ints = tuple[int, ...]
 
@@ -21,7 +21,7 @@ class Indexing:
         A new array; ``x`` itself where it is ``owned``: nobody else holds it. All writes of the shared kernels come here.
         """
         result: Any = x if owned else self.copy(x)
-        if how == "add" and all(part is Ellipsis or isinstance(part, slice) for part in key):
+        if how == "add" and is_basic(key):
             result[key] += value  # no two of them meet
         elif how == "add":
             self.xp.add.at(result, key, value)
@@ -29,35 +29,52 @@ class Indexing:
             result[key] = value
         return result
 
+    def read(self: Any, x: Array, key: tuple[Any, ...]) -> Array:
+        """``x[key]`` for a key with index arrays. All such reads of the shared kernels come here."""
+        return x[key]
+
     def slice_get(self: Any, x: Array, key: Key) -> Array:
         return x[key.native()]
 
     def unslice(self: Any, x: Array, key: Key, size: Ints) -> Array:
+        if NEW in key.structure:
+            key, x = self._without_new(key, x)
         return self.at(self.xp.zeros(size, dtype=x.dtype), key.native(), x, owned=True)
 
     def slice_put(self: Any, x: Array, value: Array, key: Key) -> Array:
+        if NEW in key.structure:
+            key, value = self._without_new(key, value)
         return self.at(x, key.native(), value)
+
+    def _without_new(self: Any, key: Key, value: Array) -> tuple[Key, Array]:
+        """The same places by a key as arrays are written at, and ``value`` in a shape that fits it."""
+        places = key.without_new()
+        return places, self.reshape(self.expand(value, key.shape()), places.shape())
 
     def zero_of(self: Any, like: Array) -> Array:
         return self.zero_like(like)
 
     def index(self: Any, x: Array, indices: list[Array], dims: Ints) -> Array:
-        return x[advanced(x.ndim, indices, dims)]
+        return self.read(x, advanced_key(x.ndim, indices, dims))
 
     def index_put(
         self: Any, x: Array, indices: list[Array], value: Array, dims: Ints, accumulate: bool = False
     ) -> Array:
-        return self.at(x, advanced(x.ndim, indices, dims), value, "add" if accumulate else "set")
+        return self.at(x, advanced_key(x.ndim, indices, dims), value, "add" if accumulate else "set")
 
     def gather(self: Any, x: Array, dim: int, index: Array) -> Array:
+        if 0 in index.shape:
+            return self.xp.zeros(index.shape, dtype=x.dtype)
         if not x.ndim:
-            return self.reshape(x, index.shape)
-        return x[self._along(x.ndim, dim, index)]
+            return self.copy(self.expand(x, index.shape))
+        return self.read(x, self._along(x.ndim, dim, index))
 
     def scatter_add(self: Any, x: Array, dim: int, index: Array, src: Array) -> Array:
-        if not x.ndim:
-            return x + self.reshape(src, ())
+        if 0 in index.shape:
+            return self.copy(x)
         part = src[tuple(slice(0, length) for length in index.shape)]
+        if not x.ndim:
+            return x + self.sum(part, tuple(range(part.ndim)))
         return self.at(x, self._along(x.ndim, dim, index), part, "add")
 
     def _along(self: Any, ndim: int, dim: int, index: Array) -> tuple[Array, ...]:
@@ -88,7 +105,7 @@ class Indexing:
         return self.xp.zeros((int(bool(x)), 0), dtype=self.xp.int64)
 
     def select_column(self: Any, x: Array, column: int) -> Array:
-        return x[:, column]
+        return x[:, column, ...]
 
     def tril(self: Any, x: Array, diagonal: int) -> Array:
         return self.xp.tril(x, k=diagonal)
@@ -97,7 +114,12 @@ class Indexing:
         return self.xp.triu(x, k=diagonal)
 
 
-def advanced(ndim: int, indices: list[Array], dims: Ints) -> tuple[Any, ...]:
+def is_basic(key: tuple[Any, ...]) -> bool:
+    """Whether there is no index array in a key of ``Indexing.at``, so that it names no place twice."""
+    return all(part is Ellipsis or isinstance(part, (slice, int)) for part in key)
+
+
+def advanced_key(ndim: int, indices: list[Array], dims: Ints) -> tuple[Any, ...]:
     """The key that indexes ``dims`` by ``indices``."""
     key: list[Any] = [slice(None)] * ndim
     for dim, index in zip(dims, indices, strict=True):

@@ -11,7 +11,7 @@ class Linalg:
     """Matrix products."""
 
     def swap_last(self: Any, x: Array) -> Array:
-        return x.swapaxes(-1, -2)
+        return self.xp.matrix_transpose(x)
 
     def linear(self: Any, x: Array, weight: Array, bias: Array | None) -> Array:
         out = self.matmul(x, self.swap_last(weight))

@@ -21,7 +21,7 @@ class Loss:
         weight: Array | None,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
         """Residuals: each row's maximum, the log of its sum of exponentials, and what "mean" divides by.
 
@@ -38,7 +38,7 @@ class Loss:
         factors = self.full_of(losses, 1) if weight is None else self.index_select(weight, 0, safe)
         factors = self.where(counts, factors, 0)
         losses = self.where(counts, losses, 0) * factors
-        if label_smoothing:
+        if label_smoothing is not None:
             others = log_sum - lowered
             if weight is not None:
                 others = others * weight
@@ -62,7 +62,7 @@ class Loss:
         total: Array,
         ignore_index: int,
         reduction: str,
-        label_smoothing: float,
+        label_smoothing: float | None,
     ) -> Array:
         """The gradient of the logits: (softmax - target distribution), times each row's factor."""
         classes = x.shape[1]
@@ -72,13 +72,13 @@ class Loss:
         safe = self.where(counts, target, 0)
         rows = self.where(counts, g, 0)  # what each row gets; an ignored one nothing
         own = rows if weight is None else rows * self.index_select(weight, 0, safe)
-        own = self.unsqueeze(own * (1 - label_smoothing) if label_smoothing else own, 1)
+        own = self.unsqueeze(own if label_smoothing is None else own * (1 - label_smoothing), 1)
         whole = own  # the factor of the softmax: the sum of the row's target distribution
-        if label_smoothing:
+        if label_smoothing is not None:
             share = self.unsqueeze(rows, 1) * (label_smoothing / classes)
             whole = own + share * (classes if weight is None else self.sum(weight, (0,)))
         slope = self.exp(x - top - log_sum) * whole
-        if label_smoothing:
+        if label_smoothing is not None:
             slope = slope - (share if weight is None else share * weight)
         return self.scatter_add(slope, 1, self.unsqueeze(safe, 1), -own)
 
@@ -101,10 +101,9 @@ class Loss:
     def logits_loss(
         self: Any, x: Array, target: Array, weight: Array | None, pos_weight: Array | None, reduction: str
     ) -> Array:
-        softened = self.softplus(-x, 1.0, float("inf"))  # -log(sigmoid(x))
-        if pos_weight is not None:
-            softened = softened * (target * (pos_weight - 1) + 1)
-        losses = (1 - target) * x + softened
+        # -log(sigmoid(x)) and -log(1 - sigmoid(x)) by themselves: where one vanishes, its digits would be lost in a sum
+        yes, no = self.softplus(-x, 1.0, float("inf")), self.softplus(x, 1.0, float("inf"))
+        losses = (target if pos_weight is None else target * pos_weight) * yes + (1 - target) * no
         return self._reduced(losses if weight is None else losses * weight, reduction)
 
     def mse_loss(self: Any, x: Array, target: Array, reduction: str) -> Array:
@@ -113,6 +112,11 @@ class Loss:
 
     def l1_loss(self: Any, x: Array, target: Array, reduction: str) -> Array:
         return self._reduced(self.abs(x - target), reduction)
+
+    def smooth_l1(self: Any, x: Array, target: Array, reduction: str, beta: float) -> Array:
+        distance = self.abs(x - target)
+        terms = self.where(self.lt(distance, beta), distance * distance * 0.5 / beta, distance - 0.5 * beta)
+        return self._reduced(terms, reduction)
 
     def _reduced(self: Any, terms: Array, reduction: str) -> Array:
         if reduction == "none":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tapeloom.backend.array import Array
@@ -18,7 +19,7 @@ class Movement:
         return self.xp.reshape(x, shape)
 
     def permute(self: Any, x: Array, dims: Ints) -> Array:
-        return self.xp.transpose(x, dims)
+        return self.xp.permute_dims(x, dims)
 
     def expand(self: Any, x: Array, size: Ints) -> Array:
         return self.xp.broadcast_to(x, size)
@@ -30,18 +31,21 @@ class Movement:
         return self.xp.expand_dims(x, axis=dim)
 
     def cat(self: Any, tensors: list[Array], dim: int) -> Array:
-        return self.xp.concatenate(tensors, axis=dim)
+        return self.xp.concat(tensors, axis=dim)
 
     def stack(self: Any, tensors: list[Array], dim: int) -> Array:
         return self.xp.stack(tensors, axis=dim)
 
+    def roll_along(self: Any, x: Array, shift: int, dim: int) -> Array:
+        return self.xp.roll(x, shift, axis=dim)
+
     def narrow(self: Any, x: Array, dim: int, start: int, length: int) -> Array:
-        return x[(slice(None),) * dim + (slice(start, start + length),)]
+        return x[(slice(None),) * dim + (slice(start, start + length), ...)]
 
     def place(self: Any, x: Array, dim: int, start: int, total: int) -> Array:
         amounts = [(0, 0)] * x.ndim
         amounts[dim] = (start, total - start - x.shape[dim])
-        return self.xp.pad(x, amounts)
+        return self._pad(x, amounts)
 
     def constant_pad(self: Any, x: Array, pad: Ints, value: float) -> Array:
         if not pad:
@@ -53,7 +57,15 @@ class Movement:
             axis = x.ndim - 1 - position // 2
             amounts[axis] = (max(before, 0), max(after, 0))
             crop[axis] = slice(-before if before < 0 else 0, x.shape[axis] + after if after < 0 else None)
-        return self.xp.pad(x[tuple(crop)], amounts, constant_values=value)
+        return self._pad(x[tuple(crop)], amounts, value)
+
+    def _pad(self: Any, x: Array, amounts: Sequence[tuple[int, int]], value: float = 0) -> Array:
+        """``x`` with ``value`` around it: for each axis how often before and after."""
+        size = tuple(before + length + after for length, (before, after) in zip(x.shape, amounts, strict=True))
+        inside = tuple(slice(before, before + length) for length, (before, _) in zip(x.shape, amounts, strict=True))
+        around = self.xp.asarray(value, dtype=x.dtype)  # unlike ``full`` it refuses a number that does not fit
+        framed = self.at(self.xp.empty(size, dtype=x.dtype), (...,), around, owned=True)
+        return self.at(framed, inside, x, owned=True)
 
     def flip(self: Any, x: Array, dims: Ints) -> Array:
         return self.xp.flip(x, axis=dims) if dims else x

@@ -71,7 +71,7 @@ class Normalization:
     def batch_norm_train(
         self: Any, x: Array, weight: Array | None, bias: Array | None, eps: float
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
-        """Statistics and residuals have one value a channel."""
+        """Statistics and residuals have one value per channel."""
         dims = other_axes(x.ndim)
         size = (x.shape[1], *(1,) * (x.ndim - 2))
         channels = (x.shape[1],)

@@ -60,13 +60,13 @@ class Reduction:
         return self.xp.any(x, axis=dim, keepdims=keepdim)
 
     def count_nonzero(self: Any, x: Array, dim: Dims) -> Array:
-        return self.as_int64(self.xp.sum(x != 0, axis=dim))
+        return self.as_int64(self.xp.count_nonzero(x, axis=dim))
 
     def cumsum(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumsum(x, axis=dim, dtype=x.dtype) if x.ndim else x
+        return self.xp.cumulative_sum(x, axis=dim, dtype=x.dtype) if x.ndim else x
 
     def cumprod(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumprod(x, axis=dim, dtype=x.dtype) if x.ndim else x
+        return self.xp.cumulative_prod(x, axis=dim, dtype=x.dtype) if x.ndim else x
 
     def variance(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
         """Composite: the mean squared distance from the mean, over n - correction."""
@@ -74,15 +74,33 @@ class Reduction:
         for axis in dim:
             count *= x.shape[axis]
         centred = x - self.mean(x, dim, True)
-        # PyTorch divides by max(0, n - correction), which gives nan or inf for too few elements
-        free = count - correction
-        complex = self.dtype_of(x).is_complex
-        real, imag = (self.real(centred), self.imag(centred)) if complex else (centred, None)
-        squares = real * real if imag is None else real * real + imag * imag
-        total = self.sum(squares, dim, keepdim)
-        return total / free if free > 0 else total * float("nan")
+        # of too few elements nan or inf
+        return self.sum(self._squares(centred), dim, keepdim) / max(count - correction, 0)
+
+    def deviation(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
+        return self.sqrt(self.variance(x, dim, correction, keepdim))
+
+    def order_norm(self: Any, x: Array, p: float, dim: Dims, keepdim: bool) -> Array:
+        if p == 2:
+            return self.sqrt(self.sum(self._squares(x), dim, keepdim))
+        size = self.abs(x)
+        if p == float("inf"):
+            return self.amax(size, dim, keepdim)
+        if p == float("-inf"):
+            return self.amin(size, dim, keepdim)
+        if p == 0:
+            return self.sum(self.where(size != 0, self.full_of(size, 1), 0), dim, keepdim)
+        return self.sum(size, dim, keepdim) if p == 1 else self.pow(self.sum(self.pow(size, p), dim, keepdim), 1 / p)
+
+    def _squares(self: Any, x: Array) -> Array:
+        if not self.dtype_of(x).is_complex:
+            return x * x
+        real, imag = self.real(x), self.imag(x)
+        return real * real + imag * imag
 
     def logsumexp(self: Any, x: Array, dim: Dims, keepdim: bool) -> Array:
+        if 0 in x.shape and not all(x.shape[axis] for axis in dim):
+            return self.log(self.sum(x, dim, keepdim))  # -inf
         top = self.amax(self.real(x) if self.dtype_of(x).is_complex else x, dim, True)
         top = self.where(self.isfinite(top), top, self.zero_like(top))  # keeps inf - inf away
         total = self.log(self.sum(self.exp(x - top), dim, True)) + top

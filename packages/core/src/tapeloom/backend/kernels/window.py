@@ -96,13 +96,13 @@ class Window:
         parts = xp.stack([padded[key] for _, key in taps(kernel, stride, dilation, out)], axis=2)
         batch, channels = x.shape[:2]
         parts = xp.reshape(parts, (batch, groups, channels // groups, prod(kernel), prod(out)))
-        parts = xp.transpose(parts, (1, 0, 4, 2, 3))
+        parts = xp.permute_dims(parts, (1, 0, 4, 2, 3))
         return xp.reshape(parts, (groups, batch * prod(out), channels // groups * prod(kernel)))
 
     def _padded(self: Any, x: Array, padding: Ints) -> Array:
         if not any(padding):
             return x
-        return self.xp.pad(x, ((0, 0), (0, 0), *((around, around) for around in padding)))
+        return self._pad(x, ((0, 0), (0, 0), *((around, around) for around in padding)))
 
     def convolution(
         self: Any,
@@ -121,7 +121,7 @@ class Window:
         filters = xp.reshape(weight, (groups, weight.shape[0] // groups, weight.shape[1] * prod(kernel)))
         result = self.matmul(columns, self.swap_last(filters))  # (groups, rows, out channels / groups)
         result = xp.reshape(result, (groups, x.shape[0], prod(out), weight.shape[0] // groups))
-        result = xp.reshape(xp.transpose(result, (1, 0, 3, 2)), (x.shape[0], weight.shape[0], *out))
+        result = xp.reshape(xp.permute_dims(result, (1, 0, 3, 2)), (x.shape[0], weight.shape[0], *out))
         return result if bias is None else result + xp.reshape(bias, (-1, *(1 for _ in out)))
 
     def convolution_input_gradient(
@@ -145,7 +145,7 @@ class Window:
         around = (length + 2 * amount for length, amount in zip(x_size[2:], padding, strict=True))
         padded = xp.zeros((batch, groups * inner, *around), dtype=upstream.dtype)
         for number, (_, key) in enumerate(taps(kernel, stride, dilation, tuple(out))):
-            padded = self.at(padded, key, spread[:, :, number], "add", owned=True)
+            padded = self.at(padded, key, spread[:, :, number, ...], "add", owned=True)
         return unframed(padded, padding, x_size)
 
     def convolution_weight_gradient(
@@ -162,7 +162,7 @@ class Window:
         batch, out_channels, *out = upstream.shape
         columns = self._columns(x, weight_size[2:], stride, padding, dilation, groups)
         rows = xp.reshape(upstream, (batch, groups, out_channels // groups, prod(out)))
-        rows = xp.transpose(rows, (1, 2, 0, 3))
+        rows = xp.permute_dims(rows, (1, 2, 0, 3))
         rows = xp.reshape(rows, (groups, out_channels // groups, batch * prod(out)))
         return xp.reshape(self.matmul(rows, columns), weight_size)
 
@@ -173,7 +173,7 @@ class Window:
     ) -> Array:
         """``x`` with ``value`` around it, as far as the windows reach."""
         amounts = frame(x.shape, kernel, stride, padding, dilation, out)
-        return x if amounts is None else self.xp.pad(x, amounts, constant_values=value)
+        return x if amounts is None else self._pad(x, amounts, value)
 
     def lowest(self: Any, x: Array) -> Any:
         """The value that every other of this dtype beats."""
@@ -223,7 +223,7 @@ class Window:
         planes, area = prod(x_size[:2]), prod(x_size[2:])
         places = xp.reshape(indices, (planes, prod(indices.shape[2:]))) + xp.reshape(xp.arange(planes) * area, (-1, 1))
         flat = xp.zeros((planes * area,), dtype=upstream.dtype)
-        flat = self.at(flat, xp.reshape(places, (-1,)), xp.reshape(upstream, (-1,)), "add", owned=True)
+        flat = self.at(flat, (xp.reshape(places, (-1,)),), xp.reshape(upstream, (-1,)), "add", owned=True)
         return xp.reshape(flat, x_size)
 
     def _shared(self: Any, total: Array, override: int | None, *settings: Any) -> Array:

@@ -14,7 +14,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, Indexi
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
 from tapeloom.testing.samples.elementwise import no_bool, unary
-from tapeloom.testing.table import FLOATS, INEXACT, SIGNED, case, fails, row
+from tapeloom.testing.table import FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 
 def activation(name: str, function: Callable[..., Any], *cases: Any, at: Any = None, **settings: Any) -> None:
@@ -50,13 +50,18 @@ no_bool("relu")
 row("relu_backward", [T(3, 4), T(3, 4, low=0, high=2)], [T(), T(low=0, high=1)], [T(0, 3), T(0, 3)], case(V([5.0, 5.0, 5.0]), V([0.0, NAN, 1.0]), expect=[0.0, 5.0, 5.0], only=FLOATS),
     reference=each(lambda g, y: g if y != 0 else 0), dtypes=SIGNED, budget="exact")
 activation("leaky_relu", lambda x, slope=0.01: x if x > 0 else x * slope, (0.25,), at={NAN: NAN, -INF: -INF}, kinks=(0,), budget="rounded")
-row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(0, 3), T(3)], kinks=(0,),
+row("sloped", [T(2, 3), T(3)], [T(2, 3, 4), T(3, 1)], [T(), T()], [T(0, 3), T(3)], reference=each(lambda a, b: a if a > 0 else a * b), kinks=(0,))
+row("prelu", [T(2, 3, 4), T(3)], [T(3, 4), T(1)], [T(2, 3), T(3)], [T(3), T()], [T(), T(1)], [T(), T()], [T(0, 3), T(3)], kinks=(0,),
     reference=lambda x, w: each(lambda a, b: a if a > 0 else a * b)(x, w.reshape(-1, *[1] * max(x.ndim - 2, 0)) if w.size > 1 else w.reshape(())))
 fails("prelu", [T(2, 3, 4), T(2)], ArgumentError,
       "prelu: weight has shape (2,), and input of shape (2, 3, 4) has 3 channels. Give one element, or one for each channel.")
-activation("hardtanh", lambda x, low=-1.0, high=1.0: min(max(x, low), high), (-2.0, 0.5), at={NAN: NAN, INF: 1.0}, kinks=(-2, -1, 0.5, 1), budget="exact")
+activation("hardtanh", lambda x, low=-1.0, high=1.0: min(max(x, low), high), (-2.0, 2.0), at={NAN: NAN, INF: 1.0}, kinks=(-2, -1, 1, 2), budget="exact",
+           dtypes=SIGNED)
+no_bool("hardtanh")
+fails("hardtanh", [T(3)], DTypeError,
+      "hardtanh: the bounds -1.0 and 1.0 do not fit uint8 (0 to 255). Give others, or cast the tensor first.", dtypes.uint8)
 fails("hardtanh", [T(3), 1.0, -1.0], ArgumentError, "hardtanh: min_val=1.0 is above max_val=-1.0. Swap them.")
-activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact")
+activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact", dtypes=NUMBERS)
 activation("hardsigmoid", lambda x: min(max(x + 3, 0), 6) / 6, at={5.0: 1.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 
@@ -65,9 +70,10 @@ activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -
 unary("sigmoid", _sigmoid, {INF: 1.0, -INF: 0.0, -1000.0: 0.0, NAN: NAN}, budget="function", of_complex=lambda x: 1 / (1 + cmath.exp(-x)))
 activation("logsigmoid", lambda x: -_softplus(-x, 1.0, INF), at={-100.0: -100.0, INF: 0.0}, budget="chain")
 activation("silu", lambda x: x * _sigmoid(x), at={INF: INF, 0.0: 0.0})
+activation("scaled_elu", lambda x, slope=1.0, alpha=1.0, rate=1.0: x * slope if x > 0 else alpha * math.expm1(rate * x), (1.5, 0.5, 2.0), (1.0, -0.5, -2.0), kinks=(0,))
 activation("elu", _elu, (0.5,), at={INF: INF, -INF: -1.0, NAN: NAN}, kinks=(0,))
 activation("selu", lambda x: 1.0507009873554805 * _elu(x, 1.6732632423543772), kinks=(0,))
-activation("celu", lambda x, alpha=1.0: _elu(x / alpha) * alpha, (0.5,), kinks=(0,))
+activation("celu", lambda x, alpha=1.0: x if x > 0 else alpha * math.expm1(x / alpha), (0.5,), (-0.5,), kinks=(0,))
 fails("celu", [T(3), 0.0], ArgumentError, "celu: alpha must not be 0.")
 activation("softplus", _softplus, (2.0,), (1.0, 1.0), at={1000.0: 1000.0, -1000.0: 0.0, INF: INF}, kinks=(1,), budget="chain")
 activation("mish", lambda x: x * math.tanh(_softplus(x)), budget="chain")
@@ -75,7 +81,7 @@ activation("softsign", lambda x: x / (1 + abs(x)), kinks=(0,), dtypes=INEXACT)
 activation("tanhshrink", lambda x: x - cmath.tanh(x) if isinstance(x, complex) else x - math.tanh(x), dtypes=INEXACT, budget="function", magnitude=lambda x: np.abs(x))
 activation("gelu", _gelu, ("tanh",), at={INF: INF, 0.0: 0.0, NAN: NAN}, budget="chain", magnitude=lambda x, *rest: x)
 fails("gelu", [T(3), "sigmoid"], ArgumentError, "gelu: approximate must be 'none' or 'tanh', got 'sigmoid'.")
-for _name in ("leaky_relu", "hardtanh", "silu", "elu", "softplus", "gelu"):
+for _name in ("leaky_relu", "silu", "elu", "softplus", "gelu"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 
@@ -85,6 +91,7 @@ def _glu(x: Any, dim: int = -1) -> Any:
     return left * each(_sigmoid)(right)
 
 
+row("gated", [T(3, 4), T(3, 4)], [T(), T()], [T(0, 3), T(0, 3)], reference=lambda x, gate: x * each(_sigmoid)(gate), budget="function")
 row("glu", [T(3, 4)], [T(4, 3), 0], [T(0, 4)], reference=_glu, budget="function", without="0d")
 fails("glu", [T(3, 3)], ArgumentError, "glu: dim -1 of shape (3, 3) has the odd length 3. It must have two equal halves.")
 
@@ -150,11 +157,12 @@ row("log_softmax_backward", *PAIRS, reference=_lines(_log_softmax_slope), budget
 
 # functions over ops
 
-for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "mish", "softsign", "tanhshrink", "glu"):
-    fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float.")
+for _name in ("relu6", "hardsigmoid", "hardswish", "logsigmoid", "selu", "celu", "softsign", "tanhshrink", "glu"):
+    fails(_name, [1.0], ArgumentTypeError, f"{_name}: input must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 for _name in ("logsigmoid", "mish"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [T(3)], DTypeError, text, dtypes.int64)
 fails("softmin", [X, 3], IndexingError, "softmin: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list.")
-fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float.")
+fails("softmin", [[1.0], 0], ArgumentTypeError, "softmin: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("prelu", [T(3), T(1, 1)], ArgumentError, "prelu: weight must have at most one dimension, got shape (1, 1).")
+fails("prelu", [T(3), 0.25], ArgumentTypeError, "prelu: weight must be a tensor, got float. Make it one with tapeloom.tensor(...).")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tapeloom import dtypes
+from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.references import INF, NAN, each
@@ -16,6 +17,7 @@ UNFIT = (
     "{}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1."
 )
 BITS = (dtypes.bool_, *INTEGERS)
+SIGNED_INTEGERS = tuple(dtype for dtype in INTEGERS if dtype.is_signed)
 
 
 def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool, kinds: Any = ALL) -> None:
@@ -37,7 +39,7 @@ def compared(name: str, function: Callable[[Any, Any], bool], with_nan: bool, ki
         grad=0,
     )
     fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name))
-    fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got 'text'.")
+    fails(name, [T(3), "text"], ArgumentTypeError, f"{name}: other must be a tensor or a number, got str.")
 
 
 compared("eq", lambda x, y: x == y, False, EVERY)
@@ -100,6 +102,32 @@ def refuses_floats(name: str, arguments: list[Any]) -> None:
 bitwise("bitwise_and", lambda x, y: x & y)
 bitwise("bitwise_or", lambda x, y: x | y)
 bitwise("bitwise_xor", lambda x, y: x ^ y)
+
+
+def shift(name: str, moved: Callable[[int, int], int], beyond: Callable[[int], int]) -> None:
+    """The row of a shift; ``beyond`` is what it gives where all bits are moved out, and for negative places."""
+    few, small = T(4, low=0, high=4), T(3, 1, low=0, high=3)
+    points = []
+    for dtype in INTEGERS:
+        places = [place for place in (0, 1, 7, 8, 63, 64, 100, -1) if dtype.min <= place <= dtype.max]
+        for x in (1, int(dtype.max), int(dtype.min)):
+            results = [moved(x, y) if 0 <= y < 8 * dtype.itemsize else beyond(x) for y in places]
+            points.append(case(V(x), V(places), expect=[_wrapped(value, dtype) for value in results], only=[dtype]))
+    cases = [[small, few], [T(low=0, high=3), T(low=0, high=4)], [small, 2], [1, few], [T(0, 3), T(3, low=0, high=4)]]
+    row(name, *cases, *points, reference=each(moved), dtypes=INTEGERS, budget="exact", grad=0)
+    fails(name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(name), dtypes.int64)
+    for dtype in (dtypes.float32, dtypes.bool_):
+        fails(name, [T(3), T(3)], DTypeError, f"{name}: expected integer tensors, got {dtype.name}. Cast with .to(tapeloom.int64).", dtype)
+
+
+def _wrapped(value: int, dtype: DType) -> int:
+    bits = 8 * dtype.itemsize
+    value %= 2**bits
+    return value if value <= dtype.max else value - 2**bits
+
+
+shift("bitwise_left_shift", lambda x, y: x << y, lambda x: 0)
+shift("bitwise_right_shift", lambda x, y: x >> y, lambda x: -1 if x < 0 else 0)
 row(
     "bitwise_not",
     [T(3, 4, low=-100, high=100)],
@@ -148,13 +176,23 @@ row(
     [T(3, 4), M(3, 4), T()],
     case(T(3, 4), M(4), 2, only=NUMBERS),
     case(T(3, 4), M(3, 1), -INF, only=FLOATS, grad=False),
+    case(V([1, 2]), V([True, False], dtypes.bool_), -3.7, expect=[-3, 2], only=SIGNED_INTEGERS),
+    case(V([1, 0]), V([True, False], dtypes.bool_), 0.5, expect=[True, False], only=[dtypes.bool_]),
+    case(V([1, 2]), V([True, False], dtypes.bool_), V(0.5, dtypes.float64), expect=[0, 2], only=SIGNED_INTEGERS),
     [T(), M(), T()],
     [T(0, 3), M(3), T()],
     case(T(3, 4), M(4), 2 - 1j, only=COMPLEX, grad=False),
     reference=each(lambda x, mask, value: value if mask else x),
+    gives="first",
     dtypes=EVERY,
     budget="exact",
 )
+fails("masked_fill", [T(3), M(3), 300], DTypeError,
+      "masked_fill: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("masked_fill", [T(3), M(3), V(300, dtypes.int64)], DTypeError,
+      "masked_fill: the number 300 does not fit int8 (-128 to 127). Cast the tensor to a wider dtype first.", dtypes.int8)
+fails("masked_fill", [T(3), M(3), -1e9], DTypeError,
+      "masked_fill: the number -1000000000.0 does not fit float16 (-65504.0 to 65504.0). Cast the tensor to a wider dtype first.", dtypes.float16)
 fails("masked_fill", [T(3), M(3), 2j], DTypeError,
       "masked_fill: the complex number 2j does not fit float32. Give a real number, or cast the tensor to a complex dtype first.")
 fails("masked_fill", [T(3), M(3), V(2j, dtypes.complex64)], DTypeError,
@@ -218,7 +256,7 @@ row(
 for _name in ("isclose", "allclose"):
     fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(_name))
 for _name in ("isclose", "equal", "allclose"):
-    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float.")
-    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+    fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("isclose", [T(3), T(3), -1.0], ArgumentError, "isclose: rtol must not be negative, got -1.0.")
 fails("isclose", [T(3), T(3), "tight"], ArgumentTypeError, "isclose: rtol must be a number, got 'tight' of type str.")

@@ -65,5 +65,5 @@ row("isreal", *ONE, case(V([1, 1j]), only=COMPLEX), reference=each(lambda x: com
 row("is_complex", case(T(3), expect=True, only=COMPLEX), case(T(3), expect=False, only=FLOATS), case(T(), expect=False, only=FLOATS),
     case(T(0), expect=False, only=FLOATS), dtypes=INEXACT, grad=0)
 for _name in ("conj_physical", "resolve_conj", "adjoint", "angle", "isreal", "is_complex"):
-    fails(_name, [[1.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
-fails("polar", [1.0, T(1)], ArgumentTypeError, "polar: abs must be a tensor, got float.")
+    fails(_name, [[1.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("polar", [1.0, T(1)], ArgumentTypeError, "polar: abs must be a tensor, got float. Make it one with tapeloom.tensor(...).")

@@ -136,10 +136,19 @@ fails("conv1d", [T(1, 3, 0), SHORT, None, 1, 2], ShapeError, "conv1d: input of s
 fails("conv1d", [LINE, T(4, 3, 0)], ShapeError, "conv1d: weight of shape (4, 3, 0) has a kernel without elements.")
 fails("conv2d", [IMAGE, T(2, 3, 3, 3)], ShapeError,
       "conv2d: input of shape (1, 2, 4, 5) has 2 channels, and weight of shape (2, 3, 3, 3) with groups=1 takes 3.")
+fails("conv2d", [T(5, 4, 4), T(2, 1, 3, 3)], ShapeError,
+      "conv2d: input of shape (5, 4, 4) is read as (channels, height, width), 5 channels without a batch, and weight of shape (2, 1, 3, 3) with "
+      "groups=1 takes 1. Where these are 5 samples of one channel, add the dimension: input.unsqueeze(1).")
+fails("conv2d", [T(2, 4, 5, 3), T(2, 3, 3, 3)], ShapeError,
+      "conv2d: input of shape (2, 4, 5, 3) has 4 channels, and weight of shape (2, 3, 3, 3) with groups=1 takes 3. "
+      "Where the channels stand last, put them first: input.permute(0, 3, 1, 2).")
+fails("conv1d", [T(9, 4), T(2, 4, 3)], ShapeError,
+      "conv1d: input of shape (9, 4) is read as (channels, length), 9 channels without a batch, and weight of shape (2, 4, 3) with groups=1 "
+      "takes 4. Where the channels stand last, put them first: input.permute(1, 0).")
 fails("conv2d", [IMAGE, T(2, 2, 5, 5)], ShapeError,
       "conv2d: a kernel of (5, 5) with dilation (1, 1) does not fit into the input of (4, 5) with padding (0, 0).")
 fails("conv2d", [IMAGE, KERNEL, T(3)], ShapeError, "conv2d: bias must have shape (2,), got (3,).")
-fails("conv2d", [IMAGE, KERNEL, 3], ArgumentTypeError, "conv2d: bias must be a tensor, got int.")
+fails("conv2d", [IMAGE, KERNEL, 3], ArgumentTypeError, "conv2d: bias must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("conv2d", [IMAGE, KERNEL, None, 0], ArgumentError, "conv2d: stride must be at least 1, got (0, 0).")
 fails("conv3d", [SOLID, CUBE, None, (1, 2)], ArgumentTypeError, "conv3d: stride must be one int or three, got (1, 2).")
 fails("conv2d", [IMAGE, KERNEL, None, 1, -1], ArgumentError, "conv2d: padding must not be negative, got (-1, -1).")
@@ -162,8 +171,11 @@ row("conv_transpose3d", [T(1, 2, 2, 3, 2), T(2, 1, 2, 3, 2), T(1)], [T(1, 2, 2, 
 fails("conv_transpose1d", [T(6), SHORT], ShapeError, "conv_transpose1d: expected input (batch, channels, length) or (channels, length), got shape (6,).")
 fails("conv_transpose2d", [IMAGE, SHORT], ShapeError, "conv_transpose2d: expected weight (channels, out channels / groups, height, width), got shape (4, 3, 3).")
 fails("conv_transpose2d", [IMAGE, T(3, 2, 2, 2)], ShapeError, "conv_transpose2d: input of shape (1, 2, 4, 5) has 2 channels, and weight of shape (3, 2, 2, 2) takes 3.")
+fails("conv_transpose2d", [T(5, 4, 4), T(1, 2, 3, 3)], ShapeError,
+      "conv_transpose2d: input of shape (5, 4, 4) is read as (channels, height, width), 5 channels without a batch, and weight of shape "
+      "(1, 2, 3, 3) takes 1. Where these are 5 samples of one channel, add the dimension: input.unsqueeze(1).")
 fails("conv_transpose2d", [IMAGE, KERNEL, T(3)], ShapeError, "conv_transpose2d: bias must have shape (2,), got (3,).")
-fails("conv_transpose2d", [IMAGE, 3], ArgumentTypeError, "conv_transpose2d: weight must be a tensor, got int.")
+fails("conv_transpose2d", [IMAGE, 3], ArgumentTypeError, "conv_transpose2d: weight must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("conv_transpose1d", [LINE, T(3, 2, 3), None, 2, 0, 2], ArgumentError, "conv_transpose1d: output_padding (2,) must be smaller than stride (2,) or dilation (1,).")
 fails("conv_transpose1d", [LINE, T(3, 2, 3), None, 2, 0, -1], ArgumentError, "conv_transpose1d: output_padding must not be negative, got (-1,).")
 fails("conv_transpose1d", [T(1, 2, 1), T(2, 1, 2), None, 1, 1], ShapeError, "conv_transpose1d: the result would have the spatial size (0,); padding (1,) leaves nothing.")
@@ -173,5 +185,5 @@ fails("conv_transpose3d", case(SOLID, CUBE, padding="same"), ArgumentTypeError, 
 fails("conv_transpose2d", [IMAGE, KERNEL], DTypeError,
       "conv_transpose2d: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).", dtypes.bool_)
 for _name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
-    fails(_name, [1, KERNEL], ArgumentTypeError, f"{_name}: input must be a tensor, got int.")
-fails("conv2d", case(T(1, 1, 3, 3), 3, padding="same"), ArgumentTypeError, "conv2d: weight must be a tensor, got int.")
+    fails(_name, [1, KERNEL], ArgumentTypeError, f"{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
+fails("conv2d", case(T(1, 1, 3, 3), 3, padding="same"), ArgumentTypeError, "conv2d: weight must be a tensor, got int. Make it one with tapeloom.tensor(...).")

@@ -10,7 +10,7 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
-from tapeloom.testing.references import built, each
+from tapeloom.testing.references import INF, NAN, built, each
 from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 MADE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0, "maker": True}
@@ -28,7 +28,7 @@ for _name, _value in {"zeros": 0, "empty": 0, "ones": 1}.items():
 for _name in ("zeros", "empty", "ones"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
     fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
-    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
+    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 KINDS_KNOWN = ", ".join(dtype.name for dtype in dtypes.ALL)
 fails("ones", case(2, dtype="float31"), DTypeError,
       f"dtype: 'float31' is not a tapeloom dtype. Give one of {KINDS_KNOWN}, as tapeloom.float32 or by name.")
@@ -37,13 +37,15 @@ fails("full", [(2,), 300], DTypeError, "full: the number 300 does not fit uint8 
 fails("full", [(2,), "x"], ArgumentTypeError, "full: fill_value must be a number, got 'x' of type str.")
 fails("full", [(-2,), 1], ShapeError, "full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 row("full_like", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], dtypes=EVERY, budget="exact", grad=0, reference=lambda x, value: np.full(x.shape, value))
-fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int.")
+fails("full_like", [3, 1], ArgumentTypeError, "full_like: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("full_like", [T(3), "x"], ArgumentTypeError, "full_like: fill_value must be a number, got 'x' of type str.")
 fails("full_like", [T(3), T(3)], ArgumentTypeError, "full_like: fill_value must be a number, got Tensor of shape (3,).")
+fails("full_like", [T(3), 70000.0], DTypeError,
+      "full_like: the number 70000.0 does not fit float16 (-65504.0 to 65504.0). Cast the tensor to a wider dtype first.", dtypes.float16)
 fails("full_like", [T(3), 300], DTypeError, "full_like: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 
 
-def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
+def _range(start: Any = 0, end: Any = None, step: Any = 1) -> Any:
     start, end = (0, start) if end is None else (start, end)
     values = []
     while (start + len(values) * step - end) * step < 0:
@@ -51,13 +53,25 @@ def _range(start: Any, end: Any = None, step: Any = 1) -> Any:
     return np.array(values)
 
 
-row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(0.0, 1.0, 0.25, only=FLOATS), reference=_range,
+row("arange", [5], [2, 7], [1, 10, 3], [0], case(5, 0, -2, only=SIGNED), case(end=3), case(0.0, 1.0, 0.25, only=FLOATS),
+    reference=_range,
     dtypes=NUMBERS, budget="exact", grad=0, maker=True, without="0d")
+fails("arange", [], ArgumentTypeError, "arange: end must be a number, got None of type NoneType.")
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
+fails("arange", [INF], ArgumentError, "arange: start and end must be finite, got 0 and inf.")
+fails("arange", [0, 3, 0.5], ArgumentError, "arange: step 0.5 does not lead from 0 to 3 in integers.", dtypes.int64)
+fails("arange", [1e30], ArgumentError, f"arange: {int(1e30)} elements from 0 to 1e+30 are more than memory can hold.")
+fails("arange", [250, 258], DTypeError, "arange: the number 257 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("arange", [2], DTypeError, "arange: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
-row("linspace", [0, 1, 5], [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=INEXACT, budget="rounded", grad=0, maker=True, without="0d",
+#: integers are rounded towards 0, and before them the ends
+WHOLE = ([0, 10, 7, [0, 1, 3, 5, 6, 8, 10]], [5, -5, 4, [5, 1, -1, -5]], [0.5, 2.5, 5, [0, 0, 1, 1, 2]])
+row("linspace", *[case(*given, expect=want, only=[dtypes.int64]) for *given, want in WHOLE], case(0, 1, 5, only=INEXACT), [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=(dtypes.int64, *INEXACT), budget="rounded", grad=0, maker=True, without="0d",
     reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
 fails("linspace", [0, 1, -1], ArgumentError, "linspace: steps must not be negative, got -1.")
+fails("linspace", [0, 300, 3], DTypeError,
+      "linspace: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("linspace", [0, 1, 2], DTypeError, "linspace: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 fails("linspace", [0, "1", 3], ArgumentTypeError, "linspace: end must be a number, got '1' of type str.")
 row("eye", [3], [2, 4], [0], reference=lambda n, m=None: built((n, n if m is None else m), lambda i: float(i[0] == i[1])), **MADE | {"without": "0d"})
 fails("eye", [-1], ShapeError, "eye: size (-1, -1) has the negative length -1. Give lengths of 0 or more.")
@@ -65,12 +79,18 @@ fails("eye", [2, 2.5], ArgumentTypeError, "eye: size must be an int, got 2.5 of 
 row("one_hot", [P([0, 2, 1])], [I(2, 3, below=4), 5], [P(1), 3], [I(0, below=3), 3], gives="int64", grad=0, dtypes=[dtypes.int64], budget="exact",
     reference=lambda x, classes=None: built((*x.shape, classes or int(x.max()) + 1), lambda i: int(x[i[:-1]] == i[-1])))
 fails("one_hot", [P([0, 3]), 3], ShapeError, "one_hot: classes must lie in 0..2, got 0 to 3.")
-fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: input must be a tensor, got int.", dtypes.int64)
+fails("one_hot", [T(3)], DTypeError, "one_hot: input must hold integers, got float32. Cast it with .long().")
+fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: input must be a tensor, got int. Make it one with tapeloom.tensor(...).", dtypes.int64)
 LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
 row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
-fails("tensor", [[300]], DTypeError, "tensor: the values 300 to 300 do not fit uint8. Give a wider dtype.", dtypes.uint8)
+fails("tensor", [[300]], DTypeError, "tensor: the number 300 does not fit uint8 (0 to 255). Give a wider dtype.", dtypes.uint8)
+fails("tensor", [[1, 300.5]], DTypeError, "tensor: the number 300.5 does not fit uint8 (0 to 255). Give a wider dtype.", dtypes.uint8)
+fails("tensor", [NAN], DTypeError, f"tensor: the number nan does not fit int64 ({-(2**63)} to {2**63 - 1}). Give a wider dtype.", dtypes.int64)
+fails("tensor", [2.0**63], DTypeError, f"tensor: the number {2.0**63} does not fit int64 ({-(2**63)} to {2**63 - 1}). Give a wider dtype.", dtypes.int64)
+fails("tensor", [[T(2), T(2)]], ShapeError,
+      "tensor: a tensor of shape (2,) is among the data, where only tensors of one element, read as numbers, can be. Use tapeloom.stack.")
 fails("as_tensor", [[[1, 2], [3]]], ShapeError, "as_tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("as_tensor", [None], DTypeError, "as_tensor: expected numbers, nested lists of numbers, arrays or tensors, got NoneType None.")
 LIKE: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
@@ -80,7 +100,7 @@ row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lamb
 row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
 for _name in ("zeros", "ones"):
     fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"new_{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
-    fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: input must be a tensor, got int.")
+    fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "new_full: fill_value must be a number, got 'x' of type str.")
 fails("new_full", [T(3), (-2,), 1], ShapeError, "new_full: size (-2,) has the negative length -2. Give lengths of 0 or more.")
 fails("new_tensor", [T(3), [[1, 2], [3]]], ShapeError, "new_tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
@@ -103,7 +123,7 @@ for _dtype in dtypes.ALL:
     fails(_name, case(T(3), dtype="int8"), ArgumentTypeError, f"{_name}: unexpected argument 'dtype'. Signature: {_name}(self)")
 row("type_as", [T(3, 4), T(2, dtype=dtypes.float32)], [T(), T(dtype=dtypes.float32)], [T(0, 3), T(0, dtype=dtypes.float32)], reference=_converted(dtypes.float32),
     gives=dtypes.float32, dtypes=ALL, budget="rounded", grad=0)
-fails("type_as", [T(3), 3], ArgumentTypeError, "type_as: other must be a tensor, got int.")
+fails("type_as", [T(3), 3], ArgumentTypeError, "type_as: other must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("to", [T(3, 4), dtypes.float32], [T(3, low=0, high=4), dtypes.int64], case(T(3), dtypes.float64, copy=True), [T(), dtypes.float32], [T(0, 3), dtypes.float32],
     reference=lambda x, kind, copy=False: _converted(kind)(x), gives="cast", dtypes=ALL, budget="rounded", grad=0)
 fails("to", [T(3), 5], ArgumentTypeError, "to: expected a device, a dtype or a tensor, got 5.")
@@ -127,5 +147,5 @@ row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), 1], [T(3, 4), T(4)], [T(), T()], [T(0
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)
 fails("copy_", [T(3), "x"], ArgumentTypeError, "copy_: expected a tensor, got str.")
 row("detach", [T(3, 4)], [T()], [T(0, 3)], reference=lambda x: x, **MOVED | {"grad": 0})
-fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float.")
+fails("detach", [1.0], ArgumentTypeError, "detach: self must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 row("detach_", [T(3, 4)], [T()], [T(0, 3)], calls=lambda x: x.clone().detach_(), reference=lambda x: x, **MOVED | {"grad": 0})

@@ -10,6 +10,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.op.registry import REGISTRY
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each, either
 from tapeloom.testing.table import (
@@ -78,15 +79,15 @@ def binary(name: str, function: Callable[..., Any], at: Numbers | None = None, r
         ShapeError,
         f"{name}: shapes (3, 4) and (2, 4) do not broadcast (axis -2: 3 vs 2). Reshape one operand, or give that axis the size 1.",
     )
-    fails(name, [T(3), None], ArgumentTypeError, f"{name}: other must be a tensor or a number, got None.")
+    fails(name, [T(3), None], ArgumentTypeError, f"{name}: other must be a tensor or a number, got NoneType.")
     return made
 
 
 def no_bool(name: str) -> None:
     """``name`` refuses bool tensors."""
     text = f"{name}: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64)."
-    arguments = [T(3), T(3)] if name == "subtract" else [T(3)]
-    fails(name, arguments, DTypeError, text, dtype=dtypes.bool_)
+    inputs = [parameter for parameter in REGISTRY[name].parameters if parameter.input and not parameter.optional]
+    fails(name, [T(3)] * len(inputs), DTypeError, text, dtype=dtypes.bool_)
 
 
 # arithmetic
@@ -96,6 +97,29 @@ binary("subtract", lambda x, y: x - y, {(INF, INF): NAN, (-INF, 1): -INF}, {"low
 no_bool("subtract")
 binary("multiply", lambda x, y: x and y if isinstance(x, bool) and isinstance(y, bool) else x * y, {(INF, 0): NAN, (-INF, 2): -INF},
        of_complex=lambda x, y: x * y)
+
+
+
+def scaled(name: str, function: Callable[..., Any], numbers: Any) -> None:
+    """The row of ``add`` or ``subtract`` with ``alpha``, and what these refuse of it."""
+    row(
+        f"{name}_scaled",
+        case(T(3, 4), T(3, 4), 3, only=NUMBERS),
+        case(T(3, 1), T(4), 0.25, only=INEXACT),
+        case(T(3, 4), T(4), 1 - 2j, only=COMPLEX),
+        [T(), T(), T(grad=False)],
+        case(T(0, 3), T(3), 2, only=NUMBERS),
+        reference=each(function),
+        dtypes=(*numbers, *COMPLEX),
+    )
+    for alpha, dtype in ((0.5, dtypes.int64), (2j, dtypes.float32), (True, dtypes.float32)):
+        text = f"{name}: alpha={alpha} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first."
+        fails(name, case(T(3), T(3), alpha=alpha), DTypeError, text, dtype)
+    fails(name, case(T(3), T(3), alpha="a"), ArgumentTypeError, f"{name}: alpha must be a number, got 'a' of type str.")
+
+
+scaled("add", lambda x, y, alpha: x + alpha * y, NUMBERS)
+scaled("subtract", lambda x, y, alpha: x - alpha * y, SIGNED)
 
 
 def _divided(x: float, y: float) -> float:
@@ -122,10 +146,17 @@ binary("floor_divide", _floored, {(7, 2): 3, (-7, 2): -4, (7, -2): -4}, AWAY_FRO
 binary("trunc_divide", _truncated, {(7, 2): 3, (-7, 2): -3, (7, -2): -3, (INF, -2): -INF, (1, INF): 0, (-3, 0): -INF}, AWAY_FROM_0, dtypes=NUMBERS, budget="exact")
 binary("remainder", lambda x, y: x % y, {(-1.0, INF): INF, (5.0, -3.0): -1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
 binary("fmod", math.fmod, {(-5.0, 3.0): -2.0, (5.0, -3.0): 2.0, (1.0, INF): 1.0}, AWAY_FROM_0, dtypes=NUMBERS, budget="function")
+for _name in ("floor_divide", "trunc_divide", "remainder", "fmod"):
+    no_bool(_name)
+
+
+WHOLE = (dtypes.int32, dtypes.int64)
 
 
 def _power(x: Any, y: Any) -> Any:
-    return x**y if not isinstance(x, bool) else int(x) ** int(y)
+    if isinstance(x, int) and y < 0:
+        return x ** (y % 2) if x in (1, -1) else 0
+    return x**y
 
 
 row(
@@ -134,17 +165,23 @@ row(
     [T(3, 1, low=0.3, high=2.5), T(4, low=0, high=3)],
     [T(3, 4), 2],
     [T(3, 4), 3],
+    case(V([1, -1, -1, 0, 2, 3, -3]), V([-2, -2, -3, -1, -1, 4, 5]), only=WHOLE),
+    case(V([3, -3, 2, -1]), V([64, 71, 63, 2**62 + 1]), expect=[8733086111712066817, -6879210024904206219, -(2**63), -1], only=[dtypes.int64]),
     case(T(3, 4, low=0.3, high=2), 0.5, only=FLOATS),
     case(2.0, T(3, 4), only=FLOATS),
     [T(low=1, high=2), T(low=1, high=2)],
     [T(0, 3), 2],
     case(T(3, 4), 2j, only=COMPLEX),
     case(T(3, 4), 3, only=COMPLEX, grad=False),
+    case(V([0, 0, 1]), V([1 + 1j, 2, 2j]), expect=[0, 0, 1], only=COMPLEX, grad=False),
     case(V([0.0, 0.0, 2.0, -8.0]), V([0.0, 2.0, -1.0, 1 / 3]), expect=[1.0, 0.0, 0.5, NAN], only=FLOATS),
     reference=each(_power),
-    dtypes=INEXACT,
+    dtypes=(*WHOLE, *INEXACT),
     budget="function",
 )
+no_bool("pow")
+fails("pow", [T(3), -1], ArgumentError, "pow: integers to negative integer powers are no integers. Cast one of them first, for instance with .float().",
+      dtypes.int64)
 unary("negative", lambda x: -x, {0.0: -0.0, INF: -INF, NAN: NAN}, gives="same", dtypes=SIGNED, budget="exact", of_complex=lambda x: -x)
 no_bool("negative")
 unary("positive", lambda x: x, gives="same", dtypes=NUMBERS, budget="exact", of_complex=lambda x: x)
@@ -152,9 +189,9 @@ fails("positive", [T(3)], DTypeError,
       "positive: bool tensors are not supported. Use a logical operation, or cast with .to(tapeloom.int64).", dtype=dtypes.bool_)
 unary("abs", abs, {-0.0: 0.0, -INF: INF, NAN: NAN}, gives="real", dtypes=NUMBERS, kinks=(0,), of_complex=abs)
 no_bool("abs")
-unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", dtypes=NUMBERS, budget="exact", kinks=(0,))
+unary("sign", lambda x: (x > 0) - (x < 0), {-0.0: 0.0, -INF: -1.0, NAN: 0.0}, gives="same", budget="exact", kinks=(0,))
 unary("reciprocal", lambda x: 1 / x, [(0.0, INF), (-0.0, -INF), (INF, 0.0)], low=0.5, high=3.5, of_complex=lambda x: 1 / x)
-unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="same", dtypes=NUMBERS, of_complex=lambda x: x * x)
+unary("square", lambda x: x * x, {-INF: INF, NAN: NAN}, gives="number", of_complex=lambda x: x * x)
 unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4, of_complex=cmath.sqrt)
 unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function", of_complex=lambda x: 1 / cmath.sqrt(x))
 binary("hypot", math.hypot, {(INF, NAN): INF, (3.0, 4.0): 5.0}, {"low": 0.5, "high": 2}, gives="float", budget="function")
@@ -222,6 +259,15 @@ unary("trunc", math.trunc, {-1.5: -1.0, 1.5: 1.0, INF: INF}, kinks="integers", *
 unary("round", round, {0.5: 0.0, 1.5: 2.0, 2.5: 2.0, -0.5: -0.0, INF: INF}, kinks="halves", **ROUNDING)
 for _name in ("floor", "ceil", "trunc", "round"):
     no_bool(_name)
+
+
+def _to_places(x: float, decimals: int) -> float:
+    scale = 10.0 ** abs(decimals)
+    return round(x * scale) / scale if decimals > 0 else round(x / scale) * scale
+
+
+row("round_decimals", [T(3, 4), 1], [T(3, 4, low=-300, high=300), -2], [T(), 1], [T(0, 3), 1], case(V([0.5, -64.0, 40960.0]), 3, expect=[0.5, -64.0, 40960.0]),
+    case(V([1.5, INF]), 400, expect=[NAN, NAN], only=FLOATS), reference=each(_to_places), kinks="halves")
 
 # choosing
 

@@ -46,4 +46,4 @@ fails("embedding", [P([1]), T(5)], ShapeError, "embedding: weight must be a tabl
 fails("embedding", [TABLE, TABLE], DTypeError,
       "embedding: input must hold row numbers, got float32. Cast it with .long(); the table is the second argument.")
 fails("embedding", [P([1]), TABLE, 5], ArgumentError, "embedding: padding_idx=5 is no row of a table of 5 rows.")
-fails("embedding", [1, TABLE], ArgumentTypeError, "embedding: input must be a tensor, got int.")
+fails("embedding", [1, TABLE], ArgumentTypeError, "embedding: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")

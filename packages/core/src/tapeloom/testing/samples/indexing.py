@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+import tapeloom as tl
 from tapeloom import dtypes, keys
-from tapeloom.errors import ArgumentTypeError, DTypeError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, M, P, T, V
 from tapeloom.testing.references import built
 from tapeloom.testing.table import EVERY, case, fails, row
@@ -147,10 +148,14 @@ def _at(x: Any, indices: Any, dims: Any) -> tuple[Any, ...]:
 
 
 def _indexed_put(x: Any, indices: Any, value: Any, dims: Any, accumulate: bool = False) -> Any:
+    return _put_at(x, _at(x, indices, dims), value, accumulate)
+
+
+def _put_at(x: Any, key: Any, value: Any, accumulate: bool = False) -> Any:
     if not accumulate:
-        return _written(x, _at(x, indices, dims), value)
+        return _written(x, key, value)
     result = x.copy()
-    found = _positions(x, _at(x, indices, dims))
+    found = _positions(x, tuple(key))
     spread = np.broadcast_to(value, found.shape)
     for place in np.ndindex(found.shape):
         target = np.unravel_index(found[place], x.shape)
@@ -165,10 +170,30 @@ row("index", [X, PAIR, (0, 1)], [X, PAIR[:1], (0,)], [X, PAIR, (0, 2)], [T(2, 0)
 row("index_put", [X, DISTINCT, T(2, 4), (0, 1)], case(X, PAIR, T(3, 4), (0, 1), True), case(X, PAIR[:1], T(3, 4), (0,), accumulate=True),
     [X, DISTINCT, T(), (0, 2)], [T(2, 0), DISTINCT[:1], T(2, 0), (0,)], without="0d", reference=_indexed_put, dtypes=EVERY, budget="sum")
 
+
+for _name, _call in {
+    "index_put as in PyTorch": lambda x, *args, **kwargs: tl.index_put(x, *args, **kwargs),
+    "index_put_": lambda x, *args, **kwargs: x.clone().index_put_(*args, **kwargs),
+}.items():
+    row(_name, [X, DISTINCT, T(2, 4)], case(X, PAIR, T(3, 4), True), case(X, PAIR[:1], T(), accumulate=True), [X, [M(2, 3)], T(4)],
+        case(X, [P(1)], T(4), accumulate=True), case(X, [P(1), P([0, 0])], T(4), accumulate=True),
+        [T(2, 0), DISTINCT[:1], T(2, 0)], reference=_put_at, calls=_call, dtypes=EVERY, budget="sum")  # fmt: skip
+    _own = _name.split()[0]
+    fails(_name, [X, P([1, 0]), T(4)], ArgumentTypeError, f"{_own}: indices must be a list or tuple of tensors, got Tensor.")
+    fails(_name, [X, (0,), T(4)], ArgumentTypeError, f"{_own}: indices must be tensors, got int at position 0.")
+    fails(_name, [X, (), T(4)], ArgumentError, f"{_own}: indices is empty. Give a tensor for each dimension to index.")
+    fails(_name, [X, PAIR, 1.0], ArgumentTypeError, f"{_own}: values must be a tensor, got float. Make it one with tapeloom.tensor(...).")
+    fails(_name, [X, PAIR, T(4, dtype=dtypes.float64)], DTypeError,
+          f"{_own}: input is float32, and values is float64; they must be the same. Cast one of them with .to(dtype).")
+    fails(_name, [X, PAIR, T(5)], ShapeError, f"{_own}: a value of shape (5,) does not broadcast to the indexed shape (3, 4).")
+    fails(_name, [X, (P([2]),), T()], IndexingError, f"{_own}: index 2 is out of range for dim 0 of length 2.")
+
 # gather and scatter
 
 
 def _gathered(x: Any, dim: int, index: Any) -> Any:
+    if not index.size:
+        return np.zeros(index.shape, x.dtype)
     if not x.ndim:
         return np.broadcast_to(x, index.shape)
     axis = dim % x.ndim
@@ -195,12 +220,14 @@ def bad_indices(name: str, arguments: list[Any]) -> None:
 
 
 row("gather", [T(3, 4), 0, I(2, 4, below=3)], [X, -1, I(2, 2, 5, below=4)], [T(3, 4), 1, I(0, 2, below=4)], [T(), 0, I(below=1)],
-    [T(), 0, I(1, below=1)], reference=_gathered, **PICKED)
+    [T(), 0, I(1, below=1)], [T(), 0, I(3, below=1)], [T(3, 4), 0, I(0, below=3)], [T(3, 4), 0, I(5, 0, 9, below=3)],
+    reference=_gathered, **PICKED)
 bad_indices("gather", [T(3, 4), 0, "index"])
 fails("gather", [T(3, 4), 0, I(2, below=3)], ShapeError, "gather: index has shape (2,) and input has (3, 4); they need as many dimensions.")
 fails("gather", [T(3, 4), 0, I(2, 5, below=3)], ShapeError, "gather: index of shape (2, 5) is longer than input of shape (3, 4) in dim 1.")
 row("scatter_add", [T(3, 4), 0, I(2, 4, below=3), T(2, 4)], [T(3, 4), 1, I(2, 3, below=4), T(3, 4)], [X, -1, I(2, 2, 5, below=4), T(2, 2, 5)],
-    [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()], reference=_scattered, dtypes=EVERY[1:], budget="sum")
+    [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()], [T(), 0, I(3, below=1), T(3)], [T(3, 4), 0, I(0, below=3), T(2, 2)],
+    reference=_scattered, dtypes=EVERY[1:], budget="sum")
 bad_indices("scatter_add", [T(3, 4), 0, "index", T(1, 2)])
 fails("scatter_add", [T(3, 4), 0, I(2, 4, below=3), T(1, 4)], ShapeError,
       "scatter_add: index of shape (2, 4) does not lie within the source of shape (1, 4).")
@@ -214,12 +241,12 @@ def _chosen(x: Any, dim: int, index: Any) -> Any:
     return built(shape, lambda place: x[(*place[:axis], places[place[axis]], *place[axis + 1 :])], x)
 
 
-def _added(x: Any, dim: int, index: Any, source: Any) -> Any:
+def _added(x: Any, dim: int, index: Any, source: Any, alpha: int = 1) -> Any:
     if not x.ndim:
-        return x + source.reshape(())
+        return x + alpha * source.reshape(())
     result, axis, places = x.copy(), dim % x.ndim, index.reshape(-1)
     for place in np.ndindex(source.shape):
-        result[(*place[:axis], places[place[axis]], *place[axis + 1 :])] += source[place]
+        result[(*place[:axis], places[place[axis]], *place[axis + 1 :])] += alpha * source[place]
     return result
 
 
@@ -228,12 +255,15 @@ row("index_select", [T(3, 4), 0, I(5, below=3)], [X, -1, I(2, below=4)], [T(3, 4
 fails("index_select", [T(3, 4), 0, I(2, 2, below=3)], ShapeError, "index_select: index must have at most one dimension, got shape (2, 2).")
 fails("index_select", [T(3, 4), 1, P([4])], IndexingError, "index_select: index 4 is out of range for dim 1 of length 4.")
 row("index_add", [T(3, 4), 0, P([2, 0, 2]), T(3, 4)], [X, -1, I(2, below=4), T(2, 3, 2)], [T(3, 4), 1, I(0, below=4), T(3, 0)],
-    [T(), 0, I(1, below=1), T(1)], reference=_added, dtypes=EVERY[1:], budget="sum")
+    [T(), 0, I(1, below=1), T(1)], case(T(3, 4), 0, P([2, 0, 2]), T(3, 4), alpha=2), reference=_added, dtypes=EVERY[1:], budget="sum")
 fails("index_add", [T(3, 4), 1, P([4]), T(3, 1)], IndexingError, "index_add: index 4 is out of range for dim 1 of length 4.")
 fails("index_add", [T(3, 4), 1, P([0, 1]), T(3, 3)], ShapeError,
       "index_add: source has shape (3, 3); for 2 places along dim 1 of input of shape (3, 4) it must have (3, 2).")
+fails("index_add", case(T(3, 4), 0, P([2]), T(1, 4), alpha=2.5), DTypeError,
+      "index_add: input is int64, and source is float32; they must be the same. Cast one of them with .to(dtype).", dtype=dtypes.int64)
+fails("index_add", case(T(3, 4), 0, P([2]), T(1, 4), alpha="2"), ArgumentTypeError, "index_add: alpha must be a number, got '2' of type str.")
 row("take_along_dim", [T(3, 4), I(2, 4, below=3), 0], [T(3, 4), I(1, 2, below=4), 1], [T(3, 4), I(5, below=12)], [T(3, 1), I(1, 4, below=3), 0],
-    [T(3, 4), I(0, below=12)], without="0d",
+    [T(3, 4), I(0, below=12)], [T(3, 4), P([[-1, 0, -3, 2]]), 0], without="0d",
     reference=lambda x, indices, dim=None: _taken(x, indices, dim), **PICKED)
 fails("take_along_dim", [T(3, 4), I(2, 4, below=3), 2], IndexingError,
       "take_along_dim: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
@@ -242,8 +272,10 @@ fails("take_along_dim", [T(3, 4), I(4, below=3), 0], ShapeError,
 fails("take_along_dim", [T(3, 4), I(2, 5, below=3), 0], ShapeError,
       "take_along_dim: shapes (1, 4) and (1, 5) do not broadcast (axis -1: 4 vs 5). Reshape one operand, or give that axis the size 1.")
 fails("take_along_dim", [T(3, 4), P([[3]]), 0], IndexingError, "take_along_dim: index 3 is out of range for dim 0 of length 3.")
+fails("take_along_dim", [T(3, 4), P([[-4]]), 0], IndexingError, "take_along_dim: index -4 is out of range for dim 0 of length 3.")
+fails("take_along_dim", [T(3, 4), P([-1])], IndexingError, "take_along_dim: index -1 is out of range for dim 0 of length 12.")
 fails("take_along_dim", [T(3, 4), T(1, 4), 0], DTypeError, "take_along_dim: index must hold integers, got float32. Cast it with .long().")
-fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list.")
+fails("take_along_dim", [T(3, 4), [0, 1]], ArgumentTypeError, "take_along_dim: indices must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 
 def _taken(x: Any, indices: Any, dim: Any) -> Any:
@@ -264,6 +296,9 @@ def _nonzero(x: Any) -> Any:
 
 
 row("nonzero", [T(3, 4, low=0, high=1.4)], [V([[0, 1], [2, 0]])], [V(1)], [V(0)], [T(0, 3)], reference=_nonzero, gives="int64", grad=0, **PICKED)
+row("nonzero as a tuple", [T(3, 4, low=0, high=1.4)], [V([[0, 1], [2, 0]])], [V(1)], [V(0)], [T(0, 3)], gives="int64", grad=0,
+    reference=lambda x: tuple(_nonzero(np.atleast_1d(x)).T), calls=lambda x: tl.nonzero(x, as_tuple=True), **PICKED)
+fails("nonzero as a tuple", [[1.0]], ArgumentTypeError, "nonzero: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("select_column", [T(5, 2), 1], [T(0, 2), 0], reference=lambda x, column: built((len(x),), lambda i: x[i[0], column], x), grad=0,
     without="0d", **PICKED)
 
@@ -280,7 +315,7 @@ fails("masked_select", [T(3, 4), M(3)], ShapeError,
       "masked_select: shapes (3, 4) and (3,) do not broadcast (axis -1: 4 vs 3). Reshape one operand, or give that axis the size 1.")
 fails("masked_select", [T(3), T(3)], DTypeError, "masked_select: mask must be a bool tensor, got float32. Cast it with .bool().")
 fails("masked_select", [T(3), I(3, below=3)], DTypeError, "masked_select: mask must be a bool tensor, got int64. Cast it with .bool().")
-fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool.")
+fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool. Make it one with tapeloom.tensor(...).")
 
 
 def _triangle(keep: Any) -> Any:
@@ -291,3 +326,6 @@ row("tril", [T(3, 4)], [T(4, 3), 1], [T(2, 3, 3), -1], case(T(3, 4), diagonal=5)
     without="0d", **PICKED)
 row("triu", [T(3, 4)], [T(4, 3), 1], [T(2, 3, 3), -1], case(T(3, 4), diagonal=5), [T(0, 3)], reference=_triangle(lambda d, k: d >= k),
     without="0d", **PICKED)
+for _name in ("tril", "triu"):
+    for _shape in ((), (3,)):
+        fails(_name, [T(*_shape)], ShapeError, f"{_name}: expected a matrix or a batch of them, got shape {_shape}.")

@@ -73,7 +73,7 @@ fails(
     "matmul: shapes (2,) and (3,) do not broadcast (axis -1: 2 vs 3). Reshape one operand, or give that axis the size 1.",
 )
 row("linalg.matmul", [T(3, 4, **SMALL), T(4, 2, **SMALL)], [T(4), T(4)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
-fails("linalg.matmul", [T(3), 2.0], ArgumentTypeError, "matmul: other must be a tensor, got 2.0. Make it one with tapeloom.tensor(2.0).")
+fails("linalg.matmul", [T(3), 2.0], ArgumentTypeError, "matmul: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 row("mm", [T(3, 4), T(4, 2)], [T(0, 4), T(4, 2)], without="0d", **SUMMED)
 fails("mm", [T(3), T(3)], ShapeError, "mm: expected 2-d and 2-d tensors, got shapes (3,) and (3,). Use matmul.")
 row("bmm", [T(2, 3, 4), T(2, 4, 2)], [T(0, 3, 4), T(0, 4, 2)], without="0d", **SUMMED)
@@ -117,8 +117,11 @@ fails(
     "linear",
     [T(3, 4), T(2, 3)],
     ShapeError,
-    "linear: the last dimension of input of shape (3, 4) must be 3, as weight has shape (2, 3).",
+    "linear: the last dimension of input of shape (3, 4) must be 3, as weight has shape (2, 3). A Linear(4, 2) would take it.",
 )
+fails("linear", [T(5, 2, 3), T(4, 6)], ShapeError,
+      "linear: the last dimension of input of shape (5, 2, 3) must be 6, as weight has shape (4, 6). Flatten it first: input.flatten(1).")
+fails("linear", [T(), T(4, 6)], ShapeError, "linear: the last dimension of input of shape () must be 6, as weight has shape (4, 6).")
 fails(
     "linear",
     [T(3, 4), T(2, 4), T(4)],
@@ -126,7 +129,7 @@ fails(
     "linear: bias must have shape (2,) for a weight of shape (2, 4), got (4,).",
 )
 for _name in ("mm", "bmm", "mv", "dot", "outer"):
-    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+    fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 # the namespace linalg
 
@@ -166,7 +169,7 @@ row("linalg.norm", [X], [X, None, 1], [T(3), 3], [T(3, 4), 1], [T(3, 4), "fro"],
 row("linalg.vecdot", [X, X], [X, T(4)], [T(2, 3), T(2, 1)], case(X, X, dim=0), [T(0, 3), T(3)], [T(3, 0), T(3, 0)],
     reference=lambda x, y, dim=-1: folded(math.fsum)(x * y, dim), magnitude=lambda x, y, dim=-1: folded(math.fsum)(x * y, dim),
     budget="sum", without="0d")
-fails("linalg.vecdot", [T(3), 2.0], ArgumentTypeError, "vecdot: y must be a tensor, got float.")
+fails("linalg.vecdot", [T(3), 2.0], ArgumentTypeError, "vecdot: y must be a tensor, got float. Make it one with tapeloom.tensor(...).")
 fails("linalg.matrix_norm", [X, "fro", 0], ShapeError, "matrix_norm: dim must name two dimensions of A, got dim 0 for shape (2, 3, 4).")
 fails("linalg.matrix_norm", [X, 3], ArgumentError, "matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got 3.")
 for _ord in ("nuc", 2, -2):

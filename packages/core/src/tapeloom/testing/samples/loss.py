@@ -10,7 +10,7 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
-from tapeloom.testing.references import each
+from tapeloom.testing.references import INF, each
 from tapeloom.testing.table import FLOATS, INEXACT, case, fails, row
 
 
@@ -74,7 +74,7 @@ row("cross_entropy_rows", [ROWS, LABELS, None, -100, "mean", 0.0], [ROWS, LABELS
 row("cross_entropy", [ROWS, LABELS], [ROWS, LABELS, FACTORS], *[case(ROWS, LABELS, FACTORS, reduction=kind) for kind in ("sum", "none")],
     case(ROWS, LABELS, ignore_index=2), case(ROWS, P([2, 2, -100, 2]), FACTORS, label_smoothing=0.2), [T(2, 3, 2), P([[0, 1], [2, 2]])],
     case(T(2, 3, 2, 2), I(2, 2, 2, below=3), reduction="none"), [T(3), P(1)], [ROWS, SHARES], case(ROWS, SHARES, FACTORS, reduction="none", label_smoothing=0.1),
-    case(T(0, 3), I(0, below=3), grad=False), [V([[1000.0, 0.0], [0.0, -1000.0]]), P([0, 0])], [ROWS, P([0, 2, 1, 2], dtypes.int32)],
+    case(T(0, 3), I(0, below=3), grad=False), case(T(2, 0), T(2, 0), reduction="none", label_smoothing=0.1, expect=[0.0, 0.0]), [V([[1000.0, 0.0], [0.0, -1000.0]]), P([0, 0])], [ROWS, P([0, 2, 1, 2], dtypes.int32)],
     reference=_cross_entropy, without="0d", **CHAIN)
 fails("cross_entropy", [ROWS, P([0, 3, 1, 2])], IndexingError,
       "cross_entropy: target 3 is out of range for 3 classes, which count from 0 to 2; only ignore_index=-100 may lie outside.")
@@ -87,7 +87,7 @@ fails("cross_entropy", case(ROWS, LABELS, reduction="max"), ArgumentError, "cros
 fails("cross_entropy", case(ROWS, LABELS, label_smoothing=1.5), ArgumentError, "cross_entropy: label_smoothing must be from 0 to 1, got 1.5.")
 fails("cross_entropy", case(ROWS, SHARES, ignore_index=1), ArgumentError,
       "cross_entropy: ignore_index is not supported for class probabilities. Leave it out.")
-fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int.")
+fails("cross_entropy", [ROWS, 1], ArgumentTypeError, "cross_entropy: target must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("cross_entropy", [T(2, 0), P([0, 1])], IndexingError,
       "cross_entropy: target 0 names no class, for input of shape (2, 0) has 0 classes in dim 1. Give input at least one class.")
 
@@ -102,6 +102,14 @@ row("nll_loss_rows", [ROWS, LABELS, None, -100, "mean"], [ROWS, LABELS, FACTORS,
 row("nll_loss", [ROWS, LABELS], [ROWS, LABELS, FACTORS], case(ROWS, LABELS, FACTORS, ignore_index=2, reduction="sum"), [T(2, 3, 2), P([[0, 1], [2, 2]])],
     case(ROWS, LABELS, reduction="none"), [T(3), P(1)], case(T(0, 3), I(0, below=3), reduction="sum"), reference=_nll, without="0d", **CHAIN)
 fails("nll_loss", [ROWS, T(4)], DTypeError, "nll_loss: target must hold class numbers, got float32. Cast it with .long().")
+
+for _name in ("cross_entropy", "nll_loss"):
+    fails(_name, [ROWS, P([[0], [1], [2], [0]])], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 1). "
+          "Take its dimension of length 1 away: target.squeeze(1).")
+    fails(_name, [ROWS, I(4, 3, below=2)], ShapeError,
+          f"{_name}: input of shape (4, 3) has 3 classes in dim 1, so target must have the shape (4,), got (4, 3). "
+          "Where it holds one-hot rows, take target.argmax(1), or target.float() for probabilities.")
 
 # regression and two classes
 
@@ -121,6 +129,23 @@ for _name, _function in {"mse_loss": lambda a, b: (a - b) ** 2, "l1_loss": lambd
     fails(_name, case(X, Y, reduction="max"), ArgumentError, f"{_name}: reduction must be 'none', 'mean' or 'sum', got 'max'.")
     fails(_name, [X, Y, "sum"], ArgumentTypeError,  # PyTorch takes it for size_average, and gives the mean
           f"{_name}: takes 2 positional arguments, got 3. Signature: {_name}(input, target, *, reduction='mean')")
+
+
+def _smooth_l1(x: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    def term(a: float, b: float) -> float:
+        distance = abs(a - b)
+        return distance**2 / (2 * beta) if distance < beta else distance - beta / 2
+
+    return _reduced(each(term)(x, target), reduction)
+
+
+row("smooth_l1", [X, Y, "none", 0.7], [X, Y, "mean", 2.0], [T(), T(), "sum", 1.0], case(T(0, 3), T(0, 3), "mean", 1.0, grad=False),
+    case(V([INF, -INF, 300.0]), V([0.0, 0.0, 0.0]), "none", 1000.0, expect=[INF, INF, 45.0]), reference=_smooth_l1, budget="sum")
+row("smooth_l1_loss", [X, Y], *[case(X, Y, reduction=kind) for kind in KINDS], case(X, Y, beta=0.3), case(X, Y, beta=0, reduction="none"), [T(), T()],
+    case(T(0, 3), T(0, 3), grad=False), reference=_smooth_l1, budget="sum")
+fails("smooth_l1_loss", [T(3, 1), T(3)], ShapeError,
+      "smooth_l1_loss: input has shape (3, 1), and target (3,); they must be the same. Reshape one of them, for instance with .squeeze(-1) or .view_as(other).")
+fails("smooth_l1_loss", case(X, Y, beta=-1.0), ArgumentError, "smooth_l1_loss: beta is -1.0; it must not be negative.")
 
 
 def _bce(x: float, t: float) -> float:
@@ -160,3 +185,8 @@ row("binary_cross_entropy_with_logits", [LOGITS, TRUTH], [LOGITS, TRUTH, T(4, gr
     [V([1000.0, -1000.0]), V([1.0, 0.0])], [V([0.0, 0.0]), V([0.0, 1.0])], reference=_weighted(_logistic), **CHAIN)
 fails("binary_cross_entropy_with_logits", [T(3), T(2)], ShapeError,
       "binary_cross_entropy_with_logits: input has shape (3,), and target (2,); they must be the same.")
+for _name, _values in {"binary_cross_entropy": T(3, low=0.1, high=0.9), "binary_cross_entropy_with_logits": T(3)}.items():
+    text = f"{_name}: weight of shape (2, 3) is larger than input, which has shape (3,)."
+    fails(_name, [_values, _values, T(2, 3, grad=False)], ShapeError, text)
+fails("binary_cross_entropy_with_logits", case(T(3), T(3), pos_weight=T(2, 3, grad=False)), ShapeError,
+      "binary_cross_entropy_with_logits: pos_weight of shape (2, 3) is larger than input, which has shape (3,).")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, IndexingError, ShapeError
-from tapeloom.testing.inputs import T
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
+from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import broadcast_shape, built
 from tapeloom.testing.table import EVERY, FLOATS, case, fails, row
 
@@ -47,7 +47,7 @@ row("reshape_as", [X, T(6, 4)], [T(), T(1)], [T(0, 3), T(3, 0)], reference=lambd
 for _name in ("view_as", "reshape_as"):
     fails(_name, [X, T(5)], ShapeError,
           f"{_name}: a tensor of shape (2, 3, 4) has 24 elements and cannot take the size (5,). Give a size with 24 elements.")
-    fails(_name, [X, (2, 12)], ArgumentTypeError, f"{_name}: other must be a tensor, got tuple.")
+    fails(_name, [X, (2, 12)], ArgumentTypeError, f"{_name}: other must be a tensor, got tuple. Make it one with tapeloom.tensor(...).")
 
 
 def _flattened(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -59,9 +59,9 @@ def _flattened(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 row("flatten", [X], [X, 1], [X, 0, 1], case(X, end_dim=-2), [T()], [T(0, 3)], reference=_flattened, **MOVED)
 fails("flatten", [X, 2, 1], ArgumentError, "flatten: start_dim 2 comes after end_dim 1.")
-fails("flatten", [3], ArgumentTypeError, "flatten: input must be a tensor, got int.")
+fails("flatten", [3], ArgumentTypeError, "flatten: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("ravel", [X], [T()], [T(0, 3)], reference=lambda x: _in_order(x, (x.size,)), **MOVED)
-fails("ravel", [[1, 2]], ArgumentTypeError, "ravel: input must be a tensor, got list.")
+fails("ravel", [[1, 2]], ArgumentTypeError, "ravel: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("unflatten", [T(6, 4), 0, (2, 3)], [T(6, 4), -1, (2, -1)], [T(0, 4), 1, (2, 2)], without="0d",
     reference=lambda x, dim, sizes: _in_order(x, (*x.shape[: dim % 2], *sizes, *x.shape[dim % 2 + 1 :])), **MOVED)
 fails("unflatten", [T(6, 4), 0, (4, 2)], ShapeError,
@@ -99,10 +99,10 @@ def _swapped(x: Any, dim0: int, dim1: int) -> Any:
 row("transpose", [X, 0, 1], [X, -1, 0], [T(), 0, -1], [T(0, 3), 0, 1], reference=_swapped, **MOVED)
 fails("transpose", [X, 0, 3], IndexingError, "transpose: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 fails("transpose", [X, 0, 1.5], ArgumentTypeError, "transpose: dim must be an int, got 1.5 of type float.")
-fails("transpose", [[[1, 2]], 0, 1], ArgumentTypeError, "transpose: input must be a tensor, got list.")
+fails("transpose", [[[1, 2]], 0, 1], ArgumentTypeError, "transpose: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("t", [T(3, 4)], [T(3)], [T()], [T(0, 3)], reference=lambda x: _permuted(x, tuple(reversed(range(x.ndim)))), **MOVED)
 fails("t", [X], ShapeError, "t: expected at most 2 dimensions, got shape (2, 3, 4). Use .transpose(dim0, dim1) or .mT.")
-fails("t", [3], ArgumentTypeError, "t: input must be a tensor, got int.")
+fails("t", [3], ArgumentTypeError, "t: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("movedim", case(X, 0, 2, expect=None), [X, (0, 1), (-1, 0)], [T(0, 3), 0, 1], [T(), 0, -1],
     reference=lambda x, source, destination: _permuted(x, (1, 2, 0) if x.ndim == 3 else tuple(reversed(range(x.ndim)))), **MOVED)
 fails("movedim", [X, (0, 1), 2], ShapeError, "movedim: source (0, 1) and destination 2 must name as many different dimensions.")
@@ -122,7 +122,7 @@ fails("expand", [T(3, 4), 6, 4], ShapeError,
 row("expand_as", [T(3, 1), T(2, 3, 4)], [T(), T(3)], [T(1), T(0)], reference=lambda x, other: _expanded(x, other.shape), **MOVED)
 fails("expand_as", [T(3, 4), T(6, 4)], ShapeError,
       "expand_as: shape (3, 4) cannot be expanded to (6, 4). Only dimensions of length 1, and new ones in front, can be expanded.")
-fails("expand_as", [T(3, 4), (6, 4)], ArgumentTypeError, "expand_as: other must be a tensor, got tuple.")
+fails("expand_as", [T(3, 4), (6, 4)], ArgumentTypeError, "expand_as: other must be a tensor, got tuple. Make it one with tapeloom.tensor(...).")
 
 
 def _broadcast(*tensors: Any) -> tuple[Any, ...]:
@@ -172,6 +172,7 @@ def _joined(tensors: list[Any], dim: int = 0) -> Any:
 
 MIXED = case((T(2, 3), T(2, 3, dtype=dtypes.float64)), 0, only=FLOATS)
 row("cat", [(T(2, 3), T(1, 3))], [(T(2, 3), T(2, 1), T(2, 2)), 1], [(T(3, 4), T(3, 4)), -1], [(T(0, 3), T(2, 3))], [(T(0), T(2, 3))],
+    case((T(0, dtype=dtypes.float64), T(2, 3)), 1, only=FLOATS),
     case((T(3), T(2)), dim=0), case(tensors=(T(3), T(2))), MIXED, reference=_joined, without="0d", **MOVED)
 fails("cat", [()], ArgumentError, "cat: expected at least one tensor, got none.")
 fails("cat", [(T(2, 3), T(2, 4))], ShapeError, "cat: tensor 1 has shape (2, 4) and tensor 0 has (2, 3); they may differ only in dim 0.")
@@ -239,7 +240,7 @@ def _selected(x: Any, dim: int, index: int) -> Any:
 
 row("select", [X, 1, 2], [X, -1, -4], [T(0, 3), 1, 0], reference=_selected, without="0d", **MOVED)
 fails("select", [X, 1, 3], IndexingError, "select: index 3 is out of range for dim 1 of length 3 (shape (2, 3, 4)).")
-fails("select", [[1, 2], 0, 0], ArgumentTypeError, "select: input must be a tensor, got list.")
+fails("select", [[1, 2], 0, 0], ArgumentTypeError, "select: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 
 def _split(x: Any, sizes: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -254,15 +255,17 @@ MANY = ("same",) * 4
 row("split", [T(5, 3), 2], [T(5, 3), (1, 4)], [T(3, 4), 2, 1], [T(0, 3), 2], reference=_split, gives=MANY, without="0d", **MOVED)
 fails("split", [T(5), (1, 3)], ShapeError, "split: the lengths (1, 3) do not add up to 5, the length of dim 0.")
 fails("split", [T(5), 0], ArgumentError, "split: split_size must be positive, got 0.")
-fails("split", [[1, 2], 1], ArgumentTypeError, "split: input must be a tensor, got list.")
+fails("split", [[1, 2], 1], ArgumentTypeError, "split: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("split", [T(), 1], ShapeError, "split: a 0-d tensor has no dimension to split.")
 row("chunk", [T(5, 3), 2], [T(3, 4), 3, 1], [T(2, 3), 4], case(T(0, 3), 2, expect=(np.zeros((0, 3)), np.zeros((0, 3)))), gives=MANY,
     reference=lambda x, chunks, dim=0: _split(x, -(-x.shape[dim] // chunks), dim), without="0d", **MOVED)
 fails("chunk", [T(5), 0], ArgumentError, "chunk: chunks must be at least 1, got 0.")
-fails("chunk", [[1, 2], 1], ArgumentTypeError, "chunk: input must be a tensor, got list.")
+fails("chunk", [[1, 2], 1], ArgumentTypeError, "chunk: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("chunk", [T(), 1], ShapeError, "chunk: a 0-d tensor has no dimension to split.")
 row("unbind", [T(2, 3)], [X, -1], [T(3), 0], [T(2, 0)], gives=MANY, without="0d",
     reference=lambda x, dim=0: tuple(_selected(x, dim, i) for i in range(x.shape[dim])), **MOVED)
 fails("unbind", [T()], ShapeError, "unbind: a 0-d tensor has no dimension to take apart.")
-fails("unbind", [[1, 2]], ArgumentTypeError, "unbind: input must be a tensor, got list.")
+fails("unbind", [[1, 2]], ArgumentTypeError, "unbind: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 # padding, turning and repeating
 
@@ -301,7 +304,15 @@ fails("constant_pad", [T(3), (1, 2, 3)], ArgumentError,
       "shape (3,) takes at most 2.")
 fails("constant_pad", [T(3), (-2, -2)], ShapeError, "constant_pad: pad (-2, -2) takes more from dim 0 than its length 3.")
 row("pad", [X, (1, 2)], [X, (1, 0, 0, 2), "constant", 3], *[[X, (1, 2, 2, 1), mode] for mode in ("reflect", "replicate", "circular")],
+    *[[T(2, 4), amounts, mode] for mode in ("reflect", "replicate") for amounts in ((-1, 2), (3, -1))],
+    case(V([[1.0, 2.0, 3.0, 4.0]]), (-1, 2), "circular", expect=[[2.0, 3.0, 4.0, 2.0, 3.0]], only=FLOATS, grad=True),
+    case(V([[1.0, 2.0, 3.0, 4.0]]), (3, -1), "circular", expect=[[1.0, 2.0, 3.0, 1.0, 2.0, 3.0]], only=FLOATS, grad=True),
     [T(), ()], [T(0, 3), (1, 1)], reference=_padded, **MOVED)
+fails("pad", [T(1, 4), (2, -3), "circular"], ShapeError, "pad: circular padding (2, -3) is longer than what is left of the dimension, 1.")
+fails("pad", [T(3), (1, 0), "constant", -3], DTypeError,
+      "pad: the number -3 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+fails("pad", [T(3), (1, 0), "constant", 2**40], DTypeError,
+      "pad: the number 1099511627776 does not fit int8 (-128 to 127). Cast the tensor to a wider dtype first.", dtypes.int8)
 fails("pad", [T(1, 3), (3, 0), "reflect"], ShapeError, "pad: reflect padding (3, 0) must be shorter than the dimension, 3.")
 fails("pad", [T(1, 3), (4, 0), "circular"], ShapeError, "pad: circular padding (4, 0) is longer than the dimension, 3.")
 fails("pad", [T(3), (1, 0), "mirror"], ArgumentError, "pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got 'mirror'.")
@@ -319,14 +330,16 @@ fails("flip", [X, 3], IndexingError, "flip: dim 3 is out of range for a tensor o
 
 
 def _rolled(x: Any, shifts: Any, dims: Any = None) -> Any:
-    if dims is None or dims == ():
+    if dims in (None, ()):
         return _in_order(_rolled(_in_order(x, (x.size,)), shifts, 0), x.shape)
     moves = dict(zip([dim % x.ndim for dim in _ints((dims,))], _ints((shifts,)), strict=True))
     return built(x.shape, lambda place: x[tuple((i - moves.get(a, 0)) % x.shape[a] for a, i in enumerate(place))], x)
 
 
-row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [X, 1, ()], [T(), 1], [T(0, 3), 1, 0], reference=_rolled, **MOVED)
+row("roll", [X, 1], [X, 2, 1], [X, (1, -1), (0, 2)], [X, 7, -1], [T(), 1], [T(0, 3), 1, 0], [X, 1, ()], reference=_rolled, **MOVED)
+row("roll_along", [X, 1, 1], [X, -2, -1], [X, 0, 0], [T(0, 3), 1, 0], reference=_rolled, without="0d", **MOVED)
 fails("roll", [X, (1, 2), 0], ArgumentError, "roll: 2 shifts and 1 dims were given; give one shift for each dim.")
+fails("roll", [T(), 1, 0], ShapeError, "roll: a 0-d tensor has no dimension to roll along.")
 
 
 def _repeated(x: Any, *sizes: Any) -> Any:
@@ -338,12 +351,12 @@ def _repeated(x: Any, *sizes: Any) -> Any:
 
 row("repeat", [T(2, 3), 2, 1], [T(3), (2, 2)], [T(), 3], [T(2, 3), 0, 1], [T(0, 3), 2, 2], reference=_repeated, **MOVED)
 fails("repeat", [X, 2], ShapeError, "repeat: 1 sizes were given for 3 dimensions. Give at least one for each.")
-fails("repeat", [[1, 2], 2], ArgumentTypeError, "repeat: input must be a tensor, got list.")
+fails("repeat", [[1, 2], 2], ArgumentTypeError, "repeat: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("tile", [T(2, 3), 2], [T(3), (2, 2)], [T(), 3], [T(0, 3), 2, 2],
     reference=lambda x, *dims: _repeated(x, (1,) * (x.ndim - len(_ints(dims))) + _ints(dims)), **MOVED)
 fails("tile", [X, -1], ShapeError, "tile: size (-1,) has the negative length -1. Give lengths of 0 or more.")
 fails("tile", [X, 1.5], ArgumentTypeError, "tile: size must be an int, got 1.5 of type float.")
-fails("tile", [[1, 2], 2], ArgumentTypeError, "tile: input must be a tensor, got list.")
+fails("tile", [[1, 2], 2], ArgumentTypeError, "tile: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 
 # for gradient rules
 

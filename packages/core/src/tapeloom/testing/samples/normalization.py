@@ -91,9 +91,11 @@ row("batch_norm", [IMAGE, *RUNNING, T(3), T(3)], [T(4, 3), *RUNNING], case(IMAGE
     reference=_batch_norm, **UNIT)
 fails("batch_norm", [IMAGE, None, None], ArgumentError, "batch_norm: running_mean and running_var must be given unless training=True.")
 fails("batch_norm", case(T(1, 3), None, None, training=True), ShapeError,
-      "batch_norm: training needs more than one value a channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
+      "batch_norm: training needs more than one value per channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
+fails("batch_norm", case(T(1, 0), None, None, training=True), ShapeError,
+      "batch_norm: training needs more than one value per channel, and input of shape (1, 0) has one. Give a larger batch, or use training=False.")
 fails("batch_norm", [IMAGE, *RUNNING, T(2)], ShapeError,
-      "batch_norm: weight must have the shape (3,), one value a channel of input of shape (2, 3, 2, 2), got (2,).")
+      "batch_norm: weight must have the shape (3,), one value per channel of input of shape (2, 3, 2, 2), got (2,).")
 fails("batch_norm", [T(3), *RUNNING], ShapeError, "batch_norm: expected input of shape (batch, channels, …), got (3,).")
 fails("batch_norm", [IMAGE, 0.0, None], ArgumentTypeError, "batch_norm: running_mean must be a tensor or None, got float.")
 
@@ -129,10 +131,12 @@ def _by_group(x: Any, groups: int, weight: Any = None, bias: Any = None, eps: fl
 
 
 row("group_norm", [T(2, 4, 3), 2, T(4), T(4)], [T(2, 4, 3), 4], [T(2, 4), 1, None, T(4)], [T(0, 4, 3), 2], reference=_by_group, **UNIT)
+fails("group_norm", [T(1, 4), 4], ShapeError,
+      "group_norm: input of shape (1, 4) has a single value in each of 4 groups, and one has no variance. Give fewer groups, or more values per channel.")
 fails("group_norm", [T(2, 4, 3), 3], ArgumentError, "group_norm: num_groups=3 must divide the 4 channels of input of shape (2, 4, 3).")
 
 # dropout's second half; the draw itself is in random.py
 
 row("masked_scale", [T(3, 4), M(3, 4), 2.0], [T(), M(), 0.5], [T(0, 3), M(0, 3), 2.0], dtypes=FLOATS,
     reference=lambda x, mask, scale: each(lambda a, b: a * scale if b else 0.0)(x, mask))
-fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: input must be a tensor, got list.")
+fails("rms_norm", [[1.0], 1], ArgumentTypeError, "rms_norm: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")

@@ -213,4 +213,4 @@ fails("adaptive_avg_pool3d", [SOLID, 1], DTypeError,
 # what all of them refuse
 
 for _name in [f"{_family}{_rank}d" for _family in ("max_pool", "avg_pool", "adaptive_avg_pool") for _rank in (1, 2, 3)]:
-    fails(_name, [3, 2], ArgumentTypeError, f"{_name}: input must be a tensor, got int.")
+    fails(_name, [3, 2], ArgumentTypeError, f"{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")

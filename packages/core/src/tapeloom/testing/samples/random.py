@@ -57,7 +57,7 @@ for _name in ("rand", "randn"):
     text = "only floating tensors can hold these numbers, got int64. Give a floating dtype."
     fails(_name, [3], DTypeError, f"{_name}: {text}", dtypes.int64)
     fails(f"{_name}_like", [T(3)], DTypeError, f"{_name}_like: {text}", dtypes.int64)
-    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int.")
+    fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("normal", case(T(4, low=0, high=0), T(low=1, high=1), expect=NORMAL), case(V([1, 1, 1, 1]), 2.0, expect=[1 + 2 * n for n in NORMAL]),
     case(T(low=0, high=0), 1.0, expect=NORMAL[0]), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), calls=_seeded("normal"), dtypes=FLOATS, **NORMALS | {"budget": "sum"})
 fails("normal", [0.0, 1.0], ArgumentTypeError, "normal: give a size, or tensors for mean or std.")
@@ -77,7 +77,7 @@ row("randint_like", case(T(2, 3), -5, 100, expect=_shaped((2, 3), INTEGERS)), ca
     calls=_seeded("randint_like"), dtypes=[dtypes.int16, dtypes.int64, bfloat16, float32], **EXACT)
 fails("randint_like", [T(3), 5, 3], ArgumentError, "randint_like: low must be below high, got low=5 and high=3; high itself is never drawn.")
 fails("randint_like", [T(3), 2.5], ArgumentTypeError, "randint_like: high must be an int, got 2.5 of type float.")
-fails("randint_like", [3, 5], ArgumentTypeError, "randint_like: input must be a tensor, got int.")
+fails("randint_like", [3, 5], ArgumentTypeError, "randint_like: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("randperm", case(7, expect=[4, 1, 6, 3, 2, 5, 0]), case(0, expect=np.zeros(0)), case(1, expect=[0]), calls=_seeded("randperm"), maker=True, dtypes=NUMBERS,
     without="0d", **EXACT)
 fails("randperm", [-1], ArgumentError, "randperm: n must not be negative, got -1.")

@@ -71,6 +71,8 @@ fails(
     "mean: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.",
     dtypes.int64,
 )
+fails("mean", case(X, dtype=dtypes.int64), DTypeError,
+      "mean: expected floating tensors, got int64. Cast with .float(), or give dtype=tapeloom.float32.")
 row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
     gives="sum", dtypes=EVERY, budget="sum")
 bad_dims("prod")
@@ -122,7 +124,7 @@ row("argmin", [X], *LINES, case(X, keepdim=True), reference=_placed(_least), giv
 for _name in ("argmax", "argmin"):
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
     fails(_name, [X, (0, 1)], ArgumentTypeError, f"{_name}: dim must be an int, got (0, 1) of type tuple.")
-    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list.")
+    fails(_name, [[1.0, 2.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
     no_elements(_name)
     text = f"{_name}: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails(_name, [T(0)], ShapeError, text)
@@ -145,6 +147,8 @@ row("min", *ASKED, reference=_extreme(_least), gives=("same", "int64"), **EXACT)
 for _name in ("max", "min"):
     text = f"{_name}: unexpected argument 'bogus'. Signature: {_name}(input, dim=None, keepdim=False, *, other=None)"
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
+    text = f"{_name}: two tensors are compared element by element; dim and keepdim belong to one."
+    fails(_name, [T(3), T(3), True], ArgumentTypeError, text)
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -169,11 +173,9 @@ for _name in ("cumsum", "cumprod"):
 
 
 def _variance(values: list[Any], correction: float) -> float:
-    free = len(values) - correction
-    if free <= 0 or not values:
-        return NAN
     mean = _mean(values)
-    return math.fsum(abs(value - mean) ** 2 for value in values) / free
+    total, free = math.fsum(abs(value - mean) ** 2 for value in values), len(values) - correction
+    return total / free if free > 0 else INF if total else NAN
 
 
 def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
@@ -204,17 +206,23 @@ row(
     budget="chain",
     magnitude=_squares,
 )
-bad_dims("variance")
-fails("variance", [X], DTypeError, "variance: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+row("deviation", [X], [X, 1], [X, (0, 2), 0.0, True], [X, -1, 2.0], case(T(3, 1), 1, 0.0, grad=False), case(T(0, 3), 0, grad=False), case(T(), grad=False),
+    reference=lambda x, dim=None, correction=1.0, keepdim=False: np.sqrt(_spread(x, dim, None, keepdim, correction)), gives="real", dtypes=INEXACT, budget="chain", magnitude=_squares)
+for _name in ("variance", "deviation"):
+    bad_dims(_name)
+    fails(_name, [X], DTypeError, f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 SPREAD: dict[str, Any] = {"magnitude": _squares, "gives": "real", "dtypes": INEXACT}
 FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=True, correction=0)]
 EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
-row("var", *FORMS, *EMPTIES, reference=_spread, budget="chain", **SPREAD)
-row("std", *FORMS, *EMPTIES, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
+FEW = [case(T(3, 2), 0, correction=3, grad=False), case(T(3, 2), 0, correction=4, grad=False), case(V([2.0, 2.0]), correction=2, only=FLOATS, grad=False)]
+LARGE = case(V([300.0, 400.0, 1000.0, -2000.0]), only=FLOATS)
+row("var", *FORMS, *EMPTIES, *FEW, reference=_spread, budget="chain", **SPREAD)
+row("std", *FORMS, *EMPTIES, *FEW, LARGE, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
 for _name in ("var", "std"):
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+    fails(_name, case(X, unbiased=3), ArgumentTypeError, f"{_name}: unbiased must be True or False, got 3.")
     fails(_name, case(X, 0, correction="n"), ArgumentTypeError, f"{_name}: correction must be a number, got 'n' of type str.")
 
 
@@ -235,6 +243,8 @@ row(
     case(X, dim=None),
     [T(), 0],
     [T(0, 3), 1],
+    case(T(3, 0), 1, expect=[-INF] * 3),
+    case(T(3, 0), (0, 1), True, expect=[[-INF]]),
     case(V([[1000.0, 1000.0], [-INF, -INF], [INF, 1.0]]), 1, expect=[1000 + math.log(2), -INF, INF], only=FLOATS[2:]),
     reference=folded(either(_logsumexp, _complex_logsumexp)),
     gives="float",
@@ -249,25 +259,39 @@ def _norm(values: list[float], p: Any) -> float:
         return (max if p > 0 else min)(abs(value) for value in values)
     if p == 0:
         return float(sum(value != 0 for value in values))
-    p = 2 if p == "fro" else p
+    p = 2 if p in ("fro", None) else p
     return math.fsum(abs(value) ** p for value in values) ** (1 / p)
 
 
-row(
-    "norm",
-    *[[X, p] for p in (2, 1, 3, 0, "fro", INF, -INF)],
-    [X],
-    [X, 2, 1],
-    [X, 3, (0, 2), True],
-    [T()],
-    case(T(0, 3), grad=False),
-    reference=lambda x, p=2, dim=None, keepdim=False: folded(lambda values: _norm(values, p))(x, dim, keepdim),
-    gives="real",
-    dtypes=INEXACT,
-    budget="chain",
-    kinks=(0,),
-)
-row("linalg.vector_norm", *[[X, p] for p in (2, 1, 3, 0, INF, -INF)], [X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False),
-    reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim), budget="chain", kinks=(0,))
+ORDERS = (2, 1, 3, 0, INF, -INF)
+OTHERS = [[X], [X, 2, 1], [X, 3, (0, 2), True], [T()], case(T(0, 3), grad=False), case(V([300.0, -400.0]), only=FLOATS), case(V([300.0, -400.0]), 3, only=FLOATS)]
+NORMS: dict[str, Any] = {"gives": "real", "dtypes": INEXACT, "budget": "chain", "kinks": (0,)}
+row("order_norm", *[[X, p] for p in (*ORDERS, 0.5, -1)], *OTHERS, **NORMS,
+    reference=lambda x, p=2, dim=None, keepdim=False: folded(lambda values: _norm(values, p))(x, dim, keepdim))
+row("norm", *[[X, p] for p in (*ORDERS, "fro", None)], *OTHERS, **NORMS,
+    reference=lambda x, p=2, dim=None, keepdim=False: folded(lambda values: _norm(values, p))(x, dim, keepdim))
+row("linalg.vector_norm", *[[X, p] for p in ORDERS], *OTHERS, **NORMS,
+    reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim))
 fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
 fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
+for _order in (INF, -INF, -1.0):
+    text = "dim 1 of a tensor of shape (3, 0) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
+    fails("order_norm", [T(3, 0), _order, 1], ShapeError, f"order_norm: {text}")
+    fails("norm", [T(3, 0), _order, 1], ShapeError, f"norm: {text}")
+for _name in ("norm", "linalg.vector_norm"):
+    text = f"{_name.split('.')[-1]}: dtype=float32 would narrow the float64 of input. Cast it yourself, or leave dtype out."
+    fails(_name, case(X, dtype=dtypes.float32), DTypeError, text, dtypes.float64)
+    text = f"{_name.split('.')[-1]}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
+    fails(_name, [X], DTypeError, text, dtypes.int64)
+
+
+def _normalized(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+    return x / np.maximum(folded(lambda values: _norm(values, p))(x, dim, True), eps)
+
+
+row("normalize", [X], [X, 3, 0], [X, INF, -1], case(X, dim=2, eps=100.0), [T(), 2, 0], [T(0, 3)], case(V([[300.0, -400.0]]), only=FLOATS),
+    reference=_normalized, budget="chain", dtypes=INEXACT, kinks=(0,), magnitude=lambda x, *rest, **named: np.float64(4.0))
+fails("normalize", [X, 2, 3], IndexingError, "normalize: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+fails("normalize", [[1.0]], ArgumentTypeError, "normalize: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+fails("normalize", [X, "fro"], ArgumentTypeError, "normalize: the order must be a number, got 'fro'.")
+fails("normalize", [X], DTypeError, "normalize: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)

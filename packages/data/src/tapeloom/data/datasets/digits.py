@@ -17,7 +17,7 @@ __all__ = ["Digits"]
 
 _FILE = "digits.safetensors"
 _SHA256 = "db7ae056eef3ea050caca6dec80dcf5e8bece3351f20d32d76e8a2ed634c1e03"  # printed by tools/make_digits.py
-_MEND = 'Mend it with: pip install --force-reinstall --no-deps "tapeloom-data"'
+_FIX = 'Fix it with: pip install --force-reinstall --no-deps "tapeloom-data"'
 
 
 class Digits(Dataset[tuple[Any, int]]):
@@ -86,11 +86,11 @@ def _content(folder: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"Digits: {path} cannot be read ({error.strerror}). {_MEND}") from error
+        raise DataError(f"Digits: {path} cannot be read ({error.strerror}). {_FIX}") from error
     found = sha256(content).hexdigest()
     if found != _SHA256:
         raise DataError(
             f"Digits: {path} is damaged: it has {len(content)} bytes and the SHA-256 {found}, expected is {_SHA256}. "
-            f"{_MEND}"
+            f"{_FIX}"
         )
     return content

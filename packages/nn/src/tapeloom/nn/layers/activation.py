@@ -6,13 +6,14 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
 
 
 class ReLU(Module):
-    """max(x, 0).
+    """The rectifier max(x, 0).
 
     Args:
         inplace: give the input handle the new value, too.
@@ -31,6 +32,7 @@ class ReLU(Module):
         [0.0, 2.0]
     """
 
+    @settings
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -45,8 +47,6 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where it is positive, negative_slope * x elsewhere.
 
-    Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
-
     Args:
         negative_slope: the factor below 0.
 
@@ -55,8 +55,11 @@ class LeakyReLU(Module):
 
     Raises:
         DTypeError: the input is not floating.
+
+    Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
 
+    @settings
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = negative_slope
@@ -71,8 +74,6 @@ class LeakyReLU(Module):
 class GELU(Module):
     """x * P(x), where P is the standard normal distribution function.
 
-    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
-
     Args:
         approximate: "none" computes P by erf; "tanh" is the paper's approximation.
 
@@ -82,8 +83,11 @@ class GELU(Module):
     Raises:
         ArgumentError: another value of `approximate`.
         DTypeError: the input is not floating.
+
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 
+    @settings
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         if approximate not in ("none", "tanh"):
@@ -100,14 +104,14 @@ class GELU(Module):
 class SiLU(Module):
     """x * sigmoid(x), also called swish.
 
-    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, which named it; P. Ramachandran,
-    B. Zoph, Q. Le, "Searching for activation functions", 2017, for the name swish.
-
     Shape:
         (*) -> (*).
 
     Raises:
         DTypeError: the input is not floating.
+
+    Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, which named it; P. Ramachandran,
+    B. Zoph, Q. Le, "Searching for activation functions", 2017, for the name swish.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -139,9 +143,6 @@ class Tanh(Module):
 class Softmax(Module):
     """exp(x) / sum(exp(x)) along one axis, computed without overflow.
 
-    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
-    Journal of Numerical Analysis 41, 2021: the shifted formula.
-
     Args:
         dim: the axis that sums to 1; it must be given.
 
@@ -158,8 +159,12 @@ class Softmax(Module):
         >>> from tapeloom import nn
         >>> nn.Softmax(dim=-1)(tl.zeros(2, 4))[0].tolist()
         [0.25, 0.25, 0.25, 0.25]
+
+    Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+    Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 
+    @settings
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
@@ -186,6 +191,7 @@ class LogSoftmax(Module):
         DTypeError: the input is not floating.
     """
 
+    @settings
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import index
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import tapeloom as tl
 from tapeloom.devices import DeviceLike
 from tapeloom.dtypes import DTypeLike
-from tapeloom.errors import ArgumentError, ArgumentTypeError
+from tapeloom.errors import ArgumentError
+from tapeloom.shapes import as_int, per_axis
 
 from ..parameter import Parameter, drop_aliases
 
@@ -18,17 +18,6 @@ __all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_count", "as_int", "as
 Pair: TypeAlias = int | tuple[int, int]
 """One int for both spatial axes (height, width), or one for each."""
 Shape: TypeAlias = Sequence[int]
-
-
-def _is_int(value: Any) -> bool:
-    return hasattr(type(value), "__index__") and not isinstance(value, bool)
-
-
-def as_int(layer: str, name: str, value: Any) -> int:
-    """A setting that is an int."""
-    if not _is_int(value):
-        raise ArgumentTypeError(f"{layer}: {name} must be an int, got {value!r} of type {type(value).__name__}.")
-    return index(value)
 
 
 def as_count(layer: str, name: str, value: Any) -> int:
@@ -41,10 +30,8 @@ def as_count(layer: str, name: str, value: Any) -> int:
 
 def as_pair(layer: str, name: str, value: Pair) -> tuple[int, int]:
     """(height, width) of a spatial setting."""
-    pair = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
-    if len(pair) != 2 or not all(_is_int(item) for item in pair):
-        raise ArgumentTypeError(f"{layer}: {name} must be one int or two, got {value!r}.")
-    return (index(pair[0]), index(pair[1]))
+    height, width = per_axis(layer, name, value, 2)
+    return height, width
 
 
 def new_parameter(*size: int, device: DeviceLike, dtype: DTypeLike) -> Parameter:

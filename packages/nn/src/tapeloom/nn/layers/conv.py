@@ -9,6 +9,7 @@ from tapeloom.errors import ArgumentError
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Pair, as_count, as_int, as_pair, new_parameter
@@ -19,12 +20,7 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class Conv2d(Module):
-    """Cross-correlation of images with learned kernels, as all of deep learning calls convolution.
-
-    Source: I. Goodfellow, Y. Bengio, A. Courville, "Deep learning", MIT Press 2016, eq. 9.6; the output's size:
-    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15; the first
-    weights: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, eq. 1.
+    """Slides learned kernels over images: cross-correlation, called convolution in deep learning.
 
     Args:
         in_channels, out_channels: channels of the input and of the output.
@@ -59,11 +55,17 @@ class Conv2d(Module):
         >>> from tapeloom import nn
         >>> nn.Conv2d(3, 8, 3, stride=2, padding=1)(tl.ones(1, 3, 9, 9)).shape
         (1, 8, 5, 5)
+
+    Source: I. Goodfellow, Y. Bengio, A. Courville, "Deep learning", MIT Press 2016, eq. 9.6; the output's size:
+    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", 2016, relationship 15; the first
+    weights: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 1.
     """
 
     weight: Parameter
     bias: Parameter | None
 
+    @settings
     def __init__(
         self,
         in_channels: int,
@@ -109,7 +111,7 @@ class Conv2d(Module):
             raise ArgumentError(f"Conv2d: padding_mode must be one of {_PADDING_MODES}, got {self.padding_mode!r}.")
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew."""
+        """Draws new values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         fan_in = math.prod(self.weight.shape[1:])
         if self.bias is not None and fan_in:

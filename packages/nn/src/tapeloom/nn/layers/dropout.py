@@ -6,6 +6,7 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["Dropout"]
@@ -13,9 +14,6 @@ __all__ = ["Dropout"]
 
 class Dropout(Module):
     """In training sets each element to 0 with probability `p` and divides the others by 1 - p; else does nothing.
-
-    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
-    the division in training is in its section 10.
 
     Args:
         p: the probability of an element to become 0, from 0 to 1.
@@ -34,8 +32,12 @@ class Dropout(Module):
         >>> from tapeloom import nn
         >>> nn.Dropout(0.5).eval()(tl.ones(3)).tolist()
         [1.0, 1.0, 1.0]
+
+    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
+    the division in training is in its section 10.
     """
 
+    @settings
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0.0 <= p <= 1.0:

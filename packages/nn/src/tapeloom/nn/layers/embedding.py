@@ -10,6 +10,7 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, as_count, as_int, new_parameter
@@ -19,9 +20,6 @@ __all__ = ["Embedding"]
 
 class Embedding(Module):
     """A table of vectors, looked up by number.
-
-    Source: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, "A neural probabilistic language model", JMLR 3, 2003,
-    section 2.
 
     Args:
         num_embeddings: rows of the table.
@@ -49,10 +47,14 @@ class Embedding(Module):
         (2, 2, 3)
         >>> words(tl.tensor([0])).tolist()
         [[0.0, 0.0, 0.0]]
+
+    Source: Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin, "A neural probabilistic language model", JMLR 3, 2003,
+    section 2.
     """
 
     weight: Parameter
 
+    @settings
     def __init__(
         self,
         num_embeddings: int,
@@ -72,7 +74,7 @@ class Embedding(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the table anew."""
+        """Draws new values for the table."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with tl.no_grad():

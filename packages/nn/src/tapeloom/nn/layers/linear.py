@@ -7,9 +7,11 @@ from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.shapes import as_ints
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
@@ -18,10 +20,7 @@ __all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
-    """y = x A^T + b.
-
-    Source: the first weights are eq. 1 of X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
-    feedforward neural networks", AISTATS 2010.
+    """Multiplies the last axis by a matrix and adds a bias: y = x A^T + b.
 
     Args:
         in_features: size of the last axis of the input.
@@ -45,11 +44,15 @@ class Linear(Module):
         >>> from tapeloom import nn
         >>> nn.Linear(3, 2)(tl.ones(5, 3)).shape
         (5, 2)
+
+    Source: the first weights are eq. 1 of X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS 2010.
     """
 
     weight: Parameter
     bias: Parameter | None
 
+    @settings
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DTypeLike = None
     ) -> None:
@@ -61,7 +64,7 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the parameters anew."""
+        """Draws new values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
@@ -75,7 +78,7 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Gives its input back; takes and forgets any arguments, so it can stand in for any layer.
+    """Returns its input; takes and ignores any arguments, so it can replace any layer.
 
     Shape:
         (*) -> (*).
@@ -105,6 +108,7 @@ class Flatten(Module):
         (2, 12)
     """
 
+    @settings
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
@@ -135,13 +139,14 @@ class Unflatten(Module):
         (2, 3, 4)
     """
 
+    @settings
     def __init__(self, dim: int, unflattened_size: Shape) -> None:
         super().__init__()
         self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.unflattened_size = as_ints("Unflatten", "unflattened_size", unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = input.unflatten(self.dim, self.unflattened_size)
+        output: Tensor = tl.unflatten(input, self.dim, self.unflattened_size)
         return output
 
     def extra_repr(self) -> str:

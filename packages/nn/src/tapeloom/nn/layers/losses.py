@@ -6,6 +6,7 @@ from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 
 __all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
@@ -14,6 +15,7 @@ __all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
 class _Loss(Module):
     """What the losses share: how the terms become the result."""
 
+    @settings
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("none", "mean", "sum"):
@@ -22,10 +24,7 @@ class _Loss(Module):
 
 
 class CrossEntropyLoss(_Loss):
-    """-log softmax(input)[target], the loss of a classifier; the input are logits, no softmax goes before.
-
-    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
-    et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
+    """The loss of a classifier, -log softmax(input)[target]; the input are logits, without a softmax.
 
     Args:
         weight: of shape (C,), a factor for each class; "mean" divides by the sum of the factors used.
@@ -50,10 +49,14 @@ class CrossEntropyLoss(_Loss):
         >>> from tapeloom import nn
         >>> round(nn.CrossEntropyLoss()(tl.zeros(2, 4), tl.tensor([1, 3])).item(), 4)
         1.3863
+
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
+    et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
 
     weight: Tensor | None
 
+    @settings
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -82,7 +85,7 @@ class CrossEntropyLoss(_Loss):
 
 
 class NLLLoss(_Loss):
-    """-input[target] for an input of log-probabilities, as `LogSoftmax` gives them.
+    """The negative log-likelihood, -input[target], of log-probabilities such as `LogSoftmax` gives.
 
     Arguments are those of `CrossEntropyLoss`, without smoothing and with integer targets alone.
 
@@ -100,6 +103,7 @@ class NLLLoss(_Loss):
 
     weight: Tensor | None
 
+    @settings
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
@@ -113,7 +117,7 @@ class NLLLoss(_Loss):
 
 
 class MSELoss(_Loss):
-    """(input - target)^2, by default averaged over all elements.
+    """The squared error (input - target)^2, by default averaged over all elements.
 
     Shape:
         input and target (*) -> (), or (*) with reduction="none".
@@ -135,7 +139,7 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|input - target|, by default averaged over all elements.
+    """The absolute error |input - target|, by default averaged over all elements.
 
     Shape:
         input and target (*) -> (), or (*) with reduction="none".

@@ -8,9 +8,11 @@ from typing import Any
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 
 from .. import functional as F
 from .. import init
+from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
@@ -28,6 +30,7 @@ class _BatchNorm(Module):
     num_batches_tracked: Tensor | None
     _ranks: tuple[int, ...]  # the numbers of axes that an input may have
 
+    @settings
     def __init__(
         self,
         num_features: int,
@@ -74,7 +77,7 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self._ranks or input.shape[1] != self.num_features:
+        if as_tensor_of(type(self).__name__, input).ndim not in self._ranks or input.shape[1] != self.num_features:
             ranks = " or ".join(str(rank) for rank in self._ranks)
             raise ShapeError(
                 f"{type(self).__name__}: needs an input of {ranks} axes with {self.num_features} channels on axis 1, "
@@ -101,14 +104,11 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """(x - mean) / sqrt(var + eps) * weight + bias, with mean and variance of each channel over the batch.
+    """Normalises each channel over the batch: (x - mean) / sqrt(var + eps) * weight + bias.
 
-    In training they are those of the batch (the biased variance), and the running statistics move towards them:
+    In training mean and variance are those of the batch (the biased variance), and the running statistics move towards them:
     running = (1 - momentum) * running + momentum * batch, with the unbiased variance. In evaluation the running ones
     are used.
-
-    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
-    covariate shift", ICML 2015, algorithms 1 and 2.
 
     Args:
         num_features: channels C.
@@ -128,7 +128,7 @@ class BatchNorm1d(_BatchNorm):
         num_batches_tracked: a buffer, int64 of shape (), or None.
 
     Raises:
-        ShapeError: another number of axes or channels; in training also a single value a channel.
+        ShapeError: another number of axes or channels; in training also a single value per channel.
         DTypeError: an input or a `dtype` that is not floating.
 
     Example:
@@ -138,6 +138,9 @@ class BatchNorm1d(_BatchNorm):
         >>> _ = norm(tl.tensor([[0.0, 1.0], [2.0, 3.0]]))
         >>> [round(value, 4) for value in norm.running_mean.tolist()]
         [0.1, 0.2]
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, algorithms 1 and 2.
     """
 
     _ranks = (2, 3)
@@ -146,14 +149,11 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Batch norm of images; formula, arguments and attributes as for `BatchNorm1d`.
 
-    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
-    covariate shift", ICML 2015, algorithms 1 and 2.
-
     Shape:
         (N, C, H, W) -> the same.
 
     Raises:
-        ShapeError: another number of axes or channels; in training also a single value a channel.
+        ShapeError: another number of axes or channels; in training also a single value per channel.
         DTypeError: an input or a `dtype` that is not floating.
 
     Example:
@@ -161,15 +161,16 @@ class BatchNorm2d(_BatchNorm):
         >>> from tapeloom import nn
         >>> nn.BatchNorm2d(3)(tl.ones(2, 3, 4, 4)).shape
         (2, 3, 4, 4)
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, algorithms 1 and 2.
     """
 
     _ranks = (4,)
 
 
 class LayerNorm(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over the last axes of each sample.
-
-    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
+    """Normalises the last axes of each sample: (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance.
 
     Args:
         normalized_shape: the sizes of the last axes, or the size of the last one.
@@ -193,11 +194,14 @@ class LayerNorm(Module):
         >>> from tapeloom import nn
         >>> [round(value, 4) for value in nn.LayerNorm(2)(tl.tensor([1.0, 3.0])).tolist()]
         [-1.0, 1.0]
+
+    Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 
     weight: Parameter | None
     bias: Parameter | None
 
+    @settings
     def __init__(
         self,
         normalized_shape: int | Shape,

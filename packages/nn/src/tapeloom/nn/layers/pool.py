@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapeloom import Tensor
 
 from .. import functional as F
+from ..arguments import settings
 from ..module import Module
 from .common import Pair
 
@@ -13,9 +14,6 @@ __all__ = ["AvgPool2d", "MaxPool2d"]
 
 class MaxPool2d(Module):
     """The largest element of each window.
-
-    Source: the output's size is relationship 15 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
-    learning", 2016.
 
     Args:
         kernel_size: height and width of the window.
@@ -40,8 +38,12 @@ class MaxPool2d(Module):
         >>> from tapeloom import nn
         >>> nn.MaxPool2d(2)(tl.arange(16.0).reshape(1, 1, 4, 4)).tolist()
         [[[[5.0, 7.0], [13.0, 15.0]]]]
+
+    Source: the output's size is relationship 15 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
 
+    @settings
     def __init__(
         self,
         kernel_size: Pair,
@@ -75,9 +77,6 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window.
 
-    Source: the output's size is relationship 6 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
-    learning", 2016.
-
     Args:
         kernel_size: height and width of the window.
         stride: step of the window; the kernel size if None.
@@ -101,8 +100,12 @@ class AvgPool2d(Module):
         >>> from tapeloom import nn
         >>> nn.AvgPool2d(2)(tl.arange(16.0).reshape(1, 1, 4, 4)).tolist()
         [[[[2.5, 4.5], [10.5, 12.5]]]]
+
+    Source: the output's size is relationship 6 of V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep
+    learning", 2016.
     """
 
+    @settings
     def __init__(
         self,
         kernel_size: Pair,

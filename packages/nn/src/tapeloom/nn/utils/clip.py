@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, GradientError
+from tapeloom.ops.arguments import as_tensors_of
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 
 
+@explained
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
@@ -37,24 +41,21 @@ def get_total_norm(
     """
     if not norm_type > 0:
         raise ArgumentError(f"get_total_norm: norm_type is {norm_type}; it must be positive, or math.inf.")
-    each = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    each = [tensors] if isinstance(tensors, Tensor) else as_tensors_of("get_total_norm", tensors)
     if not each:
         return tl.tensor(0.0)
     with tl.no_grad():
-        total: Tensor
-        if math.isinf(norm_type):
-            total = tl.stack([tensor.abs().max().to(each[0].device) for tensor in each]).max()
-        else:
-            powers = [_power(tensor, norm_type).sum().to(each[0].device) for tensor in each]
-            total = tl.stack(powers).sum() ** (1.0 / norm_type)
+        norms = [tl.linalg.vector_norm(tensor, norm_type).to(each[0].device) for tensor in each]
+        total: Tensor = tl.linalg.vector_norm(tl.stack(norms), norm_type)
         if error_if_nonfinite and not math.isfinite(total.item()):
             raise GradientError(
                 f"The norm of the gradients is {total.item()}. A loss or an input is nan or infinite, or the gradients "
-                "exploded; pass error_if_nonfinite=False to clip them all the same."
+                "exploded; autograd.detect_anomaly() finds where. Pass error_if_nonfinite=False to clip them all the same."
             )
     return total
 
 
+@explained
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -64,9 +65,6 @@ def clip_grad_norm_(
     """Scales all gradients by one factor, so that their total norm is at most `max_norm`.
 
     The factor is min(1, max_norm / (norm + 1e-6)); the 1e-6 is PyTorch's.
-
-    Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
-    algorithm 1.
 
     Args:
         parameters: tensors whose `.grad` is scaled in place; those without one are left out.
@@ -89,18 +87,27 @@ def clip_grad_norm_(
         5.0
         >>> [round(value, 4) for value in weight.grad.tolist()]
         [0.6, 0.8]
+
+    Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+    algorithm 1.
     """
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}; it must not be negative.")
-    grads = _grads(parameters)
-    total = get_total_norm(grads, norm_type, error_if_nonfinite)
+    grads = _grads("clip_grad_norm_", parameters)
     with tl.no_grad():
+        # half types are clipped in float32: neither the norm nor the factor need fit them
+        wide = [grad.float() if grad.dtype.half else grad for grad in grads]
+        total = get_total_norm(wide, norm_type, error_if_nonfinite)
         factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-        for grad in grads:
-            grad.mul_(factor.to(grad.device))
-    return total
+        for grad, values in zip(grads, wide, strict=True):
+            if values is grad:
+                grad.mul_(factor.to(grad.device))
+            else:
+                grad.copy_(values * factor.to(grad.device))
+    return total.to(functools.reduce(tl.promote_types, [grad.dtype.real for grad in grads])) if grads else total
 
 
+@explained
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limits every element of every gradient to -clip_value … clip_value, in place.
 
@@ -110,14 +117,10 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     if not clip_value >= 0:
         raise ArgumentError(f"clip_grad_value_: clip_value is {clip_value}; it must not be negative.")
     with tl.no_grad():
-        for grad in _grads(parameters):
+        for grad in _grads("clip_grad_value_", parameters):
             grad.clamp_(-clip_value, clip_value)
 
 
-def _power(tensor: Tensor, exponent: float) -> Tensor:
-    return tensor * tensor if exponent == 2.0 and not tensor.is_complex() else tensor.abs() ** exponent
-
-
-def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    each = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _grads(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    each = [parameters] if isinstance(parameters, Tensor) else as_tensors_of(name, parameters, "parameters")
     return [parameter.grad for parameter in each if parameter.grad is not None]
