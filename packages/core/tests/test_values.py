@@ -206,3 +206,10 @@ def test_what_moves_nothing_is_a_copy_all_the_same():
 def test_plus_is_the_tensor_itself():
     x = tl.zeros(2, requires_grad=True)
     assert +x is x and x.positive() is x and tl.positive(x) is x
+
+
+def test_the_gradient_outlives_detach_():
+    leaf = tl.ones(2, requires_grad=True)
+    (leaf * 3).sum().backward()
+    assert leaf.detach_() is leaf and not leaf.requires_grad
+    assert leaf.grad.tolist() == [3, 3]

@@ -165,7 +165,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element; infinities must be equal."""
     shapes.broadcast("isclose", as_tensor_of("isclose", input).shape, as_tensor_of("isclose", other, "other").shape)
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if as_number("isclose", name, tolerance) < 0:
+        if not as_number("isclose", name, tolerance) >= 0:
             raise ArgumentError(f"isclose: {name} must not be negative, got {tolerance!r}.")
     exact = not (input.dtype.inexact or other.dtype.inexact)
     if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
