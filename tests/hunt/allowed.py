@@ -125,7 +125,15 @@ NUMBERS = [
     ),
     (
         "indices may have any integer dtype",
-        theirs(TAKEN, "for index", "expected indices", "must be long", "IntTensor", "dtype of indices should be"),
+        theirs(
+            TAKEN,
+            "for index",
+            "expected indices",
+            "must be long",
+            "IntTensor",
+            "dtype of indices should be",
+            "expected target dtype",
+        ),
     ),
     ("gelu of infinity is infinity", every(calls("gelu"), among(np.isinf))),
     (

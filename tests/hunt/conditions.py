@@ -92,7 +92,7 @@ def expanded(find: Find) -> bool:
 
 def number(find: Find) -> bool:
     """Whether a Python number is among the arguments."""
-    return any(isinstance(value, (int, float, complex)) for value in find.call.args)
+    return any(isinstance(value, (int, float, complex)) for value in [*find.call.args, *find.call.kwargs.values()])
 
 
 def plain(find: Find) -> bool:
