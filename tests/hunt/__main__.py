@@ -62,6 +62,9 @@ def main() -> int:
         for place, result in bar:
             n, which = divmod(place, len(chosen))
             name = chosen[which].name
+            if result is None:
+                fates[name]["too large"] += 1
+                continue
             fate, kind, reason, text = ("died", result, None, "") if isinstance(result, str) else result
             fates[name][fate] += 1
             if reason is not None:
@@ -85,6 +88,8 @@ def programs(seed: int, numbers: range, libraries: tuple[Library, Library]) -> i
     work = partial(one_program, seed, libraries)
     with tqdm(guarded(work, numbers), total=len(numbers), unit="programs", mininterval=5, smoothing=0) as bar:
         for number, result in bar:
+            if result is None:
+                continue
             ran, walked, what, text = (0, 0, result, "") if isinstance(result, str) else result
             lines, backwards = lines + ran, backwards + walked
             if what is not None:

@@ -19,8 +19,8 @@ from conditions import (
     mixed,
     nothing,
     number,
+    number_of,
     ours,
-    plain,
     some,
     theirs,
 )
@@ -133,6 +133,7 @@ NUMBERS = [
             "IntTensor",
             "dtype of indices should be",
             "expected target dtype",
+            "index tensor of type LongTensor",
         ),
     ),
     ("gelu of infinity is infinity", every(calls("gelu"), among(np.isinf))),
@@ -140,10 +141,10 @@ NUMBERS = [
         "complex infinities and powers of complex 0 are not promised",
         every(
             kind("values", "gradient of", "whether argument"),
-            dtype("complex64", "complex128"),
+            some(dtype("complex64", "complex128"), lambda find: any(isinstance(x, complex) for x in find.call.args)),
             some(
                 among(lambda values: ~np.isfinite(values)),
-                every(calls("pow", "ipow", "rpow"), some(among(lambda values: values == 0), dtype("bool"))),
+                every(calls("pow", "ipow", "rpow"), some(among(lambda values: values == 0), dtype("bool"), number)),
             ),
         ),
     ),
@@ -221,7 +222,10 @@ GRADIENTS = [
         some(
             every(kind("gradient of"), calls("tanh", "normalize", "softmax", "softmin", "log_softmax")),
             every(kind("gradient of"), calls(*NORMS), expanded),
-            every(kind("values"), calls("tanhshrink", "gelu", "logaddexp")),
+            every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax")),
+            every(kind("values"), calls("std", "var"), expanded),
+            every(kind("gradient of"), calls("cross_entropy")),
+            every(kind("values"), calls("normalize", "norm"), lambda find: 0 < number_of(find, 1) < 0.1),
         ),
     ),
     (
@@ -244,6 +248,16 @@ RANDOM = [
     ("complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
 ]
 NN = [
+    ("the weight of a loss has no gradient", ours("weight has no gradient here")),
+    (
+        "a window may reach beyond the padding of a small input in three dimensions too",
+        theirs(TAKEN, "smaller than kernel size"),
+    ),
+    (
+        "a batch of nothing has a gradient of 0 times nan for a negative variance",
+        every(kind("gradient of"), calls("batch_norm"), nothing),
+    ),
+    ("activations take real tensors alone", ours("complex tensors are not supported")),
     ("softmax and log_softmax need dim", ours("argument 'dim' is missing")),
     ("mse_loss, l1_loss and smooth_l1_loss do not broadcast", ours("they must be the same. Reshape one")),
     (
@@ -265,6 +279,26 @@ NN = [
 ]
 ERRORS = [
     ("an empty tensor is refused where a full one is; PyTorch looks at less", every(kind("refused here"), nothing)),
+    ("an index that is empty holds integers all the same", ours("index must hold integers")),
+    ("an empty tensor is padded as a full one is", theirs(TAKEN, "non-zero dimensions for input")),
+    ("a flag is True or False", ours("must be True or False")),
+    ("index_add of integers refuses a fractional alpha", every(ours("they must be the same"), calls("index_add"))),
+    ("leading dimensions of length 1 are dropped from values", theirs(TAKEN, "cannot be broadcast to indexing result")),
+    (
+        "a tensor in the place of max's and min's dim is the other tensor",
+        every(calls("max", "min"), some(kind(TAKEN), ours("two tensors are compared"))),
+    ),
+    ("the order of a norm is a number", ours("the order must be a number")),
+    ("adaptive pooling takes a batch or an image", ours("adaptive_avg_pool.*: expected input")),
+    ("bools are taken for the probabilities that they are", theirs(TAKEN, "with two bool tensors")),
+    ("no dims is all dims", theirs(TAKEN, "must be of length 1 or 2. Got")),
+    ("vecdot broadcasts", theirs(TAKEN, "inconsistent tensor size")),
+    ("nothing is padded in any mode", theirs(TAKEN, "Unrecognised padding mode")),
+    ("index_put takes values of the tensor's dtype", every(ours("they must be the same"), calls("index_put"))),
+    ("random_ has a range", ours("random_: low must be below high")),
+    ("cumprod may be asked for a complex dtype", every(calls("cumprod"), theirs("gradient", "can't be cast"))),
+    ("a plane of no channels is pooled", theirs(TAKEN, "with optional 0 dim batch size")),
+    ("random_(0) is random_()", theirs(TAKEN, "random_ expects 'from' to be less than 'to', but got from=0 >= to=0")),
     (
         "an index out of range is refused; PyTorch's take_along_dim misses some",
         every(ours("out of range"), calls("take_along_dim")),
@@ -287,24 +321,21 @@ ERRORS = [
     ("matrix norms by singular values are missing", ours("needs singular values")),
     (
         "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",
-        every(
-            plain,
-            theirs(
-                TAKEN,
-                r"argument '\w+'( \(position \d\))? must be Tensor, not (int|float|bool|complex)",
-                r"must be tuple of ints, not (int|NoneType)",
-                r"argument 'dim'( \(position \d\))? must be int, not (tuple|list|NoneType)",
-                "invalid combination of arguments",
-                r"takes (from \d+ to )?\d+ positional argument",
-                "missing .* required positional argument",
-                "unexpected keyword argument",
-                "takes no keyword arguments",
-                "`shifts` required",
-                r"argument 'index' \(position \d\) must be int, not bool",
-                "value cannot be converted to type c10::Half",
-                "object of type 'NoneType' has no len",
-                r"source tensor shape must match self tensor shape.*self.shape = \[\]",
-            ),
+        theirs(
+            TAKEN,
+            r"argument '\w+'( \(position \d\))? must be Tensor, not (int|float|bool|complex)",
+            r"must be tuple of ints, not (int|NoneType)",
+            r"argument 'dim'( \(position \d\))? must be int, not (tuple|list|NoneType)",
+            "invalid combination of arguments",
+            r"takes (from \d+ to )?\d+ positional argument",
+            "missing .* required positional argument",
+            "unexpected keyword argument",
+            "takes no keyword arguments",
+            "`shifts` required",
+            r"argument 'index' \(position \d\) must be int, not bool",
+            "value cannot be converted to type c10::Half",
+            "object of type 'NoneType' has no len",
+            r"source tensor shape must match self tensor shape.*self.shape = \[\]",
         ),
     ),
 ]

@@ -95,12 +95,13 @@ def number(find: Find) -> bool:
     return any(isinstance(value, (int, float, complex)) for value in [*find.call.args, *find.call.kwargs.values()])
 
 
-def plain(find: Find) -> bool:
-    """Whether nothing was drawn for the arguments that hardly fits."""
-    return not find.call.odd
-
-
 def nothing(find: Find) -> bool:
     """Whether PyTorch's results have no elements: it then looks at less."""
     values = find.runs[1].values
     return bool(values) and all(isinstance(value, np.ndarray) and not value.size for value in values)
+
+
+def number_of(find: Find, place: int) -> float:
+    """The positional argument in that place, nan if it is no real number."""
+    value = find.call.args[place] if place < len(find.call.args) else None
+    return value if isinstance(value, (int, float)) else float("nan")

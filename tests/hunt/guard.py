@@ -13,7 +13,10 @@ MEMORY, SECONDS = 3 << 30, 60
 
 
 def guarded(work: Callable[[int], Any], items: Sequence[int]) -> Iterator[tuple[int, Any]]:
-    """(item, ``work(item)``) in order; in place of the result of an item that killed the child, what happened as a text."""
+    """(item, ``work(item)``) in order; in place of the result of an item that killed the child, what happened as a text.
+
+    None where the memory was not enough to compare: nothing is said of such an item.
+    """
     context = multiprocessing.get_context("fork")  # what the parent has imported need not be imported again
     done = 0
     while done < len(items):
@@ -48,7 +51,11 @@ def _child(work: Callable[[int], Any], items: Sequence[int], sender: Any) -> Non
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
     try:
         for item in items:
-            sender.send(work(item))
+            try:
+                result = work(item)
+            except MemoryError:
+                result = None
+            sender.send(result)
     except Exception as error:
         sender.send(RuntimeError(f"the hunt itself failed at {item}: {type(error).__name__}: {error}"))
         raise

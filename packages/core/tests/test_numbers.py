@@ -316,3 +316,22 @@ def test_an_empty_vector_joins_with_its_dtype_and_gradient(device):
     assert (joined.dtype, joined.shape) == (tl.float64, (2, 1))
     joined.sum().backward()
     assert (w.grad.dtype, w.grad.shape) == (tl.float64, (0,))
+
+
+def test_a_number_that_requires_a_gradient_is_refused(device):
+    w = tl.tensor(2.0, device=device, requires_grad=True)
+    with pytest.raises(
+        ArgumentTypeError, match="full: fill_value must be a number, got a tensor that requires a gradient"
+    ):
+        tl.full((2,), w, device=device)
+    assert tl.full((2,), w.detach(), device=device).tolist() == [2.0, 2.0]
+
+
+def test_integers_are_close_beyond_the_largest_difference(device):
+    x, y = (tl.tensor([value], device=device) for value in (-5, 2**63 - 2))
+    assert tl.isclose(x, y, 1.0, 10.0).item() and not tl.isclose(x, y, 0.5, 10.0).item()
+
+
+def test_a_0d_tensor_has_no_size_along_a_dim(device):
+    with pytest.raises(IndexingError, match="size: a 0-d tensor has no dimensions"):
+        tl.tensor(1, device=device).size(-1)

@@ -326,7 +326,13 @@ class Last:
         return iter(given)
 
 
-def test_failures_of_the_functions_are_named():
+@pytest.fixture
+def in_a_script(monkeypatch):
+    """As where a script runs: the processes of pytest-xdist have their program from nowhere, like a notebook."""
+    monkeypatch.setattr("tapeloom.data.pool.interactive", lambda: False)
+
+
+def test_failures_of_the_functions_are_named(in_a_script):
     error = failure(DataLoader(Indices(3), 2, num_workers=1, collate_fn=failing_collate))
     assert type(error) is KeyError and error.args == ("collate",)
     assert "while running collate_fn on sample indices [0, 1] (batch 0).\n" in error.__notes__[0]
@@ -423,7 +429,7 @@ WHY = (
 )
 
 
-def test_what_cannot_be_pickled_is_named(tmp_path):
+def test_what_cannot_be_pickled_is_named(in_a_script, tmp_path):
     with (tmp_path / "file").open("w") as file:
         error = failure(DataLoader(WithFile(3, file), num_workers=2))
     assert type(error) is DataError

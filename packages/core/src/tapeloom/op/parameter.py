@@ -88,6 +88,10 @@ def as_number(op: str, name: str, value: Any, types: tuple[type, ...] = dtypes.R
             raise ArgumentTypeError(
                 f"{op}: {name} must be a number, got {type(value).__name__} of shape {value.shape}."
             )
+        if getattr(value, "requires_grad", False):
+            raise ArgumentTypeError(
+                f"{op}: {name} must be a number, got a tensor that requires a gradient, which would be lost. Give its .item()."
+            )
         value = item()
     if isinstance(value, types):
         return value

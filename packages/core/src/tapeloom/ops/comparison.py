@@ -168,13 +168,15 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
         if not as_number("isclose", name, tolerance) >= 0:
             raise ArgumentError(f"isclose: {name} must not be negative, got {tolerance!r}.")
     exact = not (input.dtype.inexact or other.dtype.inexact)
-    if exact:  # int64 has room for the difference of all others; its own may pass the largest number, and is negative then
+    if exact:
         input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)
     size = OPS.abs(other)
     room = OPS.add(OPS.multiply(OPS.cast(size, dtypes.float64) if exact else size, rtol), atol)
     if exact:
-        apart = OPS.subtract(OPS.maximum(input, other), OPS.minimum(input, other))
-        return OPS.logical_or(OPS.eq(input, other), OPS.logical_and(OPS.le(apart, room), OPS.ge(apart, 0)))
+        larger, smaller = OPS.maximum(input, other), OPS.minimum(input, other)
+        apart = OPS.subtract(larger, smaller)  # where it passes the largest number it is negative, and there not exact
+        wide = OPS.subtract(OPS.cast(larger, dtypes.float64), OPS.cast(smaller, dtypes.float64))
+        return OPS.logical_or(OPS.eq(input, other), OPS.le(OPS.where(OPS.lt(apart, 0), wide, apart), room))
     near = OPS.logical_and(OPS.le(OPS.abs(OPS.subtract(input, other)), room), OPS.isfinite(input))
     close = OPS.logical_or(OPS.eq(input, other), OPS.logical_and(near, OPS.isfinite(other)))
     return OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other))) if equal_nan else close

@@ -199,11 +199,14 @@ def _writing(
     call, places, how = input.kind.backend.call, [read_array(index) for index in indices], "add" if accumulate else "set"
 
     def into(array: Any, new: Any) -> None:
-        if not indices:
-            call("at", array, (...,) if basic is None else basic.native(), new, how, True)
-        else:
+        if indices:
             part = array if basic is None else call("slice_get", array, basic)
-            call("at", part, advanced_key(len(size), places, dims), new, how, True)
+            key = advanced_key(len(size), places, dims)
+        else:
+            part, key = array, (...,) if basic is None else basic.native()
+        result = call("at", part, key, new, how, True)
+        if result is not part:  # added up in another dtype
+            call("at", part, (...,), result, "set", True)
 
     def changed() -> Tensor:
         part = input if basic is None else OPS.slice_get(input, basic)

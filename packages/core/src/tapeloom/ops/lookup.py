@@ -48,7 +48,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     as_tensor_of("embedding", weight, "weight")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be a table of shape (rows, size), got shape {weight.shape}.")
-    if input.dtype.is_floating_point or input.dtype.name == "bool":
+    if input.dtype.inexact or input.dtype.name == "bool":
         raise DTypeError(
             f"embedding: input must hold row numbers, got {input.dtype.name}. Cast it with .long(); the table is the second argument."
         )

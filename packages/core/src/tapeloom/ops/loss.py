@@ -345,5 +345,9 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
             "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits."
         ),
     )
+    require(
+        not target.dtype.inexact or within(target, 0, 1 + target.dtype.eps),
+        lambda: ArgumentError("binary_cross_entropy: target must hold probabilities, from 0 to 1."),
+    )
     losses = OPS.binary_cross_entropy_terms(input, target)
     return _reduced(losses if weight is None else losses * weight, reduction)

@@ -82,7 +82,10 @@ def unflatten(input: Tensor, dim: int, sizes: Amounts) -> Tensor:
     axis = shapes.normalize_dim("unflatten", dim, as_tensor_of("unflatten", input).ndim)
     if not input.ndim:
         raise ShapeError("unflatten: a 0-d tensor has no dimension to split. Use .reshape(sizes).")
-    inner = shapes.infer_reshape("unflatten", (input.shape[axis],), shapes.as_ints("unflatten", "sizes", sizes))
+    sizes = shapes.as_ints("unflatten", "sizes", sizes)
+    if not sizes:
+        raise ShapeError("unflatten: sizes is empty. Give a length for each new dimension, or use .squeeze(dim).")
+    inner = shapes.infer_reshape("unflatten", (input.shape[axis],), sizes)
     return OPS.reshape(input, (*input.shape[:axis], *inner, *input.shape[axis + 1 :]))
 
 
@@ -397,7 +400,7 @@ def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | Non
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
     if mode == "constant":
         return OPS.constant_pad(input, pad, 0 if value is None else value)
-    if value is not None:
+    if value is not None and value != 0:
         raise ArgumentError(f"pad: mode {mode!r} takes no value.")
     _, amounts, _ = _padding(OPS.constant_pad, input, pad, 0)
     for position in range(0, len(amounts), 2):

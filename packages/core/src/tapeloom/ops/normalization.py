@@ -8,6 +8,7 @@ from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import rebind
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, read_array
@@ -141,6 +142,8 @@ def batch_norm(
     as_tensor_of("batch_norm", input)
     if not input.dtype.is_floating_point:
         raise DTypeError(f"batch_norm: expected floating tensors, got {input.dtype.name}. Cast with .float().")
+    if as_number("batch_norm", "eps", eps) < 0:
+        raise ArgumentError(f"batch_norm: eps must not be negative, got {eps}.")
     statistics = {"running_mean": running_mean, "running_var": running_var}
     for name, value in statistics.items():
         if value is not None and not is_tensor(value):

@@ -302,6 +302,8 @@ def _spread_of(name: str, spread: Any, input: Any, dim: Any, unbiased: Any, keep
     if unbiased is not None:
         if not isinstance(unbiased, bool):
             raise ArgumentTypeError(f"{name}: unbiased must be True or False, got {unbiased!r}.")
+        if correction != 1:
+            raise ArgumentError(f"{name}: unbiased={unbiased} and correction={correction} were given. Give one of them.")
         correction = int(unbiased)
     return spread(input, dim, 1 if correction is None else correction, keepdim)
 

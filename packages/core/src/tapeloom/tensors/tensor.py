@@ -15,7 +15,7 @@ from weakref import ref
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, IndexingError, ShapeError
 from tapeloom.host import read_only
 from tapeloom.printing import tensor_text
 from tapeloom.shapes import element_count, normalize_dim
@@ -115,6 +115,8 @@ class Tensor(TensorMethods):
         """The shape, or the length of one dimension."""
         if dim is None:
             return self.shape
+        if not self.ndim:
+            raise IndexingError("size: a 0-d tensor has no dimensions, so none has a length.")
         return self.shape[normalize_dim("size", dim, self.ndim)]
 
     def dim(self) -> int:

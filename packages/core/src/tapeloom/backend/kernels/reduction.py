@@ -75,7 +75,7 @@ class Reduction:
             count *= x.shape[axis]
         centred = x - self.mean(x, dim, True)
         # of too few elements nan or inf
-        return self.sum(self._squares(centred), dim, keepdim) / max(count - correction, 0)
+        return self.sum(self._squares(centred), dim, keepdim) / (max(count - correction, 0) if count else 0)
 
     def deviation(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
         return self.sqrt(self.variance(x, dim, correction, keepdim))

@@ -175,6 +175,7 @@ row("binary_cross_entropy", [CHANCES, TRUTH], [CHANCES, TRUTH, T(4, grad=False)]
     [T(low=0.1, high=0.9), T(low=0.1, high=0.9)], case(T(0, 3), T(0, 3), reduction="sum"), reference=_weighted(_bce), **CHAIN)
 fails("binary_cross_entropy", [V([1.5]), V([1.0])], ArgumentError,
       "binary_cross_entropy: input must hold probabilities, from 0 to 1. Apply sigmoid, or use the form with_logits.")
+fails("binary_cross_entropy", [V([0.5]), V([1.5])], ArgumentError, "binary_cross_entropy: target must hold probabilities, from 0 to 1.")
 fails("binary_cross_entropy", [T(3), T(2)], ShapeError, "binary_cross_entropy: input has shape (3,), and target (2,); they must be the same.")
 LOGITS = T(3, 4, low=-3, high=3)
 row("logits_loss", [LOGITS, TRUTH, None, None, "mean"], [LOGITS, TRUTH, T(4, grad=False), None, "none"],

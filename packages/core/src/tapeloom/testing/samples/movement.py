@@ -66,6 +66,8 @@ row("unflatten", [T(6, 4), 0, (2, 3)], [T(6, 4), -1, (2, -1)], [T(0, 4), 1, (2, 
     reference=lambda x, dim, sizes: _in_order(x, (*x.shape[: dim % 2], *sizes, *x.shape[dim % 2 + 1 :])), **MOVED)
 fails("unflatten", [T(6, 4), 0, (4, 2)], ShapeError,
       "unflatten: a tensor of shape (6,) has 6 elements and cannot take the size (4, 2). Give a size with 6 elements.")
+fails("unflatten", [T(6, 4), 0, ()], ShapeError,
+      "unflatten: sizes is empty. Give a length for each new dimension, or use .squeeze(dim).")
 fails("unflatten", [T(6, 4), 2, (2, 3)], IndexingError, "unflatten: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
 fails("unflatten", [T(6, 4), 0, "23"], ArgumentTypeError, "unflatten: sizes must be an int, got '23' of type str.")
 fails("unflatten", [T(), 0, (1,)], ShapeError, "unflatten: a 0-d tensor has no dimension to split. Use .reshape(sizes).")

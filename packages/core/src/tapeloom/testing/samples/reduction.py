@@ -175,7 +175,7 @@ for _name in ("cumsum", "cumprod"):
 def _variance(values: list[Any], correction: float) -> float:
     mean = _mean(values)
     total, free = math.fsum(abs(value - mean) ** 2 for value in values), len(values) - correction
-    return total / free if free > 0 else INF if total else NAN
+    return total / free if values and free > 0 else INF if total else NAN
 
 
 def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
@@ -213,12 +213,14 @@ for _name in ("variance", "deviation"):
     fails(_name, [X], DTypeError, f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 SPREAD: dict[str, Any] = {"magnitude": _squares, "gives": "real", "dtypes": INEXACT}
 FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=True, correction=0)]
-EMPTIES = [case(T(0, 3), 0, grad=False), case(T(), grad=False)]
+EMPTIES = [case(T(0, 3), 0, grad=False), case(T(0, 3), 0, correction=-1, grad=False), case(T(), grad=False)]
 FEW = [case(T(3, 2), 0, correction=3, grad=False), case(T(3, 2), 0, correction=4, grad=False), case(V([2.0, 2.0]), correction=2, only=FLOATS, grad=False)]
 LARGE = case(V([300.0, 400.0, 1000.0, -2000.0]), only=FLOATS)
 row("var", *FORMS, *EMPTIES, *FEW, reference=_spread, budget="chain", **SPREAD)
 row("std", *FORMS, *EMPTIES, *FEW, LARGE, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
 for _name in ("var", "std"):
+    text = f"{_name}: unbiased=False and correction=2 were given. Give one of them."
+    fails(_name, case(X, unbiased=False, correction=2), ArgumentError, text)
     text = f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
