@@ -92,7 +92,10 @@ NUMBERS = [
         every(
             mixed,
             some(
-                every(kind("dtype"), some(nothing, calls("binary_cross_entropy_with_logits"))),
+                every(
+                    kind("dtype"),
+                    some(nothing, calls("binary_cross_entropy_with_logits", "binary_cross_entropy", *NORMS)),
+                ),
                 theirs(
                     GRADIENT,
                     "same dtype",
@@ -289,6 +292,7 @@ ERRORS = [
         every(calls("max", "min"), some(kind(TAKEN), ours("two tensors are compared"))),
     ),
     ("the order of a norm is a number", ours("the order must be a number")),
+    ("a setting of each channel has one dimension", ours("one value per channel")),
     ("adaptive pooling takes a batch or an image", ours("adaptive_avg_pool.*: expected input")),
     ("bools are taken for the probabilities that they are", theirs(TAKEN, "with two bool tensors")),
     ("no dims is all dims", theirs(TAKEN, "must be of length 1 or 2. Got")),
