@@ -37,6 +37,7 @@ class Allowed:
 
 GRADIENT = ("gradient", TAKEN)
 QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
+CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
 NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
 
 TENSORS = [
@@ -94,7 +95,12 @@ NUMBERS = [
             some(
                 every(
                     kind("dtype"),
-                    some(nothing, calls("binary_cross_entropy_with_logits", "binary_cross_entropy", *NORMS)),
+                    some(
+                        nothing,
+                        calls(
+                            "binary_cross_entropy_with_logits", "binary_cross_entropy", "linear", *CONVOLUTIONS, *NORMS
+                        ),
+                    ),
                 ),
                 theirs(
                     GRADIENT,
@@ -161,7 +167,9 @@ NUMBERS = [
             kind("values"),
             calls("linspace"),
             lambda find: (
-                not np.isfinite(find.call.kwargs.get("end", 1)) or not all(map(np.isfinite, find.call.args[:2]))
+                not np.isfinite(
+                    [*find.call.args[:2], *(find.call.kwargs.get(name, 0) for name in ("start", "end"))]
+                ).all()
             ),
         ),
     ),
@@ -225,10 +233,11 @@ GRADIENTS = [
         some(
             every(kind("gradient of"), calls("tanh", "normalize", "softmax", "softmin", "log_softmax")),
             every(kind("gradient of"), calls(*NORMS), expanded),
-            every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax")),
-            every(kind("values"), calls("std", "var"), expanded),
+            every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax", "log1p")),
+            every(kind("values"), calls("std", "var"), some(expanded, lambda find: "correction" in find.call.kwargs)),
+            every(kind("gradient of"), calls("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")),
             every(kind("gradient of"), calls("cross_entropy")),
-            every(kind("values"), calls("normalize", "norm"), lambda find: 0 < number_of(find, 1) < 0.1),
+            every(kind("values"), calls("normalize", "norm", "vector_norm"), lambda find: 0 < number_of(find, 1) < 0.1),
         ),
     ),
     (
@@ -289,9 +298,29 @@ ERRORS = [
     ("leading dimensions of length 1 are dropped from values", theirs(TAKEN, "cannot be broadcast to indexing result")),
     (
         "a tensor in the place of max's and min's dim is the other tensor",
-        every(calls("max", "min"), some(kind(TAKEN), ours("two tensors are compared"))),
+        every(calls("max", "min"), some(kind(TAKEN, "number of results"), ours("two tensors are compared"))),
     ),
     ("the order of a norm is a number", ours("the order must be a number")),
+    ("a convolution of no channels has a shape", every(kind("shape"), nothing, calls(*CONVOLUTIONS))),
+    ("a 0-d tensor for a bound of clip is a tensor", every(kind("dtype"), calls("clip", "clamp"))),
+    (
+        "a bool tensor without dimensions is an index that needs none",
+        theirs(TAKEN, "too many indices for tensor of dimension 0"),
+    ),
+    ("numbers beyond all sizes are numbers", theirs(TAKEN, "without overflow")),
+    ("padding_idx may be a bool, which is an int", theirs(TAKEN, "argument 'padding_idx'")),
+    (
+        "settings are looked at where PyTorch does not look",
+        ours(
+            "label_smoothing must be",
+            "window misses the input",
+            "only one Ellipsis",
+            "does not fit",
+            "vecdot: dim",
+            "normal: size cannot be given",
+            "dim must be an int, got None",
+        ),
+    ),
     ("a setting of each channel has one dimension", ours("one value per channel")),
     ("adaptive pooling takes a batch or an image", ours("adaptive_avg_pool.*: expected input")),
     ("bools are taken for the probabilities that they are", theirs(TAKEN, "with two bool tensors")),
@@ -301,7 +330,10 @@ ERRORS = [
     ("index_put takes values of the tensor's dtype", every(ours("they must be the same"), calls("index_put"))),
     ("random_ has a range", ours("random_: low must be below high")),
     ("cumprod may be asked for a complex dtype", every(calls("cumprod"), theirs("gradient", "can't be cast"))),
-    ("a plane of no channels is pooled", theirs(TAKEN, "with optional 0 dim batch size")),
+    (
+        "a plane of no channels is pooled",
+        theirs(TAKEN, "with optional 0 dim batch size", "non-batch dimensions to have positive length"),
+    ),
     ("random_(0) is random_()", theirs(TAKEN, "random_ expects 'from' to be less than 'to', but got from=0 >= to=0")),
     (
         "an index out of range is refused; PyTorch's take_along_dim misses some",

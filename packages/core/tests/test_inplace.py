@@ -231,6 +231,25 @@ def test_a_detached_tensor_keeps_the_gradient_that_it_has(on):
     assert values(w.grad) == [4, 6] and values(y.grad) == [1, 1] and not w.requires_grad and y.is_leaf
 
 
+def test_a_gradient_grows_no_more_when_its_tensor_has_left_the_tape(on):
+    w = tl.tensor([2.0, 3.0], requires_grad=True)
+    w.sum().backward()
+    y = w * 2
+    w.requires_grad_(False)
+    y.sum().backward()
+    assert values(w.grad) == [1, 1]
+
+
+def test_a_view_of_a_leaf_is_one_also_when_the_leaf_is_gone(on):
+    w = tl.ones(2, 2, requires_grad=True)
+    view = w.T
+    del w
+    with tl.no_grad():
+        view.zero_()
+    with pytest.raises(InplaceError, match="a view of a leaf"):
+        view.zero_()
+
+
 def test_a_kept_gradient_outlives_a_change_in_place(on):
     w = tl.tensor([2.0, 3.0], requires_grad=True)
     y = w * w

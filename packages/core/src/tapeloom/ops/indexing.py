@@ -309,6 +309,8 @@ def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) 
 def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
+    if not input.ndim and index.numel() != 1:
+        raise ShapeError(f"{op.name}: a 0-d tensor has one place to index, and {index.numel()} were given.")
     _check_places(op, input, dim, index)
 
 

@@ -150,6 +150,8 @@ def batch_norm(
             raise ArgumentTypeError(f"batch_norm: {name} must be a tensor or None, got {type(value).__name__}.")
         if value is not None and value.device is not input.device:
             raise DeviceError(f"batch_norm: {name} is on {value.device}, and input on {input.device}. Move one with .to(device).")
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError("batch_norm: running_mean and running_var must be given together, or both be None.")
     _check_channels("batch_norm", input, **statistics, weight=weight, bias=bias)
     if not training:
         if running_mean is None or running_var is None:

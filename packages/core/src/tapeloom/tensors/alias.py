@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from weakref import ref
 
 from tapeloom.references import ALONE, references
+from tapeloom.tensors.node import Leaf
 from tapeloom.tensors.tensor import Extra, Path, Tensor, extra_of, make, make_of, read_array
 
 T = TypeVar("T", bound=Tensor)
@@ -95,9 +96,11 @@ def related(tensor: Tensor) -> bool:
     if extra is None:
         return False
     if extra.base is not None:
-        if references([extra.base]) != [ALONE] or any(op is not None and op.write is None for op, _ in extra.path):
-            return True  # a view that cannot be written through refuses writes also where it is alone
+        if references([extra.base]) != [ALONE]:
+            return True
         # what it was taken from is gone but for this reference, as after ``p.data = p.data * 0.9``
+        if type(extra.base.node) is Leaf or any(op is not None and op.write is None for op, _ in extra.path):
+            return True  # a view that refuses writes does so also where it is alone
         if any(view is not tensor for view in relatives(extra.base)):
             return True
         _forget_base(extra)

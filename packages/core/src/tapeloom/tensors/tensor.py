@@ -435,7 +435,11 @@ def leave_tape(tensor: Tensor) -> None:
     node = tensor.node
     if node is None:
         return
-    grad = read_grad(node) if type(node) is Leaf else None if node.hooks is None else node.hooks.retained
+    if type(node) is Leaf:
+        grad = read_grad(node)
+        write_grad(node, None)  # what is walked later adds to it no more
+    else:
+        grad = None if node.hooks is None else node.hooks.retained
     tensor.node = None
     if grad is not None:
         extra_of(tensor).grad = grad

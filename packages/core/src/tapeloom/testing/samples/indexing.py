@@ -253,6 +253,7 @@ def _added(x: Any, dim: int, index: Any, source: Any, alpha: int = 1) -> Any:
 row("index_select", [T(3, 4), 0, I(5, below=3)], [X, -1, I(2, below=4)], [T(3, 4), 1, I(0, below=4)], [T(3), 0, I(below=3)], [T(), 0, I(1, below=1)], [T(3, 4), 0, P([2, 0], dtypes.int32)],
     reference=_chosen, **PICKED)
 fails("index_select", [T(3, 4), 0, I(2, 2, below=3)], ShapeError, "index_select: index must have at most one dimension, got shape (2, 2).")
+fails("index_select", [T(), 0, P([0, 0])], ShapeError, "index_select: a 0-d tensor has one place to index, and 2 were given.")
 fails("index_select", [T(3, 4), 1, P([4])], IndexingError, "index_select: index 4 is out of range for dim 1 of length 4.")
 row("index_add", [T(3, 4), 0, P([2, 0, 2]), T(3, 4)], [X, -1, I(2, below=4), T(2, 3, 2)], [T(3, 4), 1, I(0, below=4), T(3, 0)],
     [T(), 0, I(1, below=1), T(1)], case(T(3, 4), 0, P([2, 0, 2]), T(3, 4), alpha=2), reference=_added, dtypes=EVERY[1:], budget="sum")

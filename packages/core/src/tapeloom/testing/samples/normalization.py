@@ -90,6 +90,8 @@ RUNNING = T(3, low=-1, high=1, grad=False), T(3, low=0.5, high=2, grad=False)
 row("batch_norm", [IMAGE, *RUNNING, T(3), T(3)], [T(4, 3), *RUNNING], case(IMAGE, None, None, T(3), T(3), True), [T(0, 3), *RUNNING, T(3)],
     reference=_batch_norm, **UNIT)
 fails("batch_norm", case(IMAGE, *RUNNING, eps=-1.0), ArgumentError, "batch_norm: eps must not be negative, got -1.0.")
+fails("batch_norm", case(IMAGE, RUNNING[0], None, training=True), ArgumentError,
+      "batch_norm: running_mean and running_var must be given together, or both be None.")
 fails("batch_norm", [IMAGE, None, None], ArgumentError, "batch_norm: running_mean and running_var must be given unless training=True.")
 fails("batch_norm", case(T(1, 3), None, None, training=True), ShapeError,
       "batch_norm: training needs more than one value per channel, and input of shape (1, 3) has one. Give a larger batch, or use training=False.")
