@@ -261,6 +261,26 @@ def test_a_kept_gradient_outlives_a_change_in_place(on):
     assert values(y.grad) == [6, 6]
 
 
+def test_a_copy_has_a_place_of_its_own_on_the_tape(on):
+    w = tl.tensor([1.0, 2.0], requires_grad=True)
+    y = w * 2
+    y.retain_grad()
+    b = tl.zeros(2)
+    b.copy_(y)
+    assert y.retains_grad and not b.retains_grad
+    (b * 3).sum().backward()
+    assert values(y.grad) == [3, 3] and values(w.grad) == [6, 6]
+
+
+def test_a_kept_gradient_is_another_tensor_after_each_walk(on):
+    y = tl.tensor([1.0, 2.0], requires_grad=True) * 2
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    first = y.grad
+    y.sum().backward()
+    assert values(first) == [1, 1] and values(y.grad) == [2, 2]
+
+
 # threads and signals
 
 

@@ -74,8 +74,6 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
                 f"Use the out-of-place form, or cast the tensor first."
             )
         value = OPS.cast(value, target.dtype)
-    if type(value.node) is Leaf:
-        value = OPS.reshape(value, value.shape)  # its own place on the tape: two leaves are not one
     assign(target, value if value.node is not None else overwriting(target, value))
     return target
 

@@ -86,4 +86,8 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
         raise ArgumentTypeError(f"copy_: expected a tensor, got {type(src).__name__}.")
     value = transferred(src, self.device)
     value = converted(value, self.dtype)
-    return inplace("copy", self, overwriting(self, value if value.shape == self.shape else OPS.expand(value, self.shape)))
+    if value.shape != self.shape:
+        value = OPS.expand(value, self.shape)
+    elif value.node is not None and value.node is src.node:
+        value = OPS.reshape(value, value.shape)  # a place on the tape of its own
+    return inplace("copy", self, overwriting(self, value))

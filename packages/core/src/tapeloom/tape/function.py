@@ -338,7 +338,11 @@ def _handed_out(part: Any, source: Node | None, context: FunctionCtx, arguments:
         return part
     given = _among(part, arguments)
     if given and _among(part, context._dirty):
-        return part if source is None else part.copy_(make(read_array(part), part.kind, source))
+        if source is not None:
+            part.copy_(make(read_array(part), part.kind, source))
+            if not related(part):
+                part.node = source
+        return part
     if not given and not related(part):
         return make(read_array(part), part.kind, source)
     made = shared(Tensor, part)  # an argument or a view of one: in-place changes of one show in the other

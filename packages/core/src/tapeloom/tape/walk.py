@@ -233,7 +233,9 @@ def walk(
             if leaf.hooks is not None and leaf.hooks.before:
                 pending[leaf] = _run_hooks(leaf, g, create)
         for node, g in retained:
-            hooks_of(node).retained = _gathered(hooks_of(node).retained, g, node)
+            held = hooks_of(node).retained  # a new handle each time, unlike that of a leaf
+            held = None if held is None else make(read_array(held), held.kind, held.node)
+            hooks_of(node).retained = _gathered(held, g, node)
         if capture is not None:
             captured.update((leaf, g) for leaf, g in pending.items() if leaf in capture)
             return captured
