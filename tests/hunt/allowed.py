@@ -61,7 +61,9 @@ NUMBERS = [
     (
         "a Python number that an integer dtype cannot hold equals none of its values",
         every(
-            kind("values"), calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()), number
+            kind("values", "result"),
+            calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal contains".split()),
+            number,
         ),
     ),
     (
@@ -69,8 +71,11 @@ NUMBERS = [
         every(kind("values", "gradient of"), number, dtype(*HALVES)),
     ),
     (
-        "half types are rounded once, at the end; PyTorch's vectorised kernels round quotients too",
-        every(kind("values"), calls(*QUOTIENTS), dtype(*HALVES)),
+        "half types are rounded once, at the end; PyTorch's vectorised kernels round quotients too, and pow's gradient the exponent",
+        some(
+            every(kind("values"), calls(*QUOTIENTS), dtype(*HALVES)),
+            every(kind("gradient of"), calls("pow", "ipow", "rpow"), dtype(*HALVES)),
+        ),
     ),
     ("there is no complex32", lambda find: "complex32" in find.result_dtypes()),
     ("what an integer divided by 0 gives is not promised", theirs(TAKEN, "ZeroDivisionError")),
@@ -98,7 +103,14 @@ NUMBERS = [
                     some(
                         nothing,
                         calls(
-                            "binary_cross_entropy_with_logits", "binary_cross_entropy", "linear", *CONVOLUTIONS, *NORMS
+                            "matmul",
+                            "mm",
+                            "bmm",
+                            "binary_cross_entropy_with_logits",
+                            "binary_cross_entropy",
+                            "linear",
+                            *CONVOLUTIONS,
+                            *NORMS,
                         ),
                     ),
                 ),
@@ -232,7 +244,9 @@ GRADIENTS = [
         "differences of near numbers say no more than these: 1 - tanh(x) ** 2, x - tanh(x), 1 + erf(x), x - mean",
         some(
             every(kind("gradient of"), calls("tanh", "normalize", "softmax", "softmin", "log_softmax")),
-            every(kind("gradient of"), calls(*NORMS), expanded),
+            every(kind("gradient of"), calls(*NORMS, "expm1")),
+            every(kind("gradient of"), calls("angle"), among(extreme)),
+            every(kind("values"), calls("pow", "rpow"), dtype("complex64", "complex128")),
             every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax", "log1p")),
             every(kind("values"), calls("std", "var"), some(expanded, lambda find: "correction" in find.call.kwargs)),
             every(kind("gradient of"), calls("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")),
@@ -242,7 +256,7 @@ GRADIENTS = [
     ),
     (
         "polar's gradient for a negative abs has the other sign in PyTorch",
-        every(kind("gradient of"), calls("polar"), among(lambda values: values.real < 0)),
+        every(kind("gradient of"), calls("polar"), among(lambda values: values.real <= 0)),
     ),
     (
         "atan2's gradient beside integers overflows in PyTorch",
@@ -307,13 +321,20 @@ ERRORS = [
         "a bool tensor without dimensions is an index that needs none",
         theirs(TAKEN, "too many indices for tensor of dimension 0"),
     ),
-    ("numbers beyond all sizes are numbers", theirs(TAKEN, "without overflow")),
+    ("numbers beyond all sizes are numbers", theirs(GRADIENT, "without overflow")),
+    ("int() of infinity raises what Python raises", every(kind("not an error of ours"), calls("int"))),
+    ("classes of nothing are none", theirs(TAKEN, "Can not infer total number of classes")),
+    ("a sequence of one number is a value", theirs(TAKEN, "can't assign a tuple")),
+    ("there are no strides", theirs(TAKEN, "stride divisible by")),
+    ("momentum is not looked at in evaluation", theirs(TAKEN, "argument 'momentum'")),
+    ("to takes a dtype twice", theirs(TAKEN, r"to\(\): argument 'device'")),
     ("padding_idx may be a bool, which is an int", theirs(TAKEN, "argument 'padding_idx'")),
     (
         "settings are looked at where PyTorch does not look",
         ours(
             "label_smoothing must be",
             "window misses the input",
+            "has a spatial dimension of length 0",
             "only one Ellipsis",
             "does not fit",
             "vecdot: dim",

@@ -330,6 +330,7 @@ def test_a_number_that_requires_a_gradient_is_refused(device):
 def test_integers_are_close_beyond_the_largest_difference(device):
     x, y = (tl.tensor([value], device=device) for value in (-5, 2**63 - 2))
     assert tl.isclose(x, y, 1.0, 10.0).item() and not tl.isclose(x, y, 0.5, 10.0).item()
+    assert tl.isclose(x, tl.tensor([-(2**63)], device=device), 2.0).item()
 
 
 def test_a_0d_tensor_has_no_size_along_a_dim(device):

@@ -170,8 +170,8 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     exact = not (input.dtype.inexact or other.dtype.inexact)
     if exact:
         input, other = OPS.cast(input, dtypes.int64), OPS.cast(other, dtypes.int64)
-    size = OPS.abs(other)
-    room = OPS.add(OPS.multiply(OPS.cast(size, dtypes.float64) if exact else size, rtol), atol)
+    size = OPS.abs(OPS.cast(other, dtypes.float64) if exact else other)
+    room = OPS.add(OPS.multiply(size, rtol), atol)
     if exact:
         larger, smaller = OPS.maximum(input, other), OPS.minimum(input, other)
         apart = OPS.subtract(larger, smaller)  # where it passes the largest number it is negative, and there not exact
