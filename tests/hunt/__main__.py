@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
@@ -62,7 +63,9 @@ def main() -> int:
         for place, result in bar:
             n, which = divmod(place, len(chosen))
             name = chosen[which].name
-            if result is None:
+            if result is None or (
+                isinstance(result, str) and too_large(Draw(f"{options.seed}/{name}/{n}").call(chosen[which], n))
+            ):
                 fates[name]["too large"] += 1
                 continue
             fate, kind, reason, text = ("died", result, None, "") if isinstance(result, str) else result
@@ -97,6 +100,13 @@ def programs(seed: int, numbers: range, libraries: tuple[Library, Library]) -> i
                 bar.write(f"# --seed {seed}, program {number}: {what}\n{text}\n")
     print(f"\n{len(numbers)} programs of {lines} lines, {backwards} walks back; {apart} differ")
     return apart
+
+
+def too_large(call: Any) -> bool:
+    """Whether one of the arguments asks for more than any machine has: with some PyTorch never comes back."""
+    values = [*call.args, *call.kwargs.values()]
+    flat = [part for value in values for part in (value if isinstance(value, (tuple, list)) else (value,))]
+    return any(isinstance(value, int) and abs(value) > 2**31 for value in flat)
 
 
 #: what became of the call, the kind of what differs, the reason if it may, the text that shows it

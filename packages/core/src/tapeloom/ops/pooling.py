@@ -307,6 +307,8 @@ def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Te
     ]
     if min(target) < 0:
         raise ArgumentError(f"{name}: output_size must not be negative, got {output_size!r}.")
+    if max(target) > 2**31:
+        raise ArgumentError(f"{name}: output_size {output_size!r} is more than memory can hold.")
     for axis, count in enumerate(target, 2):
         if not count or x.shape[axis] % count:
             x = _uneven(x, axis, count)

@@ -200,6 +200,7 @@ fails("avg_pool2d", case(PLANE, 2, divisor_override=0), ArgumentError, "avg_pool
 fails("avg_pool2d", [PLANE, 2, 0], ArgumentError, "avg_pool2d: stride must be at least 1, got (0, 0).")
 fails("avg_pool2d", [PLANE, 2], DTypeError, "avg_pool2d: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 fails("avg_pool3d", [SOLID, 4], ShapeError, "avg_pool3d: a window of (4, 4, 4) does not fit into the input of (3, 4, 3) with padding (0, 0, 0).")
+fails("adaptive_avg_pool1d", [LINE, 2**40], ArgumentError, f"adaptive_avg_pool1d: output_size {2**40} is more than memory can hold.")
 fails("adaptive_avg_pool1d", [LINE, (1, 2)], ArgumentTypeError, "adaptive_avg_pool1d: output_size must be one int, got (1, 2).")
 fails("adaptive_avg_pool2d", [T(4, 5), 2], ShapeError,
       "adaptive_avg_pool2d: expected input (batch, channels, height, width) or (channels, height, width), got shape (4, 5).")
