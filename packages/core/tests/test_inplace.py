@@ -240,6 +240,17 @@ def test_a_gradient_grows_no_more_when_its_tensor_has_left_the_tape(on):
     assert values(w.grad) == [1, 1]
 
 
+def test_a_leaf_that_is_frozen_for_a_while_is_the_same_leaf(on):
+    w = tl.tensor([2.0, 3.0], requires_grad=True)
+    w.sum().backward()
+    y = w * 2
+    w.requires_grad_(False)
+    w.mul_(10)
+    w.requires_grad_()
+    y.sum().backward()
+    assert values(w.grad) == [3, 3] and values(w) == [20, 30]
+
+
 def test_a_view_of_a_leaf_is_one_also_when_the_leaf_is_gone(on):
     w = tl.ones(2, 2, requires_grad=True)
     view = w.T

@@ -16,8 +16,9 @@ from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceE
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
 from tapeloom.tensors.alias import DETACH, history, link, related, relatives, unlink, writable_memory
+from tapeloom.tensors.extra import Path
 from tapeloom.tensors.node import Leaf, Node, hooks_of
-from tapeloom.tensors.tensor import Path, Tensor, extra_of, make, read_array, write_array, write_handles
+from tapeloom.tensors.tensor import Tensor, extra_of, make, read_array, write_array, write_handles
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from weakref import ref
 
 from tapeloom.references import ALONE, references
+from tapeloom.tensors.extra import Extra, Path
 from tapeloom.tensors.node import Leaf
-from tapeloom.tensors.tensor import Extra, Path, Tensor, extra_of, make, make_of, read_array
+from tapeloom.tensors.tensor import Tensor, extra_of, make, make_of, read_array
 
 T = TypeVar("T", bound=Tensor)
 
@@ -82,8 +83,7 @@ def unlink(tensor: Tensor) -> None:
         extra_of(stand_in).views = [ref(view) for view in alive]
         for view in alive:
             extra_of(view).base = stand_in
-    if extra.grad is None:
-        tensor.extra = None
+    _drop_if_empty(tensor, extra)
 
 
 def _forget_base(extra: Extra) -> None:
@@ -107,9 +107,13 @@ def related(tensor: Tensor) -> bool:
     extra.views[:] = [weak for weak in extra.views if weak() is not None]
     if extra.views:
         return True
-    if extra.grad is None:
-        tensor.extra = None  # the short path of in-place changes again
+    _drop_if_empty(tensor, extra)  # the short path of in-place changes again
     return False
+
+
+def _drop_if_empty(tensor: Tensor, extra: Extra) -> None:
+    if extra.grad is None and extra.leaf is None:
+        tensor.extra = None
 
 
 def writable_memory(root: Tensor) -> list[Tensor] | None:

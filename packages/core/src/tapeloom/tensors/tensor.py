@@ -19,6 +19,7 @@ from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, Gradient
 from tapeloom.host import read_only
 from tapeloom.printing import tensor_text
 from tapeloom.shapes import element_count, normalize_dim
+from tapeloom.tensors.extra import Extra
 from tapeloom.tensors.kind import Kind, kind_of
 from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
 
@@ -29,26 +30,6 @@ else:
 
 
 T = TypeVar("T", bound="Tensor")
-#: the (op, bound arguments) steps that lead from a tensor to a view of it
-Path = tuple[tuple[Any, tuple[Any, ...]], ...]
-
-
-class Extra:
-    """What few tensors have: the tensor they are a view of, views of their own, a gradient without a tape.
-
-    ``base`` is the root tensor and ``path`` leads from it to this view; ``detached``
-    is the detached handle that it is a view of, which has a history of its own; ``views`` are weak references, so that
-    no cycle arises.
-    """
-
-    __slots__ = ("base", "detached", "grad", "path", "views")
-
-    def __init__(self) -> None:
-        self.base: Tensor | None = None
-        self.path: Path = ()
-        self.detached: Tensor | None = None
-        self.views: list[ref[Tensor]] = []
-        self.grad: Tensor | None = None
 
 
 class Tensor(TensorMethods):
@@ -159,10 +140,7 @@ class Tensor(TensorMethods):
                         f"requires_grad: only floating and complex tensors can have a gradient, this one is {self.kind.dtype.name}. "
                         f"Cast it first with .float()."
                     )
-                self.node = Leaf(self.kind, self.shape)
-                if self.extra is not None and self.extra.grad is not None:
-                    write_grad(self.node, self.extra.grad)
-                    self.extra.grad = None
+                enter_tape(self)
         elif self.node is not None:
             if type(self.node) is not Leaf:
                 raise GradientError(
@@ -430,6 +408,18 @@ def write_grad(leaf: Leaf, grad: Tensor | None) -> None:
     leaf.grad = grad
 
 
+def enter_tape(tensor: Tensor) -> None:
+    """Make ``tensor`` a leaf, the one that it was before if it was one; it keeps the gradient that it has."""
+    extra = tensor.extra
+    leaf = None if extra is None else extra.leaf
+    if leaf is None or leaf.kind is not tensor.kind or leaf.shape != tensor.shape:
+        leaf = Leaf(tensor.kind, tensor.shape)
+    if extra is not None:
+        write_grad(leaf, extra.grad)
+        extra.grad = extra.leaf = None
+    tensor.node = leaf
+
+
 def leave_tape(tensor: Tensor) -> None:
     """Take ``tensor`` off the tape; it keeps the gradient that it has."""
     node = tensor.node
@@ -438,6 +428,7 @@ def leave_tape(tensor: Tensor) -> None:
     if type(node) is Leaf:
         grad = read_grad(node)
         write_grad(node, None)  # what is walked later adds to it no more
+        extra_of(tensor).leaf = node
     else:
         grad = None if node.hooks is None else node.hooks.retained
     tensor.node = None
