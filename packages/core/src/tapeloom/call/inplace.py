@@ -8,7 +8,7 @@ a new value of the root, and every other view is computed again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from tapeloom.op.registry import OPS
 from tapeloom.tensors.alias import DETACH, history, link, related, relatives, unlink, writable_memory
 from tapeloom.tensors.extra import Path
 from tapeloom.tensors.node import Leaf, Node, hooks_of
-from tapeloom.tensors.tensor import Tensor, extra_of, make, read_array, write_array, write_handles
+from tapeloom.tensors.tensor import Tensor, among, extra_of, make, read_array, write_array, write_handles
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ def _written_to_memory(target: Tensor, value: Tensor, into: Callable[[Any, Any],
     apart = writable_memory(root)
     if (
         apart is None
-        or any(handle is target for handle in apart)
+        or among(target, apart)
         or any(op is not DETACH and op.write is None for op, _ in path)
         or (MODES.get().grad and _has_history(target, root, value))
     ):
@@ -152,7 +152,7 @@ def _rebind_all(target: Tensor, value: Tensor) -> None:
     followers = _followers(top, root)
     changed = _written(top, path, value)
     whole = changed if top is root else _off_tape(_written, root, extra_of(top).path, changed)
-    others = [handle for handle in (root, *relatives(root)) if not _among(handle, (top, *followers))]
+    others = [handle for handle in (root, *relatives(root)) if not among(handle, (top, *followers))]
     fresh = [changed, *(_replayed(changed, history(view)[1]) for view in followers)]
     fresh += [_off_tape(_replayed, whole, _root(handle)[1]) for handle in others]
     handles = [top, *followers, *others]
@@ -166,7 +166,7 @@ def _rebind_all(target: Tensor, value: Tensor) -> None:
 def _has_history(target: Tensor, root: Tensor, value: Tensor) -> bool:
     """Whether the tape has a place for what ``target`` is to be: for ``value``, or a handle of the same history."""
     top = history(target)[0]
-    return any(handle.node is not None for handle in (value, target, top, *_followers(top, root)))
+    return any(handle.node is not None for handle in (value, top, *_followers(top, root)))
 
 
 def _root(tensor: Tensor) -> tuple[Tensor, Path]:
@@ -177,10 +177,6 @@ def _root(tensor: Tensor) -> tuple[Tensor, Path]:
 def _followers(top: Tensor, root: Tensor) -> list[Tensor]:
     """The views whose history is that of ``top``."""
     return [view for view in relatives(root) if view is not top and history(view)[0] is top]
-
-
-def _among(tensor: Tensor, others: Iterable[Tensor]) -> bool:
-    return any(tensor is other for other in others)
 
 
 def _off_tape(function: Callable[..., T], *args: Any) -> T:

@@ -28,7 +28,7 @@ from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensors.alias import related, shared
 from tapeloom.tensors.kind import Kind
 from tapeloom.tensors.node import FREED, Leaf, Node, Output, new_node
-from tapeloom.tensors.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import Tensor, among, make, read_array
 
 #: a saved tensor: its array, its kind, and its node, or for an output of the call itself the output's position
 Saved = tuple[Any, Kind, "Node | int | None"]
@@ -115,7 +115,7 @@ class Call(Plan):
         parts = result if self.several else (result,)
         self.outputs = tuple([(part.kind, part.shape) if isinstance(part, Tensor) else None for part in parts])
         self.flows = tuple(
-            [isinstance(part, Tensor) and part.kind.inexact and not _among(part, context._constants) for part in parts]
+            [isinstance(part, Tensor) and part.kind.inexact and not among(part, context._constants) for part in parts]
         )
         self.frees = any(tensor is not None for tensor in context._to_save)
 
@@ -286,7 +286,7 @@ def _bound(
 
 def _check_dirty(context: FunctionCtx, parts: tuple[Any, ...]) -> None:
     for tensor in context._dirty:
-        if not _among(tensor, parts):
+        if not among(tensor, parts):
             raise ArgumentError(
                 f"{context._name}: a tensor of shape {tensor.shape} was marked dirty, and is not among the outputs. Return "
                 f"every argument that forward changes in place."
@@ -302,9 +302,7 @@ def _recorded(plan: Call, edges: tuple[Node | None, ...], arguments: tuple[Any, 
     """The node of a call. Of what is saved, outputs are kept by their position, as the node cannot keep itself."""
     context = plan.context
     place_of = {
-        id(part): place
-        for place, part in enumerate(parts)
-        if _among(part, context._dirty) or not _among(part, arguments)
+        id(part): place for place, part in enumerate(parts) if among(part, context._dirty) or not among(part, arguments)
     }
     kept = tuple(
         [
@@ -336,8 +334,8 @@ def _handed_out(part: Any, source: Node | None, context: FunctionCtx, arguments:
     """An output as the caller gets it: a new handle with its place on the tape, or the argument that was changed."""
     if not isinstance(part, Tensor):
         return part
-    given = _among(part, arguments)
-    if given and _among(part, context._dirty):
+    given = among(part, arguments)
+    if given and among(part, context._dirty):
         if source is not None:
             part.copy_(make(read_array(part), part.kind, source))
             if not related(part):
@@ -348,10 +346,6 @@ def _handed_out(part: Any, source: Node | None, context: FunctionCtx, arguments:
     made = shared(Tensor, part)  # an argument or a view of one: in-place changes of one show in the other
     made.node = source
     return made
-
-
-def _among(tensor: Any, others: tuple[Any, ...]) -> bool:
-    return any(tensor is other for other in others)
 
 
 class _Once(Plan):

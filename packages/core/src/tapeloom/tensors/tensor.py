@@ -7,7 +7,7 @@ Only identity lives here: slots, properties, conversion, printing. Arithmetic, m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from warnings import warn
 from weakref import ref
@@ -480,3 +480,8 @@ def rebuilt(cls: type[Tensor], array: Any, dtype: DType, device: str, requires_g
 def is_tensor(value: object) -> bool:
     """Whether ``value`` is a Tensor."""
     return isinstance(value, Tensor)
+
+
+def among(value: object, tensors: Iterable[Any]) -> bool:
+    """Whether ``value`` is one of ``tensors``: the same handle, where ``in`` would compare elements."""
+    return any(value is tensor for tensor in tensors)
