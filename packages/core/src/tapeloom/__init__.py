@@ -17,7 +17,7 @@ from tapeloom.dtypes import BY_TENSOR_TYPE as _BY_TENSOR_TYPE
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
-_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils": "tapeloom-data"}
+_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils.data": "tapeloom-data"}
 
 
 def _hint(name):
@@ -67,6 +67,7 @@ _LAZY = {
     "hookimpl": ("tapeloom.backend.hookspecs", "hookimpl"),
     "load": ("tapeloom.checkpoint", "load"),
     "save": ("tapeloom.checkpoint", "save"),
+    "utils": ("tapeloom.utils", ""),
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
@@ -90,7 +91,7 @@ __all__ = sorted({*_public, *_LAZY})
 
 
 def __getattr__(name):
-    """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
+    """``tapeloom.nn``, ``optim`` and ``data``, and what is better not loaded before its use."""
     if name in _PARTS:
         try:
             return _import_module(f"tapeloom.{name}")
@@ -100,7 +101,7 @@ def __getattr__(name):
             raise
     if name in _LAZY:
         module, known = _LAZY[name]
-        return getattr(_import_module(module), known)
+        return getattr(_import_module(module), known) if known else _import_module(module)
     if name in _BY_TENSOR_TYPE:
         raise AttributeError(
             f"tapeloom has no {name}. Use tapeloom.tensor(data, dtype=tapeloom.{_BY_TENSOR_TYPE[name].name}), or zeros and empty "

@@ -86,7 +86,14 @@ import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
 import tapeloom.utils as utils
-from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
+from tapeloom import (
+    accelerator as accelerator,
+    autograd as autograd,
+    errors as errors,
+    linalg as linalg,
+    ops as ops,
+    utils as utils,
+)
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -2030,6 +2037,7 @@ __all__ = [
     "uniform_",
     "unregister_backend",
     "unsqueeze",
+    "utils",
     "utils",
     "var",
     "view",

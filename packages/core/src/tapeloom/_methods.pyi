@@ -23,6 +23,7 @@ from tapeloom.op.parameter import (
     TensorLike,
 )
 from tapeloom.ops.reduction import ValuesAndIndices
+from tapeloom.tensors.node import GradientEdge
 from tapeloom.tensors.tensor import Tensor
 from typing import Any, Literal, overload
 
@@ -185,7 +186,7 @@ class TensorMethods:
         gradient: Tensor | None = None,
         retain_graph: builtins.bool | None = None,
         create_graph: builtins.bool = False,
-        inputs: Sequence[Tensor] | Tensor | None = None,
+        inputs: Sequence[Tensor | GradientEdge] | Tensor | GradientEdge | None = None,
     ) -> None:
         """Add the gradients of this tensor to ``.grad`` of the leaves that it was made from.
 

@@ -37,7 +37,9 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     random,
     reduction,
 )
+from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
+from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor, make
 
 # operators: dunder -> op; the reflected forms swap the operands
@@ -155,6 +157,8 @@ def bind() -> None:
                 setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)
+    Node.register_hook = register_hook
+    Node.register_prehook = register_prehook
     Device.resolve = staticmethod(resolve_device)
 
 

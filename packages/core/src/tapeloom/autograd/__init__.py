@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapeloom.autograd import anomaly_mode, function
+from tapeloom.autograd import anomaly_mode, function, graph
 from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tapeloom.autograd.function import Function, once_differentiable
 from tapeloom.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -16,6 +16,7 @@ __all__ = [
     "enable_grad",
     "function",
     "grad",
+    "graph",
     "inference_mode",
     "no_grad",
     "once_differentiable",

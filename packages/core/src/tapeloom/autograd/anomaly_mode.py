@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from tapeloom.call.op import Op
-from tapeloom.call.watch import CALLER, Watcher, close, reopen
+from tapeloom.call.watch import CALLER, Watcher, close, operations, reopen
 from tapeloom.call_site import call_site
 from tapeloom.errors import AnomalyError, ArgumentTypeError
 from tapeloom.modes import MODES, Modes, enter, leave, mode, no_grad
 from tapeloom.tensors.kind import Kind
-from tapeloom.tensors.node import Node, Output, hooks_of
+from tapeloom.tensors.node import Node, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
 
@@ -45,10 +45,8 @@ class Anomaly(Watcher):
         """Note where the call was made, and look for nan in its result."""
         outputs = [part for part in (result if isinstance(result, tuple) else (result,)) if isinstance(part, Tensor)]
         origin = Origin()
-        for part in outputs:
-            node = part.node.edges[0] if isinstance(part.node, Output) else part.node
-            if node is not None:
-                hooks_of(node).origin = origin
+        for node in operations(result):
+            hooks_of(node).origin = origin
         if self.check_forward and NAN in map(_content, outputs):
             items = [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
             came = _worst([_content(item) for item in items if isinstance(item, Tensor)])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom.modes import MODES, enter, leave
 from tapeloom.op.registry import REGISTRY
+from tapeloom.tensors.node import Leaf, Output
 
 if TYPE_CHECKING:
     from tapeloom.call.op import Op
@@ -52,6 +53,18 @@ class Watcher:
 
     def backward_failed(self, node: Node, error: Exception) -> None:
         """Called when ``error`` was raised while a walk was at ``node``; it is raised again afterwards."""
+
+
+def operations(result: Any) -> list[Node]:
+    """The nodes that stand for the calls that made ``result``, a result or a tuple of them, without leaves."""
+    found: dict[Node, None] = {}
+    for part in result if isinstance(result, tuple) else (result,):
+        node = getattr(part, "node", None)
+        if isinstance(node, Output):
+            node = node.edges[0]
+        if node is not None and not isinstance(node, Leaf):
+            found[node] = None
+    return list(found)
 
 
 def close(ops: Iterable[Op[Any, Any]] | None = None) -> None:
