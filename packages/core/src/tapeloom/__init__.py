@@ -67,7 +67,6 @@ _LAZY = {
     "hookimpl": ("tapeloom.backend.hookspecs", "hookimpl"),
     "load": ("tapeloom.checkpoint", "load"),
     "save": ("tapeloom.checkpoint", "save"),
-    "utils": ("tapeloom.utils", ""),
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
@@ -91,8 +90,8 @@ __all__ = sorted({*_public, *_LAZY})
 
 
 def __getattr__(name):
-    """``tapeloom.nn``, ``optim`` and ``data``, and what is better not loaded before its use."""
-    if name in _PARTS:
+    """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
+    if name in _PARTS or name == "utils":
         try:
             return _import_module(f"tapeloom.{name}")
         except ModuleNotFoundError as error:
@@ -101,7 +100,7 @@ def __getattr__(name):
             raise
     if name in _LAZY:
         module, known = _LAZY[name]
-        return getattr(_import_module(module), known) if known else _import_module(module)
+        return getattr(_import_module(module), known)
     if name in _BY_TENSOR_TYPE:
         raise AttributeError(
             f"tapeloom has no {name}. Use tapeloom.tensor(data, dtype=tapeloom.{_BY_TENSOR_TYPE[name].name}), or zeros and empty "
@@ -119,4 +118,4 @@ def __dir__():
         except ModuleNotFoundError:
             return False
 
-    return sorted([*__all__, *(part for part in _PARTS if installed(part))])
+    return sorted([*__all__, *(part for part in ("utils", *_PARTS) if "." not in part and installed(part))])

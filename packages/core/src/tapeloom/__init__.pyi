@@ -52,6 +52,9 @@ from tapeloom.dtypes import (
     int16 as int16,
     int32 as int32,
     int64 as int64,
+    uint16 as uint16,
+    uint32 as uint32,
+    uint64 as uint64,
     float16 as float16,
     bfloat16 as bfloat16,
     float32 as float32,
@@ -86,14 +89,7 @@ import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
 import tapeloom.utils as utils
-from tapeloom import (
-    accelerator as accelerator,
-    autograd as autograd,
-    errors as errors,
-    linalg as linalg,
-    ops as ops,
-    utils as utils,
-)
+from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -2031,13 +2027,15 @@ __all__ = [
     "true_divide",
     "trunc",
     "type_as",
+    "uint16",
+    "uint32",
+    "uint64",
     "uint8",
     "unbind",
     "unflatten",
     "uniform_",
     "unregister_backend",
     "unsqueeze",
-    "utils",
     "utils",
     "var",
     "view",
