@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapeloom.autograd import anomaly_mode, function, graph
 from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tapeloom.autograd.function import Function, once_differentiable
+from tapeloom.autograd.origins import why_no_grad
 from tapeloom.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tapeloom.tape.walk import backward, grad
 
@@ -22,4 +23,5 @@ __all__ = [
     "once_differentiable",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "why_no_grad",
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tapeloom.call.promote import Key
     from tapeloom.tensors.kind import Kind
     from tapeloom.tensors.node import Node
+    from tapeloom.tensors.tensor import Tensor
 
 #: guards ``Op.closed`` and the filling of ``Op.kernel_by_kind``
 _lock = Lock()
@@ -44,6 +45,15 @@ class Watcher:
 
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
         """Called with the result of a call, and with its arguments as they were computed with: promoted and cast."""
+
+    def failed(self, op: Op[Any, Any], values: list[Any], error: Exception) -> None:
+        """Called when a call raises ``error``; it is raised again afterwards."""
+
+    def cut(self, result: Tensor, source: Tensor, how: str) -> None:
+        """Called when ``result`` is taken from ``source`` without its history; ``how`` is the name of the call."""
+
+    def read_out(self, source: Tensor, how: str) -> None:
+        """Called when the values of ``source``, which has a history, are handed to Python or NumPy."""
 
     def after_recording(self, node: Node) -> None:
         """Called with a node that no op recorded: that of a transfer or of a ``Function``."""
