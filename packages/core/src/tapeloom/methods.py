@@ -20,6 +20,7 @@ from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
+    calculus,
     comparison,
     complex_numbers,
     conv,
@@ -27,6 +28,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     creation,
     elementwise,
     handles,
+    histogram,
     indexing,
     linalg,
     lookup,
@@ -36,6 +38,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     pooling,
     random,
     reduction,
+    scan,
+    statistics,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

@@ -37,6 +37,38 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast =
 sum.gradient(input=_spread)
 
 
+@function()
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
+    """The sum over ``dim`` of what is not nan; see ``sum``. Not for complex tensors."""
+    if as_tensor_of("nansum", input).is_complex():
+        raise DTypeError("nansum: complex tensors are not supported. Sum the real and the imaginary part.")
+    kept = OPS.where(OPS.isnan(input), 0, input) if input.dtype.inexact else input
+    return OPS.sum(kept, dim, keepdim, dtype=dtype)
+
+
+@function()
+def sum_to_size(input: Tensor, *size: int) -> Tensor:
+    """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+    wanted = shapes.as_ints("sum_to_size", "size", size[0] if len(size) == 1 else size)
+    shape = as_tensor_of("sum_to_size", input).shape
+    if shapes.broadcast("sum_to_size", wanted, shape) != shape:
+        raise ShapeError(f"sum_to_size: size {wanted} does not broadcast to the shape {shape} of input, but the other way around.")
+    lead = len(shape) - len(wanted)
+    over = tuple(axis for axis, have in enumerate(shape) if axis < lead or have != wanted[axis - lead])
+    return OPS.reshape(OPS.sum(input, over, True) if over else input, wanted)
+
+
+@function()
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64."""
+    if as_tensor_of("trace", input).ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, got shape {input.shape}.")
+    if input.dtype is dtypes.bool_:
+        raise DTypeError("trace: bool tensors are not supported. Cast it with .int().")
+    side = input.shape[0] if input.shape[0] < input.shape[1] else input.shape[1]  # ``min`` is the op here
+    return OPS.sum(OPS.reshape(OPS.narrow(OPS.narrow(input, 0, 0, side), 1, 0, side), (-1,))[:: side + 1])
+
+
 @op(takes="inexact", complex="as written")
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
@@ -77,10 +109,11 @@ prod.gradient(input=_prod_gradient)
 
 
 def _not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
-    _refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
+    refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 
-def _refuse_empty(name: str, input: Any, axes: Any) -> None:
+def refuse_empty(name: str, input: Any, axes: Any) -> None:
+    """Raise ShapeError where one of the dimensions ``axes`` has no elements."""
     for axis in axes:
         if input.shape[axis] == 0:
             raise ShapeError(
@@ -109,13 +142,14 @@ amin.gradient(input=_extreme_gradient)
 
 
 class ValuesAndIndices(NamedTuple):
-    """The two results of ``max`` and ``min`` over a dimension."""
+    """What ``max``, ``median``, ``cummax`` and their like find along a dimension, and where."""
 
     values: Tensor
     indices: Tensor
 
 
-def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+def selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+    """The gradient of an op of (input, dim, keepdim) that gives ``ValuesAndIndices``: it goes to the elements found."""
     upstream, indices = g.values, out.indices
     if not input_shape:
         return upstream
@@ -127,13 +161,13 @@ def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: A
 @primitive(outputs=ValuesAndIndices, check=_not_empty)
 def max_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The largest value over one dimension and where it is first; that element alone gets the gradient."""
-max_values.gradient(input=_selected_gradient)
+max_values.gradient(input=selected_gradient)
 
 
 @primitive(outputs=ValuesAndIndices, check=_not_empty)
 def min_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The smallest value over one dimension and where it is first; that element alone gets the gradient."""
-min_values.gradient(input=_selected_gradient)
+min_values.gradient(input=selected_gradient)
 
 _EXTREME = (
     "(input: Tensor) -> Tensor",
@@ -159,7 +193,31 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: 
         if keepdim is not False or (dim is not None and other is not None):
             raise ArgumentTypeError(f"{name}: two tensors are compared element by element; dim and keepdim belong to one.")
         return pairwise(input, dim if other is None else other)
-    return whole(input) if dim is None else along(input, dim, keepdim)
+    return whole_or_along(name, whole, along, input, dim, keepdim)
+
+
+def whole_or_along(name: str, whole: Any, along: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    """``whole(input)`` without ``dim``, else ``along(input, dim, keepdim)``."""
+    if dim is not None:
+        return along(input, dim, keepdim)
+    if keepdim:
+        raise ArgumentTypeError(f"{name}: keepdim belongs to dim. Give dim, or leave keepdim out.")
+    return whole(input)
+
+
+class MinAndMax(NamedTuple):
+    """The two results of ``aminmax``."""
+
+    min: Tensor
+    max: Tensor
+
+
+@function()
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
+    """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
+    ndim = as_tensor_of("aminmax", input).ndim
+    over = None if dim is None else shapes.normalize_dim("aminmax", dim, ndim)
+    return MinAndMax(OPS.amin(input, over, keepdim), OPS.amax(input, over, keepdim))
 
 
 @primitive(gives="int64", check=_not_empty)
@@ -176,9 +234,9 @@ def _position(name: str, along: Any, input: Any, dim: Any, keepdim: bool) -> Any
     ndim = as_tensor_of(name, input).ndim
     if dim is not None:
         axis = shapes.normalize_dim(name, dim, ndim)
-        _refuse_empty(name, input, (axis,) if ndim else ())
+        refuse_empty(name, input, (axis,) if ndim else ())
         return along(input, axis, keepdim)
-    _refuse_empty(name, input, range(ndim))
+    refuse_empty(name, input, range(ndim))
     flat = along(OPS.reshape(input, -1), 0, False)
     return OPS.reshape(flat, (1,) * input.ndim) if keepdim else flat
 
@@ -208,39 +266,6 @@ def any(input: Tensor, dim: Axes | None = None, keepdim: bool = False) -> Tensor
 @op(gives="int64", complex="as written")
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
-
-
-@op(gives="sum", complex="as written")
-def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """Running sums along ``dim``."""
-cumsum.gradient(
-    input=lambda g, dim, input_shape, ops: ops.flip(ops.cumsum(ops.flip(g, (dim,)), dim), (dim,)) if input_shape else g
-)
-
-
-def _cumprod_gradient(g: Any, input: Any, dim: int, out: Any, ops: Any) -> Any:
-    # The gradient of element i is (the product before i) * S_i, where S_i = g_i + x_{i+1} * S_{i+1}. This recurrence is
-    # solved for all i at once, by doubling: log2(length) steps, right also where elements are 0.
-    if not input.shape or not input.shape[dim]:
-        return g
-    length = input.shape[dim]
-
-    def ahead(x: Any, by: int) -> Any:
-        return ops.place(ops.narrow(x, dim, by, length - by), dim, 0, length) if by < length else x * 0
-
-    factor, total, by = ahead(input, 1), g, 1
-    while by < length:
-        total = total + factor * ahead(total, by)
-        factor = factor * ahead(factor, by)
-        by *= 2
-    one = ops.full_of(ops.narrow(input, dim, 0, 1), 1)
-    return total * ops.cat([one, ops.narrow(out, dim, 0, length - 1)], dim)
-
-
-@op(gives="sum", complex="analytic")
-def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """Running products along ``dim``."""
-cumprod.gradient(input=_cumprod_gradient)
 
 
 @primitive(takes="inexact", gives="real", complex="as written")
@@ -367,6 +392,35 @@ def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bo
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
     return _norm("vector_norm", x, ord, dim, keepdim, dtype)
+
+
+@function(method=False)
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    """The square root of the sum of squares over ``dim``, one or two dimensions."""
+    axes = shapes.normalize_dims("frobenius_norm", dim, as_tensor_of("frobenius_norm", input).ndim)
+    if len(axes) > 2:
+        raise ShapeError(f"frobenius_norm: dim must name one or two dimensions, got {dim}. Use linalg.vector_norm.")
+    return _norm("frobenius_norm", input, 2, axes, keepdim, None)
+
+
+@function()
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The norm of order ``p`` of ``input - other``, of all elements."""
+    return _norm("dist", OPS.subtract(as_tensor_of("dist", input), as_tensor_of("dist", other, "other")), p, None, False, None)
+
+
+def _renormable(op: OpSchema, input: Tensor, p: float, dim: int, maxnorm: float) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"renorm: expected at least 2 dimensions, got shape {input.shape}.")
+    if not p > 0:
+        raise ArgumentError(f"renorm: p must be positive, got {p}.")
+    if not maxnorm >= 0:
+        raise ArgumentError(f"renorm: maxnorm must not be negative, got {maxnorm}.")
+
+
+@op(takes="inexact", complex="as written", composite=True, inplace=True, check=_renormable)
+def renorm(input: Tensor, p: float, dim: Dim, maxnorm: float) -> Tensor:
+    """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
 
 
 def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom.backend.array import Array
+from tapeloom.backend.kernels.marks import composed
 
 Dims = tuple[int, ...]
 
@@ -62,12 +63,6 @@ class Reduction:
     def count_nonzero(self: Any, x: Array, dim: Dims) -> Array:
         return self.as_int64(self.xp.count_nonzero(x, axis=dim))
 
-    def cumsum(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumulative_sum(x, axis=dim, dtype=x.dtype) if x.ndim else x
-
-    def cumprod(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumulative_prod(x, axis=dim, dtype=x.dtype) if x.ndim else x
-
     def variance(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
         """Composite: the mean squared distance from the mean, over n - correction."""
         count = 1
@@ -91,6 +86,11 @@ class Reduction:
         if p == 0:
             return self.sum(self.where(size != 0, self.full_of(size, 1), 0), dim, keepdim)
         return self.sum(size, dim, keepdim) if p == 1 else self.pow(self.sum(self.pow(size, p), dim, keepdim), 1 / p)
+
+    @composed
+    def renorm(self: Any, x: Array, p: float, dim: int, maxnorm: float) -> Array:
+        size = self.order_norm(x, p, tuple(axis for axis in range(x.ndim) if axis != dim), True)
+        return x * self.where(size > maxnorm, maxnorm / (size + 1e-7), 1)
 
     def _squares(self: Any, x: Array) -> Array:
         if not self.dtype_of(x).is_complex:

@@ -1,0 +1,78 @@
+"""Kernels of what depends on the order of the elements along a dimension, and of counts in bins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapeloom import dtypes
+from tapeloom.backend.array import Array
+
+
+class Statistics:
+    """Order statistics and counts. nan comes after all numbers."""
+
+    xp: Any
+
+    def argsort_along(self: Any, x: Array, dim: int) -> Array:
+        if not x.ndim:
+            return self.as_int64(self.zero_like(x))
+        if self.dtype_of(x) is dtypes.bool_:
+            x = self.cast(x, dtypes.uint8)
+        return self.as_int64(self.xp.argsort(x, axis=dim, stable=True))
+
+    def median_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        return self._picked(x, self._middle(x, dim, skip_nan=False), dim, keepdim)
+
+    def nanmedian_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        return self._picked(x, self._middle(x, dim, skip_nan=True), dim, keepdim)
+
+    def _middle(self: Any, x: Array, dim: int, skip_nan: bool) -> Array:
+        """Where the lower one of the middle elements is; where a nan is, unless they are skipped."""
+        order = self.argsort_along(x, dim)
+        if not x.ndim:
+            return order
+        length = x.shape[dim]
+        if not self.dtype_of(x).inexact:
+            return self.narrow(order, dim, (length - 1) // 2, 1)
+        missing = self.sum(self.as_int64(x != x), (dim,), True)
+        if skip_nan:
+            place = self.maximum((length - 1 - missing) // 2, self.zero_like(missing))
+        else:
+            place = self.where(missing > 0, length - missing, (length - 1) // 2)
+        return self.gather(order, dim, place)
+
+    def median_of_all(self: Any, x: Array) -> Array:
+        return self._of_all(self.median_values, x)
+
+    def nanmedian_of_all(self: Any, x: Array) -> Array:
+        return self._of_all(self.nanmedian_values, x)
+
+    def _of_all(self: Any, along: Any, x: Array) -> Array:
+        flat = self.reshape(x, (-1,))
+        return along(flat, 0, False)[0] if flat.shape[0] else self.mean(flat, (0,))  # the mean of none is nan
+
+    def mode(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+        order = self.argsort_along(x, dim)
+        if not x.ndim:
+            return self.copy(x), order
+        ordered, places, length = self.gather(x, dim, order), self.places(x, dim), x.shape[dim]
+        fresh = self.narrow(ordered, dim, 1, length - 1) != self.narrow(ordered, dim, 0, length - 1)
+        starts = self.place(self.where(fresh, self.narrow(places, dim, 1, length - 1), 0), dim, 1, length)
+        before = places - self.accumulate("maximum", starts, dim)  # how many equal ones come before each
+        last = self.argmax_along(before, dim, True)
+        return self._picked(x, self.gather(order, dim, last), dim, keepdim)
+
+    def bins_of(self: Any, x: Array, edges: Array) -> Array:
+        return self.as_int64(self.xp.searchsorted(edges, x, side="right")) - 1
+
+    def counted_evenly(self: Any, x: Array, bins: int, min: float, max: float) -> Array:
+        flat = self.reshape(x, (-1,))
+        within = (flat >= min) & (flat <= max)
+        place = self.where(within, (flat - min) * (bins / (max - min)), self.zero_like(flat))
+        index = self.minimum(self.as_int64(place), self.as_int64(self.full_of(place, bins - 1)))
+        empty = self.xp.zeros((bins,), dtype=x.dtype)
+        return self.at(empty, (index,), self.cast(within, self.dtype_of(x)), "add", owned=True)
+
+    def counted(self: Any, x: Array, weights: Array, minlength: int) -> Array:
+        length = max(minlength, int(self.xp.max(x)) + 1 if x.shape[0] else 0)
+        return self.at(self.xp.zeros((length,), dtype=weights.dtype), (x,), weights, "add", owned=True)
