@@ -53,6 +53,16 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
+    "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
+    "median_values": torch.median,
+    "median_of_all": torch.median,
+    "nanmedian_values": torch.nanmedian,
+    "nanmedian_of_all": torch.nanmedian,
+    "counted": lambda x, weights, least: torch.bincount(x, weights, least).to(weights.dtype),
+    "bincount with weights": torch.bincount,
+    "counted_evenly": torch.histc,
+    "bins_of": lambda x, edges: torch.searchsorted(edges, x, right=True) - 1,
+    "histogramdd": lambda *args, **kw: (lambda found: (found[0], *found[1]))(torch.histogramdd(*args, **kw)),
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
@@ -155,7 +165,12 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("counted", "float64"),
+    ("bincount with weights", "float64"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def _part(x: Any, dim: int, start: int, end: int) -> Any:
     """``x[start:end]`` along ``dim``, where ``end`` is counted from the end: 0 is the end itself."""
-    return OPS.narrow(x, dim, start, max(x.shape[dim] - start - end, 0))
+    length = x.shape[dim]
+    return OPS.narrow(x, dim, min(start, length), max(length - start - end, 0))
 
 
 @function()
@@ -90,6 +91,8 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
     ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
     """
     strips, axis = _strips("trapezoid", y, x, _spacing(x, dx), dim)
+    if not y.shape[axis]:  # zeros, in the dtype of y as in PyTorch
+        return OPS.cast(OPS.sum(y, axis), y.dtype)
     return OPS.divide(OPS.sum(strips, axis), 2)
 
 
@@ -153,6 +156,8 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
                 f"gradient: spacing for dim {axis} has shape {spacing.shape}; it must hold the {x.shape[axis]} places along it."
             )
         steps = OPS.reshape(OPS.subtract(spacing[1:], spacing[:-1]), (-1,) + (1,) * (x.ndim - axis - 1))
+        if x.dtype.inexact and not steps.dtype.inexact:
+            steps = OPS.cast(steps, x.dtype)
         left, right = _part(steps, 0, 0, 1), _part(steps, 0, 1, 0)
         slopes = OPS.divide(_part(x, axis, 1, 0) - _part(x, axis, 0, 1), steps)
         total = left + right

@@ -41,10 +41,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ArgumentError(f"bincount: minlength must not be negative, got {least}.")
     if input.ndim != 1:
         raise ShapeError(f"bincount: expected a vector, got shape {input.shape}. Flatten it first.")
-    if weights is None:
-        weights = OPS.full_of(OPS.cast(input, dtypes.int64), 1)
-    elif as_tensor_of("bincount", weights, "weights").shape != input.shape:
+    if weights is not None and as_tensor_of("bincount", weights, "weights").shape != input.shape:
         raise ShapeError(f"bincount: weights has shape {weights.shape}, and input {input.shape}; they must be the same.")
+    if weights is None or not input.numel():  # of no numbers int64, as in PyTorch
+        weights = OPS.full_of(OPS.cast(input, dtypes.int64), 1)
     elif weights.dtype is not dtypes.float32:
         weights = OPS.cast(weights, dtypes.float64)
     require(bool(OPS.all(OPS.ge(input, 0))), lambda: ArgumentError("bincount: input must not hold negative numbers."))
@@ -192,6 +192,8 @@ def _ranges(name: str, range: Any, bins: list[Any]) -> list[Any]:
     """The ends for each coordinate, None for those to find."""
     if range is None:
         return [None] * len(bins)
+    if not isinstance(range, (list, tuple)):
+        raise ArgumentTypeError(f"{name}: range must be a list or tuple of numbers, got {range!r}.")
     ends = [float(as_number(name, "range", value)) for value in range]
     if any(map(is_tensor, bins)):
         raise ArgumentTypeError(f"{name}: range and edges were given. Give one of them.")

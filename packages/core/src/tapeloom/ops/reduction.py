@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
+from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
@@ -409,18 +411,29 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return _norm("dist", OPS.subtract(as_tensor_of("dist", input), as_tensor_of("dist", other, "other")), p, None, False, None)
 
 
-def _renormable(op: OpSchema, input: Tensor, p: float, dim: int, maxnorm: float) -> None:
-    if input.ndim < 2:
-        raise ShapeError(f"renorm: expected at least 2 dimensions, got shape {input.shape}.")
-    if not p > 0:
-        raise ArgumentError(f"renorm: p must be positive, got {p}.")
-    if not maxnorm >= 0:
-        raise ArgumentError(f"renorm: maxnorm must not be negative, got {maxnorm}.")
-
-
-@op(takes="inexact", complex="as written", composite=True, inplace=True, check=_renormable)
-def renorm(input: Tensor, p: float, dim: Dim, maxnorm: float) -> Tensor:
+@function()
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
+    ndim = as_tensor_of("renorm", input).ndim
+    if ndim < 2:
+        raise ShapeError(f"renorm: expected at least 2 dimensions, got shape {input.shape}.")
+    axis, order, most = shapes.normalize_dim("renorm", dim, ndim), as_number("renorm", "p", p), as_number("renorm", "maxnorm", maxnorm)
+    if not order > 0:
+        raise ArgumentError(f"renorm: p must be positive, got {order}.")
+    if not most >= 0:
+        raise ArgumentError(f"renorm: maxnorm must not be negative, got {most}.")
+    dtype = input.dtype
+    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # rounded once
+    size = OPS.order_norm(wide, order, tuple(other for other in range(ndim) if other != axis), True)
+    out = wide * OPS.where(size > most, most / (size + 1e-7), 1)
+    return OPS.cast(out, dtype) if dtype.half else out
+
+
+@function()
+def renorm_(self: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """In place: ``renorm``."""
+    check_writable("renorm", as_tensor_of("renorm_", self, "self"))
+    return inplace("renorm", self, renorm(self, p, dim, maxnorm))
 
 
 def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:

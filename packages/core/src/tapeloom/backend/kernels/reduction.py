@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tapeloom.backend.array import Array
-from tapeloom.backend.kernels.marks import composed
 
 Dims = tuple[int, ...]
 
@@ -86,11 +85,6 @@ class Reduction:
         if p == 0:
             return self.sum(self.where(size != 0, self.full_of(size, 1), 0), dim, keepdim)
         return self.sum(size, dim, keepdim) if p == 1 else self.pow(self.sum(self.pow(size, p), dim, keepdim), 1 / p)
-
-    @composed
-    def renorm(self: Any, x: Array, p: float, dim: int, maxnorm: float) -> Array:
-        size = self.order_norm(x, p, tuple(axis for axis in range(x.ndim) if axis != dim), True)
-        return x * self.where(size > maxnorm, maxnorm / (size + 1e-7), 1)
 
     def _squares(self: Any, x: Array) -> Array:
         if not self.dtype_of(x).is_complex:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
 
 
@@ -39,9 +40,14 @@ class Scan:
     def _running_extreme(self: Any, how: str, x: Array, dim: int) -> tuple[Array, Array]:
         if not x.ndim:
             return self.copy(x), self.as_int64(self.zero_like(x))
-        here = (x == self.accumulate(how, x, dim)) | (x != x)  # where the extreme is met (again); nan is one
+        order = self.numbers(x)
+        here = (order == self.accumulate(how, order, dim)) | (x != x)  # where the extreme is met (again); nan is one
         indices = self.accumulate("maximum", self.where(here, self.places(x, dim), 0), dim)
         return self.gather(x, dim, indices), indices
+
+    def numbers(self: Any, x: Array) -> Array:
+        """``x``, with bools as 0 and 1: array libraries have an order of numbers alone."""
+        return self.cast(x, dtypes.uint8) if self.dtype_of(x) is dtypes.bool_ else x
 
     def places(self: Any, x: Array, dim: int) -> Array:
         """0, 1, … along ``dim``: int64 of shape (1, …, length, …, 1), or (1,) for a 0-d array."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeloom import dtypes
 from tapeloom.backend.array import Array
 
 
@@ -16,9 +15,7 @@ class Statistics:
     def argsort_along(self: Any, x: Array, dim: int) -> Array:
         if not x.ndim:
             return self.as_int64(self.zero_like(x))
-        if self.dtype_of(x) is dtypes.bool_:
-            x = self.cast(x, dtypes.uint8)
-        return self.as_int64(self.xp.argsort(x, axis=dim, stable=True))
+        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, stable=True))
 
     def median_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         return self._picked(x, self._middle(x, dim, skip_nan=False), dim, keepdim)

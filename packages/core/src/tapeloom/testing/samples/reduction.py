@@ -334,10 +334,13 @@ def _renormed(x: Any, p: float, dim: int, maxnorm: float) -> Any:
     return x * np.where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1)
 
 
-row("renorm", [T(3, 4), 2, 0, 1.5], [X, 1.0, -1, 3.0], case(X, p=3, dim=1, maxnorm=0.5), [T(2, 3), INF, 0, 1.0], case(T(0, 3), 2, 1, 1.0, grad=False),
-    reference=_renormed, dtypes=INEXACT, budget="chain", magnitude=lambda *args, **named: np.float64(4.0), without="0d")
+RENORMED = [[T(3, 4), 2, 0, 1.5], [X, 1.0, -1, 3.0], case(X, p=3, dim=1, maxnorm=0.5), [T(2, 3), INF, 0, 1.0], case(T(0, 3), 2, 1, 1.0, grad=False)]
+WITHIN: dict[str, Any] = {"dtypes": INEXACT, "budget": "chain", "magnitude": lambda *args, **named: np.float64(4.0), "without": "0d"}
+row("renorm", *RENORMED, reference=_renormed, **WITHIN)
+row("renorm_", *RENORMED[:1], reference=_renormed, calls=lambda x, *args: x.clone().renorm_(*args), **WITHIN | {"without": "0d empty"})
+fails("renorm_", [T(3), 2, 0, 1.0], ShapeError, "renorm_: expected at least 2 dimensions, got shape (3,).")
 fails("renorm", [T(3), 2, 0, 1.0], ShapeError, "renorm: expected at least 2 dimensions, got shape (3,).")
-fails("renorm", [X, 0, 0, 1.0], ArgumentError, "renorm: p must be positive, got 0.0.")
+fails("renorm", [X, 0, 0, 1.0], ArgumentError, "renorm: p must be positive, got 0.")
 fails("renorm", [X, 2, 0, -1.0], ArgumentError, "renorm: maxnorm must not be negative, got -1.0.")
 
 

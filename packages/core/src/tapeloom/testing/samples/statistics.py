@@ -93,14 +93,15 @@ def _either(place: Callable[[list[Any]], int]) -> Callable[..., Any]:
 
 LINES = [[X, 1], case(X, -1, True), [T(), 0], [T(0, 3), 1]]
 TIES = case(V([[2, 5, 5, 2, 5], [1, 1, 0, 0, 3]]), 1, only=NUMBERS, grad=False)
-HOLES = case(V([[3.0, NAN, 1.0, NAN, 2.0], [NAN, NAN, NAN, NAN, NAN], [INF, 1.0, -INF, 0.0, INF]]), 1, only=FLOATS, grad=False)
+HOLES = case(V([[3.0, NAN, 1.0, NAN, 2.0], [NAN, 1.0, NAN, NAN, NAN], [INF, 1.0, -INF, 0.0, INF]]), 1, only=FLOATS, grad=False)
+ALL_NAN = case(V([[NAN, NAN], [1.0, NAN]]), 1, only=FLOATS, grad=False)
 MEDIANS: dict[str, Any] = {"gives": ("same", "int64"), "dtypes": NUMBERS, "budget": "exact"}
 WHOLE: dict[str, Any] = {"dtypes": NUMBERS, "budget": "exact"}
 for _name, _place in (("median", _middle), ("nanmedian", _middle_found)):
-    row(f"{_name}_values", *LINES, TIES, HOLES, reference=_along(_place), **MEDIANS)
+    row(f"{_name}_values", *LINES, TIES, HOLES, ALL_NAN, reference=_along(_place), **MEDIANS)
     row(f"{_name}_of_all", [X], [T(3)], [T()], case(T(0), only=FLOATS, grad=False), case(V([2.0, NAN, 1.0]), only=FLOATS, grad=False),
         reference=_of_all(_place), **WHOLE)
-    row(_name, [X], *LINES[:3], [T(0, 3), 1], HOLES, reference=_either(_place), **MEDIANS)
+    row(_name, [X], *LINES[:3], [T(0, 3), 1], reference=_either(_place), **MEDIANS)
     no_elements(f"{_name}_values")
     text = f"{_name}_of_all: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails(f"{_name}_of_all", [T(0)], ShapeError, text, dtypes.int64)
@@ -133,7 +134,7 @@ WAYS = [case(T(2, 5), 0.33, 1, interpolation=way) for way in ("lower", "higher",
 GAPS = case(V([[3.0, NAN, 1.0], [NAN, NAN, NAN], [4.0, 2.0, 1.0]]), 0.4, 1, grad=False)
 WIDE: dict[str, Any] = {"dtypes": FLOATS[2:], "budget": "sum", "magnitude": lambda *args, **named: np.float64(4.0)}
 row("quantile", *SHARES, *WAYS, GAPS, reference=_quantile, **WIDE)
-row("nanquantile", *SHARES[:3], *WAYS[-1:], GAPS, reference=lambda *args, **named: _quantile(*args, **named, skip=True), **WIDE)
+row("nanquantile", *SHARES[:5], *WAYS[-1:], GAPS, reference=lambda *args, **named: _quantile(*args, **named, skip=True), **WIDE)
 for _name in ("quantile", "nanquantile"):
     text = f"{_name}: expected a float32 or float64 tensor, got int64. Cast it with .float()."
     fails(_name, [X, 0.5], DTypeError, text, dtypes.int64)
