@@ -44,6 +44,7 @@ FAMILIES = {
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
+    "norm": "Norms",
     "scan": "Running results",
     "statistics": "Statistics",
     "histogram": "Histograms",

@@ -34,6 +34,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     lookup,
     loss,
     movement,
+    norm,
     normalization,
     pooling,
     random,

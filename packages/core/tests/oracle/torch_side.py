@@ -55,6 +55,8 @@ SPELLED: dict[str, Any] = {
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
     "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
     "median_values": torch.median,
+    "max_of_all": torch.max,
+    "min_of_all": torch.min,
     "median_of_all": torch.median,
     "nanmedian_values": torch.nanmedian,
     "nanmedian_of_all": torch.nanmedian,

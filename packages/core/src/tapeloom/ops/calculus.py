@@ -55,27 +55,37 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
 # integrals
 
 
-def _strips(name: str, y: Any, x: Any, dx: Any, dim: Any) -> tuple[Any, int]:
-    """Twice the areas of the trapezoids between neighbours along ``dim``, which is returned counted from 0."""
+def _integrable(name: str, y: Any, x: Any, dx: Any, dim: Any) -> int:
+    """``dim`` counted from 0, for arguments that fit."""
     if not as_tensor_of(name, y, "y").ndim:
         raise ShapeError(f"{name}: a 0-d tensor has no dimension to integrate along. Give y at least one.")
-    axis = shapes.normalize_dim(name, dim, y.ndim)
     if y.dtype is dtypes.bool_ or (x is not None and as_tensor_of(name, x, "x").dtype is dtypes.bool_):
         raise DTypeError(f"{name}: bool tensors are not supported. Cast them with .float().")
+    if x is not None and dx is not None:
+        raise ArgumentError(f"{name}: x and dx were given. Give one of them.")
+    return shapes.normalize_dim(name, dim, y.ndim)
+
+
+def _strips(name: str, y: Any, x: Any, dx: Any, axis: int) -> Any:
+    """Twice the areas of the trapezoids between neighbours along ``axis``."""
     sums = OPS.add(_part(y, axis, 0, 1), _part(y, axis, 1, 0))
     if x is None:
-        return OPS.multiply(sums, as_number(name, "dx", dx)), axis
-    if dx is not None:
-        raise ArgumentError(f"{name}: x and dx were given. Give one of them.")
+        return OPS.multiply(sums, _spacing(name, dx))
     if x.ndim == 1:
         x = OPS.reshape(x, (-1,) + (1,) * (y.ndim - axis - 1))
     place = axis - y.ndim + x.ndim
     if place < 0 or x.shape[place] != y.shape[axis]:
-        raise ShapeError(f"{name}: x of shape {x.shape} must have one value for each of the {y.shape[axis]} of y of shape {y.shape} along dim {axis}.")
+        raise ShapeError(
+            f"{name}: x of shape {x.shape} must have one value for each of the {y.shape[axis]} of y of shape {y.shape} along dim {axis}."
+        )
     widths = OPS.subtract(_part(x, place, 1, 0), _part(x, place, 0, 1))
     if shapes.broadcast(name, widths.shape, sums.shape) != sums.shape:
         raise ShapeError(f"{name}: x of shape {x.shape} does not broadcast to y of shape {y.shape}.")
-    return OPS.multiply(sums, widths), axis
+    return OPS.multiply(sums, widths)
+
+
+def _spacing(name: str, dx: Any) -> Any:
+    return 1 if dx is None else as_number(name, "dx", dx)
 
 
 _INTEGRALS = (
@@ -90,21 +100,20 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
 
     ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
     """
-    strips, axis = _strips("trapezoid", y, x, _spacing(x, dx), dim)
+    axis = _integrable("trapezoid", y, x, dx, dim)
     if not y.shape[axis]:  # zeros, in the dtype of y as in PyTorch
         return OPS.cast(OPS.sum(y, axis), y.dtype)
-    return OPS.divide(OPS.sum(strips, axis), 2)
+    if x is not None:
+        return OPS.divide(OPS.sum(_strips("trapezoid", y, x, None, axis), axis), 2)
+    ends = OPS.add(OPS.narrow(y, axis, 0, 1), OPS.narrow(y, axis, y.shape[axis] - 1, 1))
+    return OPS.multiply(OPS.subtract(OPS.sum(y, axis), OPS.divide(OPS.squeeze(ends, axis), 2)), _spacing("trapezoid", dx))
 
 
 @function(method=False, overloads=_INTEGRALS)
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
-    strips, axis = _strips("cumulative_trapezoid", y, x, _spacing(x, dx), dim)
-    return OPS.divide(OPS.cumsum(strips, axis), 2)
-
-
-def _spacing(x: Any, dx: Any) -> Any:
-    return 1 if x is None and dx is None else dx
+    axis = _integrable("cumulative_trapezoid", y, x, dx, dim)
+    return OPS.divide(OPS.cumsum(_strips("cumulative_trapezoid", y, x, dx, axis), axis), 2)
 
 
 # derivatives
@@ -127,6 +136,8 @@ def gradient(
     """
     ndim = as_tensor_of("gradient", input).ndim
     axes = tuple(range(ndim)) if dim is None else shapes.normalize_axes("gradient", "dim", dim, ndim)
+    if not ndim and dim is not None and shapes.as_ints("gradient", "dim", dim):
+        raise ShapeError("gradient: a 0-d tensor has no dimension to differentiate along. Leave dim out.")
     order = shapes.as_int("gradient", "edge_order", edge_order)
     if order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order must be 1 or 2, got {order}.")
@@ -146,10 +157,11 @@ def gradient(
 
 
 def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
+    last = x.shape[axis] - 1
     if not is_tensor(spacing):
         number = as_number("gradient", "spacing", spacing, dtypes.NUMBERS)
         inner = OPS.divide(_part(x, axis, 2, 0) - _part(x, axis, 0, 2), number * 2)
-        gaps = [number] * 4
+        gaps: list[Any] = [number] * 4
     else:
         if spacing.shape != (x.shape[axis],):
             raise ShapeError(
@@ -159,14 +171,11 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
         if x.dtype.inexact and not steps.dtype.inexact:
             steps = OPS.cast(steps, x.dtype)
         left, right = _part(steps, 0, 0, 1), _part(steps, 0, 1, 0)
-        slopes = OPS.divide(_part(x, axis, 1, 0) - _part(x, axis, 0, 1), steps)
-        total = left + right
-        inner = _part(slopes, axis, 0, 1) * (right / total) + _part(slopes, axis, 1, 0) * (left / total)
-        last = steps.shape[0]
-        gaps = [steps[0:1], steps[1:2], steps[last - 1 :], steps[max(last - 2, 0) : last - 1]]
+        near, here, far = (_part(x, axis, start, 2 - start) for start in (0, 1, 2))
+        inner = far * (left / (right * (left + right))) + here * ((right - left) / (left * right)) - near * (right / (left * (left + right)))
+        gaps = [_part(steps, 0, start, last - 1 - start) for start in (0, min(1, last - 1), last - 1, max(last - 2, 0))]
     first = _edge(x, axis, (0, 1, 2), gaps[:2], order)
-    end = x.shape[axis] - 1
-    final = OPS.negative(_edge(x, axis, (end, end - 1, end - 2), gaps[2:], order))
+    final = OPS.negative(_edge(x, axis, (last, last - 1, last - 2), gaps[2:], order))
     return OPS.cat([first, inner, final], axis)
 
 
@@ -174,8 +183,7 @@ def _edge(x: Any, axis: int, places: Any, gaps: Any, order: int) -> Any:
     """The derivative at the first of three places that lie ``gaps`` apart, in the direction of the others."""
     near, far = gaps
     values = [OPS.narrow(x, axis, place, 1) for place in places[: order + 1]]
-    slope = OPS.divide(values[1] - values[0], near)
     if order == 1:
-        return slope
-    beyond = OPS.divide(values[2] - values[1], far)
-    return slope + (slope - beyond) * (near / (near + far))
+        return OPS.divide(values[1] - values[0], near)
+    both = near + far
+    return values[1] * (both / (near * far)) - values[2] * (near / (far * both)) - values[0] * ((near + both) / (near * both))

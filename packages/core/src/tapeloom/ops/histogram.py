@@ -125,8 +125,8 @@ def histogram(
     """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
 
     ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
-    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is float32
-    or float64, and so are ``weight`` and edges.
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
     """
     points = OPS.reshape(as_tensor_of("histogram", input), (-1, 1))
     if weight is not None and as_tensor_of("histogram", weight, "weight").shape != input.shape:
@@ -165,8 +165,8 @@ def histogramdd(
 
 def _histogram(name: str, points: Any, bins: list[Any], range: Any, weight: Any, density: bool) -> tuple[Any, tuple[Any, ...]]:
     """Counts and edges for points (count, D), with ``bins`` for each of the D coordinates."""
-    if points.dtype not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(f"{name}: expected a float32 or float64 tensor, got {points.dtype.name}. Cast it with .float().")
+    if not points.dtype.is_floating_point:
+        raise DTypeError(f"{name}: expected a floating tensor, got {points.dtype.name}. Cast it with .float().")
     nothing = OPS.zeros_of((points.shape[0],), points)
     if weight is None:
         weight = OPS.full_of(nothing, 1)

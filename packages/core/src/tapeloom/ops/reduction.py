@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
-from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import Tensor, is_tensor
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
 
 
-def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
+def restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
     """``g`` with the reduced dimensions back, as length 1."""
     if keepdim or not dim:
         return g
@@ -26,7 +24,7 @@ def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: boo
 
 
 def _spread(g: Any, dim: tuple[int, ...], keepdim: bool, input_shape: tuple[int, ...], ops: Any) -> Any:
-    return ops.expand(_restored(g, input_shape, dim, keepdim, ops), input_shape)
+    return ops.expand(restored(g, input_shape, dim, keepdim, ops), input_shape)
 
 
 def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
@@ -56,8 +54,8 @@ def sum_to_size(input: Tensor, *size: int) -> Tensor:
     if shapes.broadcast("sum_to_size", wanted, shape) != shape:
         raise ShapeError(f"sum_to_size: size {wanted} does not broadcast to the shape {shape} of input, but the other way around.")
     lead = len(shape) - len(wanted)
-    over = tuple(axis for axis, have in enumerate(shape) if axis < lead or have != wanted[axis - lead])
-    return OPS.reshape(OPS.sum(input, over, True) if over else input, wanted)
+    lost = tuple(axis for axis, have in enumerate(shape) if axis < lead or have != wanted[axis - lead])
+    return OPS.reshape(OPS.sum(input, lost, True) if lost or not wanted else input, wanted)
 
 
 @function()
@@ -84,7 +82,7 @@ mean.gradient(
 def _prod_gradient(g: Any, input: Any, dim: Any, keepdim: bool, ops: Any) -> Any:
     # products of all *other* elements: of those before, times those after. Right also where elements are 0.
     shape = input.shape
-    g = _restored(g, shape, dim, keepdim, ops)
+    g = restored(g, shape, dim, keepdim, ops)
     if len(dim) == 0:
         return g
     order = tuple(axis for axis in range(len(shape)) if axis not in dim) + dim
@@ -110,7 +108,7 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast 
 prod.gradient(input=_prod_gradient)
 
 
-def _not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
+def not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
     refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 
@@ -126,21 +124,44 @@ def refuse_empty(name: str, input: Any, axes: Any) -> None:
 
 def _extreme_gradient(g: Any, input: Any, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
     # all elements equal to the extreme one share its gradient evenly, as in PyTorch
-    g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
+    g, out = restored(g, input.shape, dim, keepdim, ops), restored(out, input.shape, dim, keepdim, ops)
     hit = ops.where(ops.eq(input, out), ops.full_of(input, 1), 0)
     return hit * (g / ops.sum(hit, dim, True))
 
 
-@op(check=_not_empty)
+def shared_gradient(g: Any, input: Any, out: Any, ops: Any) -> Any:
+    """The gradient of one element of all, which those equal to it share evenly; where it is nan, those that are nan."""
+    hit = ops.logical_or(ops.eq(input, out), ops.logical_and(ops.isnan(input), ops.isnan(out)))
+    hit = ops.where(hit, ops.full_of(input, 1), 0)
+    return hit * (g / ops.sum(hit, tuple(range(len(input.shape)))))
+
+
+@op(check=not_empty)
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
 amax.gradient(input=_extreme_gradient)
 
 
-@op(check=_not_empty)
+@op(check=not_empty)
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
 amin.gradient(input=_extreme_gradient)
+
+
+def _has_extreme(op: OpSchema, input: Tensor) -> None:
+    refuse_empty(op.name, input, range(input.ndim))
+
+
+@primitive(check=_has_extreme)
+def max_of_all(input: Tensor) -> Tensor:
+    """The largest value of all; see ``max``."""
+max_of_all.gradient(input=shared_gradient)
+
+
+@primitive(check=_has_extreme)
+def min_of_all(input: Tensor) -> Tensor:
+    """The smallest value of all; see ``min``."""
+min_of_all.gradient(input=shared_gradient)
 
 
 class ValuesAndIndices(NamedTuple):
@@ -160,13 +181,13 @@ def selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: An
     return ops.scatter_add(ops.zeros_of(input_shape, upstream), dim, indices, upstream)
 
 
-@primitive(outputs=ValuesAndIndices, check=_not_empty)
+@primitive(outputs=ValuesAndIndices, check=not_empty)
 def max_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The largest value over one dimension and where it is first; that element alone gets the gradient."""
 max_values.gradient(input=selected_gradient)
 
 
-@primitive(outputs=ValuesAndIndices, check=_not_empty)
+@primitive(outputs=ValuesAndIndices, check=not_empty)
 def min_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The smallest value over one dimension and where it is first; that element alone gets the gradient."""
 min_values.gradient(input=selected_gradient)
@@ -181,13 +202,13 @@ _EXTREME = (
 @function(overloads=_EXTREME)
 def max(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``max(input)``: the largest value. ``max(input, dim)``: (values, indices). ``max(input, other)``: ``maximum``."""
-    return _extreme("max", OPS.amax, OPS.max_values, OPS.maximum, input, dim, keepdim, other)
+    return _extreme("max", OPS.max_of_all, OPS.max_values, OPS.maximum, input, dim, keepdim, other)
 
 
 @function(overloads=_EXTREME)
 def min(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
-    return _extreme("min", OPS.amin, OPS.min_values, OPS.minimum, input, dim, keepdim, other)
+    return _extreme("min", OPS.min_of_all, OPS.min_values, OPS.minimum, input, dim, keepdim, other)
 
 
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: Any, keepdim: Any, other: Any) -> Any:
@@ -218,16 +239,16 @@ class MinAndMax(NamedTuple):
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
     """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
     ndim = as_tensor_of("aminmax", input).ndim
-    over = None if dim is None else shapes.normalize_dim("aminmax", dim, ndim)
-    return MinAndMax(OPS.amin(input, over, keepdim), OPS.amax(input, over, keepdim))
+    axis = None if dim is None else shapes.normalize_dim("aminmax", dim, ndim)
+    return MinAndMax(OPS.amin(input, axis, keepdim), OPS.amax(input, axis, keepdim))
 
 
-@primitive(gives="int64", check=_not_empty)
+@primitive(gives="int64", check=not_empty)
 def argmax_along(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """Where the largest value along ``dim`` is first."""
 
 
-@primitive(gives="int64", check=_not_empty)
+@primitive(gives="int64", check=not_empty)
 def argmin_along(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """Where the smallest value along ``dim`` is first."""
 
@@ -278,7 +299,7 @@ def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: 
 def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool, ops: Any) -> Any:
     free = _count(input.shape, dim) - correction
     scale = 2 / free if free > 0 else float("inf")
-    return _restored(g, input.shape, dim, keepdim, ops) * scale * (input - ops.mean(input, dim, True))
+    return restored(g, input.shape, dim, keepdim, ops) * scale * (input - ops.mean(input, dim, True))
 
 
 variance.gradient(input=_variance_gradient)
@@ -289,12 +310,12 @@ def deviation(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim:
     """The square root of ``variance``; its gradient where it is 0 is 0. See ``std``."""
 deviation.gradient(
     input=lambda g, input, dim, correction, keepdim, out, ops: _variance_gradient(
-        _over(g * 0.5, out, ops), input, dim, correction, keepdim, ops
+        over(g * 0.5, out, ops), input, dim, correction, keepdim, ops
     )
 )
 
 
-def _over(x: Any, divisor: Any, ops: Any) -> Any:
+def over(x: Any, divisor: Any, ops: Any) -> Any:
     """``x / divisor``, 0 where ``divisor`` is 0: the gradient of PyTorch's norms and deviations there."""
     zero = ops.eq(divisor, 0)
     return ops.where(zero, 0, x / ops.where(zero, 1, divisor))
@@ -343,114 +364,6 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 logsumexp.gradient(
-    input=lambda g, input, dim, keepdim, out, ops: _restored(g, input.shape, dim, keepdim, ops)
-    * ops.exp(input - _restored(out, input.shape, dim, keepdim, ops))
+    input=lambda g, input, dim, keepdim, out, ops: restored(g, input.shape, dim, keepdim, ops)
+    * ops.exp(input - restored(out, input.shape, dim, keepdim, ops))
 )
-
-
-def _has_norm(op: OpSchema, input: Tensor, p: float, dim: tuple[int, ...], keepdim: bool) -> None:
-    if p < 0 or p == float("inf"):
-        _not_empty(op, input, dim)
-
-
-@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm)
-def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """``sum(|input| ** p) ** (1 / p)`` over ``dim``; for p = inf the largest |input|, -inf the least, 0 how many are not 0.
-
-    The gradient of a norm that is 0 is 0, and so is that of a 0.
-    """
-
-
-def _norm_gradient(g: Any, input: Any, p: float, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
-    g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
-    if p == 0:
-        return ops.zeros_of(input.shape, g)
-    if p == 2:
-        return g * _over(input, out, ops)
-    direction = ops.sgn(input)
-    if p == 1:
-        return g * direction
-    size = ops.abs(input)
-    if p in (float("inf"), float("-inf")):  # all elements of that size share the gradient evenly
-        hit = ops.where(ops.eq(size, out), ops.full_of(size, 1), 0)
-        return direction * (hit * (g / ops.sum(hit, dim, True)))
-    zero, gone = ops.eq(input, 0), ops.eq(out, 0)
-    slope = ops.where(zero, 0, ops.pow(ops.where(zero, 1, size), p - 1))
-    return direction * (slope * ops.where(gone, 0, g / ops.pow(ops.where(gone, 1, out), p - 1)))
-
-
-order_norm.gradient(input=_norm_gradient)
-
-
-@function()
-def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
-    if isinstance(p, str) and p != "fro":
-        raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
-    return _norm("norm", input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
-
-
-@function(namespace="linalg")
-def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
-    return _norm("vector_norm", x, ord, dim, keepdim, dtype)
-
-
-@function(method=False)
-def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    """The square root of the sum of squares over ``dim``, one or two dimensions."""
-    axes = shapes.normalize_dims("frobenius_norm", dim, as_tensor_of("frobenius_norm", input).ndim)
-    if len(axes) > 2:
-        raise ShapeError(f"frobenius_norm: dim must name one or two dimensions, got {dim}. Use linalg.vector_norm.")
-    return _norm("frobenius_norm", input, 2, axes, keepdim, None)
-
-
-@function()
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The norm of order ``p`` of ``input - other``, of all elements."""
-    return _norm("dist", OPS.subtract(as_tensor_of("dist", input), as_tensor_of("dist", other, "other")), p, None, False, None)
-
-
-@function()
-def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
-    """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
-    ndim = as_tensor_of("renorm", input).ndim
-    if ndim < 2:
-        raise ShapeError(f"renorm: expected at least 2 dimensions, got shape {input.shape}.")
-    axis, order, most = shapes.normalize_dim("renorm", dim, ndim), as_number("renorm", "p", p), as_number("renorm", "maxnorm", maxnorm)
-    if not order > 0:
-        raise ArgumentError(f"renorm: p must be positive, got {order}.")
-    if not most >= 0:
-        raise ArgumentError(f"renorm: maxnorm must not be negative, got {most}.")
-    dtype = input.dtype
-    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # rounded once
-    size = OPS.order_norm(wide, order, tuple(other for other in range(ndim) if other != axis), True)
-    out = wide * OPS.where(size > most, most / (size + 1e-7), 1)
-    return OPS.cast(out, dtype) if dtype.half else out
-
-
-@function()
-def renorm_(self: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
-    """In place: ``renorm``."""
-    check_writable("renorm", as_tensor_of("renorm_", self, "self"))
-    return inplace("renorm", self, renorm(self, p, dim, maxnorm))
-
-
-def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
-    if not isinstance(p, dtypes.REAL_NUMBERS):
-        raise ArgumentTypeError(f"{name}: the order must be a number, got {p!r}.")
-    if dtype is not None:
-        wanted, given = dtypes.as_dtype(dtype), as_tensor_of(name, x).dtype
-        if given.inexact and dtypes.promote_types(given, wanted) is not wanted:
-            raise DTypeError(f"{name}: dtype={wanted.name} would narrow the {given.name} of input. Cast it yourself, or leave dtype out.")
-        x = OPS.cast(x, wanted)
-    return OPS.order_norm(x, p, dim, keepdim)
-
-
-@function(method=False)
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
-    dtype = as_tensor_of("normalize", input).dtype
-    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # a half type may hold neither the norm nor eps
-    out = OPS.divide(wide, OPS.clamp(_norm("normalize", wide, p, dim, True, None), eps))
-    return OPS.cast(out, dtype) if dtype.half else out

@@ -17,6 +17,7 @@ from tapeloom.ops.reduction import (
     nansum,
     refuse_empty,
     selected_gradient,
+    shared_gradient,
     std,
     var,
     whole_or_along,
@@ -95,23 +96,16 @@ def _has_some(op: OpSchema, input: Tensor) -> None:
         refuse_empty(op.name, input, range(input.ndim))
 
 
-def _shared_gradient(g: Any, input: Any, out: Any, ops: Any) -> Any:
-    # all elements equal to the median share its gradient evenly, as in PyTorch
-    hit = ops.logical_or(ops.eq(input, out), ops.logical_and(ops.isnan(input), ops.isnan(out)))
-    hit = ops.where(hit, ops.full_of(input, 1), 0)
-    return hit * (g / ops.sum(hit, tuple(range(len(input.shape)))))
-
-
 @primitive(takes="no bool", check=_has_some)
 def median_of_all(input: Tensor) -> Tensor:
     """The median of all elements; see ``median``."""
-median_of_all.gradient(input=_shared_gradient)
+median_of_all.gradient(input=shared_gradient)
 
 
 @primitive(takes="no bool", check=_has_some)
 def nanmedian_of_all(input: Tensor) -> Tensor:
     """The median of all elements that are not nan; see ``nanmedian``."""
-nanmedian_of_all.gradient(input=_shared_gradient)
+nanmedian_of_all.gradient(input=shared_gradient)
 
 _MEDIANS = ("(input: Tensor) -> Tensor", "(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices")
 
