@@ -76,8 +76,10 @@ class CupyKernels(ArrayKernels):
             add_at(total, key, value)
 
     def argsort_along(self, x: Array, dim: int) -> Array:
+        if not x.ndim:
+            return super().argsort_along(x, dim)
         # cupy.argsort does not know the standard's keyword ``stable``
-        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, kind="stable")) if x.ndim else super().argsort_along(x, dim)
+        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, kind="stable"))
 
     # kernels of our own
 

@@ -55,8 +55,6 @@ SPELLED: dict[str, Any] = {
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
     "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
     "median_values": torch.median,
-    "max_of_all": torch.max,
-    "min_of_all": torch.min,
     "median_of_all": torch.median,
     "nanmedian_values": torch.nanmedian,
     "nanmedian_of_all": torch.nanmedian,
@@ -64,7 +62,7 @@ SPELLED: dict[str, Any] = {
     "bincount with weights": torch.bincount,
     "counted_evenly": torch.histc,
     "bins_of": lambda x, edges: torch.searchsorted(edges, x, right=True) - 1,
-    "histogramdd": lambda *args, **kw: (lambda found: (found[0], *found[1]))(torch.histogramdd(*args, **kw)),
+    "histogramdd": lambda *args, **kw: _flat(torch.histogramdd(*args, **kw)),
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
@@ -174,6 +172,11 @@ WITHOUT_GRADIENT = {
     ("bincount with weights", "float64"),
 }
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _flat(found: Any) -> Any:
+    """A pair, the second of which is a tuple, as one tuple."""
+    return found[0], *found[1]
 
 
 def _of_rank(name: str, x: Any) -> Any:

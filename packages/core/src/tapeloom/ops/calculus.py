@@ -142,7 +142,7 @@ def gradient(
     if order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order must be 1 or 2, got {order}.")
     if input.dtype in (dtypes.bool_, dtypes.uint8):
-        raise DTypeError(f"gradient: {input.dtype.name} tensors are not supported, for they have no negative numbers. Cast it with .float().")
+        raise DTypeError(f"gradient: {input.dtype.name} tensors are not supported: they have no negative numbers. Cast it with .float().")
     each = list(spacing) if isinstance(spacing, (list, tuple)) else None if is_tensor(spacing) else [spacing] * len(axes)
     if each is None:
         raise ArgumentTypeError("gradient: spacing must be a number, or a list of numbers or of vectors, got a tensor. Put it into a list.")
@@ -172,7 +172,8 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
             steps = OPS.cast(steps, x.dtype)
         left, right = _part(steps, 0, 0, 1), _part(steps, 0, 1, 0)
         near, here, far = (_part(x, axis, start, 2 - start) for start in (0, 1, 2))
-        inner = far * (left / (right * (left + right))) + here * ((right - left) / (left * right)) - near * (right / (left * (left + right)))
+        both = left + right
+        inner = far * (left / (right * both)) + here * ((right - left) / (left * right)) - near * (right / (left * both))
         gaps = [_part(steps, 0, start, last - 1 - start) for start in (0, min(1, last - 1), last - 1, max(last - 2, 0))]
     first = _edge(x, axis, (0, 1, 2), gaps[:2], order)
     final = OPS.negative(_edge(x, axis, (last, last - 1, last - 2), gaps[2:], order))

@@ -109,6 +109,7 @@ prod.gradient(input=_prod_gradient)
 
 
 def not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
+    """The check of a reduction that has no value for no elements."""
     refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 
@@ -129,13 +130,6 @@ def _extreme_gradient(g: Any, input: Any, dim: Any, keepdim: bool, out: Any, ops
     return hit * (g / ops.sum(hit, dim, True))
 
 
-def shared_gradient(g: Any, input: Any, out: Any, ops: Any) -> Any:
-    """The gradient of one element of all, which those equal to it share evenly; where it is nan, those that are nan."""
-    hit = ops.logical_or(ops.eq(input, out), ops.logical_and(ops.isnan(input), ops.isnan(out)))
-    hit = ops.where(hit, ops.full_of(input, 1), 0)
-    return hit * (g / ops.sum(hit, tuple(range(len(input.shape)))))
-
-
 @op(check=not_empty)
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
@@ -146,22 +140,6 @@ amax.gradient(input=_extreme_gradient)
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
 amin.gradient(input=_extreme_gradient)
-
-
-def _has_extreme(op: OpSchema, input: Tensor) -> None:
-    refuse_empty(op.name, input, range(input.ndim))
-
-
-@primitive(check=_has_extreme)
-def max_of_all(input: Tensor) -> Tensor:
-    """The largest value of all; see ``max``."""
-max_of_all.gradient(input=shared_gradient)
-
-
-@primitive(check=_has_extreme)
-def min_of_all(input: Tensor) -> Tensor:
-    """The smallest value of all; see ``min``."""
-min_of_all.gradient(input=shared_gradient)
 
 
 class ValuesAndIndices(NamedTuple):
@@ -202,13 +180,13 @@ _EXTREME = (
 @function(overloads=_EXTREME)
 def max(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``max(input)``: the largest value. ``max(input, dim)``: (values, indices). ``max(input, other)``: ``maximum``."""
-    return _extreme("max", OPS.max_of_all, OPS.max_values, OPS.maximum, input, dim, keepdim, other)
+    return _extreme("max", OPS.amax, OPS.max_values, OPS.maximum, input, dim, keepdim, other)
 
 
 @function(overloads=_EXTREME)
 def min(input: Tensor, dim: Tensor | int | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Tensor | ValuesAndIndices:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
-    return _extreme("min", OPS.min_of_all, OPS.min_values, OPS.minimum, input, dim, keepdim, other)
+    return _extreme("min", OPS.amin, OPS.min_values, OPS.minimum, input, dim, keepdim, other)
 
 
 def _extreme(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: Any, keepdim: Any, other: Any) -> Any:

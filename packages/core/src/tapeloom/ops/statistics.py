@@ -15,9 +15,9 @@ from tapeloom.ops.movement import movedim
 from tapeloom.ops.reduction import (
     ValuesAndIndices,
     nansum,
+    not_empty,
     refuse_empty,
     selected_gradient,
-    shared_gradient,
     std,
     var,
     whole_or_along,
@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 # means
 
-_SPREADS_AND_MEANS = (
-    "(input: Tensor, dim: int | Sequence[int] | None = None, *, correction: float | None = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]",
-    "(input: Tensor, dim: int | Sequence[int] | None = None, unbiased: bool = True, keepdim: bool = False) -> tuple[Tensor, Tensor]",
-    "(input: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]",
+_PAIRS = tuple(
+    f"({arguments}) -> tuple[Tensor, Tensor]"
+    for arguments in (
+        "input: Tensor, dim: int | Sequence[int] | None = None, *, correction: float | None = 1, keepdim: bool = False",
+        "input: Tensor, dim: int | Sequence[int] | None = None, unbiased: bool = True, keepdim: bool = False",
+        "input: Tensor, unbiased: bool",
+    )
 )
 
 
-@function(method=False, overloads=_SPREADS_AND_MEANS)
+@function(method=False, overloads=_PAIRS)
 def var_mean(
     input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> tuple[Tensor, Tensor]:
@@ -46,7 +49,7 @@ def var_mean(
     return var(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
 
 
-@function(method=False, overloads=_SPREADS_AND_MEANS)
+@function(method=False, overloads=_PAIRS)
 def std_mean(
     input: Tensor, dim: Dims | bool = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> tuple[Tensor, Tensor]:
@@ -75,17 +78,13 @@ def argsort_along(input: Tensor, dim: Dim) -> Tensor:
     """The places of the elements along ``dim`` in ascending order; equal ones stay in order, nan comes last."""
 
 
-def _has_median(op: OpSchema, input: Tensor, dim: int, *rest: Any) -> None:
-    refuse_empty(op.name, input, (dim,) if input.ndim else ())
-
-
-@primitive(takes="no bool", outputs=ValuesAndIndices, check=_has_median)
+@primitive(takes="no bool", outputs=ValuesAndIndices, check=not_empty)
 def median_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The median along one dimension and where it is; see ``median``."""
 median_values.gradient(input=selected_gradient)
 
 
-@primitive(takes="no bool", outputs=ValuesAndIndices, check=_has_median)
+@primitive(takes="no bool", outputs=ValuesAndIndices, check=not_empty)
 def nanmedian_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The median of what is not nan along one dimension and where it is; see ``nanmedian``."""
 nanmedian_values.gradient(input=selected_gradient)
@@ -96,16 +95,23 @@ def _has_some(op: OpSchema, input: Tensor) -> None:
         refuse_empty(op.name, input, range(input.ndim))
 
 
+def _shared_gradient(g: Any, input: Any, out: Any, ops: Any) -> Any:
+    # all elements equal to the median share its gradient evenly, as in PyTorch; where it is nan, those that are nan
+    hit = ops.logical_or(ops.eq(input, out), ops.logical_and(ops.isnan(input), ops.isnan(out)))
+    hit = ops.where(hit, ops.full_of(input, 1), 0)
+    return hit * (g / ops.sum(hit, tuple(range(len(input.shape)))))
+
+
 @primitive(takes="no bool", check=_has_some)
 def median_of_all(input: Tensor) -> Tensor:
     """The median of all elements; see ``median``."""
-median_of_all.gradient(input=shared_gradient)
+median_of_all.gradient(input=_shared_gradient)
 
 
 @primitive(takes="no bool", check=_has_some)
 def nanmedian_of_all(input: Tensor) -> Tensor:
     """The median of all elements that are not nan; see ``nanmedian``."""
-nanmedian_of_all.gradient(input=shared_gradient)
+nanmedian_of_all.gradient(input=_shared_gradient)
 
 _MEDIANS = ("(input: Tensor) -> Tensor", "(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices")
 
@@ -126,7 +132,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> T
     return whole_or_along("nanmedian", OPS.nanmedian_of_all, OPS.nanmedian_values, input, dim, keepdim)
 
 
-@op(outputs=ValuesAndIndices, check=_has_median)
+@op(outputs=ValuesAndIndices, check=not_empty)
 def mode(input: Tensor, dim: Dim = -1, keepdim: bool = False) -> ValuesAndIndices:
     """The most frequent value along ``dim``, the smallest of several, and where it is last."""
 mode.gradient(input=selected_gradient)

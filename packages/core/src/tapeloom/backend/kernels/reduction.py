@@ -33,12 +33,6 @@ class Reduction:
     def amin(self: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return self.xp.min(x, axis=dim, keepdims=keepdim)
 
-    def max_of_all(self: Any, x: Array) -> Array:
-        return self.amax(x, tuple(range(x.ndim)))
-
-    def min_of_all(self: Any, x: Array) -> Array:
-        return self.amin(x, tuple(range(x.ndim)))
-
     def max_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         indices = self.argmax_along(x, dim, True)
         return self._picked(x, indices, dim, keepdim)

@@ -127,4 +127,4 @@ fails("gradient", case(T(3, 3), spacing=[1.0]), ArgumentError, "gradient: spacin
 fails("gradient", case(T(3), spacing=[T(4)]), ShapeError, "gradient: spacing for dim 0 has shape (4,); it must hold the 3 places along it.")
 fails("gradient", case(T(3), spacing=T(3)), ArgumentTypeError,
       "gradient: spacing must be a number, or a list of numbers or of vectors, got a tensor. Put it into a list.")
-fails("gradient", [T(3)], DTypeError, "gradient: bool tensors are not supported, for they have no negative numbers. Cast it with .float().", dtypes.bool_)
+fails("gradient", [T(3)], DTypeError, "gradient: bool tensors are not supported: they have no negative numbers. Cast it with .float().", dtypes.bool_)

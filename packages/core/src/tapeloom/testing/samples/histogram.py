@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any
 
@@ -79,12 +80,9 @@ def _grid(points: Any, bins: list[Any], range: Any, weight: Any, density: bool) 
         if all(line[0] <= value <= line[-1] for value, line in zip(point, edges, strict=True)):
             counts[tuple(min(_bin(line, value), len(line) - 2) for value, line in zip(point, edges, strict=True))] += one
     total = sum(counts.ravel().tolist())
-    if density:
-        for place in product(*(np.arange(length).tolist() for length in counts.shape)):
-            size = total
-            for i, line in zip(place, edges, strict=True):
-                size *= line[i + 1] - line[i]
-            counts[place] = counts[place] / size if size else NAN
+    for cell in product(*(np.arange(length).tolist() for length in counts.shape)) if density else ():
+        size = math.prod(line[i + 1] - line[i] for i, line in zip(cell, edges, strict=True)) * total
+        counts[cell] = counts[cell] / size if size else NAN
     return counts, [np.array(line) for line in edges]
 
 

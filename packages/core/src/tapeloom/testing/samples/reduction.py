@@ -54,6 +54,7 @@ def _sum(values: list[Any]) -> Any:
 
 
 def mean_of(values: list[Any]) -> Any:
+    """The mean of a list, nan of none."""
     return _sum(values) / len(values) if values else NAN
 
 
@@ -128,9 +129,6 @@ for _name in ("amax", "amin"):
     no_elements(_name)
 
 
-WHOLE = [[X], [T()], case(SPECIAL, only=FLOATS, grad=False)]
-row("max_of_all", *WHOLE, reference=folded(_most), without="empty", **EXACT)
-row("min_of_all", *WHOLE, reference=folded(_least), without="empty", **EXACT)
 row("aminmax", [X], case(X, dim=1), case(X, dim=-1, keepdim=True), [T()], case(T(0, 3), dim=1), case(SPECIAL, dim=1, only=FLOATS, grad=False),
     reference=lambda x, dim=None, keepdim=False: (folded(_least)(x, dim, keepdim), folded(_most)(x, dim, keepdim)), gives=("same", "same"), **EXACT)
 fails("aminmax", [X, 1], ArgumentTypeError, "aminmax: takes 1 positional argument, got 2. Signature: aminmax(input, *, dim=None, keepdim=False)")
@@ -213,6 +211,7 @@ def _variance(values: list[Any], correction: float) -> float:
 
 
 def spread_of(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
+    """The variance, by every call form of ``var``."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     correction = correction if unbiased is None else float(unbiased)

@@ -12,8 +12,8 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.references import INF, NAN, built, folded
-from tapeloom.testing.samples.reduction import EXACT, NAN_CASES, SPREAD, X, no_elements, spread_of, mean_of
-from tapeloom.testing.table import ALL, COMPLEX, FLOATS, INTEGERS, NUMBERS, case, fails, row
+from tapeloom.testing.samples.reduction import EXACT, NAN_CASES, SPREAD, X, mean_of, no_elements, spread_of
+from tapeloom.testing.table import COMPLEX, FLOATS, INTEGERS, NUMBERS, case, fails, row
 
 # means
 
