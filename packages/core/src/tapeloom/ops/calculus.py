@@ -143,9 +143,10 @@ def gradient(
         raise ArgumentError(f"gradient: edge_order must be 1 or 2, got {order}.")
     if input.dtype in (dtypes.bool_, dtypes.uint8):
         raise DTypeError(f"gradient: {input.dtype.name} tensors are not supported: they have no negative numbers. Cast it with .float().")
-    each = list(spacing) if isinstance(spacing, (list, tuple)) else None if is_tensor(spacing) else [spacing] * len(axes)
-    if each is None:
+    if is_tensor(spacing) and spacing.ndim:
         raise ArgumentTypeError("gradient: spacing must be a number, or a list of numbers or of vectors, got a tensor. Put it into a list.")
+    several = isinstance(spacing, (list, tuple))
+    each = list(spacing) if several else [as_number("gradient", "spacing", spacing, dtypes.NUMBERS)] * len(axes)
     if len(each) != len(axes):
         raise ArgumentError(f"gradient: spacing has {len(each)} entries for {len(axes)} dimensions. Give one for each.")
     for axis in axes:
@@ -175,16 +176,20 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
         both = left + right
         inner = far * (left / (right * both)) + here * ((right - left) / (left * right)) - near * (right / (left * both))
         gaps = [_part(steps, 0, start, last - 1 - start) for start in (0, min(1, last - 1), last - 1, max(last - 2, 0))]
-    first = _edge(x, axis, (0, 1, 2), gaps[:2], order)
-    final = OPS.negative(_edge(x, axis, (last, last - 1, last - 2), gaps[2:], order))
+    if order == 1:
+        first, final = _slope(x, axis, 0, gaps[0]), _slope(x, axis, last - 1, gaps[2])
+    else:
+        first, final = _edge(x, axis, (0, 1, 2), *gaps[:2]), _edge(x, axis, (last, last - 1, last - 2), -gaps[2], -gaps[3])
     return OPS.cat([first, inner, final], axis)
 
 
-def _edge(x: Any, axis: int, places: Any, gaps: Any, order: int) -> Any:
-    """The derivative at the first of three places that lie ``gaps`` apart, in the direction of the others."""
-    near, far = gaps
-    values = [OPS.narrow(x, axis, place, 1) for place in places[: order + 1]]
-    if order == 1:
-        return OPS.divide(values[1] - values[0], near)
+def _slope(x: Any, axis: int, start: int, gap: Any) -> Any:
+    """From the place ``start`` to the next one, ``gap`` away."""
+    return OPS.divide(OPS.narrow(x, axis, start + 1, 1) - OPS.narrow(x, axis, start, 1), gap)
+
+
+def _edge(x: Any, axis: int, places: Any, near: Any, far: Any) -> Any:
+    """The derivative at the first of three places: that of the parabola through them; ``near`` and ``far`` lie between."""
+    here, next, last = (OPS.narrow(x, axis, place, 1) for place in places)
     both = near + far
-    return values[1] * (both / (near * far)) - values[2] * (near / (far * both)) - values[0] * ((near + both) / (near * both))
+    return next * (both / (near * far)) - last * (near / (far * both)) - here * ((near + both) / (near * both))
