@@ -107,6 +107,11 @@ def bins_of(input: Tensor, edges: Tensor) -> Tensor:
     """For each element the last of the ascending ``edges`` (a vector) that is not above it, -1 for none."""
 
 
+@primitive(composite=True)
+def counted_in_grid(input: Tensor, edges: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """The sum of the weights of the points (count, D) in each bin of the grid of the D ``edges``; see ``histogramdd``."""
+
+
 _BY_COUNT = (
     "(input: Tensor, bins: int, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False) -> Histogram"
 )
@@ -167,24 +172,17 @@ def _histogram(name: str, points: Any, bins: list[Any], range: Any, weight: Any,
     """Counts and edges for points (count, D), with ``bins`` for each of the D coordinates."""
     if not points.dtype.is_floating_point:
         raise DTypeError(f"{name}: expected a floating tensor, got {points.dtype.name}. Cast it with .float().")
-    nothing = OPS.zeros_of((points.shape[0],), points)
     if weight is None:
-        weight = OPS.full_of(nothing, 1)
+        weight = OPS.full_of(OPS.zeros_of((points.shape[0],), points), 1)
     elif weight.dtype is not points.dtype:
         raise DTypeError(f"{name}: weight is {weight.dtype.name}, and input {points.dtype.name}; they must be the same.")
     columns = unbind(points, 1)
     edges = tuple(_edges(name, *given) for given in zip(columns, bins, _ranges(name, range, bins), strict=True))
-    size = tuple(each.shape[0] - 1 for each in edges)
-    index, inside = OPS.cast(nothing, dtypes.int64), OPS.eq(nothing, 0)
-    for column, each, count in zip(columns, edges, size, strict=True):
-        inside = OPS.logical_and(inside, OPS.logical_and(OPS.ge(column, each[0]), OPS.le(column, each[-1])))
-        index = index * count + OPS.clamp(OPS.bins_of(column, each), 0, count - 1)
-    empty = OPS.zeros_of((shapes.element_count(size),), points)
-    hist = OPS.reshape(OPS.index_add(empty, 0, index, OPS.where(inside, weight, 0)), size)
+    hist = OPS.counted_in_grid(points, list(edges), weight)
     if density:
         hist = hist / OPS.sum(hist)
         for axis, each in enumerate(edges):
-            hist = hist / OPS.reshape(each[1:] - each[:-1], (-1,) + (1,) * (len(size) - axis - 1))
+            hist = hist / OPS.reshape(each[1:] - each[:-1], (-1,) + (1,) * (len(edges) - axis - 1))
     return hist, edges
 
 

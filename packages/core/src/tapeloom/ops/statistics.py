@@ -137,8 +137,9 @@ def mode(input: Tensor, dim: Dim = -1, keepdim: bool = False) -> ValuesAndIndice
     """The most frequent value along ``dim``, the smallest of several, and where it is last."""
 mode.gradient(input=selected_gradient)
 
-_ROUNDED = {"lower": "floor", "higher": "ceil", "nearest": "round"}
-_BETWEEN = ("linear", "midpoint")
+@primitive(takes="floating", composite=True)
+def quantile_of_lines(input: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:
+    """The quantiles ``q`` (a vector) of each line along the last dimension, in its place; see ``quantile``."""
 
 
 @function()
@@ -166,7 +167,7 @@ def nanquantile(
 def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolation: Any, skip_nan: bool) -> Any:
     if as_tensor_of(name, input).dtype not in (dtypes.float32, dtypes.float64):
         raise DTypeError(f"{name}: expected a float32 or float64 tensor, got {input.dtype.name}. Cast it with .float().")
-    if interpolation not in (*_BETWEEN, *_ROUNDED):
+    if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise ArgumentError(
             f"{name}: interpolation must be 'linear', 'lower', 'higher', 'midpoint' or 'nearest', got {interpolation!r}."
         )
@@ -175,13 +176,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
     if not input.numel():
         raise ShapeError(f"{name}: input of shape {input.shape} has no elements, and so no quantile.")
     lines = OPS.reshape(input, (-1,)) if axis is None or not input.ndim else movedim(input, axis, -1)
-    last, gone = lines.shape[-1] - 1, OPS.isnan(lines)
-    if skip_nan:
-        found = OPS.sum(OPS.logical_not(gone), -1, True)
-        ranks = OPS.multiply(q, OPS.cast(OPS.clamp(OPS.subtract(found, 1), 0), input.dtype))
-    else:
-        ranks = OPS.where(OPS.any(gone, -1, True), last, OPS.multiply(q, last))
-    result = _interpolated(lines, OPS.argsort_along(lines, -1), ranks, interpolation)
+    result = OPS.quantile_of_lines(lines, OPS.reshape(q, (-1,)), interpolation, skip_nan)
     result = movedim(result, -1, 0)
     if keepdim:
         kept = [1 if axis in (None, place) else length for place, length in enumerate(input.shape)]
@@ -202,20 +197,6 @@ def _shares(name: str, q: Any, input: Any) -> Any:
         raise ShapeError(f"{name}: q must be a number or have at most one dimension, got shape {q.shape}.")
     require(within(q, 0, 1 + q.dtype.eps), lambda: ArgumentError(f"{name}: all of q must lie between 0 and 1."))
     return q
-
-
-def _interpolated(lines: Any, order: Any, ranks: Any, interpolation: str) -> Any:
-    """What stands at the places ``ranks`` of the last dimension of ``lines``, whose ascending order is ``order``."""
-
-    def at(places: Any) -> Any:
-        return OPS.gather(lines, -1, OPS.gather(order, -1, OPS.cast(places, dtypes.int64)))
-
-    if interpolation in _ROUNDED:
-        return at(getattr(OPS, _ROUNDED[interpolation])(ranks))
-    below, above, floor = at(OPS.floor(ranks)), at(OPS.ceil(ranks)), OPS.floor(ranks)
-    weight = OPS.subtract(ranks, floor) if interpolation == "linear" else OPS.full_of(floor, 0.5)
-    gap = above - below
-    return OPS.where(weight < 0.5, below + gap * weight, above - gap * (1 - weight))  # exact at both ends
 
 
 # covariance

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
+from tapeloom.backend.kernels.marks import composed
 
 
 class Statistics:
@@ -59,8 +62,49 @@ class Statistics:
         last = self.argmax_along(before, dim, True)
         return self._picked(x, self.gather(order, dim, last), dim, keepdim)
 
+    @composed
+    def quantile_of_lines(self: Any, x: Array, q: Array, interpolation: str, skip_nan: bool) -> Array:
+        dim = x.ndim - 1
+        last, gone, one = x.shape[dim] - 1, self.isnan(x), self.full_of(x, 1)
+        if skip_nan:
+            found = self.sum(self.where(gone, 0, one), (dim,), True)
+            ranks = q * self.where(found > 0, found - 1, 0)
+        else:
+            ranks = self.where(self.any(gone, (dim,), True), last, q * last)
+        order = self.argsort_along(x, dim)
+
+        def at(places: Array) -> Array:
+            return self.gather(x, dim, self.gather(order, dim, self.cast(places, dtypes.int64)))
+
+        if interpolation == "nearest":
+            return at(self.round(ranks))
+        floor, ceil = self.floor(ranks), self.ceil(ranks)
+        if interpolation in ("lower", "higher"):
+            return at(floor if interpolation == "lower" else ceil)
+        below, above = at(floor), at(ceil)
+        gap = above - below
+        if interpolation == "midpoint":
+            return above - gap * 0.5
+        weight = ranks - floor
+        return self.where(weight < 0.5, below + gap * weight, above - gap * (1 - weight))  # exact at both ends
+
     def bins_of(self: Any, x: Array, edges: Array) -> Array:
         return self.as_int64(self.xp.searchsorted(edges, x, side="right")) - 1
+
+    @composed
+    def counted_in_grid(self: Any, points: Array, edges: list[Array], weight: Array) -> Array:
+        index, inside, size = 0, True, []
+        for place, each in enumerate(edges):
+            bins = each.shape[0] - 1
+            low, high = self.narrow(each, 0, 0, 1), self.narrow(each, 0, bins, 1)
+            column = self.select_column(points, place)
+            inside = (column >= low) & (column <= high) & inside
+            bin = self.bins_of(column, each)
+            bin = self.where(bin < bins, bin, bins - 1)  # the last one holds its upper edge too
+            index = index * bins + self.where(inside, bin, 0)
+            size.append(bins)
+        empty = self.zeros_of((prod(size),), weight)
+        return self.reshape(self.index_add(empty, 0, index, self.where(inside, weight, 0)), tuple(size))
 
     def counted_evenly(self: Any, x: Array, bins: int, min: float, max: float) -> Array:
         flat = self.reshape(x, (-1,))

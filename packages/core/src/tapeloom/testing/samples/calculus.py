@@ -77,7 +77,7 @@ def _running(y: Any, x: Any = None, dx: Any = None, dim: int = -1) -> Any:
     return built(strips.shape, lambda place: sum(strips[_moved(place, axis, -i)].item() for i in range(place[axis] + 1)))
 
 
-SPACED = [[X], case(X, dx=0.5, dim=1), [X, T(4)], case(X, T(3), dim=1), case(X, T(3, 4)), case(T(0), only=FLOATS), [T(2, 1)]]
+SPACED = [[T(2, 3)], case(X, dx=0.5, dim=1), case(X, T(3), dim=1), case(X, T(3, 4)), case(T(0), only=FLOATS), [T(2, 1)]]
 INTEGRALS: dict[str, Any] = {"dtypes": (*INTEGERS, *INEXACT), "gives": "float", "budget": "sum", "without": "0d",
                              "magnitude": lambda *args, **named: np.float64(64.0)}
 row("trapezoid", *SPACED, reference=_trapezoid, **INTEGRALS)
@@ -117,7 +117,7 @@ def _slope(x: Any, axis: int, spacing: Any, order: int) -> Any:
     return built(x.shape, element)
 
 
-row("gradient", [T(3, 4)], case(T(3, 4), dim=-1, spacing=2, edge_order=2), case(X, dim=(2, 1), spacing=(0.5, 2.0)), case(T(3, 0), dim=0),
+row("gradient", [T(2, 3)], case(T(3, 4), dim=-1, spacing=2, edge_order=2), case(T(2, 3), dim=(1, 0), spacing=(0.5, 2.0)), case(T(3, 0), dim=0),
     case(T(5), spacing=[V([0, 1, 3, 4, 6])], edge_order=2), case(T(4), spacing=[T(4)], only=[dtypes.float64]), case(T(2, 3), spacing=[P([0, 2]), P([0, 1, 3])], only=[dtypes.float32]),
     reference=_slopes, dtypes=(*INTEGERS[1:], *FLOATS, *COMPLEX), gives=("float", "float"), budget="chain", without="0d",
     magnitude=lambda *args, **named: (np.float64(64.0),) * 2)

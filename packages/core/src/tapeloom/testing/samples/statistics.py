@@ -107,7 +107,7 @@ for _name, _place in (("median", _middle), ("nanmedian", _middle_found)):
     fails(f"{_name}_of_all", [T(0)], ShapeError, text, dtypes.int64)
     fails(_name, case(X, keepdim=True), ArgumentTypeError, f"{_name}: keepdim belongs to dim. Give dim, or leave keepdim out.")
     fails(_name, [X, 3], IndexingError, f"{_name}: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
-row("mode", [X], *LINES, TIES, HOLES, reference=_along(_most_frequent), gives=("same", "int64"), **EXACT)
+row("mode", [X], *LINES, TIES, case(V([INF, 0.0, -INF, INF, 0.0]), only=FLOATS, grad=False), reference=_along(_most_frequent), gives=("same", "int64"), **EXACT)
 no_elements("mode")
 
 
@@ -128,13 +128,17 @@ def _quantile(x: Any, q: Any, dim: Any = None, keepdim: bool = False, interpolat
     return np.array(found) if np.ndim(q) else found[0]
 
 
-SHARES = [[X, 0.3], [X, 0.6, 1], case(X, 1.0, dim=-1, keepdim=True), [X, V([0.2, 0.25, 0.9]), 1, True], [T(), 0.5, 0], [T(3), V(0.4)],
-          case(T(3, 2), V([0.0, 1.0]), 0, grad=False), case(T(3, 2), T(0, low=0, high=1), 0, expect=np.zeros((0, 2)))]
-WAYS = [case(T(2, 5), 0.33, 1, interpolation=way) for way in ("lower", "higher", "nearest", "midpoint")]
-GAPS = case(V([[3.0, NAN, 1.0], [NAN, NAN, NAN], [4.0, 2.0, 1.0]]), 0.4, 1, grad=False)
+FEW = V([0.2, 0.3, 0.9])
+SHARES = [[X, 0.3, 1], case(X, 1.0, dim=-1, keepdim=True), [X, FEW, 1, True], [T(), 0.5, 0], case(T(3), V(0.4), interpolation="lower")]
+GAPS = V([[3.0, NAN, 1.0], [NAN, NAN, NAN], [4.0, 2.0, 1.0]])
 WIDE: dict[str, Any] = {"dtypes": FLOATS[2:], "budget": "sum", "magnitude": lambda *args, **named: np.float64(4.0)}
-row("quantile", *SHARES, *WAYS, GAPS, reference=_quantile, **WIDE)
-row("nanquantile", *SHARES[:5], *WAYS[-1:], GAPS, reference=lambda *args, **named: _quantile(*args, **named, skip=True), without="empty", **WIDE)
+row("quantile_of_lines", *[[T(2, 5), FEW, way, False] for way in ("linear", "midpoint")],
+    *[case(T(2, 5), V([0.0, 0.33, 1.0]), way, skip, grad=False) for way, skip in (("lower", True), ("higher", False), ("nearest", False))],
+    [T(2, 3), FEW, "linear", True], *[case(GAPS, FEW, "linear", skip, grad=False) for skip in (True, False)], case(T(0, 2), FEW, "linear", False, grad=False),
+    reference=lambda x, q, way, skip: np.moveaxis(_quantile(x, q, -1, False, way, skip), 0, -1), without="0d", **WIDE)
+row("quantile", *SHARES, case(T(3, 2), T(0, low=0, high=1), 0, expect=np.zeros((0, 2))), reference=_quantile, **WIDE)
+row("nanquantile", *SHARES[2:4], case(GAPS, 0.4, 1, grad=False), reference=lambda *args, **named: _quantile(*args, **named, skip=True),
+    without="empty", **WIDE)
 for _name in ("quantile", "nanquantile"):
     text = f"{_name}: expected a float32 or float64 tensor, got int64. Cast it with .float()."
     fails(_name, [X, 0.5], DTypeError, text, dtypes.int64)
@@ -175,7 +179,7 @@ def _cov(x: Any, correction: int = 1, fweights: Any = None, aweights: Any = None
 WEIGHTS = {"fweights": P([2, 1, 1, 3]), "aweights": T(4, low=0.5, high=2, dtype=dtypes.float64)}
 COVARIANCES: dict[str, Any] = {"dtypes": (*INTEGERS, *FLOATS, *COMPLEX), "budget": "chain", "gives": "float",
                                "magnitude": lambda *args, **named: np.float64(64.0)}
-row("cov", [T(3, 4)], [T(4)], case(T(3, 4), correction=0, fweights=WEIGHTS["fweights"]), case(T(2, 4), aweights=T(4, low=0.5, high=2), only=FLOATS),
+row("cov", [T(3, 4)], case(T(4), correction=0, fweights=WEIGHTS["fweights"]),
     case(T(2, 4), **WEIGHTS, only=[dtypes.float64]), case(T(2, 0), grad=False), case(T(0, 2), grad=False), case(T(), grad=False),
     reference=_cov, **COVARIANCES)
 fails("cov", [X], ShapeError, "cov: expected at most 2 dimensions (variables, observations), got shape (2, 3, 4).")
@@ -200,5 +204,5 @@ def _corrcoef(x: Any) -> Any:
     return built(products.shape, element).squeeze()
 
 
-row("corrcoef", [T(3, 5)], [T(3, 4)], case(T(4), grad=False), case(T(2, 0), grad=False), case(T(), grad=False), reference=_corrcoef, **COVARIANCES)
+row("corrcoef", [T(3, 5)], case(T(4), grad=False), case(T(2, 0), grad=False), case(T(), grad=False), reference=_corrcoef, **COVARIANCES)
 fails("corrcoef", [X], ShapeError, "corrcoef: expected at most 2 dimensions (variables, observations), got shape (2, 3, 4).")
