@@ -143,18 +143,24 @@ def gradient(
         raise ArgumentError(f"gradient: edge_order must be 1 or 2, got {order}.")
     if input.dtype in (dtypes.bool_, dtypes.uint8):
         raise DTypeError(f"gradient: {input.dtype.name} tensors are not supported: they have no negative numbers. Cast it with .float().")
-    if is_tensor(spacing) and spacing.ndim:
-        raise ArgumentTypeError("gradient: spacing must be a number, or a list of numbers or of vectors, got a tensor. Put it into a list.")
-    several = isinstance(spacing, (list, tuple))
-    each = list(spacing) if several else [as_number("gradient", "spacing", spacing, dtypes.NUMBERS)] * len(axes)
-    if len(each) != len(axes):
-        raise ArgumentError(f"gradient: spacing has {len(each)} entries for {len(axes)} dimensions. Give one for each.")
+    each = _spacings(spacing, len(axes))
     for axis in axes:
         if input.shape[axis] <= order:
             raise ShapeError(
                 f"gradient: dim {axis} of input of shape {input.shape} needs at least {order + 1} places for edge_order {order}."
             )
     return tuple(_derivative(input, axis, given, order) for axis, given in zip(axes, each, strict=True))
+
+
+def _spacings(spacing: Any, count: int) -> list[Any]:
+    """``spacing`` for each of ``count`` dimensions."""
+    if is_tensor(spacing) and spacing.ndim:
+        raise ArgumentTypeError("gradient: spacing must be a number, or a list of numbers or of vectors, got a tensor. Put it into a list.")
+    if not isinstance(spacing, (list, tuple)):
+        return [as_number("gradient", "spacing", spacing, dtypes.NUMBERS)] * count
+    if len(spacing) != count:
+        raise ArgumentError(f"gradient: spacing has {len(spacing)} entries for {count} dimensions. Give one for each.")
+    return list(spacing)
 
 
 def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:

@@ -99,9 +99,9 @@ class Statistics:
             low, high = self.narrow(each, 0, 0, 1), self.narrow(each, 0, bins, 1)
             column = self.select_column(points, place)
             inside = (column >= low) & (column <= high) & inside
-            bin = self.bins_of(column, each)
-            bin = self.where(bin < bins, bin, bins - 1)  # the last one holds its upper edge too
-            index = index * bins + self.where(inside, bin, 0)
+            found = self.bins_of(column, each)
+            found = self.where(found < bins, found, bins - 1)  # the last one holds its upper edge too
+            index = index * bins + self.where(inside, found, 0)
             size.append(bins)
         empty = self.zeros_of((prod(size),), weight)
         return self.reshape(self.index_add(empty, 0, index, self.where(inside, weight, 0)), tuple(size))
@@ -109,7 +109,7 @@ class Statistics:
     def counted_evenly(self: Any, x: Array, bins: int, min: float, max: float) -> Array:
         flat = self.reshape(x, (-1,))
         within = (flat >= min) & (flat <= max)
-        place = self.where(within, (flat - min) * (bins / (max - min)), self.zero_like(flat))
+        place = self.where(within, (flat - min) * bins / (max - min), self.zero_like(flat))
         index = self.minimum(self.as_int64(place), self.as_int64(self.full_of(place, bins - 1)))
         empty = self.xp.zeros((bins,), dtype=x.dtype)
         return self.at(empty, (index,), self.cast(within, self.dtype_of(x)), "add", owned=True)
