@@ -204,5 +204,5 @@ def _corrcoef(x: Any) -> Any:
     return built(products.shape, element).squeeze()
 
 
-row("corrcoef", [T(3, 5)], case(T(4), grad=False), case(T(2, 0), grad=False), case(T(), grad=False), reference=_corrcoef, **COVARIANCES)
+row("corrcoef", [T(3, 5)], case(T(4), grad=False), case(T(2, 0), grad=False), case(T(), grad=False), reference=_corrcoef, grad=1, **COVARIANCES)
 fails("corrcoef", [X], ShapeError, "corrcoef: expected at most 2 dimensions (variables, observations), got shape (2, 3, 4).")
