@@ -20,6 +20,7 @@ from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
+    calculus,
     comparison,
     complex_numbers,
     conv,
@@ -27,15 +28,19 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     creation,
     elementwise,
     handles,
+    histogram,
     indexing,
     linalg,
     lookup,
     loss,
     movement,
+    norm,
     normalization,
     pooling,
     random,
     reduction,
+    scan,
+    statistics,
 )
 from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward

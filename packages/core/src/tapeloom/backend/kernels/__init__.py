@@ -37,6 +37,8 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.scan import Scan
+from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
 
@@ -47,6 +49,8 @@ class ArrayKernels(
     Elementwise,
     ComplexNumbers,
     Reduction,
+    Scan,
+    Statistics,
     Movement,
     Indexing,
     Linalg,
