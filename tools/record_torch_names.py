@@ -22,6 +22,8 @@ NAMESPACES = (
     "torch",
     "torch.Tensor",
     "torch.linalg",
+    "torch.fft",
+    "torch.signal.windows",
     "torch.autograd",
     "torch.nn",
     "torch.nn.functional",
