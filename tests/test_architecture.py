@@ -28,6 +28,7 @@ LAYERS = [
         "devices",
         "generator",
         "host_random",
+        "host_windows",
         "host",
         "printing",
         "call_site",
@@ -39,7 +40,7 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "fft", "linalg", "checkpoint"],
+    ["methods", "accelerator", "autograd", "fft", "linalg", "signal", "checkpoint"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why

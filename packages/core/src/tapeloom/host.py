@@ -10,7 +10,7 @@ import math
 import sys
 from typing import Any, BinaryIO
 
-from tapeloom import dtypes, host_random
+from tapeloom import dtypes, host_random, host_windows
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 
@@ -231,6 +231,13 @@ def truncated_normal(
     words = host_random.native_words(np, seed, offset, host_random.truncated_words(math.prod(size)))
     numbers = host_random.truncated_from_words(np, words, mean, std, low, high)
     return numbers.astype(native(dtype), copy=False).reshape(size)
+
+
+def window(shape: str, count: int, periodic: bool, dtype: DType, *settings: Any) -> Any:
+    """A window of signal processing; see ``host_windows``."""
+    import numpy as np
+
+    return host_windows.window(np, shape, count, periodic, *settings).astype(native(dtype))
 
 
 def read_only(array: Any) -> Any:

@@ -37,6 +37,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     pooling,
     random,
     reduction,
+    signal,
+    signal_windows,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

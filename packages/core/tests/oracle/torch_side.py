@@ -118,6 +118,8 @@ SPELLED: dict[str, Any] = {
     "zero_": lambda x: x.clone().zero_(),
     "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
     "linspace": torch.linspace,
+    "stft as pairs": torch.stft,
+    "istft of complex signals": torch.istft,
     "fft_complex": lambda x, dim, inverse, norm: (torch.fft.ifftn if inverse else torch.fft.fftn)(x, None, dim, norm),
     "fft_real": lambda x, dim, norm: torch.fft.rfftn(x, None, dim, norm),
     "fft_half": lambda x, dim, n, norm: _from_half(x, dim if isinstance(dim, tuple) else (dim,), n, norm),

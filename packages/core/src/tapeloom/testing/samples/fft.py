@@ -11,16 +11,10 @@ from tapeloom import dtypes
 from tapeloom.dtypes import float16, float32, float64
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T
-from tapeloom.testing.references import INF, NAN
+from tapeloom.testing.references import INF, NAN, fourier
 from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, case, fails, row
 
 REAL = (float32, float64)
-
-
-def _along(x: Any, axis: int, sign: float, phases: bool) -> Any:
-    n = x.shape[axis]
-    powers = np.exp(sign * 2j * np.pi / n * np.outer(np.arange(n), np.arange(n)) * phases)
-    return np.moveaxis(np.tensordot(powers, x, (1, axis)), 0, axis)
 
 
 def _resized(x: Any, axis: int, length: int) -> Any:
@@ -49,7 +43,7 @@ def _transform(kind: str, phases: bool = True) -> Callable[..., Any]:
                 if length % 2 == 0 and length > 1:
                     x[..., length // 2] = x[..., length // 2].real
                 x = np.moveaxis(x, -1, axis)
-            x = _along(x, axis, sign, phases)
+            x = fourier(x, axis, sign, phases)
             if half_out and place == len(axes) - 1:
                 x = _resized(x, axis, length // 2 + 1)
         count = float(np.prod(lengths))
