@@ -28,6 +28,7 @@ LAYERS = [
         "devices",
         "generator",
         "host_random",
+        "host_draws",
         "host_windows",
         "host",
         "printing",

@@ -25,6 +25,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
+    draws,
+    dropout,
     elementwise,
     fft,
     handles,

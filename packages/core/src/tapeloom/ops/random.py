@@ -12,7 +12,7 @@ from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
-from tapeloom.call.op import function, primitive
+from tapeloom.call.op import function
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.generator import Generator, default_generator
@@ -33,12 +33,13 @@ from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 if TYPE_CHECKING:
     from tapeloom.devices import Device, DeviceLike
     from tapeloom.dtypes import DTypeLike
-    from tapeloom.op.parameter import Mask, Size, TensorLike
+    from tapeloom.op.parameter import Size, TensorLike
 
 # draws: raw arrays of a size, dtype and device
 
 
-def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
+def reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
+    """The seed and the first block of the next ``words`` words of ``generator``, or of the default one."""
     if generator is None:
         return default_generator.reserve(words)
     if not isinstance(generator, Generator):
@@ -46,30 +47,32 @@ def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, 
     return generator.reserve(words)
 
 
-def _words(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
+def words_on(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
     """The backend of ``device`` and the next ``words`` words there."""
     backend = kind_of(dtypes.float32, device).backend
-    seed, offset = _reserved(name, generator, words)
+    seed, offset = reserved(name, generator, words)
     return backend, backend.random_words(seed, offset, words, device)
 
 
-def _floating(name: str, dtype: DType) -> DType:
+def floating_only(name: str, dtype: DType) -> DType:
+    """``dtype``, which must be floating."""
     if not dtype.is_floating_point:
         raise DTypeError(f"{name}: only floating tensors can hold these numbers, got {dtype.name}. Give a floating dtype.")
     return dtype
 
 
 def _unit(name: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device) -> Tensor:
-    _floating(name, dtype)
-    backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
+    floating_only(name, dtype)
+    backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("unit_from_words", words, dtype), size), kind_of(dtype, device))
 
 
-def _uniform(
+def uniform_numbers(
     name: str, generator: Generator | None, size: tuple[int, ...], low: float, high: float, dtype: DType, device: Device
 ) -> Tensor:
-    start, scale, top = uniform_bounds(name, low, high, _floating(name, dtype))
-    backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
+    """Uniform numbers in [low, high)."""
+    start, scale, top = uniform_bounds(name, low, high, floating_only(name, dtype))
+    backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("uniform_from_words", words, start, scale, top, dtype), size), kind_of(dtype, device))
 
 
@@ -78,9 +81,9 @@ def _normal(
 ) -> Tensor:
     if not std >= 0:
         raise ArgumentError(f"{name}: std must not be negative, got {std}.")
-    _floating(name, dtype)
+    floating_only(name, dtype)
     count = shapes.element_count(size)
-    seed, offset = _reserved(name, generator, normal_words(count))
+    seed, offset = reserved(name, generator, normal_words(count))
     kind = kind_of(dtype, device)
     return make(kind.backend.from_host(host.normal(seed, offset, size, mean, std, dtype), device), kind)
 
@@ -93,7 +96,7 @@ def _integers(
     if low < first or high - 1 > last:
         raise ArgumentError(f"{name}: {low} to {high - 1} does not fit {dtype.name}, which takes {first} to {last}.")
     count = shapes.element_count(size)
-    backend, words = _words(name, generator, 2 * count if wide else count, device)
+    backend, words = words_on(name, generator, 2 * count if wide else count, device)
     numbers = backend.call("cast", backend.call("integers_from_words", words, low, span, wide), dtype)
     return make(backend.call("reshape", numbers, size), kind_of(dtype, device))
 
@@ -208,7 +211,7 @@ def randperm(
     chosen, where = _options(dtype, device, dtypes.int64)
     if count - 1 > _exact_range(chosen)[1]:
         raise ArgumentError(f"randperm: the numbers up to {count - 1} do not fit {chosen.name}. Give a wider dtype.")
-    backend, words = _words("randperm", generator, 2 * count, where)
+    backend, words = words_on("randperm", generator, 2 * count, where)
     order = backend.call("cast", backend.call("permutation_from_words", words, count), chosen)
     return _finished(make(order, kind_of(chosen, where)), requires_grad)
 
@@ -303,7 +306,7 @@ def normal(
     elif not std >= 0:
         raise ArgumentError(f"normal: std must not be negative, got {std}.")
     model = mean.detach() * 1.0 + std.detach() if is_tensor(mean) and is_tensor(std) else mean if is_tensor(mean) else std
-    drawn = _normal("normal", generator, model.shape, 0.0, 1.0, _floating("normal", model.dtype), model.device)
+    drawn = _normal("normal", generator, model.shape, 0.0, 1.0, floating_only("normal", model.dtype), model.device)
     std, mean = (value.detach() if is_tensor(value) else value for value in (std, mean))
     return drawn * std + mean
 
@@ -317,7 +320,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     as_tensor_of("bernoulli", input)
     if p is not None:
         return _coins("bernoulli", input, p, generator)
-    _floating("bernoulli", input.dtype)
+    floating_only("bernoulli", input.dtype)
     return _coins("bernoulli", input, input.detach(), generator)
 
 
@@ -334,41 +337,9 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
         threshold = backend.call("probability_thresholds", spread)
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))
-    backend, words = _words(name, generator, count, input.device)
+    backend, words = words_on(name, generator, count, input.device)
     ones = backend.call("cast", backend.call("bernoulli_from_words", words, threshold), input.dtype)
     return make(backend.call("reshape", ones, input.shape), input.kind)
-
-
-# dropout
-
-
-@primitive(takes="floating")
-def masked_scale(input: Tensor, mask: Mask, scale: float) -> Tensor:
-    """``input * scale`` where ``mask`` is true, 0 elsewhere."""
-masked_scale.gradient(input=lambda g, mask, scale, ops: ops.masked_scale(g, mask, scale))
-
-
-@function(method=False)
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Tensor:
-    """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``input`` itself.
-
-    Raises ArgumentError for ``p`` outside 0 to 1.
-
-    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
-    the division in training is in its section 10.
-    """
-    as_tensor_of("dropout", input)
-    threshold = probability_threshold("dropout", as_number("dropout", "p", p))
-    if not training or not threshold:
-        return input
-    _floating("dropout", input.dtype)
-    backend, words = _words("dropout", generator, input.numel(), input.device)
-    kept = backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape)
-    mask = make(kept, kind_of(dtypes.bool_, input.device))
-    out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
-    return put("dropout", input, out) if inplace else out
 
 
 # in place
@@ -385,7 +356,7 @@ def uniform_(
     low = as_number("uniform_", "low", low)
     high = as_number("uniform_", "high", high)
     check_writable("uniform", as_tensor_of("uniform_", self, "self"))
-    return put("uniform", self, _uniform("uniform_", generator, self.shape, low, high, self.dtype, self.device))
+    return put("uniform", self, uniform_numbers("uniform_", generator, self.shape, low, high, self.dtype, self.device))
 
 
 @function()
@@ -398,9 +369,9 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
 
 def truncated_normal_(name: str, input: Tensor, mean: float, std: float, low: float, high: float, generator: Generator | None) -> Tensor:
     """Give every element a normal number from ``low`` to ``high``, in place: for ``nn.init``."""
-    dtype, device = _floating(name, as_tensor_of(name, input).dtype), input.device
+    dtype, device = floating_only(name, as_tensor_of(name, input).dtype), input.device
     check_writable(name.removesuffix("_"), input)
-    seed, offset = _reserved(name, generator, truncated_words(input.numel()))
+    seed, offset = reserved(name, generator, truncated_words(input.numel()))
     made = host.truncated_normal(seed, offset, input.shape, mean, std, low, high, dtype)
     return put(name.removesuffix("_"), input, make(input.kind.backend.from_host(made, device), input.kind))
 
