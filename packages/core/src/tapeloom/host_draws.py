@@ -94,7 +94,9 @@ def poisson(np: Any, uniforms: Uniforms, rate: Any) -> Any:
         inner = (edge >= 0.07) & (v <= within[places])
         fits = (k >= 0) & ((edge >= 0.013) | (v <= edge))
         weight = np.log(v * height[places] / (slope / edge**2 + width))
-        return k, inner | (fits & (weight <= k * np.log(lam) - lam - _log_factorial(np, np.maximum(k, 0))))
+        more = np.maximum(k, 0) + 1 - lam
+        level = more - (k + 0.5) * np.log1p(more / lam) - 0.5 * np.log(2 * math.pi * lam) - _rest(np, lam + more)
+        return k, inner | (fits & (weight <= level))
 
     out[many] = _accepted(np, propose, len(many))
     return out
@@ -121,8 +123,8 @@ def binomial(np: Any, uniforms: Uniforms, trials: Any, p: Any) -> Any:
     height = (2.83 + 5.1 / b) * spread
     within = 0.92 - 4.2 / b
     mode = np.floor((n + 1) * q)
-    log_odds = np.log(q / (1 - q))
-    at_mode = _log_factorial(np, mode) + _log_factorial(np, n - mode)
+    tilt = np.log((n - mode + 1) / (mode + 1) * (q / (1 - q)))
+    at_mode = _rest(np, mode + 1) + _rest(np, n - mode + 1)
 
     def propose(places: Any) -> tuple[Any, Any]:
         u, v = uniforms(len(places)) - 0.5, uniforms(len(places))
@@ -131,9 +133,12 @@ def binomial(np: Any, uniforms: Uniforms, trials: Any, p: Any) -> Any:
         fits = (k >= 0) & (k <= total)
         inner = (edge >= 0.07) & (v <= within[places])
         weight = np.log(v * height[places] / (slope / edge**2 + width))
+        top = mode[places]
         near = np.clip(k, 0, total)
-        ratio = at_mode[places] - _log_factorial(np, near) - _log_factorial(np, total - near)
-        return k, fits & (inner | (weight <= ratio + (k - mode[places]) * log_odds[places]))
+        ahead, left = near - top, total - near
+        level = at_mode[places] - _rest(np, near + 1) - _rest(np, left + 1) + ahead * tilt[places]
+        level -= (near + 0.5) * np.log1p(ahead / (top + 1)) + (left + 0.5) * np.log1p(-ahead / (total - top + 1))
+        return k, fits & (inner | (weight <= level))
 
     out[many] = _accepted(np, propose, len(many))
     return np.where(p > 0.5, trials - out, out)
@@ -165,16 +170,18 @@ def _accepted(np: Any, propose: Callable[[Any], tuple[Any, Any]], count: int) ->
     return out
 
 
-_SMALL = [math.log(math.factorial(k)) for k in range(16)]
+_SMALL = [0.0] + [math.lgamma(n) - (n - 0.5) * math.log(n) + n - 0.5 * math.log(2 * math.pi) for n in range(1, 16)]
 
 
-def _log_factorial(np: Any, k: Any) -> Any:
-    """log(k!) of whole numbers, above 15 by Stirling's series."""
-    large = np.maximum(k, 16.0)
+def _rest(np: Any, n: Any) -> Any:
+    """``log((n - 1)!) - ((n - 1 / 2) log(n) - n + log(2 pi) / 2)`` of whole numbers from 1 on, above 15 by Stirling's series.
+
+    Probabilities are differences of logarithms of factorials; with this they are made of small terms alone.
+    """
+    large = np.maximum(n, 16.0)
     square = large * large
-    series = (1 / 12 - (1 / 360 - 1 / 1260 / square) / square) / large
-    stirling = (large + 0.5) * np.log(large) - large + 0.5 * math.log(2 * math.pi) + series
-    return np.where(k < 16, np.array(_SMALL)[np.minimum(k, 15).astype(int)], stirling)
+    series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / 1680 / square) / square) / square) / large
+    return np.where(n < 16, np.array(_SMALL)[np.minimum(n, 15).astype(int)], series)
 
 
 # places

@@ -19,6 +19,8 @@ OURS = set(
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
+    "multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout feature_alpha_dropout dropout1d dropout2d "
+    "dropout3d feature_dropout rrelu rrelu_ gumbel_softmax "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
