@@ -41,7 +41,7 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "fft", "linalg", "signal", "checkpoint"],
+    ["methods", "accelerator", "autograd", "fft", "linalg", "random", "signal", "checkpoint"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why

@@ -97,7 +97,7 @@ EXCLUDED = {
     ),
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
-        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
+        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
         r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }

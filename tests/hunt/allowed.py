@@ -276,10 +276,9 @@ GRADIENTS = [
 ]
 RANDOM = [
     (
-        "random numbers have no gradient; in PyTorch those of normal and bernoulli have one of zeros",
-        every(kind("requires_grad"), calls("normal", "bernoulli")),
+        "random numbers have no gradient; in PyTorch those of normal, bernoulli, poisson and binomial have one of zeros",
+        every(kind("requires_grad"), calls("normal", "bernoulli", "poisson", "binomial")),
     ),
-    ("complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
 ]
 NN = [
     ("the weight of a loss has no gradient", ours("weight has no gradient here")),

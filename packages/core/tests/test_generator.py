@@ -649,6 +649,16 @@ def test_numbers_made_in_parts_are_those_made_at_once(native: Any, on_numpy: OnN
 def test_a_new_generator_has_pytorchs_seed() -> None:
     assert Generator().get_state() == (67280421310721, 0)
     assert Generator("cuda").initial_seed() == Generator(device="cpu").initial_seed()
+    assert [str(source.device) for source in (Generator(), Generator("cuda"))] == ["cpu", "cuda"]
+
+
+def test_a_cloned_state_goes_on_alone() -> None:
+    source = Generator("cuda").manual_seed(5)
+    source.reserve(9)
+    other = source.clone_state()
+    assert other.get_state() == source.get_state() == (5, 2) and other.device is source.device
+    other.reserve(1)
+    assert source.get_state() == (5, 2)
 
 
 @pytest.mark.parametrize(

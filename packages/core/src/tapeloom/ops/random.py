@@ -6,6 +6,7 @@ on the host and moved, since log, sin and cos differ in the last bit from librar
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
@@ -61,7 +62,15 @@ def floating_only(name: str, dtype: DType) -> DType:
     return dtype
 
 
+def _joined(parts: Tensor, dtype: DType) -> Tensor:
+    """Complex numbers of ``dtype`` from their parts, side by side in the last dimension."""
+    kind = kind_of(dtype, parts.device)
+    return make(kind.backend.call("view_as_complex", read_array(parts)), kind)
+
+
 def _unit(name: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device) -> Tensor:
+    if dtype.is_complex:
+        return _joined(_unit(name, generator, (*size, 2), dtype.real, device), dtype)
     floating_only(name, dtype)
     backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("unit_from_words", words, dtype), size), kind_of(dtype, device))
@@ -71,6 +80,8 @@ def uniform_numbers(
     name: str, generator: Generator | None, size: tuple[int, ...], low: float, high: float, dtype: DType, device: Device
 ) -> Tensor:
     """Uniform numbers in [low, high)."""
+    if dtype.is_complex:
+        return _joined(uniform_numbers(name, generator, (*size, 2), low, high, dtype.real, device), dtype)
     start, scale, top = uniform_bounds(name, low, high, floating_only(name, dtype))
     backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("uniform_from_words", words, start, scale, top, dtype), size), kind_of(dtype, device))
@@ -81,6 +92,9 @@ def _normal(
 ) -> Tensor:
     if not std >= 0:
         raise ArgumentError(f"{name}: std must not be negative, got {std}.")
+    if dtype.is_complex:  # half of the variance for each part
+        made = _joined(_normal(name, generator, (*size, 2), 0.0, std / math.sqrt(2), dtype.real, device), dtype)
+        return made + mean if mean else made
     floating_only(name, dtype)
     count = shapes.element_count(size)
     seed, offset = reserved(name, generator, normal_words(count))
@@ -134,7 +148,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); of complex numbers both parts."""
     return _finished(
         _unit("rand", generator, _size("rand", size), *_options(dtype, device, dtypes.get_default_dtype())), requires_grad
     )
@@ -148,7 +162,7 @@ def randn(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1.
+    """Normal numbers of mean 0 and standard deviation 1, half of the variance of complex ones being that of each part.
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
@@ -286,6 +300,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
     mean, std = (
@@ -301,14 +317,17 @@ def normal(
     if size is not None:
         raise ArgumentTypeError("normal: size cannot be given together with tensors for mean or std.")
     if is_tensor(std):
+        if std.is_complex():
+            raise DTypeError(f"normal: std must be real, got a {std.dtype.name} tensor. Give its abs().")
         below = OPS.logical_not(OPS.ge(std, 0))  # nan too
         require(within(below, 0, 1), lambda: ArgumentError("normal: std must not be negative anywhere."))
     elif not std >= 0:
         raise ArgumentError(f"normal: std must not be negative, got {std}.")
-    model = mean.detach() * 1.0 + std.detach() if is_tensor(mean) and is_tensor(std) else mean if is_tensor(mean) else std
-    drawn = _normal("normal", generator, model.shape, 0.0, 1.0, floating_only("normal", model.dtype), model.device)
+    given = [value for value in (mean, std) if is_tensor(value)]
+    size = shapes.broadcast("normal", *(value.shape for value in given))
+    drawn = _normal("normal", generator, size, 0.0, 1.0, given[0].dtype, given[0].device)
     std, mean = (value.detach() if is_tensor(value) else value for value in (std, mean))
-    return drawn * std + mean
+    return OPS.cast(drawn * std + mean, given[0].dtype)
 
 
 @function()
@@ -349,7 +368,7 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
 def uniform_(
     self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Give every element a uniform number in [low, high), in place.
+    """Give every element a uniform number in [low, high), both parts of a complex one, in place.
 
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """

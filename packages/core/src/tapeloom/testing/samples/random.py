@@ -5,18 +5,19 @@ Uniform numbers, integers, masks and permutations are equal to the last bit; nor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.dtypes import bfloat16, float16, float32, float64
+from tapeloom.dtypes import bfloat16, complex64, complex128, float16, float32, float64
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.generator import Generator
 from tapeloom.op.registry import FUNCTIONS
 from tapeloom.testing.inputs import T, V
-from tapeloom.testing.table import FLOATS, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, FLOATS, INEXACT, NUMBERS, case, fails, row
 
 
 def seeded(name: str, on_copy: bool = False) -> Callable[..., Any]:
@@ -41,17 +42,24 @@ NORMAL = [-0.570250515347539, 1.9461275500051387, -0.8648582783972415, 0.5846463
 INTEGERS, WIDE = [12, 86, 97, 26, 27, 39], [958854903849, 324757671416, 461902282320]
 
 
+def _pairs(values: list[float]) -> Any:
+    return np.array(values[0::2]) + 1j * np.array(values[1::2])
+
+
 def _shaped(shape: tuple[int, ...], values: Any) -> Any:
     return np.array(values).reshape(shape)
 
 
-row("rand", *[case(2, 3, expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case((), expect=0.16372650861740112, only=[float32]),
-    case(0, 3, expect=np.zeros((0, 3))), calls=seeded("rand"), maker=True, **EXACT)
-row("rand_like", *[case(T(2, 3), expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case(T(), expect=0.16372650861740112, only=[float32]),
-    case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("rand_like"), **EXACT)
+PAIRS = {complex64: _pairs(UNIFORM[float32]), complex128: _pairs(UNIFORM[float64])}
+NORMAL_PAIRS = _pairs(NORMAL) / math.sqrt(2)
+ANY: dict[str, Any] = {"dtypes": INEXACT}
+row("rand", *[case(3, expect=pairs, only=[kind]) for kind, pairs in PAIRS.items()], *[case(2, 3, expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case((), expect=0.16372650861740112, only=[float32]),
+    case(0, 3, expect=np.zeros((0, 3))), calls=seeded("rand"), maker=True, **ANY, **EXACT)
+row("rand_like", *[case(T(3), expect=pairs, only=[kind]) for kind, pairs in PAIRS.items()], *[case(T(2, 3), expect=_shaped((2, 3), values), only=[kind]) for kind, values in UNIFORM.items()], case(T(), expect=0.16372650861740112, only=[float32]),
+    case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("rand_like"), **ANY, **EXACT)
 NORMALS: dict[str, Any] = {"budget": "rounded", "grad": 0}
-row("randn", case(2, 2, expect=_shaped((2, 2), NORMAL)), case((), expect=NORMAL[0]), case(0, 3, expect=np.zeros((0, 3))), calls=seeded("randn"), maker=True, **NORMALS)
-row("randn_like", case(T(2, 2), expect=_shaped((2, 2), NORMAL)), case(T(), expect=NORMAL[0]), case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("randn_like"), **NORMALS)
+row("randn", case(2, 2, expect=_shaped((2, 2), NORMAL), only=FLOATS), case((), expect=NORMAL[0], only=FLOATS), case(2, expect=NORMAL_PAIRS, only=COMPLEX), case(0, 3, expect=np.zeros((0, 3))), calls=seeded("randn"), maker=True, **ANY, **NORMALS)
+row("randn_like", case(T(2, 2), expect=_shaped((2, 2), NORMAL), only=FLOATS), case(T(), expect=NORMAL[0], only=FLOATS), case(T(2), expect=NORMAL_PAIRS, only=COMPLEX), case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("randn_like"), **ANY, **NORMALS)
 for _name in ("rand", "randn"):
     fails(_name, [3, -1], ShapeError, f"{_name}: size (3, -1) has the negative length -1. Give lengths of 0 or more.")
     fails(_name, [2.5], ArgumentTypeError, f"{_name}: size must be an int, got 2.5 of type float.")
@@ -59,8 +67,10 @@ for _name in ("rand", "randn"):
     fails(_name, [3], DTypeError, f"{_name}: {text}", dtypes.int64)
     fails(f"{_name}_like", [T(3)], DTypeError, f"{_name}_like: {text}", dtypes.int64)
     fails(f"{_name}_like", [3], ArgumentTypeError, f"{_name}_like: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
-row("normal", case(T(4, low=0, high=0), T(low=1, high=1), expect=NORMAL), case(V([1, 1, 1, 1]), 2.0, expect=[1 + 2 * n for n in NORMAL]),
-    case(T(low=0, high=0), 1.0, expect=NORMAL[0]), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), calls=seeded("normal"), dtypes=FLOATS, **NORMALS | {"budget": "sum"})
+row("normal", case(T(4, low=0, high=0), T(low=1, high=1), expect=NORMAL, only=FLOATS), case(V([1, 1, 1, 1]), 2.0, expect=[1 + 2 * n for n in NORMAL], only=FLOATS),
+    case(V([0, 0], float32), V([1, 1], float64), expect=NORMAL[:2], only=FLOATS), case(T(low=0, high=0), 1.0, expect=NORMAL[0], only=FLOATS), case(T(0, 3), 1.0, expect=np.zeros((0, 3))),
+    case(V([1j, 0]), 2.0, expect=2 * NORMAL_PAIRS + [1j, 0], only=COMPLEX), calls=seeded("normal"), gives="first", dtypes=INEXACT, **NORMALS | {"budget": "sum"})
+fails("normal", [0.0, T(2)], DTypeError, "normal: std must be real, got a complex64 tensor. Give its abs().", complex64)
 fails("normal", [0.0, 1.0], ArgumentTypeError, "normal: give a size, or tensors for mean or std.")
 fails("normal", [0.0, -1.0, (2,)], ArgumentError, "normal: std must not be negative, got -1.0.")
 fails("normal", [T(3), V([1.0, -1.0, 1.0])], ArgumentError, "normal: std must not be negative anywhere.")
@@ -94,13 +104,14 @@ fails("bernoulli", [T(3)], DTypeError, "bernoulli: only floating tensors can hol
 
 # in place, on a copy
 
-row("uniform_", case(T(4), -1, 3, expect=[-0.3450939655303955, 2.4882936477661133, 2.8890533447265625, 0.18146133422851562], only=[float32]),
+row("uniform_", case(T(2), -1, 3, expect=_pairs([-0.3450939655303955, 2.4882936477661133, 2.8890533447265625, 0.18146133422851562]), only=[complex64]), case(T(4), -1, 3, expect=[-0.3450939655303955, 2.4882936477661133, 2.8890533447265625, 0.18146133422851562], only=[float32]),
     case(T(6), expect=UNIFORM[float64], only=[float64]), case(T(), expect=0.16372650861740112, only=[float32]), case(T(0, 3), expect=np.zeros((0, 3))),
-    calls=seeded("uniform_", True), dtypes=[float32, float64], **EXACT)
+    calls=seeded("uniform_", True), dtypes=[float32, float64, complex64], **EXACT)
 fails("uniform_", [T(3), 2.0, 1.0], ArgumentError, "uniform_: low=2.0 is above high=1.0. Give low <= high.")
 fails("uniform_", [T(3), "0"], ArgumentTypeError, "uniform_: low must be a number, got '0' of type str.")
-row("normal_", case(T(2, 2), expect=_shaped((2, 2), NORMAL)), case(T(4), 1.0, 2.0, expect=[1 + 2 * n for n in NORMAL]), case(T(), expect=NORMAL[0]),
-    case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("normal_", True), **NORMALS)
+row("normal_", case(T(2, 2), expect=_shaped((2, 2), NORMAL), only=FLOATS), case(T(4), 1.0, 2.0, expect=[1 + 2 * n for n in NORMAL], only=FLOATS), case(T(), expect=NORMAL[0], only=FLOATS),
+    case(T(2), 1.0, 2.0, expect=1 + 2 * NORMAL_PAIRS, only=COMPLEX),
+    case(T(0, 3), expect=np.zeros((0, 3))), calls=seeded("normal_", True), **ANY, **NORMALS)
 fails("normal_", [T(3), 0.0, -1.0], ArgumentError, "normal_: std must not be negative, got -1.0.")
 fails("normal_", [T(3), "0"], ArgumentTypeError, "normal_: mean must be a number, got '0' of type str.")
 row("bernoulli_", case(T(8), 0.3, expect=COINS), case(T(8), T(low=0.3, high=0.3), expect=COINS), case(T(), 0.3, expect=1), case(T(0, 3), expect=np.zeros((0, 3))),
