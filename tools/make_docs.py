@@ -47,6 +47,7 @@ FAMILIES = {
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
     "linalg": "Linear algebra",
+    "fft": "Fourier transforms",
     "signal": "Signals",
     "signal_windows": "Windows",
     "movement": "Shape and order",
@@ -211,6 +212,8 @@ def functions_block(namespace: str) -> list[str]:
             also += [code(f"{public.names[0]}_")] if public.inplace else []
             rows.append((calls(public.names[0], signature(public.call)), first_words(public.call), ", ".join(also)))
             named += [public.names[0]] if detailed(public.call) else []
+        if not rows:  # a family of a namespace alone
+            continue
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)

@@ -46,6 +46,10 @@ EXCLUDED = {
         r"(?!sparse_$)\w*sparse\w*|SparseAdam|(ccol|col|crow|row)_indices(_copy)?|indices(_copy)?|values(_copy)?|hspmm|[hds]?smm"
         r"|spmm|sspaddmm|saddmm|(is_)?coalesced?|dense_dim|to_dense|jagged|is_nested|to_padded_tensor",
     ),
+    "half of complex64": (
+        "PyTorch itself computes little with it, and no backend has it",
+        r"chalf|complex32",
+    ),
     "storage": (
         "memory belongs to the backend",
         r"\w*[Ss]torage\w*|(const_)?data_ptr|is_set_to|set_|from_file|share_memory_|is_shared|resize_as_",

@@ -20,7 +20,8 @@ OURS = set(
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
     "multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout feature_alpha_dropout dropout1d dropout2d "
-    "dropout3d feature_dropout rrelu rrelu_ gumbel_softmax "
+    "dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
+    "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch

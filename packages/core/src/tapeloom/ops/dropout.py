@@ -55,7 +55,7 @@ def _kept(name: str, input: Any, threshold: int, generator: Generator | None, si
 
 def _dropped(name: str, input: Any, p: float, inplace: Any, mask: Tensor) -> Tensor:
     out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
-    return put(name, input, out) if inplace else out
+    return put(name.removesuffix("_"), input, out) if inplace else out
 
 
 @function(method=False)
@@ -73,6 +73,12 @@ def dropout(
     if not threshold:
         return input
     return _dropped("dropout", input, p, inplace, _kept("dropout", input, threshold, generator, input.shape))
+
+
+@function(method=False)
+def dropout_(input: Tensor, p: float, train: bool, *, generator: Generator | None = None) -> Tensor:
+    """``dropout`` in place."""
+    return dropout(input, p, train, True, generator=generator)
 
 
 # whole channels
@@ -130,6 +136,12 @@ def feature_dropout(input: Tensor, p: float, train: bool, *, generator: Generato
     return _channel_dropout("feature_dropout", input, p, train, False, generator)
 
 
+@function(method=False)
+def feature_dropout_(input: Tensor, p: float, train: bool, *, generator: Generator | None = None) -> Tensor:
+    """``feature_dropout`` in place."""
+    return _channel_dropout("feature_dropout_", input, p, train, True, generator)
+
+
 # for self-normalizing networks
 
 
@@ -143,7 +155,7 @@ def _alpha(name: str, input: Any, p: Any, training: Any, inplace: Any, generator
     else:
         factor = 1 / math.sqrt((LOWEST * LOWEST * p + 1) * (1 - p))
         out = OPS.where(mask, OPS.add(OPS.multiply(input, factor), LOWEST * factor * p), LOWEST * factor * (p - 1))
-    return put(name, input, out) if inplace else out
+    return put(name.removesuffix("_"), input, out) if inplace else out
 
 
 @function(method=False)
@@ -167,6 +179,18 @@ def feature_alpha_dropout(
     return _alpha("feature_alpha_dropout", input, p, training, inplace, generator, _per_channel)
 
 
+@function(method=False)
+def alpha_dropout_(input: Tensor, p: float, train: bool, *, generator: Generator | None = None) -> Tensor:
+    """``alpha_dropout`` in place."""
+    return alpha_dropout(input, p, train, True, generator=generator)
+
+
+@function(method=False)
+def feature_alpha_dropout_(input: Tensor, p: float, train: bool, *, generator: Generator | None = None) -> Tensor:
+    """``feature_alpha_dropout`` in place."""
+    return feature_alpha_dropout(input, p, train, True, generator=generator)
+
+
 # random slopes and classes
 
 
@@ -185,10 +209,9 @@ def rrelu(
     low, high = float(as_number("rrelu", "lower", lower)), float(as_number("rrelu", "upper", upper))
     if not low <= high:
         raise ArgumentError(f"rrelu: lower={low} is above upper={high}. Give lower <= upper.")
+    slope: Tensor | float = (low + high) / 2
     if training:
         slope = uniform_numbers("rrelu", generator, input.shape, low, high, input.dtype, input.device)
-    else:
-        slope = (low + high) / 2
     out = OPS.where(OPS.gt(input, 0), input, OPS.multiply(input, slope))
     return put("rrelu", input, out) if inplace else out
 

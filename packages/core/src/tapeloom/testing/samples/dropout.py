@@ -61,6 +61,12 @@ for _name in ("alpha_dropout", "feature_alpha_dropout"):
     text = "only floating tensors can hold these numbers, got int64. Give a floating dtype."
     fails(_name, [T(3, 3), 0.5, True], DTypeError, f"{_name}: {text}", dtypes.int64)
 
+for _name, _expect in (("dropout_", 4.0), ("feature_dropout_", 4.0), ("alpha_dropout_", STAYED), ("feature_alpha_dropout_", STAYED)):
+    _gone = DROPPED if "alpha" in _name else 0.0
+    row(_name, case(T(2, 2, low=3, high=3), 0.25, True, expect=[[_gone, _expect], [_expect, _expect]]), case(T(2, 2, low=3, high=3), 0.25, False, expect=np.full((2, 2), 3.0)),
+        case(T(0, 3), 0.25, True, expect=np.zeros((0, 3))), calls=seeded(_name, True), without="0d", grad=0, **ALPHA)  # fmt: skip
+    fails(_name, [T(3, 3), 1.5, True], ArgumentError, f"{_name}: the probability must be from 0 to 1, got p=1.5.")
+
 # random slopes and classes
 
 SLOPES = {kind: [0.25 + 0.5 * u for u in UNIFORM[kind]] for kind in (float32, float64)}

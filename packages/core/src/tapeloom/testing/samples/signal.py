@@ -100,7 +100,8 @@ def _stft(phases: bool) -> Callable[..., Any]:
         taper = np.zeros(n_fft, x.dtype)
         taper[left : left + width] = 1 if window is None else window
         amount = (n_fft // 2,) * 2 if center else (left, n_fft - width - left) if align_to_window else (0, 0)
-        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [amount], mode=pad_mode if center else "constant")
+        mode: Any = pad_mode if center else "constant"
+        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [amount], mode=mode)
         frames = [x[..., start : start + n_fft] * taper for start in range(0, x.shape[-1] - n_fft + 1, hop)]
         spectrum = fourier(np.stack(frames, -1), -2, -1, phases) / (math.sqrt(n_fft) if normalized else 1)
         if onesided or (onesided is None and x.dtype.kind != "c"):
