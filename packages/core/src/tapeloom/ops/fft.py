@@ -103,7 +103,10 @@ def _line(name: str, input: Any, n: Any, dim: Any) -> tuple[Any, Any]:
     """``n`` and ``dim`` of a transform along one dimension, as those of one along several."""
     if not as_tensor_of(name, input).ndim:
         raise IndexingError(f"{name}: a 0-d tensor has no dimension to transform along. Reshape it to (1,), or use fftn.")
-    return None if n is None else (shapes.as_int(name, "n", n),), (shapes.as_int(name, "dim", dim),)
+    length = None if n is None else shapes.as_int(name, "n", n)
+    if length is not None and length < 1:
+        raise ShapeError(f"{name}: n must be at least 1, got {length}.")
+    return length if length is None else (length,), (shapes.as_int(name, "dim", dim),)
 
 
 def _places(name: str, input: Any, s: Any, dim: Any, half: bool = False) -> tuple[Ints, tuple[int | None, ...]]:
@@ -114,7 +117,9 @@ def _places(name: str, input: Any, s: Any, dim: Any, half: bool = False) -> tupl
     ndim = as_tensor_of(name, input).ndim
     sizes = None if s is None else shapes.as_ints(name, "s", s)
     if dim is not None:
-        axes = shapes.normalize_axes(name, "dim", dim, ndim) if ndim or dim not in ((), []) else ()
+        axes = shapes.normalize_axes(name, "dim", dim, ndim)
+        if not ndim and dim not in ((), []):
+            raise IndexingError(f"{name}: dim {dim} is out of range: a 0-d tensor has no dimensions.")
         if sizes is not None and len(sizes) != len(axes):
             raise ArgumentError(f"{name}: s {sizes} and dim {dim} must have the same length.")
     else:

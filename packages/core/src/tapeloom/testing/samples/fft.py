@@ -114,7 +114,7 @@ for _form, (_cases, _reference, _without) in FORMS.items():
         if _real:
             fails(f"fft.{_name}", [T(3, 3)], DTypeError,
                   f"{_name}: expected a real tensor, got complex64. Use {_name.replace('r', '', 1)}, or take .real first.", dtypes.complex64)  # fmt: skip
-fails("fft.fft", [T(3, 4), 0], ShapeError, "fft: cannot transform 0 numbers along dimension 1. Give a length of at least 1.")
+fails("fft.fft", [T(3, 4), 0], ShapeError, "fft: n must be at least 1, got 0.")
 fails("fft.rfft", [T(3, 0)], ShapeError, "rfft: cannot transform 0 numbers along dimension 1. Give a length of at least 1.")
 fails("fft.irfft", [T(3, 1)], ShapeError, "irfft: cannot make 0 numbers along dimension 1. Give a length of at least 1.")
 fails("fft.ifft", [T()], IndexingError, "ifft: a 0-d tensor has no dimension to transform along. Reshape it to (1,), or use fftn.")
@@ -124,6 +124,8 @@ fails("fft.fft2", [T(3)], IndexingError, "fft2: dim -2 is out of range for a ten
 fails("fft.fftn", [T(3, 4), (2,), (0, 1)], ArgumentError, "fftn: s (2,) and dim (0, 1) must have the same length.")
 fails("fft.fftn", [T(3, 4), (1, 2, 3)], ShapeError, "fftn: s (1, 2, 3) has 3 lengths, and a tensor of shape (3, 4) 2 dimensions.")
 fails("fft.fftn", case(T(3, 4), dim=(0, -2)), ShapeError, "fftn: dim (0, -2) names a dimension more than once. Name each dimension once.")
+fails("fft.fftn", case(T(), dim=-1), IndexingError, "fftn: dim -1 is out of range: a 0-d tensor has no dimensions.")
+fails("fft.fftn", [T(3, 4), (0, 2)], ShapeError, "fftn: cannot transform 0 numbers along dimension 0. Give a length of at least 1.")
 fails("fft.rfftn", [T()], ShapeError, "rfftn: there must be at least one dimension to transform along.")
 
 # frequencies and their order
