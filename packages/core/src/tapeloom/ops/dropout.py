@@ -196,7 +196,7 @@ def feature_alpha_dropout_(input: Tensor, p: float, train: bool, *, generator: G
 
 @function(method=False)
 def rrelu(
-    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False, *,
+    input: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = False, inplace: bool = False, *,
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """``input`` where it is positive, else ``input`` times a slope: with ``training`` one drawn from ``lower`` to ``upper`` for each.
@@ -218,7 +218,7 @@ def rrelu(
 
 @function(method=False)
 def rrelu_(
-    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, *, generator: Generator | None = None
+    input: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
     """``rrelu`` in place."""
     return rrelu(input, lower, upper, training, True, generator=generator)

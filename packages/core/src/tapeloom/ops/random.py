@@ -265,7 +265,7 @@ def randn_like(
 @function(method=False)
 def randint_like(
     input: Tensor,
-    low: int,
+    low: int = 0,
     high: int | None = None,
     *,
     generator: Generator | None = None,

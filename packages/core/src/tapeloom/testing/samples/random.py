@@ -84,7 +84,7 @@ fails("randint", [5, (-2,)], ShapeError, "randint: size (-2,) has the negative l
 fails("randint", [5], ArgumentTypeError, "randint: expected randint(high, size) or randint(low, high, size), size being a tuple of ints.")
 fails("randint", [0, 3.5, (2,)], ArgumentTypeError, "randint: high must be an int, got 3.5 of type float.")
 fails("randint", [0, 300, (2,)], ArgumentError, "randint: 0 to 299 does not fit uint8, which takes 0 to 255.", dtypes.uint8)
-row("randint_like", case(T(2, 3), -5, 100, expect=_shaped((2, 3), INTEGERS)), case(T(), -5, 100, expect=12), case(T(0, 3), 10, expect=np.zeros((0, 3))),
+row("randint_like", case(T(2, 3), -5, 100, expect=_shaped((2, 3), INTEGERS)), case(T(), -5, 100, expect=12), case(T(0, 3), high=10, expect=np.zeros((0, 3))),
     calls=seeded("randint_like"), dtypes=[dtypes.int16, dtypes.int64, bfloat16, float32], **EXACT)
 fails("randint_like", [T(3), 5, 3], ArgumentError, "randint_like: low must be below high, got low=5 and high=3; high itself is never drawn.")
 fails("randint_like", [T(3), 2.5], ArgumentTypeError, "randint_like: high must be an int, got 2.5 of type float.")
