@@ -315,6 +315,22 @@ def test_dropout_of_channels_takes_no_other_dimensions():
             drop(tl.ones(size))
 
 
+# Fourier transforms and signals
+
+
+def test_an_empty_tensor_has_an_empty_transform():
+    assert tl.fft.rfft(tl.ones(0, 4)).shape == (0, 3)
+
+
+def test_half_windows_are_rounded_once():
+    half = tl.hann_window(9, dtype=tl.float16)
+    assert half.tolist() == tl.hann_window(9, dtype=tl.float64).to(tl.float16).tolist()
+
+
+def test_stft_without_a_window_says_nothing():
+    assert tl.stft(tl.ones(8), 4, return_complex=True).shape == (3, 9)
+
+
 # dtypes and gradients that random calls beside PyTorch found apart
 
 

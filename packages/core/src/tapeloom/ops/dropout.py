@@ -99,6 +99,8 @@ def _per_channel(name: str, input: Any) -> tuple[int, ...]:
 
 def _channel_dropout(name: str, input: Any, p: Any, training: Any, inplace: Any, generator: Generator | None) -> Tensor:
     threshold = _threshold(name, input, p, training)
+    if not threshold and name not in CHANNELS:
+        return input
     size = _per_channel(name, input)
     return _dropped(name, input, p, inplace, _kept(name, input, threshold, generator, size)) if threshold else input
 

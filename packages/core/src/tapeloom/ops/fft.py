@@ -332,8 +332,9 @@ def rfftfreq(
 
 def _shifted(name: str, input: Any, dim: Any, back: bool) -> Tensor:
     ndim = as_tensor_of(name, input).ndim
-    axes = tuple(range(ndim)) if dim is None else shapes.normalize_axes(name, "dim", dim, ndim)
-    if not axes:
+    given = range(ndim) if dim is None else shapes.as_ints(name, "dim", dim)
+    axes = [shapes.normalize_dim(name, axis, ndim) for axis in given]  # one may be named twice, as in roll
+    if not axes or not ndim:
         raise ShapeError(f"{name}: there must be at least one dimension to shift along.")
     sign = -1 if back else 1
     return roll(input, [sign * (input.shape[axis] // 2) for axis in axes], axes)
