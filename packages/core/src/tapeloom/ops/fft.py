@@ -82,7 +82,8 @@ def _inexact(name: str, input: Any) -> Any:
 
 def _real(name: str, input: Any) -> Any:
     if as_tensor_of(name, input).is_complex():
-        raise DTypeError(f"{name}: expected a real tensor, got {input.dtype.name}. Use {name.replace('r', '', 1)}, or take .real first.")
+        whole = name.replace("r", "").replace("h", "")
+        raise DTypeError(f"{name}: expected a real tensor, got {input.dtype.name}. Use {whole}, or take .real first.")
     return _inexact(name, input)
 
 

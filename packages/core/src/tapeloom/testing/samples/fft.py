@@ -21,6 +21,16 @@ def _resized(x: Any, axis: int, length: int) -> Any:
     return np.stack([x.take(k, axis) if k < x.shape[axis] else np.zeros_like(x.take(0, axis)) for k in range(length)], axis)
 
 
+def _whole(x: Any, axis: int, length: int) -> Any:
+    """All ``length`` numbers of a transform of real ones, of which ``x`` are the first half: the others are their conjugates."""
+    x = np.moveaxis(x, axis, -1)
+    mirrored = x[..., 1 : (length + 1) // 2][..., ::-1]
+    x = np.concatenate([x[..., :1].real, x[..., 1:], mirrored.conj()], -1)
+    if length % 2 == 0:
+        x[..., length // 2] = x[..., length // 2].real
+    return np.moveaxis(x, -1, axis)
+
+
 def _transform(kind: str, phases: bool = True) -> Callable[..., Any]:
     """The reference of ``kind``: (``""``, ``r``, ``ir``, …); without ``phases``, of absolute values: what a sum may lose."""
     inverse, half_in, half_out = kind in ("i", "ir", "ih"), kind in ("ir", "h"), kind in ("r", "ih")
@@ -36,14 +46,7 @@ def _transform(kind: str, phases: bool = True) -> Callable[..., Any]:
         for place, (axis, length) in enumerate(zip(axes, lengths, strict=True)):
             last = half_in and place == len(axes) - 1
             x = _resized(x, axis, length // 2 + 1 if last else length)
-            if last:
-                x = np.moveaxis(x, axis, -1)
-                mirrored = x[..., 1 : (length + 1) // 2][..., ::-1]
-                x = np.concatenate([x[..., :1].real, x[..., 1:], mirrored.conj()], -1)
-                if length % 2 == 0 and length > 1:
-                    x[..., length // 2] = x[..., length // 2].real
-                x = np.moveaxis(x, -1, axis)
-            x = fourier(x, axis, sign, phases)
+            x = fourier(_whole(x, axis, length) if last else x, axis, sign, phases)
             if half_out and place == len(axes) - 1:
                 x = _resized(x, axis, length // 2 + 1)
         count = float(np.prod(lengths))
@@ -113,7 +116,7 @@ for _form, (_cases, _reference, _without) in FORMS.items():
         fails(f"fft.{_name}", case(T(3, 3), norm="unit"), ArgumentError, f"{_name}: norm must be 'backward', 'ortho' or 'forward', got 'unit'.")
         if _real:
             fails(f"fft.{_name}", [T(3, 3)], DTypeError,
-                  f"{_name}: expected a real tensor, got complex64. Use {_name.replace('r', '', 1)}, or take .real first.", dtypes.complex64)  # fmt: skip
+                  f"{_name}: expected a real tensor, got complex64. Use {_name.replace('r', '').replace('h', '')}, or take .real first.", dtypes.complex64)  # fmt: skip
 fails("fft.fft", [T(3, 4), 0], ShapeError, "fft: n must be at least 1, got 0.")
 fails("fft.rfft", [T(3, 0)], ShapeError, "rfft: cannot transform 0 numbers along dimension 1. Give a length of at least 1.")
 fails("fft.irfft", [T(3, 1)], ShapeError, "irfft: cannot make 0 numbers along dimension 1. Give a length of at least 1.")
