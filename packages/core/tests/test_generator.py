@@ -815,6 +815,12 @@ def test_module_functions_use_the_default_generator(restored_default: Generator)
     assert generator.seed() == generator.initial_seed() != 6
 
 
+def test_the_namespace_random_holds_the_same_functions() -> None:
+    import tapeloom as tl
+
+    assert all(getattr(tl.random, name) is getattr(tl, name) for name in tl.random.__all__)
+
+
 def test_fork_rng_restores_the_state(restored_default: Generator) -> None:
     generator.manual_seed(5)
     with generator.fork_rng():
