@@ -28,6 +28,8 @@ LAYERS = [
         "devices",
         "generator",
         "host_random",
+        "host_draws",
+        "host_windows",
         "host",
         "printing",
         "call_site",
@@ -39,7 +41,7 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "linalg", "checkpoint"],
+    ["methods", "accelerator", "autograd", "fft", "linalg", "random", "signal", "checkpoint"],
     ["utils"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]

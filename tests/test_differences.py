@@ -297,6 +297,40 @@ def test_errors_are_also_the_builtins_that_python_users_expect():
         tl.ones(3, 4) * tl.ones(2, 4)
 
 
+def test_what_no_distribution_has_is_refused():
+    for count, prob in ((-1.0, 0.5), (float("inf"), 0.5), (1.0, 1.5)):
+        with pytest.raises(tl.errors.ArgumentError):
+            tl.binomial(tl.tensor([count]), tl.tensor([prob]))
+    with pytest.raises(tl.errors.ArgumentError):
+        tl.poisson(tl.tensor([float("inf")]))
+
+
+def test_geometric_numbers_stop_at_the_largest_number():
+    assert tl.zeros(100, dtype=tl.uint8).geometric_(1e-6).max().item() == 255
+
+
+def test_dropout_of_channels_takes_no_other_dimensions():
+    for drop, size in ((nn.functional.dropout2d, (2, 3)), (nn.functional.dropout3d, (2, 3, 4))):
+        with pytest.raises(tl.errors.ShapeError):
+            drop(tl.ones(size))
+
+
+# Fourier transforms and signals
+
+
+def test_an_empty_tensor_has_an_empty_transform():
+    assert tl.fft.rfft(tl.ones(0, 4)).shape == (0, 3)
+
+
+def test_half_windows_are_rounded_once():
+    half = tl.hann_window(9, dtype=tl.float16)
+    assert half.tolist() == tl.hann_window(9, dtype=tl.float64).to(tl.float16).tolist()
+
+
+def test_stft_without_a_window_says_nothing():
+    assert tl.stft(tl.ones(8), 4, return_complex=True).shape == (3, 9)
+
+
 # dtypes and gradients that random calls beside PyTorch found apart
 
 
@@ -310,6 +344,8 @@ def test_half_types_are_rounded_once():
 
 
 def test_random_numbers_have_no_gradient():
+    rate = tl.full((2,), 0.5, requires_grad=True)
+    assert not tl.poisson(rate).requires_grad and not tl.binomial(tl.ones(2), rate).requires_grad
     assert not tl.bernoulli(tl.full((2,), 0.5, requires_grad=True)).requires_grad
 
 

@@ -40,6 +40,8 @@ BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of gen
 FAMILIES = {
     "creation": "Creation",
     "random": "Random numbers",
+    "draws": "Random numbers of further distributions",
+    "dropout": "Dropout and other layers that are random",
     "conversion": "Conversion",
     "elementwise": "Arithmetic and functions, element by element",
     "comparison": "Comparison and logic",
@@ -51,6 +53,9 @@ FAMILIES = {
     "histogram": "Histograms",
     "calculus": "Differences and integrals",
     "linalg": "Linear algebra",
+    "fft": "Fourier transforms",
+    "signal": "Signals",
+    "signal_windows": "Windows",
     "movement": "Shape and order",
     "indexing": "Indexing",
     "activation": "Activation",
@@ -213,6 +218,8 @@ def functions_block(namespace: str) -> list[str]:
             also += [code(f"{public.names[0]}_")] if public.inplace else []
             rows.append((calls(public.names[0], signature(public.call)), first_words(public.call), ", ".join(also)))
             named += [public.names[0]] if detailed(public.call) else []
+        if not rows:  # a family of a namespace alone
+            continue
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)
@@ -433,6 +440,8 @@ PLACES = {
     "torch": "tapeloom",
     "torch.Tensor": "tapeloom.Tensor",
     "torch.linalg": "tapeloom.linalg",
+    "torch.fft": "tapeloom.fft",
+    "torch.signal.windows": "tapeloom.signal.windows",
     "torch.autograd": "tapeloom.autograd",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
@@ -526,6 +535,8 @@ def promotion_block() -> list[str]:
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "functions": lambda: functions_block(""),
     "linalg": lambda: functions_block("linalg"),
+    "fft": lambda: functions_block("fft"),
+    "signal.windows": lambda: functions_block("signal.windows"),
     "others": others_block,
     "tensor": tensor_block,
     "errors": errors_block,

@@ -22,6 +22,8 @@ NAMESPACES = (
     "torch",
     "torch.Tensor",
     "torch.linalg",
+    "torch.fft",
+    "torch.signal.windows",
     "torch.autograd",
     "torch.nn",
     "torch.nn.functional",
@@ -43,6 +45,14 @@ EXCLUDED = {
         "tapeloom has no sparse and no nested tensors",
         r"(?!sparse_$)\w*sparse\w*|SparseAdam|(ccol|col|crow|row)_indices(_copy)?|indices(_copy)?|values(_copy)?|hspmm|[hds]?smm"
         r"|spmm|sspaddmm|saddmm|(is_)?coalesced?|dense_dim|to_dense|jagged|is_nested|to_padded_tensor",
+    ),
+    "half of complex64": (
+        "PyTorch itself computes little with it, and no backend has it",
+        r"chalf|complex32",
+    ),
+    "bits of lazy views": (
+        "when a conjugate is computed is the backend's business",
+        r"is_conj|is_neg",
     ),
     "storage": (
         "memory belongs to the backend",
@@ -95,7 +105,7 @@ EXCLUDED = {
     ),
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
-        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
+        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
         r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }

@@ -9,9 +9,10 @@ import contextlib
 import functools
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from tapeloom import dtypes, host_random
+from tapeloom import dtypes, host_draws, host_random, host_windows
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 
@@ -174,6 +175,13 @@ def stack(arrays: list[Any]) -> Any:
     return np.stack(arrays)
 
 
+def broadcast(array: Any, size: tuple[int, ...]) -> Any:
+    """A host array spread to ``size``."""
+    import numpy as np
+
+    return np.broadcast_to(array, size)
+
+
 def lend(array: Any) -> tuple[Any, DType]:
     """``array`` itself, in native byte order, with its dtype."""
     found = dtype_of(array)
@@ -231,6 +239,30 @@ def truncated_normal(
     words = host_random.native_words(np, seed, offset, host_random.truncated_words(math.prod(size)))
     numbers = host_random.truncated_from_words(np, words, mean, std, low, high)
     return numbers.astype(native(dtype), copy=False).reshape(size)
+
+
+def drawn(kind: str, reserve: Callable[[int], tuple[int, int]], dtype: DType, *settings: Any) -> Any:
+    """A draw of ``host_draws`` in ``dtype``; ``reserve`` takes so many words of a stream, and says which."""
+    import numpy as np
+
+    def uniforms(count: int) -> Any:
+        words = host_draws.uniform_words(count)
+        return host_draws.uniform_from_words(np, host_random.native_words(np, *reserve(words), words))
+
+    with np.errstate(all="ignore"):
+        values = getattr(host_draws, kind)(np, uniforms, *settings)
+        return (
+            np.minimum(values, float(dtype.max)).astype(native(dtype))
+            if not dtype.inexact
+            else values.astype(native(dtype))
+        )
+
+
+def window(shape: str, count: int, periodic: bool, dtype: DType, *settings: Any) -> Any:
+    """A window of signal processing; see ``host_windows``."""
+    import numpy as np
+
+    return host_windows.window(np, shape, count, periodic, *settings).astype(native(dtype))
 
 
 def read_only(array: Any) -> Any:

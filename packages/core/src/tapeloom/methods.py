@@ -26,7 +26,10 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
+    draws,
+    dropout,
     elementwise,
+    fft,
     handles,
     histogram,
     indexing,
@@ -40,6 +43,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     random,
     reduction,
     scan,
+    signal,
+    signal_windows,
     statistics,
 )
 from tapeloom.tape.hooks import register_hook, register_prehook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
+    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored select_column masked_scale relu_backward "
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
+    "multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout feature_alpha_dropout dropout1d dropout2d "
+    "dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
+    "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
@@ -130,6 +134,11 @@ SPELLED: dict[str, Any] = {
     "zero_": lambda x: x.clone().zero_(),
     "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
     "linspace": torch.linspace,
+    "stft as pairs": torch.stft,
+    "istft of complex signals": torch.istft,
+    "fft_complex": lambda x, dim, inverse, norm: (torch.fft.ifftn if inverse else torch.fft.fftn)(x, None, dim, norm),
+    "fft_real": lambda x, dim, norm: torch.fft.rfftn(x, None, dim, norm),
+    "fft_half": lambda x, dim, n, norm: _from_half(x, dim if isinstance(dim, tuple) else (dim,), n, norm),
     "arange": torch.arange,
     "isclose": torch.isclose,
     "take_along_dim": lambda x, indices, dim=None: torch.take_along_dim(x, indices, dim),
@@ -157,6 +166,10 @@ TAKEN = {
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
+    *[f"fft.{kind}fft(T[0, 3])" for kind in ("", "i", "r", "ir", "h", "ih")],  # MKL refuses empty tensors
+    "fft_complex(T[0, 3], 1, False, 'forward')",
+    "fft_real(T[0, 3], 1, 'forward')",
+    "fft_half(T[0, 2], 1, 2, 'forward')",
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
@@ -175,6 +188,8 @@ WITHOUT_GRADIENT = {
     ("counted_in_grid", "float64"),
     ("bincount with weights", "float64"),
 }
+#: PyTorch's namespaces that core has too
+NAMESPACES = ("linalg.", "fft.", "signal.windows.")
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -195,6 +210,10 @@ def _of_rank(name: str, x: Any) -> Any:
 def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     each = [[value] * (w.ndim - 2) if isinstance(value, int) else list(value) for value in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
+
+
+def _from_half(x: Any, dim: Any, n: int, norm: str) -> Any:
+    return torch.fft.irfftn(x, [*(x.shape[axis] for axis in dim[:-1]), n], dim, norm)
 
 
 def _single(x: Any) -> Any:
@@ -237,8 +256,8 @@ def spelling(row: Row) -> Any:
         return None
     if name in SPELLED:
         return SPELLED[name]
-    if name.startswith("linalg."):
-        return getattr(torch.linalg, name.removeprefix("linalg."))
+    if name.startswith(NAMESPACES):
+        return attrgetter(name)(torch)
     for home in (F, torch) if name in LAYERS else (torch, F):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)

@@ -3,7 +3,8 @@
 What is asked of ``xp``:
 
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
-  A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``, which the standard does not have either.
+  Fourier transforms are its extension ``fft``. A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``,
+  which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
 * Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
@@ -29,6 +30,7 @@ from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
+from tapeloom.backend.kernels.fft import Fourier
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
@@ -54,6 +56,7 @@ class ArrayKernels(
     Movement,
     Indexing,
     Linalg,
+    Fourier,
     Activation,
     Window,
     Normalization,
@@ -70,6 +73,10 @@ class ArrayKernels(
                 found = getattr(xp, name, None)  # None: such a kernel is lacking
                 if found is not None or kernel not in EXTRAS:
                     setattr(self, kernel, found)
+        if not hasattr(xp, "fft"):
+            for kernel in ("fft_complex", "fft_real", "fft_half"):
+                if getattr(type(self), kernel) is getattr(Fourier, kernel):
+                    setattr(self, kernel, None)
         self._native = {dtype: self.native_dtype(dtype) for dtype in dtypes.ALL}
         self._by_native = {native: dtype for dtype, native in self._native.items() if native is not None}
 
