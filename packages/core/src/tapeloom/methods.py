@@ -26,9 +26,9 @@ from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor, make
 
-for _file in sorted(listdir(ops.__path__[0])):  # the import of a family registers its ops
+for _file in sorted(listdir(ops.__path__[0])):  # noqa: PTH208 - os is loaded in any case
     if _file.endswith(".py"):
-        import_module(f"tapeloom.ops.{_file.removesuffix('.py')}")
+        import_module(f"tapeloom.ops.{_file.removesuffix('.py')}")  # which registers its ops
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
