@@ -25,9 +25,11 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
+    diagonal,
     elementwise,
     handles,
     indexing,
+    joining,
     linalg,
     lookup,
     loss,
@@ -36,6 +38,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     pooling,
     random,
     reduction,
+    repeating,
+    splitting,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make
