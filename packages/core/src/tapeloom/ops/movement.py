@@ -4,28 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.dtypes import DType
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
 
 if TYPE_CHECKING:
-
     from tapeloom.op.parameter import Amounts, Axes, NewDim, Number, Order, Size
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
 def _inferred(op: OpSchema, input: Any, shape: Any) -> tuple[Any, ...]:
-    return input, shapes.infer_reshape(op.name, as_tensor_of(op.name, input).shape, shapes.as_ints(op.name, "shape", shape))
+    given = as_tensor_of(op.name, input).shape
+    try:
+        return input, shapes.infer_reshape(op.name, given, shapes.as_ints(op.name, "shape", shape))
+    except ArgumentTypeError:
+        if len(shape) != 1 or not isinstance(shape[0], (DType, str, type)):
+            raise
+    seen = _seen_as(input, dtypes.as_dtype(shape[0]))  # x.view(dtype)
+    return seen, seen.shape
+
+
+def _seen_as(input: Tensor, dtype: DType) -> Any:
+    """The bits of ``input`` as numbers of ``dtype``; the last dimension is as much longer or shorter as they are."""
+    size, old, new = input.shape, input.itemsize, dtype.itemsize
+    if old != new:
+        if not size:
+            raise ShapeError(f"view: a 0-d tensor of {input.dtype.name} cannot be seen as {dtype.name}, which has another size.")
+        if size[-1] * old % new:
+            raise ShapeError(
+                f"view: the last dimension, of {size[-1]} elements of {old} bytes, does not divide into elements of {new} bytes "
+                f"({dtype.name})."
+            )
+        size = (*size[:-1], size[-1] * old // new)
+    return OPS.bitcast(input, dtype, size)
 
 
 @op(moves=True, prepare=_inferred, view=True, aliases=("view",))
 def reshape(input: Tensor, *shape: Amounts) -> Tensor:
-    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred.
+
+    ``view(dtype)`` sees their bits as numbers of another dtype, without a gradient.
+    """
 reshape.gradient(input=lambda g, input_shape, ops: ops.reshape(g, input_shape))
 reshape.write = lambda base, value, shape: OPS.reshape(value, base.shape)
+
+
+@reshape.extend
+def _(input: Tensor, *shape: Amounts, dtype: DType) -> Tensor:
+    return OPS.reshape(input, *shape, dtype)
+
+
+@primitive(moves=True, view=True, constants=("out",))
+def bitcast(input: Tensor, dtype: DType, size: Size) -> Tensor:
+    """The bits of ``input``, in row-major order, as numbers of ``dtype``, in the shape ``size``."""
+bitcast.write = lambda base, value, dtype, size: OPS.bitcast(value, base.dtype, base.shape)
 
 
 @function()
