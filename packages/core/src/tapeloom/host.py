@@ -212,6 +212,16 @@ def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
     return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
 
 
+def logspace(start: complex, end: complex, count: int, base: float, dtype: DType) -> Any:
+    """``base`` to the powers from ``start`` to ``end``; for integers these ends are rounded towards 0, and so are the powers."""
+    import numpy as np
+
+    ends = (start, end) if dtype.inexact else (int(start.real), int(end.real))
+    with np.errstate(all="ignore"):  # a power of a negative base may be nan, and any may be infinite
+        powers = np.power(base, np.linspace(*ends, count))
+        return powers.astype(native(dtype)) if dtype.inexact else np.trunc(powers)
+
+
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
     """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
     import numpy as np

@@ -17,9 +17,12 @@ from tapeloom.ops.handles import fill_
 if TYPE_CHECKING:
     from tapeloom.devices import DeviceLike
     from tapeloom.dtypes import DTypeLike
-    from tapeloom.op.parameter import Dim, Number
+    from tapeloom.op.parameter import Dim, Number, Position
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
+
+
+# diagonals
 
 
 def _two_dims(op: OpSchema, input: Tensor, offset: int, dim1: int, dim2: int) -> None:
@@ -114,6 +117,26 @@ def fill_diagonal_(self: Tensor, fill_value: Number, wrap: bool = False) -> Tens
     end = self.numel() if wrap and len(shape) == 2 else min(shape) * step
     fill_(OPS.reshape(self, (-1,))[:end:step], fill_value)
     return self
+
+
+# triangles
+
+
+def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
+
+
+@op(moves=True, inplace=True, check=_check_matrix)
+def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
+    """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
+tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
+
+
+@op(moves=True, inplace=True, check=_check_matrix)
+def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
+    """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
+triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))
 
 
 def _indices(name: str, below: Any, row: int, col: int, offset: int, dtype: DTypeLike, device: DeviceLike) -> Any:

@@ -59,6 +59,12 @@ def is_contiguous(self: Tensor) -> bool:
     return True
 
 
+@function(method=False)
+def get_device(input: Tensor) -> int:
+    """The number of the device of ``input``; -1 on the CPU."""
+    return as_tensor_of("get_device", input).get_device()  # type: ignore[no-any-return]
+
+
 @function()
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, InplaceError, ShapeError
-from tapeloom.keys import part
+from tapeloom.keys import parse, part
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, dim_of
+from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import arange
 from tapeloom.ops.movement import movedim
 from tapeloom.tensors.tensor import is_tensor
@@ -56,6 +57,29 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
     axis = shapes.normalize_dim("select", dim, as_tensor_of("select", input).ndim)
     return input[(slice(None),) * axis + (shapes.as_int("select", "index", index),)]
+
+
+@function()
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
+    return _scattered("select_scatter", input, src, dim, shapes.as_int("select_scatter", "index", index))
+
+
+@function()
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
+    return _scattered("slice_scatter", input, src, dim, slice(start, end, step))
+
+
+def _scattered(name: str, input: Any, src: Any, dim: int, places: int | slice) -> Any:
+    axis = dim_of(name, input, dim, "put anything along")
+    key, _ = parse(name, (slice(None),) * axis + (places,), input.shape, is_tensor)
+    key = key or part(input.shape, axis, 0, input.shape[axis])
+    if as_tensor_of(name, src, "src").shape != key.shape():
+        raise ShapeError(f"{name}: src has shape {src.shape}, and its place in input {key.shape()}. They must agree.")
+    return OPS.slice_put(input, converted(src, input.dtype), key)
 
 
 @function()

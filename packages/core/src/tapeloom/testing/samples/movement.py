@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import broadcast_shape, built
@@ -156,6 +157,47 @@ def unsqueezed(x: Any, dim: int) -> Any:
 
 row("unsqueeze", [X, 1], [X, -1], case(T(3, 4), dim=0), [T(), 0], [T(0, 3), 2], reference=unsqueezed, **MOVED)
 fails("unsqueeze", [X, 4], IndexingError, "unsqueeze: dim 4 is out of range for a tensor of 4 dimensions. Give a dim from -4 to 3.")
+
+row("broadcast_shapes", case((3, 1), (2, 1, 4), expect=(2, 3, 4)), case(2, (3, 1), expect=(3, 2)), case((0,), (), expect=(0,)), grad=0,
+    without="0d empty")
+fails("broadcast_shapes", [(3,), (2,)], ShapeError,
+      "broadcast_shapes: shapes (3,) and (2,) do not broadcast (axis -1: 3 vs 2). Reshape one operand, or give that axis the size 1.")
+fails("broadcast_shapes", [-1], ShapeError, "broadcast_shapes: size (-1,) has the negative length -1. Give lengths of 0 or more.")
+
+# the bits as another dtype
+
+
+def _bits(x: Any, kind: Any, size: Any = None) -> Any:
+    """float32 in memory, read as another dtype: NumPy's reading, which these two rows are about."""
+    shape = (*x.shape[:-1], x.shape[-1] * 4 // kind.itemsize) if size is None else size
+    return np.frombuffer(x.astype(np.float32).tobytes(), kind.name).reshape(shape)
+
+
+BITS: dict[str, Any] = {"gives": "cast", "grad": 0, "dtypes": [dtypes.float32], "budget": "exact"}
+row("bitcast", [T(3, 4), dtypes.int32, (3, 4)], [T(3, 4), dtypes.int16, (3, 8)], [T(3, 4), dtypes.int64, (3, 2)], [T(), dtypes.int32, ()],
+    [T(0, 2), dtypes.uint8, (0, 8)], reference=_bits, **BITS)
+row("view as a dtype", [T(3, 4), dtypes.int16], case(T(2, 2), dtype=dtypes.complex64), [T(0, 4), dtypes.float64], without="0d",
+    calls=lambda x, *given, **named: x.view(*given, **named), reference=lambda x, *given, **named: _bits(x, *given, *named.values()), **BITS)
+fails("view as a dtype", [T(), dtypes.int16], ShapeError, "view: a 0-d tensor of float32 cannot be seen as int16, which has another size.")
+fails("view as a dtype", [T(3), dtypes.int64], ShapeError,
+      "view: the last dimension, of 3 elements of 4 bytes, does not divide into elements of 8 bytes (int64).")
+
+# in place, on a copy
+
+
+def _on_copy(name: str) -> Any:
+    return lambda x, *given: getattr(x.clone(), name)(*given)
+
+
+row("squeeze_", [T(1, 3, 1)], [T(1, 3, 1), 0], [T(1, 3, 1), (0, -1)], [T()], [T(0, 1)], calls=_on_copy("squeeze_"), **MOVED,
+    reference=lambda x, dims=None: squeezed(x, dims if dims is None or isinstance(dims, tuple) else (dims,)))
+row("unsqueeze_", [T(3, 4), 1], [T(), -1], [T(0, 3), 0], calls=_on_copy("unsqueeze_"), reference=unsqueezed, **MOVED)
+row("t_", [T(3, 4)], [T(3)], [T()], [T(0, 3)], calls=_on_copy("t_"), reference=lambda x: _permuted(x, tuple(reversed(range(x.ndim)))), **MOVED)
+row("transpose_", [X, 0, 2], [X, -1, 1], [T(), 0, 0], [T(0, 3), 0, 1], calls=_on_copy("transpose_"), reference=_swapped, **MOVED)
+fails("squeeze_", [X, 3], IndexingError, "squeeze_: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
+fails("unsqueeze_", [T(3), 2], IndexingError, "unsqueeze_: dim 2 is out of range for a tensor of 2 dimensions. Give a dim from -2 to 1.")
+fails("t_", [X], ShapeError, "t_: expected at most 2 dimensions, got shape (2, 3, 4). Use .transpose(dim0, dim1) or .mT.")
+fails("transpose_", [X, 0, 3], IndexingError, "transpose_: dim 3 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2.")
 
 # for gradient rules
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
-from tapeloom.testing.inputs import T, V
+from tapeloom.testing.inputs import I, P, T, V
 from tapeloom.testing.references import built
 from tapeloom.testing.samples.movement import MOVED, X, in_order, ints_of
 from tapeloom.testing.table import FLOATS, case, fails, row
@@ -99,3 +102,67 @@ row("tile", [T(2, 3), 2], [T(3), (2, 2)], [T(), 3], [T(0, 3), 2, 2],
 fails("tile", [X, -1], ShapeError, "tile: size (-1,) has the negative length -1. Give lengths of 0 or more.")
 fails("tile", [X, 1.5], ArgumentTypeError, "tile: size must be an int, got 1.5 of type float.")
 fails("tile", [[1, 2], 2], ArgumentTypeError, "tile: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
+
+
+def _times(x: Any, repeats: Any = None, dim: Any = None, output_size: Any = None) -> Any:
+    if repeats is None:
+        return np.array([place for place, n in enumerate(x) for _ in range(n)], x.dtype)
+    if dim is None:
+        x, dim = in_order(x, (x.size,)), 0
+    axis = dim % x.ndim
+    each = np.broadcast_to(repeats, x.shape[axis : axis + 1])
+    places = [place for place, n in enumerate(each) for _ in range(int(n))]
+    shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+    return built(shape, lambda i: x[(*i[:axis], places[i[axis]], *i[axis + 1 :])], x)
+
+
+row("repeat_interleave", [T(2, 3), 2], [T(2, 3), P([2, 0, 1]), -1], case(T(3), P([2, 0, 1], dtypes.int32), output_size=3), [T(2), P([3]), 0], [T(), 3],
+    case(T(2, 3), repeats=0, dim=0), [T(0, 3), P(2), 1], reference=_times, **MOVED)
+row("repeat_interleave of places", [P([2, 0, 1])], case(P([1, 2], dtypes.int32), output_size=3), [P([0, 0])], dtypes=[dtypes.int64], gives="first",
+    calls=lambda repeats, **named: tl.repeat_interleave(repeats, **named), reference=_times, grad=0, budget="exact", without="empty 0d")
+row("repeated_places", [P([2, 0, 1]), 3], [I(0, below=1), 0], reference=lambda x, total: _times(x), dtypes=[dtypes.int64], grad=0, budget="exact", without="0d")
+fails("repeat_interleave", [T(3), -1], ArgumentError, "repeat_interleave: repeats must not be negative, got -1.")
+fails("repeat_interleave", [T(3), P([1, -1, 0])], ArgumentError, "repeat_interleave: repeats must not be negative, got -1.")
+fails("repeat_interleave", [T(3), P([1, 1])], ShapeError,
+      "repeat_interleave: repeats has shape (2,); for dim 0 of length 3 it must have one element, or shape (3,).")
+fails("repeat_interleave", case(T(3), P([1, 1, 1]), output_size=4), ShapeError,
+      "repeat_interleave: output_size is 4, and repeats add up to another one. Leave it out.")
+fails("repeat_interleave", [T(3)], DTypeError, "repeat_interleave: repeats must hold integers, got float32. Cast them with .long().")
+fails("repeat_interleave", [T(), 2, 0], ShapeError, "repeat_interleave: a 0-d tensor has no dimension to repeat along.")
+
+
+def _turned(x: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
+    first, second = (dim % x.ndim for dim in dims)
+    for _ in range(k % 4):
+        shape = list(x.shape)
+        shape[first], shape[second] = shape[second], shape[first]
+        last = shape[first] - 1
+
+        def element(i: tuple[int, ...], x: Any = x, last: int = last) -> Any:
+            own = list(i)
+            own[first], own[second] = i[second], last - i[first]
+            return x[tuple(own)]
+
+        x = built(shape, element, x)
+    return x
+
+
+row("rot90", [T(2, 3)], [X, 2, (0, -1)], [X, -1, (2, 1)], case(T(2, 3), k=4), [T(0, 3)], reference=_turned, without="0d", **MOVED)
+fails("rot90", [T(2, 3), 1, (0, 0)], ShapeError, "rot90: dim (0, 0) names a dimension more than once. Name each dimension once.")
+fails("rot90", [T(3)], ShapeError, "rot90: expected two dims of a tensor that has as many, got dims (0, 1) for shape (3,).")
+row("fliplr", [X], [T(0, 3)], reference=lambda x: _flipped(x, 1), without="0d", **MOVED)
+row("flipud", [X], [T(3)], [T(0, 3)], reference=lambda x: _flipped(x, 0), without="0d", **MOVED)
+fails("fliplr", [T(3)], ShapeError, "fliplr: expected at least 2 dimensions, got shape (3,).")
+fails("flipud", [T()], ShapeError, "flipud: expected at least 1 dimension, got a 0-d tensor.")
+
+
+def _shuffled(x: Any, groups: int) -> Any:
+    size = x.shape[1] // groups
+    return built(x.shape, lambda i: x[(i[0], i[1] % groups * size + i[1] // groups, *i[2:])], x)
+
+
+row("channel_shuffle", [T(2, 6, 2), 3], [T(1, 4, 2, 2), 2], [T(0, 4, 2), 2], reference=_shuffled, without="0d", **MOVED)
+fails("channel_shuffle", [T(1, 6, 2), 4], ArgumentError,
+      "channel_shuffle: 6 channels do not make 4 groups. Give a number that divides them.")
+fails("channel_shuffle", [T(6, 2), 3], ShapeError,
+      "channel_shuffle: expected (batch, channels, …) with at least 3 dimensions, got shape (6, 2).")
