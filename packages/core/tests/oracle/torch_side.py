@@ -14,11 +14,11 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
+    "alias full_of zeros_of zero_of place diagonal_put unfold_along fold_along repeated_places bitcast get_device reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
+    "is_contiguous detach_ equal allclose copy_ empty empty_like new_empty".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
@@ -115,6 +115,14 @@ SPELLED: dict[str, Any] = {
     "relu": torch.relu,
     "fill_": lambda x, value: x.clone().fill_(value),
     "zero_": lambda x: x.clone().zero_(),
+    "squeeze_": lambda x, *dim: x.clone().squeeze_(*dim),
+    "unsqueeze_": lambda x, dim: x.clone().unsqueeze_(dim),
+    "t_": lambda x: x.clone().t_(),
+    "transpose_": lambda x, *dims: x.clone().transpose_(*dims),
+    "fill_diagonal_": lambda x, value, wrap=False: x.clone().fill_diagonal_(value, wrap),
+    "unfold": lambda x, *window: x.unfold(*window),
+    "view as a dtype": lambda x, *dtype, **named: x.view(*dtype, *named.values()),
+    "repeat_interleave of places": torch.repeat_interleave,
     "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
     "linspace": torch.linspace,
     "arange": torch.arange,
@@ -155,7 +163,12 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("select_scatter", "complex128"),
+    ("slice_scatter", "complex128"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 

@@ -268,8 +268,7 @@ def logspace(
     if not chosen.inexact and count:
         for value in (array.min().item(), array.max().item()):
             dtypes.fitting("logspace", value, chosen)
-        array = array.astype(host.native(chosen))
-    return from_host(array, chosen, where, requires_grad)
+    return from_host(array.astype(host.native(chosen)), chosen, where, requires_grad)
 
 
 def _ends(name: str, start: Any, end: Any, steps: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[Any, Any, int, DType, Device]:

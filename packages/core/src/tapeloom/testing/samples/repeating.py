@@ -121,6 +121,7 @@ row("repeat_interleave", [T(2, 3), 2], [T(2, 3), P([2, 0, 1]), -1], case(T(3), P
 row("repeat_interleave of places", [P([2, 0, 1])], case(P([1, 2], dtypes.int32), output_size=3), [P([0, 0])], dtypes=[dtypes.int64], gives="first",
     calls=lambda repeats, **named: tl.repeat_interleave(repeats, **named), reference=_times, grad=0, budget="exact", without="empty 0d")
 row("repeated_places", [P([2, 0, 1]), 3], [I(0, below=1), 0], reference=lambda x, total: _times(x), dtypes=[dtypes.int64], grad=0, budget="exact", without="0d")
+fails("repeat_interleave of places", [P([[1, 2]])], ShapeError, "repeat_interleave: repeats alone must have one dimension, got shape (1, 2).")
 fails("repeat_interleave", [T(3), -1], ArgumentError, "repeat_interleave: repeats must not be negative, got -1.")
 fails("repeat_interleave", [T(3), P([1, -1, 0])], ArgumentError, "repeat_interleave: repeats must not be negative, got -1.")
 fails("repeat_interleave", [T(3), P([1, 1])], ShapeError,
