@@ -213,13 +213,19 @@ def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
 
 
 def logspace(start: complex, end: complex, count: int, base: float, dtype: DType) -> Any:
-    """``base`` to the powers from ``start`` to ``end``, not cast yet; for integers the ends and the powers are rounded towards 0."""
+    """``base`` to the powers from ``start`` to ``end``; for integers these ends are rounded towards 0, and so are the results.
+
+    Raises DTypeError for a result that an integer dtype cannot hold.
+    """
     import numpy as np
 
     ends = (start, end) if dtype.inexact else (int(start.real), int(end.real))
     with np.errstate(all="ignore"):  # a power of a negative base may be nan, and any may be infinite
         powers = np.power(base, np.linspace(*ends, count))
-        return powers if dtype.inexact else np.trunc(powers)
+        if not dtype.inexact and count:
+            for value in (powers.min().item(), powers.max().item()):
+                dtypes.fitting("logspace", value, dtype)
+        return powers.astype(native(dtype))
 
 
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
