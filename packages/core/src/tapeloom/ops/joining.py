@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
+from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import arange, empty
 from tapeloom.ops.movement import transpose
 from tapeloom.tensors.tensor import is_tensor
@@ -17,6 +19,7 @@ from tapeloom.tensors.tensor import is_tensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tapeloom.dtypes import DType
     from tapeloom.op.parameter import Dim, NewDim
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
@@ -151,7 +154,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
     for place, block in enumerate(blocks):
         if block.ndim > 2:
             raise ShapeError(f"block_diag: expected at most 2 dimensions, got shape {block.shape} at position {place}.")
-    blocks = [_with_dims(block, 2) for block in blocks]
+    common = _promoted(blocks)
+    blocks = [converted(_with_dims(block, 2), common) for block in blocks]
     before, after = 0, sum(block.shape[1] for block in blocks)
     rows = []
     for block in blocks:
@@ -159,6 +163,14 @@ def block_diag(*tensors: Tensor) -> Tensor:
         rows.append(OPS.constant_pad(block, (before, after)))
         before += block.shape[1]
     return OPS.cat(rows, 0)
+
+
+def _promoted(tensors: list[Any]) -> DType:
+    """What the dtypes promote to; those of 0-d tensors matter only by a higher category."""
+    strong = [tensor.dtype for tensor in tensors if tensor.ndim]
+    weak = [tensor.dtype for tensor in tensors if not tensor.ndim]
+    common = reduce(dtypes.promote_types, strong) if strong else None
+    return dtypes.weak_result(common, weak) if weak else common  # type: ignore[return-value]
 
 
 # in all combinations
