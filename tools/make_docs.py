@@ -50,7 +50,7 @@ FAMILIES = {
     "joining": "Joining",
     "splitting": "Splitting",
     "repeating": "Padding, turning and repeating",
-    "diagonal": "Diagonals and triangles",
+    "diagonals": "Diagonals and triangles",
     "indexing": "Indexing",
     "activation": "Activation",
     "normalization": "Normalization",

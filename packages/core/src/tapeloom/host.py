@@ -219,9 +219,9 @@ def logspace(start: complex, end: complex, count: int, base: float, dtype: DType
     """
     import numpy as np
 
-    ends = (start, end) if dtype.inexact else (int(start.real), int(end.real))
+    first, last = (start, end) if dtype.inexact else (int(start.real), int(end.real))
     with np.errstate(all="ignore"):  # a power of a negative base may be nan, and any may be infinite
-        powers = np.power(base, np.linspace(*ends, count))
+        powers = np.power(base, np.linspace(first, last, count))
         if not dtype.inexact and count:
             for value in (powers.min().item(), powers.max().item()):
                 dtypes.fitting("logspace", value, dtype)

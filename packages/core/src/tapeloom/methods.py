@@ -25,7 +25,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
-    diagonal,
+    diagonals,
     elementwise,
     handles,
     indexing,

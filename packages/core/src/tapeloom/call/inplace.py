@@ -86,18 +86,16 @@ def become(name: str, target: Tensor, view: Callable[[Tensor], Tensor]) -> Tenso
     made it know the shape it had. Raises InplaceError for a leaf that requires a gradient (while recording).
     """
     check_writable(name, target)
-    leaf = type(target.node) is Leaf
+    leaf = target.node if type(target.node) is Leaf else None
     with _lock:
         value = view(target) if leaf else _with_grad(True, view, target)
-        array, node, (op, statics) = read_array(value), value.node, extra_of(value).path[-1]
+        array, (op, statics) = read_array(value), extra_of(value).path[-1]
         unlink(value)
         if related(target):
             step_aside(target, op, statics)
         if leaf:
-            target.node.shape, node = value.shape, target.node
-        else:
-            node = _followed(target, node)
-        write_handles([target], [array], [node])
+            leaf.shape = value.shape
+        write_handles([target], [array], [leaf or _followed(target, value.node)])
     return target
 
 

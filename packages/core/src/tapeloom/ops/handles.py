@@ -62,7 +62,7 @@ def is_contiguous(self: Tensor) -> bool:
 @function(method=False)
 def get_device(input: Tensor) -> int:
     """The number of the device of ``input``; -1 on the CPU."""
-    return as_tensor_of("get_device", input).get_device()  # type: ignore[no-any-return]
+    return as_tensor_of("get_device", input).get_device()
 
 
 @function()

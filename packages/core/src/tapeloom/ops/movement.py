@@ -54,8 +54,8 @@ reshape.write = lambda base, value, shape: OPS.reshape(value, base.shape)
 
 
 @reshape.extend
-def _(input: Tensor, *shape: Amounts, dtype: DType) -> Tensor:
-    return OPS.reshape(input, *shape, dtype)
+def _(input: Tensor, *shape: Amounts, dtype: DType | None = None) -> Tensor:
+    return OPS.reshape(input, *shape) if dtype is None else OPS.reshape(input, *shape, dtype)
 
 
 @primitive(moves=True, view=True, constants=("out",))

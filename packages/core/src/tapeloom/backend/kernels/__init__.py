@@ -27,7 +27,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
-from tapeloom.backend.kernels.diagonal import Diagonal
+from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
@@ -49,7 +49,7 @@ class ArrayKernels(
     ComplexNumbers,
     Reduction,
     Movement,
-    Diagonal,
+    Diagonals,
     Indexing,
     Linalg,
     Activation,

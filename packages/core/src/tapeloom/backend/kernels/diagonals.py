@@ -9,7 +9,7 @@ from tapeloom.backend.array import Array
 Ints = tuple[int, ...]
 
 
-class Diagonal:
+class Diagonals:
     """Kernels that read and write every so many elements."""
 
     xp: Any
