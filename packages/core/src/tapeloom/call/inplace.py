@@ -252,8 +252,8 @@ def _written(root: Tensor, path: Path, value: Tensor) -> Tensor:
             continue
         if op.write is None:
             raise InplaceError(
-                f"{op.name}: this view cannot be written through: several of its elements are one element of the tensor "
-                f"it was taken from. Write to the tensor itself, or to a copy made with .clone()."
+                f"{op.name}: this view cannot be written through: several of its elements may be one element of the "
+                f"tensor it was taken from. Write to the tensor itself, or to a copy made with .clone()."
             )
         value = op.write(base, value, *statics)
     return value

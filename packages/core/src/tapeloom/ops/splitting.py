@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ArgumentTypeError, InplaceError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.keys import parse, part
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, dim_of
 from tapeloom.ops.conversion import converted
-from tapeloom.ops.creation import arange
-from tapeloom.ops.movement import movedim
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -210,26 +208,12 @@ def fold_along(input: Tensor, dim: Dim, step: int, total: int) -> Tensor:
 fold_along.gradient(input=lambda g, dim, step, input_shape, ops: ops.unfold_along(g, dim, input_shape[-1], step))
 
 
-def _write_windows(base: Any, value: Any, dim: int, size: int, step: int) -> Any:
-    if step < size:
-        raise InplaceError(
-            "unfold: windows that overlap cannot be written through: several of their elements are one element of the "
-            "tensor they were taken from. Write to the tensor itself, or to a copy made with .clone()."
-        )
-    starts = OPS.unsqueeze(arange(0, value.shape[dim] * step, step, device=base.device), 1)
-    places = OPS.add(starts, arange(size, device=base.device))
-    return OPS.index_put(base, [places], movedim(value, -1, dim + 1), (dim,))
-
-
-unfold_along.write = _write_windows
-
-
 @function()
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """The windows of ``size`` places along ``dimension``, one each ``step``: their places are a new last dimension.
 
-    What changes in ``input`` later shows in the result, and the other way round, although they share no memory; windows
-    that overlap cannot be written to. Raises ShapeError for a ``size`` beyond the dimension.
+    What changes in ``input`` later shows in the result, as in a view, although they share no memory. The result cannot be
+    written to. Raises ShapeError for a ``size`` beyond the dimension.
     """
     axis = shapes.normalize_dim("unfold", dimension, as_tensor_of("unfold", input).ndim)
     size, step = shapes.as_int("unfold", "size", size), shapes.as_int("unfold", "step", step)
