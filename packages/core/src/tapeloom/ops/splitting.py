@@ -208,7 +208,6 @@ def fold_along(input: Tensor, dim: Dim, step: int, total: int) -> Tensor:
 fold_along.gradient(input=lambda g, dim, step, input_shape, ops: ops.unfold_along(g, dim, input_shape[-1], step))
 
 
-@function()
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """The windows of ``size`` places along ``dimension``, one each ``step``: their places are a new last dimension.
 

@@ -141,7 +141,8 @@ def _folded(windows: Any, dim: int, step: int, total: int) -> Any:
     return result
 
 
-row("unfold", [T(5, 3), 0, 2, 1], [T(3, 5), -1, 2, 3], [T(3), 0, 0, 1], [T(), 0, 1, 1], [T(0, 3), 1, 2, 1], reference=_windows, **MOVED)
+row("unfold", [T(5, 3), 0, 2, 1], [T(3, 5), -1, 2, 3], [T(3), 0, 0, 1], [T(), 0, 1, 1], [T(0, 3), 1, 2, 1], reference=_windows,
+    calls=lambda x, *window: x.unfold(*window), **MOVED)
 row("unfold_along", [T(5, 3), 0, 2, 1], [T(3, 5), -1, 2, 3], [T(0, 3), 1, 2, 1], reference=_windows, without="0d", **MOVED)
 row("fold_along", [T(4, 3, 2), 0, 1, 5], [T(3, 2, 2), 1, 3, 6], [T(0, 2, 2), 1, 1, 3], reference=_folded, without="0d", budget="sum",
     dtypes=NUMBERS)
