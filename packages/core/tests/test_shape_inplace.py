@@ -131,3 +131,23 @@ def test_a_view_of_the_bits_writes_through(on):
     assert values(x) == [0, 1]
     x.copy_(tl.tensor([1.0, 2.0]))
     assert x.view(tl.int16).shape == (4,) and x.view(dtype=tl.int64).view(tl.float32).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: x.repeat(2),
+        lambda x: x.tile(1),
+        lambda x: x.repeat_interleave(1),
+        lambda x: x.repeat_interleave(2),
+        lambda x: tl.channel_shuffle(x.reshape(1, 4, 1), 2),
+    ],
+)
+def test_what_is_repeated_is_a_value_of_its_own(made, on):
+    x = tl.arange(4.0)
+    y = made(x)
+    wanted = values(y + 1)
+    y.add_(1)
+    assert values(x) == [0, 1, 2, 3] and values(y) == wanted
+    x.zero_()
+    assert values(y) == wanted

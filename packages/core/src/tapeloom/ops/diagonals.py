@@ -141,7 +141,7 @@ triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))
 
 def _indices(name: str, below: Any, row: int, col: int, offset: int, dtype: DTypeLike, device: DeviceLike) -> Any:
     """Rows and columns of the elements of a (``row``, ``col``) matrix whose column less their row is ``below(…, offset)``."""
-    rows, columns = (shapes.as_size(name, length)[0] for length in (row, col))
+    rows, columns = shapes.as_size(name, (shapes.as_int(name, "row", row), shapes.as_int(name, "col", col)))
     wanted = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     if wanted.category != dtypes.INTEGER:
         raise DTypeError(f"{name}: places are integers, not {wanted.name}. Give an integer dtype.")

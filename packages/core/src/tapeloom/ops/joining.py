@@ -238,7 +238,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if count < 0:
         raise ArgumentError(f"combinations: r must not be negative, got {count}.")
     if not count:
-        return input[:0]
+        return empty(0, dtype=input.dtype, device=input.device)
     places = meshgrid(*[arange(input.shape[0], device=input.device)] * count)
     ordered = OPS.le if with_replacement else OPS.lt
     chosen = OPS.ge(places[0], 0)

@@ -137,6 +137,12 @@ def roll_along(input: Tensor, shift: Position, dim: Dim) -> Tensor:
 roll_along.gradient(input=lambda g, shift, dim, ops: ops.roll_along(g, -shift, dim))
 
 
+@primitive(moves=True)
+def spread(input: Tensor, size: Size) -> Tensor:
+    """``input`` expanded to ``size``, as a value of its own, which shares with nothing and can be written to."""
+spread.gradient(input=lambda g: g)  # the walk sums back over what was repeated
+
+
 @function()
 def repeat(input: Tensor, *repeats: Size) -> Tensor:
     """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
@@ -145,8 +151,8 @@ def repeat(input: Tensor, *repeats: Size) -> Tensor:
         raise ShapeError(f"repeat: {len(times)} sizes were given for {input.ndim} dimensions. Give at least one for each.")
     shape = (1,) * (len(times) - input.ndim) + input.shape
     interleaved = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
-    spread = OPS.reshape(input, tuple(n for length in shape for n in (1, length)))
-    return OPS.reshape(OPS.expand(spread, interleaved), tuple(a * b for a, b in zip(times, shape, strict=True)))
+    apart = OPS.reshape(input, tuple(n for length in shape for n in (1, length)))
+    return OPS.reshape(OPS.spread(apart, interleaved), tuple(a * b for a, b in zip(times, shape, strict=True)))
 
 
 @function()
@@ -196,8 +202,8 @@ def repeat_interleave(input: Any = None, repeats: Any = None, dim: int | None = 
     if output_size is not None and output_size != length * each:
         raise _other_size(output_size)
     lead, rest = input.shape[:axis], input.shape[axis + 1 :]
-    spread = OPS.expand(OPS.unsqueeze(input, axis + 1), (*lead, length, each, *rest))
-    return OPS.reshape(spread, (*lead, length * each, *rest))
+    repeated = OPS.spread(OPS.unsqueeze(input, axis + 1), (*lead, length, each, *rest))
+    return OPS.reshape(repeated, (*lead, length * each, *rest))
 
 
 def _places(repeats: Tensor, output_size: int | None) -> Any:
@@ -232,5 +238,5 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     batch, channels, *rest = input.shape
     if groups < 1 or channels % groups:
         raise ArgumentError(f"channel_shuffle: {channels} channels do not make {groups} groups. Give a number that divides them.")
-    grouped = OPS.reshape(input, (batch, groups, channels // groups, *rest))
-    return OPS.reshape(transpose(grouped, 1, 2), input.shape)
+    in_turn = transpose(OPS.reshape(input, (batch, groups, channels // groups, *rest)), 1, 2)
+    return OPS.reshape(OPS.spread(in_turn, in_turn.shape), input.shape)

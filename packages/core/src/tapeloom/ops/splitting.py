@@ -131,12 +131,14 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         given = given.tolist()
     if isinstance(given, (tuple, list)):
         return _between("tensor_split", input, axis, given)
-    return _even(input, axis, shapes.as_int("tensor_split", "indices_or_sections", given))
+    return _even("tensor_split", input, axis, shapes.as_int("tensor_split", "indices_or_sections", given))
 
 
-def _even(input: Tensor, axis: int, sections: int) -> tuple[Tensor, ...]:
+def _even(name: str, input: Tensor, axis: int, sections: int) -> tuple[Tensor, ...]:
     if sections < 1:
-        raise ArgumentError(f"tensor_split: the number of parts must be at least 1, got {sections}.")
+        raise ArgumentError(f"{name}: the number of parts must be at least 1, got {sections}.")
+    if sections >= 2**31:
+        raise ArgumentError(f"{name}: {sections} parts are more than memory can hold.")
     least, longer = divmod(input.shape[axis], sections)
     return _parts(input, axis, [part * least + min(part, longer) for part in range(1, sections)])
 
@@ -157,12 +159,12 @@ def _splitting(name: str, least: int, place: Callable[[int], int], doc: str) -> 
         if isinstance(indices_or_sections, (tuple, list)):
             return _between(name, input, axis, indices_or_sections)
         sections = shapes.as_int(name, "indices_or_sections", indices_or_sections)
-        if sections < 1 or input.shape[axis] % sections:
+        if sections > 0 and input.shape[axis] % sections:
             raise ArgumentError(
                 f"{name}: dim {axis} of length {input.shape[axis]} cannot be split into {sections} equal parts. "
                 f"Give a number that divides it, or use tensor_split."
             )
-        return _even(input, axis, sections)
+        return _even(name, input, axis, sections)
 
     split_along.__name__ = split_along.__qualname__ = name
     split_along.__doc__ = f"{doc}: equal ones, so many, or those between the places of a list."

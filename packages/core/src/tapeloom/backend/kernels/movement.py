@@ -28,6 +28,9 @@ class Movement:
     def expand(self: Any, x: Array, size: Ints) -> Array:
         return self.xp.broadcast_to(x, size)
 
+    def spread(self: Any, x: Array, size: Ints) -> Array:
+        return self.xp.broadcast_to(x, size)
+
     def squeeze(self: Any, x: Array, dim: Ints) -> Array:
         return self.xp.squeeze(x, axis=dim)
 

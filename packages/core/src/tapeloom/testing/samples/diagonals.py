@@ -117,5 +117,5 @@ def _where(keep: Callable[[int, int], bool]) -> Callable[..., Any]:
 for _name, _keep in {"tril_indices": lambda d, k: d <= k, "triu_indices": lambda d, k: d >= k}.items():
     row(_name, [3, 4], [4, 3, 1], case(3, 3, offset=-1), [0, 3], [2, 2, 9], reference=_where(_keep), dtypes=(dtypes.int32, dtypes.int64),
         budget="exact", grad=0, maker=True, without="0d")
-    fails(_name, [-1, 3], ShapeError, f"{_name}: size (-1,) has the negative length -1. Give lengths of 0 or more.", dtypes.int64)
+    fails(_name, [-1, 3], ShapeError, f"{_name}: size (-1, 3) has the negative length -1. Give lengths of 0 or more.", dtypes.int64)
     fails(_name, [2, 3], DTypeError, f"{_name}: places are integers, not float32. Give an integer dtype.")
