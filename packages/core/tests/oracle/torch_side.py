@@ -14,12 +14,12 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias spread full_of zeros_of zero_of place diagonal_put unfold_along fold_along repeated_places bitcast "
-    "get_device reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
-    "max_pool_backward avg_pool_backward embedding_backward softmax_backward log_softmax_backward "
-    "binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor rand rand_like randn "
-    "randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like new_empty".split()
+    "spread diagonal_put unfold_along fold_along repeated_places bitcast get_device new_empty "
+    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
+    "max_pool_backward avg_pool_backward embedding_backward "
+    "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
+    "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
+    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
