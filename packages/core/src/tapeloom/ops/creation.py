@@ -229,14 +229,16 @@ def _has_ranges(name: str, dtype: DType, *categories: int) -> None:
 def closed_range(
     start: Number, end: Number, step: Number = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
-    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype. Prefer ``arange``."""
+    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype unless given."""
     given = (("start", start), ("end", end), ("step", step))
     first, last, by = (as_number("range", name, value) for name, value in given)
     chosen, where = _options(dtype, device, dtypes.get_default_dtype())
     _has_ranges("range", chosen, dtypes.INTEGER, dtypes.FLOATING)
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ArgumentError(f"range: start and end must be finite, got {first} and {last}.")
-    if not by or (last - first) / by < 0 or (chosen.category == dtypes.INTEGER and abs(by) < 1):
+    if chosen.category == dtypes.INTEGER:
+        first, last, by = int(first), int(last), int(by)
+    if not by or (last - first) / by < 0:
         raise ArgumentError(f"range: step {by} does not lead from {first} to {last}{_in_integers(chosen)}.")
     return _stepped("range", first, by, math.floor((last - first) / by) + 1, chosen, where, requires_grad)
 

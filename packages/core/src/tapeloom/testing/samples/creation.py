@@ -80,11 +80,11 @@ row("logspace", *[case(*given, expect=want, only=[dtypes.int64]) for *given, wan
     reference=lambda start, end, steps, base=10.0: np.array([base ** (start + (end - start) * i / max(steps - 1, 1)) for i in range(steps)]))
 fails("logspace", [0, 1, -1], ArgumentError, "logspace: steps must not be negative, got -1.")
 fails("logspace", [0, 3, 2], DTypeError, "logspace: the number 1000.0 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
-row("range", [1, 4], [5, 0, -2], [3, 3], case(0.0, 1.0, 0.25, only=FLOATS), case(0.5, 3.7, expect=[0, 1, 2, 3], only=[dtypes.int64]),
+row("range", [1, 4], [5, 0, -2], [3, 3], case(0.0, 1.0, 0.25, only=FLOATS), case(0.5, 3.7, expect=[0, 1, 2, 3], only=[dtypes.int64]), case(1.5, 2, expect=[1, 2], only=[dtypes.int64]),
     reference=lambda start, end, step=1: _range(start, end + step / 2, step), dtypes=(dtypes.int64, *FLOATS), budget="exact", grad=0, maker=True, without="0d empty")
 fails("range", [4, 1], ArgumentError, "range: step 1 does not lead from 4 to 1.")
 fails("range", [0, INF], ArgumentError, "range: start and end must be finite, got 0 and inf.")
-fails("range", [0, 3, 0.5], ArgumentError, "range: step 0.5 does not lead from 0 to 3 in integers.", dtypes.int64)
+fails("range", [0, 3, 0.5], ArgumentError, "range: step 0 does not lead from 0 to 3 in integers.", dtypes.int64)
 fails("range", [0, 2], DTypeError, "range: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 row("eye", [3], [2, 4], [0], reference=lambda n, m=None: built((n, n if m is None else m), lambda i: float(i[0] == i[1])), **MADE | {"without": "0d"})
 fails("eye", [-1], ShapeError, "eye: size (-1, -1) has the negative length -1. Give lengths of 0 or more.")
