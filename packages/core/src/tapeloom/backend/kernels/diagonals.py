@@ -46,7 +46,7 @@ class Diagonals:
         return self.xp.expand_dims(starts, axis=1) + self.xp.arange(size)
 
     def repeated_places(self: Any, repeats: Array, total: int) -> Array:
-        ends = self.xp.cumulative_sum(repeats)
+        ends = self.cumsum(repeats, 0)
         return self.as_int64(self.xp.searchsorted(ends, self.xp.arange(total, dtype=ends.dtype), side="right"))
 
 
