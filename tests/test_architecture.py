@@ -54,6 +54,7 @@ LATE = {
 #: read_grad and write_grad, which a captured step can watch
 DIRECT_ACCESS = {
     "tensors/tensor.py": "defines these functions",
+    "tensors/facts.py": "asks for the shape alone",
     "tensors/node.py": "defines Leaf",
     "call/text.py": "the generated text, closed while anything watches",
 }

@@ -19,7 +19,7 @@ from tapeloom import nn, optim
 def test_there_are_no_strides():
     x = tl.ones(2, 3).T
     assert x.contiguous() is x and x.is_contiguous()
-    for name in ("stride", "data_ptr", "storage"):
+    for name in ("stride", "as_strided", "dim_order", "resize_", "data_ptr", "storage"):
         assert not hasattr(x, name)
 
 
@@ -33,6 +33,22 @@ def test_view_is_reshape_and_shares():
 def test_a_write_through_expand_is_refused():
     with pytest.raises(tl.errors.InplaceError):
         tl.zeros(1, 3).expand(2, 3).add_(1)
+    with pytest.raises(tl.errors.InplaceError):
+        tl.zeros(3).unfold(0, 2, 1).add_(1)
+
+
+def test_in_place_forms_that_change_the_shape_are_recorded_under_no_grad_too():
+    w = tl.ones(2, 3, requires_grad=True)
+    y = w * 2
+    with tl.no_grad():
+        y.t_()
+    y.sum().backward()
+    assert w.grad.tolist() == [[2.0] * 3] * 2
+
+
+def test_asarray_does_not_change_its_argument():
+    x = tl.ones(2)
+    assert tl.asarray(x, requires_grad=True).requires_grad and not x.requires_grad
 
 
 def test_backward_never_finds_a_changed_tensor():
@@ -74,7 +90,7 @@ def test_arrays_do_not_mix_with_tensors():
 
 def test_empty_gives_zeros():
     assert tl.empty(100).tolist() == [0.0] * 100
-    assert tl.empty_like(tl.ones(3)).tolist() == [0.0] * 3
+    assert tl.empty_like(tl.ones(3)).tolist() == tl.ones(1).new_empty(3).tolist() == [0.0] * 3
 
 
 def test_take_along_dim_does_not_wrap_around():

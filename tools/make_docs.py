@@ -32,6 +32,7 @@ from tapeloom import Tensor, dtypes, methods, promote_types
 from tapeloom.dtypes import DType
 from tapeloom.errors import DTypeError
 from tapeloom.op.registry import REGISTRY, Public, published
+from tapeloom.tensors.facts import Facts
 
 ROOT = make_stubs.ROOT
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -57,6 +58,10 @@ FAMILIES = {
     "signal": "Signals",
     "signal_windows": "Windows",
     "movement": "Shape and order",
+    "joining": "Joining",
+    "splitting": "Splitting",
+    "repeating": "Padding, turning and repeating",
+    "diagonals": "Diagonals and triangles",
     "indexing": "Indexing",
     "activation": "Activation",
     "normalization": "Normalization",
@@ -267,12 +272,12 @@ def others_block() -> list[str]:
 def tensor_block() -> list[str]:
     """The attributes and methods of Tensor."""
     attributes, own, named = [], [], []
-    for name, value in sorted(vars(Tensor).items()):
+    for name, value in sorted({**vars(Facts), **vars(Tensor)}.items()):
         if name.startswith("_") or name in Tensor.__slots__:
             continue
         if isinstance(value, property):
             attributes.append((code(name), first_words(value)))
-        elif value.__module__ == Tensor.__module__ or name in methods.JOINED:
+        elif value.__module__ in (Facts.__module__, Tensor.__module__) or name in methods.JOINED:
             own.append((calls(name, map(without_self, signature(value))), first_words(value)))
             named += [name] if detailed(value) else []
     lines = ["## Attributes", "", *table(("attribute", "is"), attributes)]

@@ -58,6 +58,11 @@ EXCLUDED = {
         "memory belongs to the backend",
         r"\w*[Ss]torage\w*|(const_)?data_ptr|is_set_to|set_|from_file|share_memory_|is_shared|resize_as_",
     ),
+    "strides and layouts": (
+        "how an array lies in memory is the backend's business",
+        r"as_strided\w*|(new_)?empty_strided|empty_permuted|resize_?|resize_as|torch\.Tensor\.(stride|dim_order)|strided|layout"
+        r"|memory_format|channels_last(_3d)?|(legacy_)?contiguous_format|preserve_format",
+    ),
     "tensor classes by dtype": (
         "deprecated by PyTorch; write tensor(..., dtype=...)",
         r"torch\.\w+Tensor|set_default_tensor_type|torch\.Tensor\.new",

@@ -21,6 +21,7 @@ LEFT_OUT = {
     "cuda": "devices",
     "empty": "gives zeros here, anything there",
     "empty_like": "likewise",
+    "new_empty": "likewise",
     "from_numpy": "takes no tensors; tried in its own tests",
     "frombuffer": "likewise",
 }

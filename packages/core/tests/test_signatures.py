@@ -171,10 +171,14 @@ def test_dim_may_be_called_axis_and_keepdim_keepdims(name):
     others = {"indices": tl.tensor([[0, 1, 0]]), "index": tl.tensor([[0, 1, 0]]), "sizes": (1, -1)}
     others |= dict.fromkeys(("src", "source", "y"), x)
     given = {n: others.get(n, 1) for n in arguments.names[1:] if n not in arguments.defaults and n != "dim"}
-    if name in ("index_select", "index_add"):
-        given["index"] = tl.tensor([0, 1])
-    if name == "select":
-        given["index"] = 1
+    given |= {
+        "index_select": {"index": tl.tensor([0, 1])},
+        "index_add": {"index": tl.tensor([0, 1])},
+        "select": {"index": 1},
+        "select_scatter": {"src": x[0], "index": 1},
+        "split_with_sizes": {"split_sizes": (1, 1)},
+        "repeat_interleave": {"repeats": 2},
+    }.get(name, {})
     dim = (0, 1) if "matrix" in name else 0
     wanted = PUBLIC[name](first, **given, dim=dim)
     assert same(PUBLIC[name](first, **given, axis=dim), wanted)

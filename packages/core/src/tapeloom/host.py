@@ -220,6 +220,22 @@ def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
     return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
 
 
+def logspace(start: complex, end: complex, count: int, base: float, dtype: DType) -> Any:
+    """``base`` to the powers from ``start`` to ``end``; for integers these ends are rounded towards 0, and so are the results.
+
+    Raises DTypeError for a result that an integer dtype cannot hold.
+    """
+    import numpy as np
+
+    first, last = (start, end) if dtype.inexact else (int(start.real), int(end.real))
+    with np.errstate(all="ignore"):  # a power of a negative base may be nan, and any may be infinite
+        powers = np.power(base, np.linspace(first, last, count))
+        if not dtype.inexact and count:
+            for value in (powers.min().item(), powers.max().item()):
+                dtypes.fitting("logspace", value, dtype)
+        return powers.astype(native(dtype))
+
+
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
     """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
     import numpy as np

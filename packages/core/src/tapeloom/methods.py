@@ -55,6 +55,7 @@ JOINED: dict[str, Any] = {
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
     "type": conversion.tensor_type,
+    "unfold": explained(splitting.unfold),
     "where": explained(comparison.where_method, "where"),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),

@@ -15,14 +15,17 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored select_column masked_scale relu_backward "
-    "max_pool_backward avg_pool_backward embedding_backward "
-    "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
-    "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout feature_alpha_dropout dropout1d dropout2d "
-    "dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
-    "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
+    (
+        "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored "
+        "select_column masked_scale relu_backward spread diagonal_put unfold_along fold_along repeated_places bitcast "
+        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward softmax_backward "
+        "log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
+        "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ "
+        "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
+        "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
+        "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
+        "empty_like"
+    ).split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
@@ -132,6 +135,14 @@ SPELLED: dict[str, Any] = {
     "relu": torch.relu,
     "fill_": lambda x, value: x.clone().fill_(value),
     "zero_": lambda x: x.clone().zero_(),
+    "squeeze_": lambda x, *dim: x.clone().squeeze_(*dim),
+    "unsqueeze_": lambda x, dim: x.clone().unsqueeze_(dim),
+    "t_": lambda x: x.clone().t_(),
+    "transpose_": lambda x, *dims: x.clone().transpose_(*dims),
+    "fill_diagonal_": lambda x, value, wrap=False: x.clone().fill_diagonal_(value, wrap),
+    "unfold": lambda x, *window: x.unfold(*window),
+    "view as a dtype": lambda x, *dtype, **named: x.view(*dtype, *named.values()),
+    "repeat_interleave of places": torch.repeat_interleave,
     "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
     "linspace": torch.linspace,
     "stft as pairs": torch.stft,
@@ -184,6 +195,8 @@ DIFFERENT = {
 WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
+    ("select_scatter", "complex128"),
+    ("slice_scatter", "complex128"),
     ("counted", "float64"),
     ("counted_in_grid", "float64"),
     ("bincount with weights", "float64"),

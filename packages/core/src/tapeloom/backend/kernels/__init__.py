@@ -10,10 +10,10 @@ What is asked of ``xp``:
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
 * Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
 * ValueError, TypeError or IndexError for arrays that do not fit together: from these core makes its own errors.
-* Beyond the standard three things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
+* Beyond the standard four things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
   index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
-  bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``, which a backend
-  of ``StandardKernels`` gives itself).
+  bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``), and with a method
+  ``.view(dtype)`` (kernel ``bitcast``); these two kernels a backend of ``StandardKernels`` gives itself.
 
 Kernels are pure functions of arrays with the names of the ops. A backend subclasses this class, and overrides what differs
 or can be faster; nothing here imports an array library. Kernels marked ``@composed`` are written over other kernels and
@@ -28,6 +28,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.fft import Fourier
@@ -54,6 +55,7 @@ class ArrayKernels(
     Scan,
     Statistics,
     Movement,
+    Diagonals,
     Indexing,
     Linalg,
     Fourier,
