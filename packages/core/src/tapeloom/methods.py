@@ -20,7 +20,7 @@ from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
-from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing
+from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, splitting
 from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.node import Node

@@ -21,7 +21,7 @@ from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.creation import arange
-from tapeloom.ops.movement import roll
+from tapeloom.ops.repeating import roll
 
 if TYPE_CHECKING:
     from tapeloom.devices import DeviceLike
