@@ -13,7 +13,8 @@ from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require, within
 from tapeloom.ops.creation import arange, ones, zeros
 from tapeloom.ops.fft import fft, ifft, irfft, rfft
-from tapeloom.ops.movement import pad, transpose
+from tapeloom.ops.movement import transpose
+from tapeloom.ops.repeating import pad
 
 if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
