@@ -70,7 +70,7 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, linalg, ops  # noqa: E402
+from tapeloom import accelerator, autograd, errors, linalg, ops, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
@@ -79,6 +79,7 @@ _public = {
     "errors": errors,
     "linalg": linalg,
     "ops": ops,
+    "special": special,
     **_public_names(),
 }
 for _module, _names in _EXPORTS.items():

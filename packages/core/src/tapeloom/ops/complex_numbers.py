@@ -109,7 +109,7 @@ def conjugate(input: Tensor) -> Tensor:
     return OPS.conj(input) if as_tensor_of("conj", input).is_complex() else input
 
 
-@function()
+@function(inplace=True)
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
     return OPS.clone(OPS.conj(input)) if as_tensor_of("conj_physical", input).is_complex() else input
@@ -119,6 +119,12 @@ def conj_physical(input: Tensor) -> Tensor:
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
     return as_tensor_of("resolve_conj", input)
+
+
+@function()
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when a negative is computed is the backend's business."""
+    return as_tensor_of("resolve_neg", input)
 
 
 @function()
@@ -175,6 +181,26 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype of ``input`` is complex."""
     return as_tensor_of("is_complex", input).is_complex()
+
+
+@function()
+def is_conj(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+    as_tensor_of("is_conj", input)
+    return False
+
+
+@function()
+def is_neg(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a negative too."""
+    as_tensor_of("is_neg", input)
+    return False
+
+
+@function()
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype of ``input`` has negative numbers."""
+    return as_tensor_of("is_signed", input).dtype.is_signed
 
 
 @function()

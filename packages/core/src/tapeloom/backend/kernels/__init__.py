@@ -3,7 +3,7 @@
 What is asked of ``xp``:
 
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
-  A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``, which the standard does not have either.
+  A kernel whose function is not there is lacking, except the ``EXTRAS`` of ``kernels.elementwise``, which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
 * Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
@@ -37,6 +37,7 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.special import Special
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
 
@@ -46,6 +47,7 @@ __all__ = ["ArrayKernels", "composed", "is_composed"]
 class ArrayKernels(
     Elementwise,
     ComplexNumbers,
+    Special,
     Reduction,
     Movement,
     Indexing,
