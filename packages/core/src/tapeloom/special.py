@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tapeloom.op.registry import public_names
 
-#: name here -> what ``tapeloom`` calls it
+#: name here -> the name in ``tapeloom``, or here, of the same function
 ALIASES = {
     name: name
     for name in (
@@ -13,9 +13,14 @@ ALIASES = {
 } | {
     "expit": "sigmoid",
     "gammaln": "lgamma",
+    "gammainc": "igamma",
+    "gammaincc": "igammac",
+    "modified_bessel_i0": "i0",
+    "modified_bessel_i1": "i1",
     "multigammaln": "mvlgamma",
     "psi": "digamma",
 }
-_found = public_names("special") | {name: public_names()[known] for name, known in ALIASES.items()}
-globals().update(_found)
-__all__ = sorted(_found)  # noqa: PLE0605 - the generated stub beside it is what checkers read
+_own = public_names("special")
+_known = public_names() | _own
+globals().update(_own | {name: _known[there] for name, there in ALIASES.items()})
+__all__ = sorted(_own | ALIASES)  # noqa: PLE0605 - the generated stub beside it is what checkers read

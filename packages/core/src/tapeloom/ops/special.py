@@ -144,6 +144,25 @@ def zeta(input: TensorLike, other: TensorLike) -> Tensor:
 zeta.gradient(other=lambda g, input, other, ops: -g * (input * ops.zeta(input + 1, other)))
 
 
+@op(takes="floating", inplace=True)
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+    Only ``other`` has a gradient. Negative numbers give nan.
+    """
+igamma.gradient(other=lambda g, input, other, ops: g * _gamma_density(input, other, ops))
+
+
+@op(takes="floating", inplace=True)
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """``1 - igamma(input, other)``, with all its digits where that is small."""
+igammac.gradient(other=lambda g, input, other, ops: -g * _gamma_density(input, other, ops))
+
+
+def _gamma_density(input: Any, other: Any, ops: Any) -> Any:
+    return ops.exp((input - 1) * ops.log(other) - other - ops.lgamma(input))
+
+
 # logarithms and quotients that have a limit
 
 
@@ -240,3 +259,44 @@ i1e.gradient(
 def _over(x: Any, divisor: Any, ops: Any) -> Any:
     """``x / divisor``, where the divisor is 0 any number."""
     return x / ops.where(ops.eq(divisor, 0), 1, divisor)
+
+
+# without a gradient, as in PyTorch
+
+
+def _constant(name: str, doc: str, *parameters: str) -> None:
+    """Declare the op ``special.name`` of one tensor, or of a tensor and an order, whose gradient PyTorch does not have."""
+
+    def of_one(input: Tensor) -> Tensor: ...
+
+    def of_order(input: TensorLike, n: TensorLike) -> Tensor: ...
+
+    function: Any = of_order if "n" in parameters else of_one
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    op(gives="float", namespace="special", constants=("out",))(function)
+
+
+for _name, _doc in {
+    "airy_ai": "The Airy function Ai.",
+    "bessel_j0": "The Bessel function of the first kind, of order 0.",
+    "bessel_j1": "The Bessel function of the first kind, of order 1.",
+    "bessel_y0": "The Bessel function of the second kind, of order 0: -inf at 0, nan below.",
+    "bessel_y1": "The Bessel function of the second kind, of order 1: -inf at 0, nan below.",
+    "modified_bessel_k0": "The modified Bessel function of the second kind, of order 0: inf at 0, nan below.",
+    "modified_bessel_k1": "The modified Bessel function of the second kind, of order 1: inf at 0, nan below.",
+    "scaled_modified_bessel_k0": "``exp(input) * modified_bessel_k0(input)``.",
+    "scaled_modified_bessel_k1": "``exp(input) * modified_bessel_k1(input)``.",
+    "spherical_bessel_j0": "The spherical Bessel function of the first kind, of order 0: ``sin(input) / input``.",
+}.items():
+    _constant(_name, _doc)
+
+for _name, _of in {
+    **{f"chebyshev_polynomial_{kind}": f"Chebyshev polynomial of kind {kind.upper()}" for kind in "tuvw"},
+    **{f"shifted_chebyshev_polynomial_{kind}": f"Chebyshev polynomial of kind {kind.upper()}, of 2 input - 1," for kind in "tuvw"},
+    "hermite_polynomial_h": "Hermite polynomial of the physicists",
+    "hermite_polynomial_he": "Hermite polynomial of the probabilists",
+    "laguerre_polynomial_l": "Laguerre polynomial",
+    "legendre_polynomial_p": "Legendre polynomial",
+}.items():
+    _constant(_name, f"The {_of} of order ``n``, any integers: negative ones give 0.", "n")

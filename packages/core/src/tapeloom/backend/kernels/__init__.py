@@ -26,6 +26,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.bessel import Bessel
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
@@ -35,6 +36,7 @@ from tapeloom.backend.kernels.loss import Loss
 from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
+from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.special import Special
@@ -48,6 +50,8 @@ class ArrayKernels(
     Elementwise,
     ComplexNumbers,
     Special,
+    Bessel,
+    Polynomials,
     Reduction,
     Movement,
     Indexing,
