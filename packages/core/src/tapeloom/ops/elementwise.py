@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
+from tapeloom import dtypes
 from tapeloom.call.op import function, op, primitive
 from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError
 from tapeloom.host import python_number
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, shape_of
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:

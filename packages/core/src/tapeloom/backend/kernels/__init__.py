@@ -3,7 +3,8 @@
 What is asked of ``xp``:
 
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
-  A kernel whose function is not there is lacking, except the ``EXTRAS`` of ``kernels.elementwise``, which the standard does not have either.
+  A kernel whose function is not there is lacking, except the ``EXTRAS`` of ``kernels.elementwise``, which the standard does
+  not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
 * Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.

@@ -56,7 +56,7 @@ class Bessel:
         return self.where(x > 0, result, self.where(x == 0, math.inf, math.nan))
 
     def _near_0(self: Any, x: Array) -> tuple[Array, Array]:
-        """x between 0 and 2, and what the series for there takes."""
+        """Numbers between 0 and 2, and what the series for there takes."""
         small = self.minimum(self.where(x > 0, x, 1.0), 2.0)
         return small, small * small / 2 - 1
 
@@ -93,7 +93,7 @@ class Bessel:
         return wave * (ROOT_HALF * self.sqrt(TWO_OVER_PI / x))
 
     def _two_ranges(self: Any, size: Array) -> tuple[Array, Array, Array]:
-        """x between 0 and 8, what the series for there takes, and x from 8 on."""
+        """Numbers between 0 and 8, what the series for there takes, and numbers from 8 on."""
         near = self.minimum(size, 8.0)
         return near, near * near / 32 - 1, self.maximum(size, 8.0)
 

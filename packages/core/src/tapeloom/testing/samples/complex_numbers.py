@@ -10,7 +10,7 @@ from tapeloom import dtypes
 from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
-from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 ONE = [[T(3, 4)], [T()], [T(0, 3)]]
 PARTS: dict[str, Any] = {"budget": "exact", "dtypes": COMPLEX}
@@ -64,6 +64,11 @@ row("polar", [T(3, 4, low=0), T(3, 4)], [T(), T()], [T(0, 3), T(0, 3)], referenc
 row("isreal", *ONE, case(V([1, 1j]), only=COMPLEX), reference=each(lambda x: complex(x).imag == 0), gives="bool", dtypes=EVERY, budget="exact", grad=0)
 row("is_complex", case(T(3), expect=True, only=COMPLEX), case(T(3), expect=False, only=FLOATS), case(T(), expect=False, only=FLOATS),
     case(T(0), expect=False, only=FLOATS), dtypes=INEXACT, grad=0)
-for _name in ("conj_physical", "resolve_conj", "adjoint", "angle", "isreal", "is_complex"):
+row("resolve_neg", *ONE, reference=lambda x: x, dtypes=EVERY, budget="exact")
+QUESTIONS = [T(3)], [T()], [T(0, 3)]
+row("is_conj", *QUESTIONS, reference=lambda x: False, dtypes=EVERY, grad=0)
+row("is_neg", *QUESTIONS, reference=lambda x: False, dtypes=EVERY, grad=0)
+row("is_signed", *[case(*made, expect=True, only=(*SIGNED, *COMPLEX)) for made in QUESTIONS], case(T(3), expect=False, only=[dtypes.bool_, dtypes.uint8]), dtypes=EVERY, grad=0)
+for _name in ("conj_physical", "resolve_conj", "resolve_neg", "adjoint", "angle", "isreal", "is_complex", "is_conj", "is_neg", "is_signed"):
     fails(_name, [[1.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("polar", [1.0, T(1)], ArgumentTypeError, "polar: abs must be a tensor, got float. Make it one with tapeloom.tensor(...).")
