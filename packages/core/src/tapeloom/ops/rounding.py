@@ -80,7 +80,8 @@ def signbit(input: Tensor) -> Tensor:
 
 
 def _same_dtypes(op: OpSchema, input: Any, values: Any) -> tuple[Any, Any]:
-    if isinstance(input, Tensor) and isinstance(values, Tensor) and input.dtype is not values.dtype:
+    both = isinstance(input, Tensor) and isinstance(values, Tensor)
+    if both and input.dtype is not values.dtype and not (input.is_complex() or values.is_complex()):
         raise DTypeError(
             f"{op.name}: input is {input.dtype.name}, and values is {values.dtype.name}; they must be the same. "
             f"Cast one of them with .to(dtype)."

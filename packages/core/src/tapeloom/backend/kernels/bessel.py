@@ -53,7 +53,7 @@ class Bessel:
         distant = self.maximum(x, 2.0)
         beyond = chebyshev(far, 4 / distant - 1) / self.sqrt(distant)
         result = self.where(x <= 2, self.exp(self.minimum(x, 2.0)) * near, beyond)
-        return self.where(x > 0, result, self.where(x == 0, math.inf, math.nan))
+        return self.where(x > 0, result, self.where(x == 0, math.inf, x * math.nan))
 
     def _near_0(self: Any, x: Array) -> tuple[Array, Array]:
         """Numbers between 0 and 2, and what the series for there takes."""
@@ -122,7 +122,7 @@ class Bessel:
         return self._right_of_0(x, self.where(x <= 8, result, self._wave(far, 1, True)))
 
     def _right_of_0(self: Any, x: Array, result: Array) -> Array:
-        return self.where(x > 0, result, self.where(x == 0, -math.inf, math.nan))
+        return self.where(x > 0, result, self.where(x == 0, -math.inf, x * math.nan))
 
     @in_double
     def spherical_bessel_j0(self: Any, x: Array) -> Array:

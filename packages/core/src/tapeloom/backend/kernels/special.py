@@ -207,7 +207,7 @@ class Special:
         result = self._incomplete(self.where(within, a, 1.0), self.where(within, x, 1.0), upper)
         full = ((a == 0) & (x > 0)) | ((a >= 0) & (a < math.inf) & (x == math.inf))
         none = ((x == 0) & (a > 0)) | ((a == math.inf) & (x >= 0) & (x < math.inf))
-        limit = self.where(full, 0.0 if upper else 1.0, self.where(none, 1.0 if upper else 0.0, math.nan))
+        limit = self.where(full, 0.0 if upper else 1.0, self.where(none, 1.0 if upper else 0.0, x * math.nan))
         return self.where(within, result, limit)
 
     def _incomplete(self: Any, a: Array, x: Array, upper: bool) -> Array:

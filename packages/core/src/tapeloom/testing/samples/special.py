@@ -89,7 +89,7 @@ def polygamma(x: float, n: int) -> float:
 
 
 GAMMA = {"low": 0.2, "high": 4, "budget": "chain"}
-unary("lgamma", lgamma, [(0.0, INF), (-2.0, INF), (1.0, 0.0), (2.0, 0.0), (-INF, INF), (INF, INF), (-0.5, 1.2655121234846454), (20.0, math.lgamma(20))], **GAMMA)
+unary("lgamma", lgamma, [(0.0, INF), (-2.0, INF), (1.0, 0.0), (2.0, 0.0), (-INF, INF), (INF, INF), (-0.5, 1.2655121234846454), (20.0, math.lgamma(20))], **GAMMA | {"low": 2.2})
 unary("digamma", digamma, [(0.0, -INF), (-0.0, INF), (-2.0, NAN), (INF, INF), (-0.25, digamma(-0.25)), (20.0, digamma(20))], **GAMMA)
 row(
     "polygamma_of",
@@ -266,7 +266,7 @@ unary("i1", lambda x: bessel_i(x, 1), {0.0: 0.0, -20.0: -bessel_i(20, 1), NAN: N
 unary("i1e", lambda x: math.exp(-abs(x)) * bessel_i(x, 1), {-INF: -0.0, 12.0: math.exp(-12) * bessel_i(12, 1)}, kinks=(0,), **SMOOTH)
 POSITIVE = {"low": 0.5, "high": 2, "budget": "series", "grad": 0}
 for _name, _function, _at in (
-    ("airy_ai", airy, {0.0: airy(0), -5.0: airy(-5), 3.0: 0.006591139357460719, -20.0: -0.17640612707798468, INF: 0.0}),
+    ("airy_ai", airy, {0.0: airy(0), -3.0: airy(-3), 3.0: 0.006591139357460719, -20.0: -0.17640612707798468, INF: 0.0}),
     ("bessel_j0", bessel_j, {0.0: 1.0, -3.0: bessel_j(3), 20.0: bessel_j(20), NAN: NAN}),
     ("bessel_j1", lambda x: bessel_j(x, 1), {0.0: 0.0, -3.0: -bessel_j(3, 1), 20.0: bessel_j(20, 1)}),
     ("bessel_y0", bessel_y0, {0.0: -INF, -1.0: NAN, 6.0: bessel_y0(6), 12.0: -0.2252373126343614}),
