@@ -322,3 +322,32 @@ def test_the_slope_of_hardsigmoid():
 def test_call_forms_that_mean_one_thing():
     assert tl.maximum(tl.tensor([-1.0, 1.0]), 0).tolist() == [0, 1]
     assert tl.prod(tl.full((2, 3), 2), dim=(0, 1)).item() == 64
+
+
+# special functions
+
+
+def test_special_functions_are_as_exact_as_the_dtype():
+    x = tl.tensor([0.5, -1.0, math.inf], dtype=tl.float64)
+    assert tl.polygamma(1, x).tolist() == [pytest.approx(math.pi**2 / 2, rel=1e-15), math.inf, 0]
+    assert tl.special.ndtr(tl.tensor(-10.0)).item() == pytest.approx(7.61985302416e-24, rel=1e-6)
+    assert tl.special.airy_ai(x)[2].item() == 0
+
+
+def test_zeta_left_of_0():
+    assert tl.special.zeta(2.0, tl.tensor([-1.5, -1.0])).isnan().tolist() == [True, False]
+
+
+def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
+    z = tl.tensor([1j])
+    assert not z.conj().is_conj() and not z.conj().imag.is_neg()
+
+
+def test_the_gradient_of_ldexp_by_negative_integers():
+    x = tl.ones(1, requires_grad=True)
+    tl.ldexp(x, tl.tensor([-2])).backward()
+    assert x.grad.item() == 0.25
+
+
+def test_modified_bessel_functions_have_a_gradient():
+    assert tl.special.modified_bessel_i0(tl.ones(1, requires_grad=True)).requires_grad

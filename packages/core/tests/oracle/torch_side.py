@@ -60,6 +60,10 @@ SPELLED: dict[str, Any] = {
         x, dim, correction=correction, keepdim=keepdim
     ),
     "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "addcmul_scaled": lambda x, y, z, value: torch.addcmul(x, y, z, value=_number(value)),
+    "addcdiv_scaled": lambda x, y, z, value: torch.addcdiv(x, y, z, value=_number(value)),
+    "complex float_power": torch.float_power,
+    "polygamma_of": lambda x, n: torch.polygamma(n, x),
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -132,9 +136,9 @@ SPELLED: dict[str, Any] = {
     "zeros": lambda *size, **kw: torch.zeros(*(size or ((),)), **kw),
     "ones": lambda *size, **kw: torch.ones(*(size or ((),)), **kw),
 }
-for (
-    _name
-) in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
+for _name in (
+    "hypot logaddexp logaddexp2 atan2 maximum minimum fmax fmin logical_and logical_or logical_xor".split()
+):  # these take no numbers
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
         x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
     )
@@ -153,10 +157,23 @@ DIFFERENT = {
     ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
+    "polygamma_of(V[4], 1)",  # a pole is infinite; PyTorch's trigamma is good to 1e-9
+    ("polygamma_of(T[3, 4], 1)", "float64"),
+    "zeta(V[6], V[6])",  # a negative number may be no pole
+    "airy_ai(V[5])",  # PyTorch's Airy and Bessel functions are good to 1e-8, its airy_ai(inf) is nan
+    *((f"bessel_{kind}(V[{count}])", "float64") for kind, count in (("j0", 4), ("j1", 3), ("y0", 4), ("y1", 4))),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("nan_to_num", "complex128"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) else value
 
 
 def _of_rank(name: str, x: Any) -> Any:
@@ -211,7 +228,7 @@ def spelling(row: Row) -> Any:
         return SPELLED[name]
     if name.startswith("linalg."):
         return getattr(torch.linalg, name.removeprefix("linalg."))
-    for home in (F, torch) if name in LAYERS else (torch, F):
+    for home in (F, torch) if name in LAYERS else (torch, F, torch.special):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)
     if hasattr(torch.Tensor, name):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tapeloom import dtypes, shapes
 from tapeloom.call.inplace import inplace
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError
+from tapeloom.errors import ArgumentError, GradientError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.creation import arange
@@ -141,7 +141,22 @@ def zeta(input: TensorLike, other: TensorLike) -> Tensor:
 
     A negative ``other`` gives nan, or inf if it is an integer.
     """
-zeta.gradient(other=lambda g, input, other, ops: -g * (input * ops.zeta(input + 1, other)))
+
+
+def _zeta_gradient(g: Any, need: Any, input: Any, other: Any, ops: Any) -> Any:
+    _known("zeta", need)
+    return None, -g * (input * ops.zeta(input + 1, other))
+
+
+zeta.gradient(_zeta_gradient)
+
+
+def _known(name: str, need: Any) -> None:
+    """Raise GradientError where the gradient of the first input is asked for."""
+    if need[0]:
+        raise GradientError(
+            f"{name}: the gradient for input is not known, as in PyTorch, only that for other. Take input.detach() if none is wanted."
+        )
 
 
 @op(takes="floating", inplace=True)
@@ -150,13 +165,27 @@ def igamma(input: Tensor, other: Tensor) -> Tensor:
 
     Only ``other`` has a gradient. Negative numbers give nan.
     """
-igamma.gradient(other=lambda g, input, other, ops: g * _gamma_density(input, other, ops))
+
+
+def _igamma_gradient(g: Any, need: Any, input: Any, other: Any, ops: Any) -> Any:
+    _known("igamma", need)
+    return None, g * _gamma_density(input, other, ops)
+
+
+igamma.gradient(_igamma_gradient)
 
 
 @op(takes="floating", inplace=True)
 def igammac(input: Tensor, other: Tensor) -> Tensor:
     """``1 - igamma(input, other)``, with all its digits where that is small."""
-igammac.gradient(other=lambda g, input, other, ops: -g * _gamma_density(input, other, ops))
+
+
+def _igammac_gradient(g: Any, need: Any, input: Any, other: Any, ops: Any) -> Any:
+    _known("igammac", need)
+    return None, -g * _gamma_density(input, other, ops)
+
+
+igammac.gradient(_igammac_gradient)
 
 
 def _gamma_density(input: Any, other: Any, ops: Any) -> Any:
