@@ -41,6 +41,9 @@ FAMILIES = {
     "random": "Random numbers",
     "conversion": "Conversion",
     "elementwise": "Arithmetic and functions, element by element",
+    "rounding": "Rounding, and the parts of a number",
+    "extremes": "The larger and the smaller",
+    "special": "Special functions",
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
@@ -210,6 +213,10 @@ def functions_block(namespace: str) -> list[str]:
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)
+    if aliases := make_stubs.aliases_of(namespace):
+        others = (f"{code(name)} is {code(known)}" for name, known in sorted(aliases.items()) if name != known)
+        same = (code(name) for name, known in sorted(aliases.items()) if name == known)
+        lines += [f"As in `tapeloom`: {', '.join(same)}. By another name: {', '.join(others)}.", ""]
     return lines
 
 
@@ -427,6 +434,7 @@ PLACES = {
     "torch": "tapeloom",
     "torch.Tensor": "tapeloom.Tensor",
     "torch.linalg": "tapeloom.linalg",
+    "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
@@ -513,6 +521,7 @@ def promotion_block() -> list[str]:
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "functions": lambda: functions_block(""),
     "linalg": lambda: functions_block("linalg"),
+    "special": lambda: functions_block("special"),
     "others": others_block,
     "tensor": tensor_block,
     "errors": errors_block,

@@ -22,6 +22,7 @@ NAMESPACES = (
     "torch",
     "torch.Tensor",
     "torch.linalg",
+    "torch.special",
     "torch.autograd",
     "torch.nn",
     "torch.nn.functional",

@@ -120,7 +120,7 @@ def _written(text: str) -> list[Parameter]:
 
 def _place(name: str, namespace: str) -> tuple[str, Any] | None:
     """Where PyTorch has the function ``name``: functional first, whose signatures ours have."""
-    homes = {"linalg": ["linalg"]}.get(namespace, ["nn.functional", "", "Tensor"])
+    homes = {"linalg": ["linalg"], "special": ["special", ""]}.get(namespace, ["nn.functional", "", "Tensor"])
     for home in homes:
         value: Any = torch
         for part in filter(None, home.split(".")):
