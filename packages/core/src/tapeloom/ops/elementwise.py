@@ -289,11 +289,8 @@ rad2deg.gradient(input=lambda g: g * 57.29577951308232)
 @function(inplace=True)
 def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
-    given = [value for value in (input, exponent) if is_tensor(value)]
-    if not given:
-        as_tensor_of("float_power", input)
-    complex = any(dtypes.of_number(value).is_complex if not is_tensor(value) else value.dtype.is_complex for value in (input, exponent))
-    wide = dtypes.complex128 if complex else dtypes.float64
+    dtype = promoted(OPS.pow, input, exponent)
+    wide = dtypes.complex128 if dtype.is_complex else dtypes.float64
     return OPS.pow(*[OPS.cast(value, wide) if is_tensor(value) else value for value in (input, exponent)])
 
 

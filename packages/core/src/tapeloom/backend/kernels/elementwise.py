@@ -72,7 +72,7 @@ class Direct:
 
     def gcd(self: Any, x: Array, y: Array) -> Array:
         x, y = (x, y) if not self.dtype_of(x).is_signed else (self.abs(x), self.abs(y))
-        x, y = x + self.zero_like(y), y + self.zero_like(x)
+        x, y = self.xp.broadcast_arrays(x, y)
         while bool(self.xp.any(y != 0)):  # Euclid's algorithm, until the last has ended
             x, y = self.where(y == 0, x, y), self.where(y == 0, y, x % self.where(y == 0, self.xp.ones_like(y), y))
         return x

@@ -27,12 +27,12 @@ def _polynomial(first: First, step: Step, wave: Wave | None = None, shifted: boo
     def kernel(self: Any, x: Array, n: Array) -> Array:
         if shifted:
             x = x + x - 1
-        x, n = x + self.zero_like(n), self.trunc(n) + self.zero_like(x)
-        if not x.size:
-            return x
+        x, n = self.xp.broadcast_arrays(x, self.trunc(n))
+        if 0 in x.shape:
+            return self.copy(x)
         finite = self.isfinite(n) & (n >= 0)
-        waving = finite & (n > WAVES_FROM) & (self.abs(x) < 1) if wave is not None else n != n
-        last = self.where(finite & (waving == self.zero_like(waving)), n, 0.0)
+        waving = (n > WAVES_FROM) & (self.abs(x) < 1) if wave is not None else x != x
+        last = self.where(waving, 0.0, self.where(finite, n, 0.0))
 
         def advance(k: Array, before: Array, current: Array) -> tuple[Array, Array, Array]:
             further = k < last
@@ -47,7 +47,7 @@ def _polynomial(first: First, step: Step, wave: Wave | None = None, shifted: boo
         result = self.iterate(self._most(last) - 1, advance, state)[2]
         if wave is not None:
             angle = self.acos(self.where(waving, x, 0.0))
-            result = self.where(waving, wave(self, self.where(waving, n, 1.0), angle), result)
+            result = self.where(waving, wave(self, self.where(waving & finite, n, 1.0), angle), result)
         return self.where(finite, result, 0.0)
 
     return kernel

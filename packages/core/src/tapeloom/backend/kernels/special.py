@@ -37,7 +37,7 @@ def in_double(kernel: C) -> C:
 
 def powers(coefficients: Sequence[float], x: Array) -> Array:
     """The polynomial in ``x``, highest power first."""
-    result = x * coefficients[0] + coefficients[1]
+    result: Any = x * coefficients[0] + coefficients[1]
     for coefficient in coefficients[2:]:
         result = result * x + coefficient
     return result
@@ -46,7 +46,8 @@ def powers(coefficients: Sequence[float], x: Array) -> Array:
 def chebyshev(coefficients: Sequence[float], t: Array) -> Array:
     """The series in Chebyshev polynomials of ``t``. Source: C. Clenshaw, Mathematical Tables and Other Aids 9, 1955."""
     double = t + t
-    before, result = coefficients[-1], double * coefficients[-1] + coefficients[-2]
+    before: Any = coefficients[-1]
+    result = double * coefficients[-1] + coefficients[-2]
     for coefficient in coefficients[-3:0:-1]:
         before, result = result, double * result - before + coefficient
     return t * result - before + coefficients[0]

@@ -40,10 +40,10 @@ def ndtr(x: float) -> float:
 
 unary("erf", math.erf, {INF: 1.0, -INF: -1.0, 0.0: 0.0, NAN: NAN}, low=-3, high=3, budget="function")
 unary("erfc", math.erfc, {INF: 0.0, -INF: 2.0, 0.0: 1.0, NAN: NAN, 9.0: math.erfc(9)}, low=-3, high=3, budget="function")
-unary("erfcx", lambda x: math.exp(x * x) * math.erfc(x), {INF: 0.0, -INF: INF, 0.0: 1.0, NAN: NAN}, low=-2, high=2, budget="chain")
+unary("erfcx", lambda x: math.exp(x * x) * math.erfc(x), {INF: 0.0, -INF: INF, 0.0: 1.0, NAN: NAN}, dtypes=FLOATS, low=-2, high=2, budget="chain")
 unary("erfinv", inverse(math.erf, -6, 6), {1.0: INF, -1.0: -INF, 1.5: NAN, 0.0: 0.0}, low=-0.9, high=0.9, budget="chain")
-unary("ndtr", ndtr, {INF: 1.0, -INF: 0.0, NAN: NAN}, low=-3, high=3, budget="chain")
-unary("log_ndtr", lambda x: math.log(ndtr(x)), {INF: 0.0, -INF: -INF, NAN: NAN, -1e4: -50000010.12927892}, low=-3, high=3, budget="chain")
+unary("ndtr", ndtr, {INF: 1.0, -INF: 0.0, NAN: NAN}, dtypes=FLOATS, low=-3, high=3, budget="chain")
+unary("log_ndtr", lambda x: math.log(ndtr(x)), {INF: 0.0, -INF: -INF, NAN: NAN, -1e4: -50000010.12927892}, dtypes=FLOATS, low=-3, high=3, budget="chain")
 unary("ndtri", inverse(ndtr, -9, 9), {0.0: -INF, 1.0: INF, 0.5: 0.0, -1.0: NAN}, dtypes=FLOATS, low=0.02, high=0.98, budget="chain")
 
 # the gamma function
@@ -173,7 +173,7 @@ def _times(logarithm: Callable[[float], float]) -> Callable[[float, float], floa
 
 binary("xlogy", _times(math.log), {(0.0, 0.0): 0.0, (0.0, -1.0): 0.0, (0.0, NAN): NAN, (1.0, 0.0): -INF}, {"low": 0.5, "high": 3.5}, gives="float", budget="function")
 binary("xlog1py", _times(math.log1p), {(0.0, -1.0): 0.0, (0.0, -2.0): 0.0, (0.0, NAN): NAN, (1.0, -1.0): -INF}, {"low": -0.5, "high": 3.5}, gives="float", budget="function")
-unary("entr", lambda x: 0.0 if x == 0 else -INF if x < 0 else -x * math.log(x), {0.0: 0.0, -1.0: -INF, INF: -INF, NAN: NAN}, low=0.3, high=4, budget="function")
+unary("entr", lambda x: 0.0 if x == 0 else -INF if x < 0 else -x * math.log(x), {0.0: 0.0, -1.0: -INF, INF: -INF, NAN: NAN}, dtypes=FLOATS, low=0.3, high=4, budget="function")
 
 
 def _logit(x: float, eps: float = 0.0) -> float:
@@ -259,12 +259,12 @@ def airy(x: float) -> float:
     return 0.3550280538878172 * f - 0.2588194037928068 * g
 
 
-SMOOTH = {"low": -3, "high": 3, "budget": "chain"}
+SMOOTH = {"dtypes": FLOATS, "low": -3, "high": 3, "budget": "chain"}
 unary("i0", bessel_i, {0.0: 1.0, 20.0: bessel_i(20), NAN: NAN}, **SMOOTH)
 unary("i0e", lambda x: math.exp(-abs(x)) * bessel_i(x), {INF: 0.0, -12.0: math.exp(-12) * bessel_i(12)}, kinks=(0,), **SMOOTH)
 unary("i1", lambda x: bessel_i(x, 1), {0.0: 0.0, -20.0: -bessel_i(20, 1), NAN: NAN}, **SMOOTH)
 unary("i1e", lambda x: math.exp(-abs(x)) * bessel_i(x, 1), {-INF: -0.0, 12.0: math.exp(-12) * bessel_i(12, 1)}, kinks=(0,), **SMOOTH)
-POSITIVE = {"low": 0.5, "high": 2, "budget": "series", "grad": 0}
+POSITIVE = {"dtypes": FLOATS, "low": 0.5, "high": 2, "budget": "series", "grad": 0}
 for _name, _function, _at in (
     ("airy_ai", airy, {0.0: airy(0), -3.0: airy(-3), 3.0: 0.006591139357460719, -20.0: -0.17640612707798468, INF: 0.0}),
     ("bessel_j0", bessel_j, {0.0: 1.0, -3.0: bessel_j(3), 20.0: bessel_j(20), NAN: NAN}),
@@ -314,7 +314,7 @@ POLYNOMIALS: dict[str, Callable[[float, int], float]] = {
         n, lambda k: (-1) ** k * math.comb(n, k) * math.comb(2 * n - 2 * k, n) * x ** (n - 2 * k) / 2**n, n // 2
     ),
 }
-for _name, _function in POLYNOMIALS.items():
+for _name, _polynomial in POLYNOMIALS.items():
     row(
         _name,
         [T(3, 4), V([0, 1, 2, 3])],
@@ -322,8 +322,9 @@ for _name, _function in POLYNOMIALS.items():
         [2, V([3, 0, 1])],
         [T(0, 3), T(3)],
         case(V([0.5, -0.25, 2.0]), V([12, -1, 10]), only=FLOATS[2:]),
-        reference=each(lambda x, n, of=_function: of(float(x), int(n))),
+        reference=each(lambda x, n, of=_polynomial: of(float(x), int(n))),
         gives="float",
+        dtypes=FLOATS[2:],
         budget="series",
         magnitude=lambda x, n: 40.0,
         grad=0,
