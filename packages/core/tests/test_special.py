@@ -89,3 +89,9 @@ def test_incomplete_gamma_functions_of_large_numbers():
     a = tl.tensor([1e3, 1e5], dtype=tl.float64)
     assert (tl.igamma(a, a) + tl.igammac(a, a)).tolist() == pytest.approx([1, 1], rel=1e-14)
     assert tl.igamma(a, a).tolist() == pytest.approx([0.5042052440, 0.5004205221], rel=1e-9)
+
+
+def test_polygamma_of_any_order():
+    x = tl.tensor([-1.5, 1.0, 3.0], dtype=tl.float64)
+    assert tl.polygamma(170, x)[1:].tolist() == pytest.approx([-7.257415615307994e306, -1.8751993e225], rel=1e-7)
+    assert tl.polygamma(10**9, x)[1].item() == -float("inf")

@@ -157,10 +157,13 @@ DIFFERENT = {
     ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
-    "polygamma_of(V[4], 1)",  # a pole is infinite; PyTorch's trigamma is good to 1e-9
-    ("polygamma_of(T[3, 4], 1)", "float64"),
-    "zeta(V[6], V[6])",  # a negative number may be no pole
-    "airy_ai(V[5])",  # PyTorch's Airy and Bessel functions are good to 1e-8, its airy_ai(inf) is nan
+    *(("polygamma_of(V[4], 1)", kind) for kind in ("bfloat16", "float32", "float64")),  # a pole is infinite
+    (
+        "polygamma_of(T[3, 4], 1)",
+        "float64",
+    ),  # PyTorch's trigamma is good to 1e-9, and its Airy and Bessel functions to 1e-8
+    *(("zeta(V[6], V[6])", kind) for kind in ("float32", "float64")),  # of negative numbers
+    *(("airy_ai(V[5])", kind) for kind in ("float32", "float64")),  # at infinity 0
     *((f"bessel_{kind}(V[{count}])", "float64") for kind, count in (("j0", 4), ("j1", 3), ("y0", 4), ("y1", 4))),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype

@@ -18,6 +18,7 @@ HALF_LOG_TWO_PI_LESS_HALF = 0.4189385332046727  # (log(2 pi) - 1) / 2
 LOG_PI = 1.1447298858494002
 EPSILON = 2.0**-51
 MOST_TERMS = 100_000  # of a series or a fraction: their number grows like the root of the arguments
+LARGEST_FACTORIAL = 170  # in float64
 SHIFT = 10  # terms of the zeta function that are added one by one
 
 
@@ -182,9 +183,10 @@ class Special:
     def polygamma_of(self: Any, x: Array, n: int) -> Array:
         if n == 0:
             return self.digamma(x)
-        sign = 1 if n % 2 else -1
+        sign, factorial = (1 if n % 2 else -1), _factorial(n)
+        n = min(n, LARGEST_FACTORIAL + n % 2)  # beyond, the factorial alone decides
         size = self.abs(x)
-        right = self._zeta(n + 1.0, self.where(x < 0, size + 1, x)) * (sign * _factorial(n))
+        right = self._zeta(n + 1.0, self.where(x < 0, size + 1, x)) * (sign * factorial)
         right = self.where(size == math.inf, 0.0, right)
         cot = 1 / self.tan(self._fraction(size) * -math.pi)
         slope = powers(_cotangent_derivative(n), cot) * math.pi ** (n + 1)
@@ -311,4 +313,4 @@ def _cotangent_derivative(n: int) -> tuple[float, ...]:
 
 def _factorial(n: int) -> float:
     """``n!``, infinite where float64 has no number for it."""
-    return float(math.factorial(n)) if n <= 170 else math.inf
+    return float(math.factorial(n)) if n <= LARGEST_FACTORIAL else math.inf
