@@ -338,6 +338,11 @@ def test_zeta_left_of_0():
     assert tl.special.zeta(2.0, tl.tensor([-1.5, -1.0])).isnan().tolist() == [True, False]
 
 
+def test_float_power_in_place_rounds():
+    x = tl.tensor([3.0])
+    assert x.float_power_(0.5).dtype is tl.float32 and x.item() == pytest.approx(math.sqrt(3), rel=1e-7)
+
+
 def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
     z = tl.tensor([1j])
     assert not z.conj().is_conj() and not z.conj().imag.is_neg()

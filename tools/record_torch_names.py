@@ -97,7 +97,7 @@ EXCLUDED = {
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
         r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
-        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
+        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.special\.(Tensor|common_args|multi_dim_common)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }
 #: modules whose functions and classes other modules merely import
