@@ -293,14 +293,14 @@ def _over(x: Any, divisor: Any, ops: Any) -> Any:
 # without a gradient, as in PyTorch
 
 
-def _constant(name: str, doc: str, *parameters: str) -> None:
+def _constant(name: str, doc: str, ordered: bool = False) -> None:
     """Declare the op ``special.name`` of one tensor, or of a tensor and an order, whose gradient PyTorch does not have."""
 
     def of_one(input: Tensor) -> Tensor: ...
 
     def of_order(input: TensorLike, n: TensorLike) -> Tensor: ...
 
-    function: Any = of_order if "n" in parameters else of_one
+    function: Any = of_order if ordered else of_one
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     op(gives="float", namespace="special", constants=("out",))(function)
@@ -328,4 +328,4 @@ for _name, _of in {
     "laguerre_polynomial_l": "Laguerre polynomial",
     "legendre_polynomial_p": "Legendre polynomial",
 }.items():
-    _constant(_name, f"The {_of} of order ``n``, any integers: negative ones give 0.", "n")
+    _constant(_name, f"The {_of} of order ``n``, any integers: negative ones give 0.", ordered=True)

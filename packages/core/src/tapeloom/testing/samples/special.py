@@ -279,7 +279,7 @@ for _name, _function, _at in (
 ):
     unary(_name, _function, _at, **POSITIVE)
 
-# orthogonal polynomials, by their explicit sums or roots of unity
+# orthogonal polynomials: those of Chebyshev by their recurrence, the others by their explicit sums
 
 
 def chebyshev(kind: str) -> Callable[[float, int], float]:
