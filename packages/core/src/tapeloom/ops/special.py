@@ -225,7 +225,7 @@ entr.gradient(input=lambda g, input, ops: -g * (ops.log(input) + 1))
 
 
 def _logit_gradient(g: Any, input: Any, eps: float | None, ops: Any) -> Any:
-    if eps is None:
+    if eps is None or eps < 0:
         low, high, outside = 0.0, 1.0, math.nan
     else:
         low, high, outside = eps, 1 - eps, 0.0
