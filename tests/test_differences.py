@@ -348,6 +348,16 @@ def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
     assert not z.conj().is_conj() and not z.conj().imag.is_neg()
 
 
+def test_in_place_comparisons_and_logic_pass_no_gradient():
+    assert not tl.zeros(2).lt_(tl.ones(2, requires_grad=True)).requires_grad
+    with pytest.raises(tl.errors.InplaceError):
+        tl.ones(2, requires_grad=True).logical_not_()
+
+
+def test_addcdiv_takes_integers_beside_floating_tensors():
+    assert tl.addcdiv(tl.ones(1), tl.tensor([3]), tl.tensor([2])).item() == 2.5
+
+
 def test_the_gradient_of_ldexp_by_negative_integers():
     x = tl.ones(1, requires_grad=True)
     tl.ldexp(x, tl.tensor([-2])).backward()

@@ -204,6 +204,17 @@ NUMBERS = [
     ),
 ]
 GRADIENTS = [
+    (
+        "in-place comparisons and logic pass no gradient, not even zeros, and refuse leaves as other in-place forms do",
+        some(
+            every(
+                kind("requires_grad"),
+                calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()),
+            ),
+            ours("logical_(and|or|xor|not)_: a (leaf|view)"),
+        ),
+    ),
+    ("addcdiv of integers beside floating tensors", theirs(TAKEN, "Integer division with addcdiv")),
     ("ldexp by negative integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
     (
