@@ -412,3 +412,47 @@ def test_the_second_derivative_of_logcumsumexp_where_a_gradient_is_zero():
     first = tl.autograd.grad((out * out).sum(), x, create_graph=True)[0]  # its gradient at the first element is 0
     first[0].backward()
     assert x.grad.tolist() == pytest.approx([2.0 + 0.5 + 0.5 * math.log(2), 0.5 - 0.5 * math.log(2)])
+
+
+# special functions
+
+
+def test_special_functions_are_as_exact_as_the_dtype():
+    x = tl.tensor([0.5, -1.0, math.inf], dtype=tl.float64)
+    assert tl.polygamma(1, x).tolist() == [pytest.approx(math.pi**2 / 2, rel=1e-15), math.inf, 0]
+    assert tl.special.ndtr(tl.tensor(-10.0)).item() == pytest.approx(7.61985302416e-24, rel=1e-6)
+    assert tl.special.airy_ai(x)[2].item() == 0
+
+
+def test_zeta_left_of_0():
+    assert tl.special.zeta(2.0, tl.tensor([-1.5, -1.0])).isnan().tolist() == [True, False]
+
+
+def test_float_power_in_place_rounds():
+    x = tl.tensor([3.0])
+    assert x.float_power_(0.5).dtype is tl.float32 and x.item() == pytest.approx(math.sqrt(3), rel=1e-7)
+
+
+def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
+    z = tl.tensor([1j])
+    assert not z.conj().is_conj() and not z.conj().imag.is_neg()
+
+
+def test_in_place_comparisons_and_logic_pass_no_gradient():
+    assert not tl.zeros(2).lt_(tl.ones(2, requires_grad=True)).requires_grad
+    with pytest.raises(tl.errors.InplaceError):
+        tl.ones(2, requires_grad=True).logical_not_()
+
+
+def test_addcdiv_takes_integers_beside_floating_tensors():
+    assert tl.addcdiv(tl.ones(1), tl.tensor([3]), tl.tensor([2])).item() == 2.5
+
+
+def test_the_gradient_of_ldexp_by_negative_integers():
+    x = tl.ones(1, requires_grad=True)
+    tl.ldexp(x, tl.tensor([-2])).backward()
+    assert x.grad.item() == 0.25
+
+
+def test_modified_bessel_functions_have_a_gradient():
+    assert tl.special.modified_bessel_i0(tl.ones(1, requires_grad=True)).requires_grad

@@ -24,6 +24,7 @@ NAMESPACES = (
     "torch.linalg",
     "torch.fft",
     "torch.signal.windows",
+    "torch.special",
     "torch.autograd",
     "torch.nn",
     "torch.nn.functional",
@@ -49,10 +50,6 @@ EXCLUDED = {
     "half of complex64": (
         "PyTorch itself computes little with it, and no backend has it",
         r"chalf|complex32",
-    ),
-    "bits of lazy views": (
-        "when a conjugate is computed is the backend's business",
-        r"is_conj|is_neg",
     ),
     "storage": (
         "memory belongs to the backend",
@@ -111,7 +108,7 @@ EXCLUDED = {
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
         r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
-        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
+        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.special\.(Tensor|common_args|multi_dim_common)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }
 #: modules whose functions and classes other modules merely import

@@ -38,6 +38,8 @@ class Allowed:
 GRADIENT = ("gradient", TAKEN)
 QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
 CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
+GAMMAS = "lgamma gammaln digamma psi polygamma mvlgamma multigammaln zeta".split()
+BESSELS = "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx ndtr log_ndtr sinc".split()
 NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
 
 TENSORS = [
@@ -66,6 +68,8 @@ NUMBERS = [
             number,
         ),
     ),
+    ("special functions are as exact as the dtype", every(kind("values", "gradient of"), calls(*GAMMAS, *BESSELS))),
+    ("float_power_ rounds to the dtype of the tensor", theirs(TAKEN, "base given to float_power_ has dtype")),
     (
         "a Python number beside a half tensor is rounded to its dtype first",
         every(kind("values", "gradient of"), number, dtype(*HALVES)),
@@ -200,6 +204,18 @@ NUMBERS = [
     ),
 ]
 GRADIENTS = [
+    (
+        "in-place comparisons and logic pass no gradient, not even zeros, and refuse leaves as other in-place forms do",
+        some(
+            every(
+                kind("requires_grad"),
+                calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()),
+            ),
+            ours("logical_(and|or|xor|not)_: a (leaf|view)"),
+        ),
+    ),
+    ("addcdiv of integers beside floating tensors", theirs(TAKEN, "Integer division with addcdiv")),
+    ("ldexp by negative integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
     (
         "the gradient of an infinite variance has the sign of the distance from the mean",

@@ -24,6 +24,7 @@ from tapeloom.op.parameter import (
 )
 from tapeloom.ops.histogram import Histogram, HistogramOfPoints
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
+from tapeloom.ops.rounding import MantissaAndExponent
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -99,6 +100,7 @@ from tapeloom import (
     ops as ops,
     random as random,
     signal as signal,
+    special as special,
 )
 
 __path__ = pkgutil.extend_path(__path__, __name__)
@@ -155,6 +157,12 @@ def adaptive_avg_pool3d(input: Tensor, output_size: builtins.int | Sequence[buil
 
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
 
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
@@ -502,6 +510,12 @@ def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None =
 
 clip = clamp
 
+def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
+    """``input`` kept at or below ``max``: ``clamp`` with one bound."""
+
+def clamp_min(input: Tensor, min: TensorLike) -> Tensor:
+    """``input`` kept at or above ``min``: ``clamp`` with one bound."""
+
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
 
@@ -522,9 +536,6 @@ def conj(input: Tensor) -> Tensor:
 
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
-
-def conj_physical_(input: Tensor) -> Tensor:
-    """The conjugate, in place; a real tensor stays as it is."""
 
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
@@ -632,6 +643,9 @@ def conv_transpose3d(
 def copy_(self: Tensor, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
 
+def copysign(input: TensorLike, other: TensorLike) -> Tensor:
+    """The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
+
 def corrcoef(input: Tensor) -> Tensor:
     """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
 
@@ -696,6 +710,9 @@ def cumulative_trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Ten
 def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
     """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
 
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians: ``input * pi / 180``."""
+
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
@@ -733,6 +750,9 @@ def diff(
 
     ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
     """
+
+def digamma(input: Tensor) -> Tensor:
+    """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
 
 def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
     """The norm of order ``p`` of ``input - other``, of all elements."""
@@ -840,6 +860,15 @@ def erf(input: Tensor) -> Tensor:
     Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
     """
 
+def erfc(input: Tensor) -> Tensor:
+    """``1 - erf(input)``, with all its digits where that is small."""
+
+def erfinv(input: Tensor) -> Tensor:
+    """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+    Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
+    """
+
 def exp(input: Tensor) -> Tensor:
     """``e ** input``."""
 
@@ -920,14 +949,32 @@ def fliplr(input: Tensor) -> Tensor:
 def flipud(input: Tensor) -> Tensor:
     """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
 
+def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
 
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
 
+def fmax(input: TensorLike, other: TensorLike) -> Tensor:
+    """The larger of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
+def fmin(input: TensorLike, other: TensorLike) -> Tensor:
+    """The smaller of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+
+def frac(input: Tensor) -> Tensor:
+    """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+
+def frexp(input: Tensor) -> MantissaAndExponent:
+    """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
+
+    0, infinities and nan are their own mantissa, with exponent 0.
+    """
 
 def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
     """The square root of the sum of squares over ``dim``, one or two dimensions."""
@@ -967,6 +1014,9 @@ def full_like(
 
 def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
 
 def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
@@ -1090,6 +1140,9 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
     DTypeError where an integer dtype does not hold them.
     """
 
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+
 def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
     """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
 
@@ -1146,6 +1199,18 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
 
+def i0(input: Tensor) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0."""
+
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+    Only ``other`` has a gradient. Negative numbers give nan.
+    """
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """``1 - igamma(input, other)``, with all its digits where that is small."""
+
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
 
@@ -1169,8 +1234,23 @@ def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the dtype of ``input`` is complex."""
 
+def is_conj(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+
 def is_contiguous(self: Tensor) -> builtins.bool:
     """Always True: strides are the backend's business."""
+
+def is_neg(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a negative too."""
+
+def is_nonzero(input: Tensor) -> builtins.bool:
+    """Whether the one element of ``input`` is not zero."""
+
+def is_same_size(input: Tensor, other: Tensor) -> builtins.bool:
+    """Whether two tensors have one shape."""
+
+def is_signed(input: Tensor) -> builtins.bool:
+    """Whether the dtype of ``input`` has negative numbers."""
 
 def isclose(
     input: Tensor,
@@ -1189,6 +1269,12 @@ def isinf(input: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """Whether it is nan."""
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether it is negative infinity."""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether it is positive infinity."""
 
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
@@ -1249,6 +1335,12 @@ def layer_norm(
     Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """The least common multiple of integers, not negative; that of 0 and any is 0."""
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
@@ -1259,6 +1351,12 @@ def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
 
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
+
+def lerp(input: Tensor, end: Tensor, weight: TensorLike) -> Tensor:
+    """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+
+def lgamma(input: Tensor) -> Tensor:
+    """The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
@@ -1307,6 +1405,9 @@ def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
 
+def logaddexp2(input: TensorLike, other: TensorLike) -> Tensor:
+    """``log2(2**input + 2**other)`` without overflow."""
+
 def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
     """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
 
@@ -1321,6 +1422,9 @@ def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
 
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
+
+def logit(input: Tensor, eps: builtins.float | None = None) -> Tensor:
+    """``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
 
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(input))``, exact for large negative ``input``."""
@@ -1607,6 +1711,20 @@ mul = multiply
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
 
+def mvlgamma(input: Tensor, p: builtins.int) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+
+def nan_to_num(
+    input: Tensor,
+    nan: builtins.float | None = None,
+    posinf: builtins.float | None = None,
+    neginf: builtins.float | None = None,
+) -> Tensor:
+    """``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+    Of complex numbers the parts are looked at one by one.
+    """
+
 def nanmean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
 
@@ -1678,6 +1796,9 @@ def new_zeros(
     input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
 ) -> Tensor:
     """Zeros of another size, in the dtype and on the device of ``input``."""
+
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
 
 def nll_loss(
     input: Tensor,
@@ -1806,6 +1927,9 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
 
+def polygamma(n: builtins.int, input: Tensor) -> Tensor:
+    """The ``n``-th derivative of ``digamma``, which is the one for n = 0. As a method: ``x.polygamma(n)``."""
+
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
 
@@ -1844,6 +1968,9 @@ def quantile(
     ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
     straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
     """
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees: ``input * 180 / pi``."""
 
 def rand(
     *size: Size,
@@ -2112,6 +2239,9 @@ def sigmoid(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
 
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign is minus, that of -0.0 included."""
+
 def silu(input: Tensor) -> Tensor:
     """``input * sigmoid(input)``, also called swish.
 
@@ -2121,6 +2251,9 @@ def silu(input: Tensor) -> Tensor:
 
 def sin(input: Tensor) -> Tensor:
     """The sine; ``input`` in radians."""
+
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi * input) / (pi * input)``, 1 at 0."""
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
@@ -2507,6 +2640,9 @@ row_stack = vstack
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
     """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
 
+def xlogy(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
+
 def zero_(self: Tensor) -> Tensor:
     """Give every element the value 0, in place."""
 
@@ -2534,6 +2670,8 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "add",
+    "addcdiv",
+    "addcmul",
     "adjoint",
     "all",
     "allclose",
@@ -2603,6 +2741,8 @@ __all__ = [
     "char",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
     "column_stack",
@@ -2614,7 +2754,6 @@ __all__ = [
     "concatenate",
     "conj",
     "conj_physical",
-    "conj_physical_",
     "contiguous",
     "conv1d",
     "conv2d",
@@ -2623,6 +2762,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "copy_",
+    "copysign",
     "corrcoef",
     "cos",
     "cosh",
@@ -2638,6 +2778,7 @@ __all__ = [
     "cumulative_trapezoid",
     "data",
     "default_generator",
+    "deg2rad",
     "detach",
     "detach_",
     "device",
@@ -2647,6 +2788,7 @@ __all__ = [
     "diagonal",
     "diagonal_scatter",
     "diff",
+    "digamma",
     "dist",
     "div",
     "divide",
@@ -2667,6 +2809,8 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erfc",
+    "erfinv",
     "errors",
     "exp",
     "exp2",
@@ -2693,16 +2837,22 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "fmod",
     "fork_rng",
+    "frac",
+    "frexp",
     "frobenius_norm",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
     "gather",
+    "gcd",
     "ge",
     "gelu",
     "geometric_",
@@ -2724,6 +2874,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "heaviside",
     "histc",
     "histogram",
     "histogramdd",
@@ -2732,6 +2883,9 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
+    "igamma",
+    "igammac",
     "iinfo",
     "imag",
     "index_add",
@@ -2749,23 +2903,34 @@ __all__ = [
     "is_anomaly_enabled",
     "is_available",
     "is_complex",
+    "is_conj",
     "is_contiguous",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
     "is_tensor",
     "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "isreal",
     "istft",
     "kaiser_window",
     "l1_loss",
     "layer_norm",
+    "lcm",
+    "ldexp",
     "le",
     "leaky_relu",
+    "lerp",
     "less",
     "less_equal",
+    "lgamma",
     "linalg",
     "linear",
     "linspace",
@@ -2777,11 +2942,13 @@ __all__ = [
     "log_normal_",
     "log_softmax",
     "logaddexp",
+    "logaddexp2",
     "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsigmoid",
     "logspace",
     "logsumexp",
@@ -2811,6 +2978,8 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "mvlgamma",
+    "nan_to_num",
     "nanmean",
     "nanmedian",
     "nanquantile",
@@ -2824,6 +2993,7 @@ __all__ = [
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "nextafter",
     "nll_loss",
     "nn",
     "no_grad",
@@ -2843,12 +3013,14 @@ __all__ = [
     "permute",
     "poisson",
     "polar",
+    "polygamma",
     "positive",
     "pow",
     "prelu",
     "prod",
     "promote_types",
     "quantile",
+    "rad2deg",
     "rand",
     "rand_like",
     "randint",
@@ -2899,8 +3071,10 @@ __all__ = [
     "sigmoid",
     "sign",
     "signal",
+    "signbit",
     "silu",
     "sin",
+    "sinc",
     "sinh",
     "slice_scatter",
     "smooth_l1_loss",
@@ -2908,6 +3082,7 @@ __all__ = [
     "softmin",
     "softplus",
     "softsign",
+    "special",
     "split",
     "split_with_sizes",
     "sqrt",
@@ -2970,6 +3145,7 @@ __all__ = [
     "vstack",
     "where",
     "xla",
+    "xlogy",
     "zero_",
     "zeros",
     "zeros_like",

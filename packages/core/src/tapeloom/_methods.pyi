@@ -24,6 +24,7 @@ from tapeloom.op.parameter import (
 )
 from tapeloom.ops.histogram import Histogram
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
+from tapeloom.ops.rounding import MantissaAndExponent
 from tapeloom.tensors.node import GradientEdge
 from tapeloom.tensors.tensor import Tensor
 from typing import Any, Literal, overload
@@ -128,6 +129,14 @@ class TensorMethods:
         """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
     def add_(self, other: TensorLike, *, alpha: Number = 1) -> Tensor:
         """In place: ``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """In place: ``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """In place: ``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
     def adjoint(self) -> Tensor:
         """The last two dimensions swapped and conjugated."""
     def all(self, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -265,6 +274,14 @@ class TensorMethods:
     def clamp_(self, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
         """In place: ``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
     clip_ = clamp_
+    def clamp_max(self, max: TensorLike) -> Tensor:
+        """``input`` kept at or below ``max``: ``clamp`` with one bound."""
+    def clamp_max_(self, max: TensorLike) -> Tensor:
+        """In place: ``input`` kept at or below ``max``: ``clamp`` with one bound."""
+    def clamp_min(self, min: TensorLike) -> Tensor:
+        """``input`` kept at or above ``min``: ``clamp`` with one bound."""
+    def clamp_min_(self, min: TensorLike) -> Tensor:
+        """In place: ``input`` kept at or above ``min``: ``clamp`` with one bound."""
     def clone(self) -> Tensor:
         """A copy that shares nothing with ``input``; the gradient flows through it."""
     def conj(self) -> Tensor:
@@ -272,11 +289,15 @@ class TensorMethods:
     def conj_physical(self) -> Tensor:
         """The conjugate as a tensor of its own; a real tensor is its own."""
     def conj_physical_(self) -> Tensor:
-        """The conjugate, in place; a real tensor stays as it is."""
+        """In place: The conjugate as a tensor of its own; a real tensor is its own."""
     def contiguous(self) -> Tensor:
         """The tensor itself: strides are the backend's business."""
     def copy_(self, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
         """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
+    def copysign(self, other: TensorLike) -> Tensor:
+        """The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
+    def copysign_(self, other: TensorLike) -> Tensor:
+        """In place: The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
     def corrcoef(self) -> Tensor:
         """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
     def cos(self) -> Tensor:
@@ -314,6 +335,10 @@ class TensorMethods:
         """Running sums along ``dim``."""
     def cumsum_(self, dim: Dim, *, dtype: Cast = None) -> Tensor:
         """In place: Running sums along ``dim``."""
+    def deg2rad(self) -> Tensor:
+        """Degrees as radians: ``input * pi / 180``."""
+    def deg2rad_(self) -> Tensor:
+        """In place: Degrees as radians: ``input * pi / 180``."""
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
@@ -340,6 +365,10 @@ class TensorMethods:
 
         ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
         """
+    def digamma(self) -> Tensor:
+        """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
+    def digamma_(self) -> Tensor:
+        """In place: The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
     def dist(self, other: Tensor, p: builtins.float = 2) -> Tensor:
         """The norm of order ``p`` of ``input - other``, of all elements."""
     def divide(self, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
@@ -358,6 +387,8 @@ class TensorMethods:
         """Parts along dim 2: equal ones, so many, or those between the places of a list."""
     def eq(self, other: TensorLike) -> Tensor:
         """``input == other``, element by element; ``equal`` is one answer for two tensors."""
+    def eq_(self, other: TensorLike) -> Tensor:
+        """In place: ``input == other``, element by element; ``equal`` is one answer for two tensors."""
     def equal(self, other: Tensor) -> builtins.bool:
         """Whether two tensors have one shape and equal elements: one bool; ``eq`` compares element by element."""
     def erf(self) -> Tensor:
@@ -369,6 +400,21 @@ class TensorMethods:
         """In place: The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``.
 
         Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
+
+        """
+    def erfc(self) -> Tensor:
+        """``1 - erf(input)``, with all its digits where that is small."""
+    def erfc_(self) -> Tensor:
+        """In place: ``1 - erf(input)``, with all its digits where that is small."""
+    def erfinv(self) -> Tensor:
+        """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+        Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
+        """
+    def erfinv_(self) -> Tensor:
+        """In place: The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+        Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
 
         """
     def exp(self) -> Tensor:
@@ -408,6 +454,10 @@ class TensorMethods:
         """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
     def float(self) -> Tensor:
         """This tensor as float32."""
+    def float_power(self, exponent: TensorLike) -> Tensor:
+        """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+    def float_power_(self, exponent: TensorLike) -> Tensor:
+        """In place: ``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
     def floor(self) -> Tensor:
         """The largest integer not above ``input``."""
     def floor_(self) -> Tensor:
@@ -416,15 +466,35 @@ class TensorMethods:
         """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
     def floor_divide_(self, other: TensorLike) -> Tensor:
         """In place: ``floor(input / other)`` in the promoted dtype; its gradient is 0."""
+    def fmax(self, other: TensorLike) -> Tensor:
+        """The larger of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+    def fmin(self, other: TensorLike) -> Tensor:
+        """The smaller of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
     def fmod(self, other: TensorLike) -> Tensor:
         """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
     def fmod_(self, other: TensorLike) -> Tensor:
         """In place: ``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+    def frac(self) -> Tensor:
+        """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+    def frac_(self) -> Tensor:
+        """In place: The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+    def frexp(self) -> MantissaAndExponent:
+        """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
+
+        0, infinities and nan are their own mantissa, with exponent 0.
+        """
     def gather(self, dim: Dim, index: Index) -> Tensor:
         """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    def gcd(self, other: Tensor) -> Tensor:
+        """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
+    def gcd_(self, other: Tensor) -> Tensor:
+        """In place: The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
     def ge(self, other: TensorLike) -> Tensor:
         """``input >= other``, element by element."""
     greater_equal = ge
+    def ge_(self, other: TensorLike) -> Tensor:
+        """In place: ``input >= other``, element by element."""
+    greater_equal_ = ge_
     def geometric_(self, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
         """Give every element the number of attempts that a success of probability ``p`` takes (1, 2, …), in place.
 
@@ -433,8 +503,15 @@ class TensorMethods:
     def gt(self, other: TensorLike) -> Tensor:
         """``input > other``, element by element."""
     greater = gt
+    def gt_(self, other: TensorLike) -> Tensor:
+        """In place: ``input > other``, element by element."""
+    greater_ = gt_
     def half(self) -> Tensor:
         """This tensor as float16."""
+    def heaviside(self, values: Tensor) -> Tensor:
+        """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+    def heaviside_(self, values: Tensor) -> Tensor:
+        """In place: 0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
     def histc(self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
         """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
 
@@ -467,6 +544,27 @@ class TensorMethods:
         """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
     def hypot(self, other: TensorLike) -> Tensor:
         """``sqrt(input**2 + other**2)`` without overflow in between."""
+    def hypot_(self, other: TensorLike) -> Tensor:
+        """In place: ``sqrt(input**2 + other**2)`` without overflow in between."""
+    def i0(self) -> Tensor:
+        """The modified Bessel function of the first kind, of order 0."""
+    def i0_(self) -> Tensor:
+        """In place: The modified Bessel function of the first kind, of order 0."""
+    def igamma(self, other: Tensor) -> Tensor:
+        """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+        Only ``other`` has a gradient. Negative numbers give nan.
+        """
+    def igamma_(self, other: Tensor) -> Tensor:
+        """In place: The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+        Only ``other`` has a gradient. Negative numbers give nan.
+
+        """
+    def igammac(self, other: Tensor) -> Tensor:
+        """``1 - igamma(input, other)``, with all its digits where that is small."""
+    def igammac_(self, other: Tensor) -> Tensor:
+        """In place: ``1 - igamma(input, other)``, with all its digits where that is small."""
     def index_add(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
     def index_add_(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
@@ -484,8 +582,18 @@ class TensorMethods:
         """The places ``index`` (1-d integers) along ``dim``."""
     def int(self) -> Tensor:
         """This tensor as int32."""
+    def is_conj(self) -> builtins.bool:
+        """False: a tensor holds its values as they are, a conjugate too."""
     def is_contiguous(self) -> builtins.bool:
         """Always True: strides are the backend's business."""
+    def is_neg(self) -> builtins.bool:
+        """False: a tensor holds its values as they are, a negative too."""
+    def is_nonzero(self) -> builtins.bool:
+        """Whether the one element of ``input`` is not zero."""
+    def is_same_size(self, other: Tensor) -> builtins.bool:
+        """Whether two tensors have one shape."""
+    def is_signed(self) -> builtins.bool:
+        """Whether the dtype of ``input`` has negative numbers."""
     def isclose(
         self,
         other: Tensor,
@@ -500,6 +608,10 @@ class TensorMethods:
         """Whether it is an infinity of either sign."""
     def isnan(self) -> Tensor:
         """Whether it is nan."""
+    def isneginf(self) -> Tensor:
+        """Whether it is negative infinity."""
+    def isposinf(self) -> Tensor:
+        """Whether it is positive infinity."""
     def isreal(self) -> Tensor:
         """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
     def istft(
@@ -524,9 +636,28 @@ class TensorMethods:
         Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
         Acoustics, Speech and Signal Processing 32, 1984.
         """
+    def lcm(self, other: Tensor) -> Tensor:
+        """The least common multiple of integers, not negative; that of 0 and any is 0."""
+    def lcm_(self, other: Tensor) -> Tensor:
+        """In place: The least common multiple of integers, not negative; that of 0 and any is 0."""
+    def ldexp(self, other: Tensor) -> Tensor:
+        """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+    def ldexp_(self, other: Tensor) -> Tensor:
+        """In place: ``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
     def le(self, other: TensorLike) -> Tensor:
         """``input <= other``, element by element."""
     less_equal = le
+    def le_(self, other: TensorLike) -> Tensor:
+        """In place: ``input <= other``, element by element."""
+    less_equal_ = le_
+    def lerp(self, end: Tensor, weight: TensorLike) -> Tensor:
+        """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+    def lerp_(self, end: Tensor, weight: TensorLike) -> Tensor:
+        """In place: ``input + weight * (end - input)``, exact at the weights 0 and 1."""
+    def lgamma(self) -> Tensor:
+        """The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
+    def lgamma_(self) -> Tensor:
+        """In place: The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
     def log(self) -> Tensor:
         """The natural logarithm; -inf at 0, nan below."""
     def log10(self) -> Tensor:
@@ -558,16 +689,30 @@ class TensorMethods:
         """
     def logaddexp(self, other: TensorLike) -> Tensor:
         """``log(exp(input) + exp(other))`` without overflow."""
+    def logaddexp2(self, other: TensorLike) -> Tensor:
+        """``log2(2**input + 2**other)`` without overflow."""
     def logcumsumexp(self, dim: Dim) -> Tensor:
         """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
     def logical_and(self, other: TensorLike) -> Tensor:
         """Whether both are true (not zero)."""
+    def logical_and_(self, other: TensorLike) -> Tensor:
+        """In place: Whether both are true (not zero)."""
     def logical_not(self) -> Tensor:
         """Whether it is zero."""
+    def logical_not_(self) -> Tensor:
+        """In place: Whether it is zero."""
     def logical_or(self, other: TensorLike) -> Tensor:
         """Whether at least one is true (not zero)."""
+    def logical_or_(self, other: TensorLike) -> Tensor:
+        """In place: Whether at least one is true (not zero)."""
     def logical_xor(self, other: TensorLike) -> Tensor:
         """Whether exactly one is true (not zero)."""
+    def logical_xor_(self, other: TensorLike) -> Tensor:
+        """In place: Whether exactly one is true (not zero)."""
+    def logit(self, eps: builtins.float | None = None) -> Tensor:
+        """``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
+    def logit_(self, eps: builtins.float | None = None) -> Tensor:
+        """In place: ``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
     def logsumexp(self, dim: Dims, keepdim: builtins.bool = False) -> Tensor:
         """``log(sum(exp(input)))`` over ``dim`` without overflow.
 
@@ -579,6 +724,9 @@ class TensorMethods:
     def lt(self, other: TensorLike) -> Tensor:
         """``input < other``, element by element."""
     less = lt
+    def lt_(self, other: TensorLike) -> Tensor:
+        """In place: ``input < other``, element by element."""
+    less_ = lt_
     def masked_fill(self, mask: Mask, value: TensorLike) -> Tensor:
         """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
@@ -651,6 +799,31 @@ class TensorMethods:
     mul_ = multiply_
     def mv(self, vec: Tensor) -> Tensor:
         """The product of a matrix (n, m) and a vector (m)."""
+    def mvlgamma(self, p: builtins.int) -> Tensor:
+        """The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+    def mvlgamma_(self, p: builtins.int) -> Tensor:
+        """In place: The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+    def nan_to_num(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+        Of complex numbers the parts are looked at one by one.
+        """
+    def nan_to_num_(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """In place: ``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+        Of complex numbers the parts are looked at one by one.
+
+        """
     def nanmean(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
         """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
     @overload
@@ -675,6 +848,9 @@ class TensorMethods:
     def ne(self, other: TensorLike) -> Tensor:
         """``input != other``, element by element."""
     not_equal = ne
+    def ne_(self, other: TensorLike) -> Tensor:
+        """In place: ``input != other``, element by element."""
+    not_equal_ = ne_
     def negative(self) -> Tensor:
         """``-input``."""
     neg = negative
@@ -706,6 +882,10 @@ class TensorMethods:
         self, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """Zeros of another size, in the dtype and on the device of ``input``."""
+    def nextafter(self, other: Tensor) -> Tensor:
+        """The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
+    def nextafter_(self, other: Tensor) -> Tensor:
+        """In place: The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
     @overload
     def nonzero(self, *, as_tuple: Literal[False] = False) -> Tensor:
         """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
@@ -737,6 +917,10 @@ class TensorMethods:
         """The outer product of two vectors, (n) and (m): (n, m)."""
     def permute(self, *dims: Order) -> Tensor:
         """The dimensions in the order ``dims``."""
+    def polygamma(self, n: builtins.int) -> Tensor:
+        """The ``n``-th derivative of ``digamma`` of this tensor."""
+    def polygamma_(self, n: builtins.int) -> Tensor:
+        """In place: the ``n``-th derivative of ``digamma`` of this tensor."""
     def positive(self) -> Tensor:
         """``+input``: the tensor itself."""
     def pow(self, exponent: TensorLike) -> Tensor:
@@ -771,6 +955,10 @@ class TensorMethods:
         ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
         straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
         """
+    def rad2deg(self) -> Tensor:
+        """Radians as degrees: ``input * 180 / pi``."""
+    def rad2deg_(self) -> Tensor:
+        """In place: Radians as degrees: ``input * 180 / pi``."""
     def random_(
         self, low: builtins.int = 0, high: builtins.int | None = None, *, generator: Generator | None = None
     ) -> Tensor:
@@ -867,10 +1055,16 @@ class TensorMethods:
         """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
     def sign_(self) -> Tensor:
         """In place: -1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
+    def signbit(self) -> Tensor:
+        """Whether the sign is minus, that of -0.0 included."""
     def sin(self) -> Tensor:
         """The sine; ``input`` in radians."""
     def sin_(self) -> Tensor:
         """In place: The sine; ``input`` in radians."""
+    def sinc(self) -> Tensor:
+        """``sin(pi * input) / (pi * input)``, 1 at 0."""
+    def sinc_(self) -> Tensor:
+        """In place: ``sin(pi * input) / (pi * input)``, 1 at 0."""
     def sinh(self) -> Tensor:
         """The hyperbolic sine."""
     def sinh_(self) -> Tensor:
@@ -1093,5 +1287,9 @@ class TensorMethods:
         """Parts along dim 0: equal ones, so many, or those between the places of a list."""
     def where(self, condition: Mask, other: TensorLike) -> Tensor:
         """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    def xlogy(self, other: TensorLike) -> Tensor:
+        """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
+    def xlogy_(self, other: TensorLike) -> Tensor:
+        """In place: ``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
     def zero_(self) -> Tensor:
         """Give every element the value 0, in place."""

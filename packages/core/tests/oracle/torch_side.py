@@ -80,6 +80,10 @@ SPELLED: dict[str, Any] = {
         x, dim, correction=correction, keepdim=keepdim
     ),
     "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "addcmul_scaled": lambda x, y, z, value: torch.addcmul(x, y, z, value=_number(value)),
+    "addcdiv_scaled": lambda x, y, z, value: torch.addcdiv(x, y, z, value=_number(value)),
+    "complex float_power": torch.float_power,
+    "polygamma_of": lambda x, n: torch.polygamma(n, x),
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -165,9 +169,9 @@ SPELLED: dict[str, Any] = {
     "zeros": lambda *size, **kw: torch.zeros(*(size or ((),)), **kw),
     "ones": lambda *size, **kw: torch.ones(*(size or ((),)), **kw),
 }
-for (
-    _name
-) in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
+for _name in (
+    "hypot logaddexp logaddexp2 atan2 maximum minimum fmax fmin logical_and logical_or logical_xor".split()
+):  # these take no numbers
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
         x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
     )
@@ -190,11 +194,20 @@ DIFFERENT = {
     ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
+    *(("polygamma_of(V[4], 1)", kind) for kind in ("bfloat16", "float32", "float64")),  # a pole is infinite
+    (
+        "polygamma_of(T[3, 4], 1)",
+        "float64",
+    ),  # PyTorch's trigamma is good to 1e-9, and its Airy and Bessel functions to 1e-8
+    *(("zeta(V[6], V[6])", kind) for kind in ("float32", "float64")),  # of negative numbers
+    *(("airy_ai(V[5])", kind) for kind in ("float32", "float64")),  # at infinity 0
+    *((f"bessel_{kind}(V[{count}])", "float64") for kind, count in (("j0", 4), ("j1", 3), ("y0", 4), ("y1", 4))),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
 WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
+    ("nan_to_num", "complex128"),
     ("select_scatter", "complex128"),
     ("slice_scatter", "complex128"),
     ("counted", "float64"),
@@ -213,6 +226,10 @@ def _lines(function: Any, x: Any, q: Any, way: str) -> Any:
 def _flat(found: Any) -> Any:
     """A pair, the second of which is a tuple, as one tuple."""
     return found[0], *found[1]
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) else value
 
 
 def _of_rank(name: str, x: Any) -> Any:
@@ -271,7 +288,7 @@ def spelling(row: Row) -> Any:
         return SPELLED[name]
     if name.startswith(NAMESPACES):
         return attrgetter(name)(torch)
-    for home in (F, torch) if name in LAYERS else (torch, F):
+    for home in (F, torch) if name in LAYERS else (torch, F, torch.special):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)
     if hasattr(torch.Tensor, name):

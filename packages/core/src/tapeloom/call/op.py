@@ -164,11 +164,11 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
     return documented(method, op, op.name, op.__doc__)
 
 
-def documented(made: Callable[..., Any], op: OpSchema, name: str, doc: str | None) -> Callable[..., Any]:
-    """``made`` with what ``help`` shows: a name, a text, and the signature of ``op``, which is read when asked for."""
+def documented(made: Callable[..., Any], call: Any, name: str, doc: str | None) -> Callable[..., Any]:
+    """``made`` with what ``help`` shows: a name, a text, and the signature of ``call``, which is read when asked for."""
     made.__name__ = made.__qualname__ = name
-    made.__doc__, made.__module__ = doc, op.__module__
-    made.__wrapped__ = op.declaration  # type: ignore[attr-defined]
+    made.__doc__, made.__module__ = doc, call.__module__
+    made.__wrapped__ = call.declaration if isinstance(call, OpSchema) else call  # type: ignore[attr-defined]
     return made
 
 
@@ -208,18 +208,20 @@ def function(
     name: str | None = None,
     namespace: str = "",
     overloads: Sequence[str] = (),
+    inplace: bool = False,
 ) -> Callable[[C], C]:
     """Mark a plain function over ops as public: in ``tapeloom`` or a namespace of it, and as a method of Tensor.
 
     Arguments may be spelled as in PyTorch (see ``bind.SPELLINGS``), and an error that an inner op raises is reported
-    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs.
+    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs. ``inplace``:
+    there is a form ``name_`` too.
     """
 
     def mark(made: C) -> C:
         public = name or made.__name__
         called = explained(made, public)
         FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
-            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
+            called, (public, *aliases), namespace, method=method, inplace=inplace, overloads=tuple(overloads)
         )
         return called
 

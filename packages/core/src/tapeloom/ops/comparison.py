@@ -18,52 +18,52 @@ if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def eq(input: TensorLike, other: TensorLike) -> Tensor:
     """``input == other``, element by element; ``equal`` is one answer for two tensors."""
 
 
-@op(gives="bool", complex="as written", aliases=("not_equal",))
+@op(gives="bool", complex="as written", aliases=("not_equal",), inplace=True)
 def ne(input: TensorLike, other: TensorLike) -> Tensor:
     """``input != other``, element by element."""
 
 
-@op(gives="bool", aliases=("less",))
+@op(gives="bool", aliases=("less",), inplace=True)
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input < other``, element by element."""
 
 
-@op(gives="bool", aliases=("less_equal",))
+@op(gives="bool", aliases=("less_equal",), inplace=True)
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
 
-@op(gives="bool", aliases=("greater",))
+@op(gives="bool", aliases=("greater",), inplace=True)
 def gt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input > other``, element by element."""
 
 
-@op(gives="bool", aliases=("greater_equal",))
+@op(gives="bool", aliases=("greater_equal",), inplace=True)
 def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether at least one is true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_not(input: Tensor) -> Tensor:
     """Whether it is zero."""
 
@@ -180,6 +180,20 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     near = OPS.logical_and(OPS.le(OPS.abs(OPS.subtract(input, other)), room), OPS.isfinite(input))
     close = OPS.logical_or(OPS.eq(input, other), OPS.logical_and(near, OPS.isfinite(other)))
     return OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other))) if equal_nan else close
+
+
+@function()
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape."""
+    return as_tensor_of("is_same_size", input).shape == as_tensor_of("is_same_size", other, "other").shape
+
+
+@function()
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element of ``input`` is not zero."""
+    if as_tensor_of("is_nonzero", input).numel() != 1:
+        raise ShapeError(f"is_nonzero: expected one element, got shape {input.shape}. Reduce it with .any() or .all() first.")
+    return bool(input)
 
 
 @function()

@@ -3,8 +3,8 @@
 What is asked of ``xp``:
 
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
-  Fourier transforms are its extension ``fft``. A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``,
-  which the standard does not have either.
+  Fourier transforms are its extension ``fft``. A kernel whose function is not there is lacking, except the ``EXTRAS`` of
+  ``kernels.elementwise``, which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
 * Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
@@ -27,6 +27,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.bessel import Bessel
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
@@ -38,9 +39,11 @@ from tapeloom.backend.kernels.loss import Loss
 from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
+from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.scan import Scan
+from tapeloom.backend.kernels.special import Special
 from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
@@ -51,6 +54,9 @@ __all__ = ["ArrayKernels", "composed", "is_composed"]
 class ArrayKernels(
     Elementwise,
     ComplexNumbers,
+    Special,
+    Bessel,
+    Polynomials,
     Reduction,
     Scan,
     Statistics,
