@@ -53,6 +53,9 @@ class CupyKernels(ArrayKernels):
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
+        if how not in ("set", "add"):  # CuPy multiplies at index arrays not at all, and compares there few dtypes
+            size, places = self._numbered(x.shape, key)
+            return self.folded(x, places, self.expand(value, size).reshape(-1), how)
         if how != "add" or is_basic(key):
             return super().at(x, key, value, how, owned)
         dtype = self.dtype_of(x)

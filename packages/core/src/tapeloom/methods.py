@@ -31,11 +31,14 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     linalg,
     lookup,
     loss,
+    masks,
     movement,
     normalization,
     pooling,
     random,
     reduction,
+    scatter,
+    sorting,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
-from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
-from tapeloom.op.registry import OPS
+from tapeloom.op.registry import FUNCTIONS, OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
@@ -119,11 +119,24 @@ def _broadcasting(op: OpSchema, *values: Any) -> None:
 
 @op(complex="as written", method=False, check=_broadcasting)
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
-    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
 where.gradient(
     input=lambda g, condition, ops: ops.where(condition, g, 0),
     other=lambda g, condition, ops: ops.where(condition, 0, g),
 )
+where.public.overloads = (
+    "(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor",
+    "(condition: Tensor) -> tuple[Tensor, ...]",
+)
+
+
+@where.extend
+def _(condition: Mask, input: TensorLike | None = None, other: TensorLike | None = None) -> Tensor | tuple[Tensor, ...]:
+    if input is None and other is None:
+        return FUNCTIONS["nonzero"].call(condition, as_tuple=True)  # type: ignore[no-any-return]
+    if input is None or other is None:
+        raise ArgumentTypeError("where: give both input and other, or neither for the positions of what is not zero.")
+    return OPS.where(condition, input, other)  # type: ignore[no-any-return]
 
 
 def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:

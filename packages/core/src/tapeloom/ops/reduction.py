@@ -109,13 +109,13 @@ amin.gradient(input=_extreme_gradient)
 
 
 class ValuesAndIndices(NamedTuple):
-    """The two results of ``max`` and ``min`` over a dimension."""
+    """The two results of ``max``, ``min``, ``sort`` and others over a dimension."""
 
     values: Tensor
     indices: Tensor
 
 
-def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+def selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
     upstream, indices = g.values, out.indices
     if not input_shape:
         return upstream
@@ -127,13 +127,13 @@ def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: A
 @primitive(outputs=ValuesAndIndices, check=_not_empty)
 def max_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The largest value over one dimension and where it is first; that element alone gets the gradient."""
-max_values.gradient(input=_selected_gradient)
+max_values.gradient(input=selected_gradient)
 
 
 @primitive(outputs=ValuesAndIndices, check=_not_empty)
 def min_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The smallest value over one dimension and where it is first; that element alone gets the gradient."""
-min_values.gradient(input=_selected_gradient)
+min_values.gradient(input=selected_gradient)
 
 _EXTREME = (
     "(input: Tensor) -> Tensor",

@@ -18,13 +18,14 @@ class Indexing:
     def at(self: Any, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         """``x`` with ``value`` put at ``key`` (how "set"), or added there ("add"), what meets at one place added up.
 
+        With index arrays also "multiply", "maximum" and "minimum".
         A new array; ``x`` itself where it is ``owned``: nobody else holds it. All writes of the shared kernels come here.
         """
         result: Any = x if owned else self.copy(x)
         if how == "add" and is_basic(key):
             result[key] += value  # no two of them meet
-        elif how == "add":
-            self.xp.add.at(result, key, value)
+        elif how != "set":
+            getattr(self.xp, how).at(result, key, value)
         else:
             result[key] = value
         return result

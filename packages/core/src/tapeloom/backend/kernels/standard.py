@@ -56,7 +56,7 @@ class StandardKernels(ArrayKernels):
     complex: Any = None
 
     # The standard reads with index arrays where they stand for every axis, and never writes: so the flattened array is
-    # read by ``take``, and to write is to read for each of its elements what is there for it.
+    # read by ``take``, and written to by ``folded``.
 
     def read(self, x: Array, key: tuple[Any, ...]) -> Array:
         places = self._places(x.shape, key)
@@ -68,19 +68,7 @@ class StandardKernels(ArrayKernels):
         places = self._places(x.shape, key)
         if 0 in places.shape:
             return self.copy(x)
-        values, places = (self.reshape(array, (-1,)) for array in (self.expand(value, places.shape), places))
-        order = self.xp.argsort(places)  # stable: what meets at one place stays in order
-        places, values = self.xp.take(places, order), self.xp.take(values, order)
-        result = self.reshape(x, (-1,))
-        here = self.xp.arange(result.shape[0])
-        first, behind = (self.xp.searchsorted(places, here, side=side) for side in ("left", "right"))
-        if how == "set":
-            first = self.maximum(first, behind - 1)  # the last one stays
-        for turn in range(int(self.xp.max(behind - first))):
-            more = first + turn < behind
-            one = self.xp.take(values, self.xp.where(more, first + turn, 0))
-            result = self.xp.where(more, one if how == "set" else self.add(result, one), result)
-        return self.reshape(result, x.shape)
+        return self.folded(x, self.reshape(places, (-1,)), self.reshape(self.expand(value, places.shape), (-1,)), how)
 
     def _places(self, shape: Ints, key: tuple[Any, ...]) -> Array:
         """Where the elements of ``x[key]`` stand in the flattened ``x``, for a key of index arrays and ``:`` alone."""
