@@ -18,7 +18,7 @@ OURS = set(
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
+    "is_contiguous detach_ equal allclose copy_ empty empty_like unique_places".split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
@@ -90,6 +90,8 @@ SPELLED: dict[str, Any] = {
     "index_put_": lambda x, indices, *args, **kwargs: x.clone().index_put_(tuple(indices), *args, **kwargs),
     "nonzero": torch.nonzero,
     "nonzero as a tuple": lambda x: torch.nonzero(x, as_tuple=True),
+    "searchsorted_rows": lambda s, x, sorter, right: torch.searchsorted(s, x, right=right, sorter=sorter),
+    "searchsorted in int32": lambda s, x: torch.searchsorted(s, x, out_int32=True),
     "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
     "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
@@ -145,6 +147,13 @@ TAKEN = {
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
+    "scatter(T[2, 3, 4], -1, P[1, 2, 2], T[2, 3, 2])",  # its backward, where the source is larger than the index
+    "scatter_reduce(T[3, 4], 1, P[3, 5], T[3, 6], 'prod')",
+    "scatter(T[3, 4], 0, I[2, 4], T[2, 4], reduce='add')",  # its backward, with a reduction
+    "scatter(T[3], 0, I[4], 2, reduce='multiply')",
+    "index_fill(T[2, 3, 4], -1, P[2], T[])",  # its backward, with a negative index
+    "unique(T[2, 3])",  # its backward
+    "unique_consecutive(T[2, 3])",
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
@@ -155,7 +164,11 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("scatter_reduce", "complex128"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 

@@ -263,6 +263,7 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 
 
 def check_gather(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    """``index`` lies beside ``input`` along all dimensions but ``dim``, within a source that follows, and names places of ``dim``."""
     if not index.numel():  # PyTorch takes an empty index of any shape
         return
     if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
@@ -314,6 +315,7 @@ def gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -
 
 
 def check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
+    """``index`` is a list of places of ``dim``."""
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     if not input.ndim and index.numel() != 1:
@@ -322,6 +324,7 @@ def check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
 
 
 def check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
+    """``check_select``, and ``source`` has as many places there, and the lengths of ``input`` elsewhere."""
     check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):

@@ -116,6 +116,7 @@ class ValuesAndIndices(NamedTuple):
 
 
 def selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+    """The rule of what selects elements along ``dim``: each gradient goes back to where its element was."""
     upstream, indices = g.values, out.indices
     if not input_shape:
         return upstream

@@ -72,7 +72,7 @@ def _folded(x: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self
 
 
 row("scatter", [T(3, 4), 0, ROWS, T(2, 4)], [X, -1, P([[[3, 0], [1, 2]]]), T(2, 3, 2)], [T(3, 4), 1, I(0, 2, below=4), T(0, 2)], [T(), 0, I(below=1), T()],
-    [T(3), 0, P(1), T(1)], [T(3, 4), 0, I(2, 4, below=3), 2], case(T(3, 4), 0, I(2, 4, below=3), value=1),
+    [T(3), 0, P(1), T()], [T(3, 4), 0, I(2, 4, below=3), 2], case(T(3, 4), 0, I(2, 4, below=3), value=1),
     case(T(3, 4), 0, I(2, 4, below=3), T(2, 4), reduce="add", only=(*NUMBERS, dtypes.complex64)),
     case(T(3), 0, I(4, below=3), 2, reduce="multiply", only=(*FLOATS, dtypes.int64)),
     reference=_scattered, dtypes=EVERY, budget="sum")
@@ -92,7 +92,7 @@ MANY = P([[2, 0, 1, 2, 2], [2, 0, 1, 0, 2], [1, 0, 0, 2, 0]])
 row("scatter_reduce", [T(3, 4), 0, P([[2, 0, 1, 2], [2, 0, 1, 0]]), T(2, 4), "sum"],
     [T(3, 4), 1, MANY, T(3, 6), "prod"], case(T(3, 4), 1, MANY, T(3, 5), "mean", include_self=False, only=(*NUMBERS, *dtypes.COMPLEXES)),
     case(T(3, 4), -1, MANY, T(3, 5), "amax", include_self=False, only=ALL), case(T(3), 0, P(1), T(), "amin", only=ALL),
-    case(T(3), 0, I(0, below=3), T(2), "mean", include_self=False, only=FLOAT64), case(T(), 0, I(3, below=1), T(3), "prod"),
+    case(T(3), 0, I(0, below=3), T(0), "mean", include_self=False, only=FLOAT64), case(T(), 0, I(3, below=1), T(3), "prod"),
     case(V([1.0, 0.0, 2.0, 0.0]), 0, P([0, 0, 1, 1, 2, 2]), V([0.0, 3.0, 2.0, 5.0, 0.0, 0.0]), "prod", only=FLOAT64),
     case(V([1.0, -INF, INF, 2.0]), 0, P([0, 1, 2, 3]), V([NAN, -INF, 3.0, 2.0]), "amin", only=FLOATS, grad=False),
     case(V([1.0, 2.0, 3.0]), 0, P([0, 0, 1]), V([1.0, 1.0, 5.0]), "amax", expect=np.array([1.0, 5.0, 3.0]), only=FLOATS),
@@ -119,7 +119,7 @@ def _along(x: Any, dim: int, index: Any, source: Any, *rest: Any, **named: Any) 
 
 
 row("index_reduce", [T(3, 4), 0, LINE, T(3, 4), "prod"], case(X, -1, P([1, 1]), T(2, 3, 2), "mean", include_self=False, only=NUMBERS),
-    case(T(3, 4), 0, LINE, T(3, 4), "amax"), case(T(3, 4), 1, P(2), T(3, 1), "amin", include_self=False), [T(), 0, P([0]), T(1), "prod"],
+    case(T(3, 4), 0, LINE, T(3, 4), "amax"), case(T(3, 4), 1, P(2), T(3, 1), "amin", include_self=False), [T(), 0, P(0), T(), "prod"],
     reference=_along, dtypes=ALL, budget="sum")
 fails("index_reduce", [T(3), 0, LINE, T(3), "sum"], ArgumentError,
       "index_reduce: reduce must be one of prod, mean, amax, amin, got 'sum'.")
