@@ -19,6 +19,7 @@ from tapeloom_backend_numpy.memory import owned
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
+from tapeloom_backend_numpy.sorting import VectorSorting
 from tapeloom_backend_numpy.summation import Summation
 
 Array = Any
@@ -35,6 +36,7 @@ class NumpyKernels(
     CachedActivation,
     CachedNormalization,
     SortedEmbedding,
+    VectorSorting,
     Masking,
     Fused,
     Summation,

@@ -266,12 +266,14 @@ def check_gather(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: An
     """``index`` lies beside ``input`` along all dimensions but ``dim``, within a source that follows, and names places of ``dim``."""
     if not index.numel():  # PyTorch takes an empty index of any shape
         return
-    if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
+    size, own = (tensor.shape or (1,) for tensor in (input, index))
+    if len(own) != len(size):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
-    for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
+    for axis, (have, most) in enumerate(zip(own, size, strict=True)):
         if axis != dim and have > most:
             raise ShapeError(f"{op.name}: index of shape {index.shape} is longer than input of shape {input.shape} in dim {axis}.")
-    if rest and is_tensor(rest[0]) and (rest[0].ndim != index.ndim or any(a > b for a, b in zip(index.shape, rest[0].shape, strict=True))):
+    source = rest[0].shape or (1,) if rest and is_tensor(rest[0]) else own
+    if len(source) != len(own) or any(a > b for a, b in zip(own, source, strict=True)):
         raise ShapeError(f"{op.name}: index of shape {index.shape} does not lie within the source of shape {rest[0].shape}.")
     _check_places(op, input, dim, index)
 
@@ -308,6 +310,7 @@ def gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -
     if 0 in index.shape:
         return ops.zeros_of(size, g)
     g = ops.gather(g, dim, index)
+    g = g if len(g.shape) == len(size) else ops.reshape(g, (-1,) if size else ())
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
@@ -355,7 +358,9 @@ index_add.gradient(
 
 @index_add.extend
 def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
-    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+    if alpha != 1:
+        source = OPS.multiply(source, bool(alpha) if as_tensor_of("index_add", source, "source").dtype is dtypes.bool_ else alpha)
+    return OPS.index_add(input, dim, index, source)
 
 
 # bool masks

@@ -10,7 +10,7 @@ from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.ops.indexing import check_add, check_gather, check_range, check_select, gathered_in
-from tapeloom.tensors.tensor import is_tensor
+from tapeloom.tensors.tensor import is_tensor, make
 
 if TYPE_CHECKING:
     from tapeloom.dtypes import DType
@@ -29,14 +29,8 @@ def _stored(name: str, input: Any, value: Any) -> Any:
     return int(value) if dtype.category == dtypes.INTEGER else value
 
 
-def _lined(input: Any, index: Any) -> Any:
-    """A 0-d ``index`` of a vector as one of one element."""
-    single = is_tensor(input) and is_tensor(index) and input.ndim == 1 and not index.ndim
-    return OPS.reshape(index, (1,)) if single else index
-
-
 def _putting(op: OpSchema, input: Any, dim: Any, index: Any, src: Any) -> tuple[Any, ...]:
-    return input, dim, _lined(input, index), _stored(op.name, input, src)
+    return input, dim, index, _stored(op.name, input, src)
 
 
 def _check_put(op: OpSchema, input: Tensor, dim: int, index: Tensor, src: Tensor) -> None:
@@ -49,12 +43,19 @@ def scatter(input: Tensor, dim: Dim, index: Index, src: TensorLike) -> Tensor:
 
     ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
     """
+
+
+def _sum_where(mark: Any, g: Any, ops: Any) -> Any:
+    """The gradient of one number put where ``mark`` is 1: places that were named twice count once."""
+    return ops.sum(ops.where(ops.eq(mark, 1), g, 0), tuple(range(len(g.shape))))
+
+
 scatter.gradient(
     input=lambda g, dim, index, ops: ops.scatter(g, dim, index, ops.zero_of(g)),
     src=lambda g, dim, index, src_shape, ops: (
         gathered_in(g, dim, index, src_shape, ops)
-        if src_shape or not index.shape
-        else ops.sum(ops.gather(g, dim, index), tuple(range(len(index.shape))))
+        if src_shape
+        else _sum_where(ops.scatter(ops.zeros_of(g.shape, g), dim, index, ops.full_of(ops.zero_of(g), 1)), g, ops)
     ),
 )
 
@@ -70,9 +71,10 @@ def _(
         return OPS.scatter(input, dim, index, given)
     if reduce not in ("add", "multiply"):
         raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}. scatter_reduce has others.")
-    index, given = _lined(input, index), _stored("scatter", input, given)
+    given = _stored("scatter", input, given)
     if not shape_of(given):
-        given = given if is_tensor(given) else OPS.add(OPS.zero_of(input), given)
+        kind = input.kind
+        given = given if is_tensor(given) else make(kind.backend.scalar(given, kind.dtype, kind.device), kind)
         given = OPS.expand(given, as_tensor_of("scatter", index, "index").shape)
     return OPS.scatter_reduce(input, dim, index, given, "sum" if reduce == "add" else "prod")
 
@@ -83,9 +85,6 @@ def _folding(op: OpSchema, input: Any, dim: Any, index: Any, src: Any, *rest: An
             f"{op.name}: input is {input.dtype.name}, and {op.inputs[2]} is {src.dtype.name}; they must be the same. "
             f"Cast one of them with .to(dtype)."
         )
-    if op.name == "scatter_reduce":
-        index = _lined(input, index)
-        src = OPS.reshape(src, (1,)) if is_tensor(src) and not src.ndim and shape_of(index) == (1,) else src
     return input, dim, index, src, *rest
 
 
@@ -121,6 +120,7 @@ def _fold_gradient(
 ) -> Any:
     if 0 in index.shape:
         return g, None, ops.zeros_of(src.shape, g)
+    index, part = (x if x.shape else ops.reshape(x, (1,)) for x in (index, src))
 
     def read(x: Any) -> Any:
         return ops.gather(x, dim, index)
@@ -128,7 +128,6 @@ def _fold_gradient(
     def excluded(x: Any) -> Any:
         return x if include_self else ops.scatter(x, dim, index, ops.zero_of(x))
 
-    part = src
     for axis, length in enumerate(index.shape):
         part = part if part.shape[axis] == length else ops.narrow(part, axis, 0, length)
     if reduce == "sum":
@@ -149,7 +148,7 @@ def _fold_gradient(
         own, upstream = hit * shared, hits * read(shared)
     for axis, length in enumerate(src.shape):
         upstream = upstream if upstream.shape[axis] == length else ops.place(upstream, axis, 0, length)
-    return excluded(own), None, upstream
+    return excluded(own), None, upstream if src.shape else ops.reshape(upstream, ())
 
 
 def _products_before(values: Any, groups: Any, ops: Any) -> Any:
@@ -226,9 +225,15 @@ def _check_fill(op: OpSchema, input: Tensor, dim: int, index: Tensor, value: Ten
     check_range(op.name, index, input.shape[dim] if input.ndim else 1, dim)
 
 
-@op(moves=True, composite=True, prepare=_filling, check=_check_fill, inplace=True)
+@op(moves=True, prepare=_filling, check=_check_fill, inplace=True)
 def index_fill(input: Tensor, dim: Dim, index: Index, value: TensorLike) -> Tensor:
     """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
+index_fill.gradient(
+    input=lambda g, dim, index, ops: ops.index_fill(g, dim, index, ops.zero_of(g)),
+    value=lambda g, dim, index, ops: _sum_where(
+        ops.index_fill(ops.zeros_of(g.shape, g), dim, index, ops.full_of(ops.zero_of(g), 1)), g, ops
+    ),
+)
 
 
 def _check_take(op: OpSchema, input: Tensor, index: Tensor) -> None:

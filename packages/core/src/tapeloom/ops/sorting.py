@@ -157,7 +157,7 @@ def _unique(name: str, input: Any, dim: Any, consecutive: bool, return_inverse: 
         axis, rows = shapes.normalize_dim(name, dim, input.ndim), input
         if not input.ndim:
             raise ShapeError(f"{name}: a 0-d tensor has no dimension {dim}. Leave dim out.")
-        if 0 in input.shape and input.shape[axis]:
+        if 0 in (*input.shape[:axis], *input.shape[axis + 1 :]):
             raise ShapeError(f"{name}: the parts of a tensor of shape {input.shape} along dim {axis} are empty.")
     found = OPS.unique_places(input, None if dim is None else axis, consecutive)
     values = OPS.index(rows, [found.firsts], (axis,))

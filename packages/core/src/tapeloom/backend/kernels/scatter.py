@@ -23,14 +23,10 @@ class Scatter:
     def scatter(self: Any, x: Array, dim: int, index: Array, src: Array) -> Array:
         if 0 in index.shape:
             return self.copy(x)
-        part = self._scattered_part(src, index) if src.ndim else src
+        part = self._over(index, src) if src.ndim else src
         if not x.ndim:
             return self.reshape(part, (-1,))[-1, ...]
         return self.at(x, self._along(x.ndim, dim, index), part)
-
-    def _scattered_part(self: Any, src: Array, index: Array) -> Array:
-        """The elements of ``src`` that stand over ``index``."""
-        return src[tuple(slice(0, length) for length in index.shape)]
 
     def scatter_reduce(
         self: Any, x: Array, dim: int, index: Array, src: Array, reduce: str, include_self: bool
@@ -38,9 +34,9 @@ class Scatter:
         if 0 in index.shape:
             return self.copy(x)
         if not x.ndim:
-            line = [self.reshape(array, (-1,)) for array in (x, index, self._scattered_part(src, index))]
+            line = [self.reshape(array, (-1,)) for array in (x, index, self._over(index, src))]
             return self.reshape(self.scatter_reduce(line[0], 0, *line[1:], reduce, include_self), ())
-        key, part = self._along(x.ndim, dim, index), self._scattered_part(src, index)
+        key, part = self._along(x.ndim, dim, index), self._over(index, src)
         if not include_self:
             neutral = self.cast(self.xp.asarray(reduce == "prod"), self.dtype_of(x))
             x = self.at(x, key, part if reduce in ("amax", "amin") else neutral)
@@ -71,10 +67,10 @@ class Scatter:
         source = source if source.ndim else self.reshape(source, (1,))
         return self.reshape(self.index_put(line, [self.reshape(index, (-1,))], source, (dim,)), x.shape)
 
-    @composed
     def index_fill(self: Any, x: Array, dim: int, index: Array, value: Array) -> Array:
         line = x if x.ndim else self.reshape(x, (1,))
-        return self.reshape(self.index_put(line, [self.reshape(index, (-1,))], value, (dim,)), x.shape)
+        key = (slice(None),) * dim + (self.reshape(index, (-1,)),)
+        return self.reshape(self.at(line, key, value), x.shape)
 
     @composed
     def take(self: Any, x: Array, index: Array) -> Array:

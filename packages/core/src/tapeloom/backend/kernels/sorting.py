@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from tapeloom import dtypes
@@ -83,19 +84,20 @@ class Sorting:
     # sets
 
     def unique_places(self: Any, x: Array, dim: int | None, consecutive: bool) -> tuple[Array, Array, Array]:
-        rows = self.reshape(x, (-1, 1)) if dim is None else self._rows_along(x, dim)
+        rows = self.reshape(x, (-1,)) if dim is None else self._rows_along(x, dim)
         count = rows.shape[0]
         if not count:
             empty = self.xp.zeros((0,), dtype=self.native(dtypes.int64))
             return empty, (self.reshape(empty, x.shape) if dim is None else empty), empty
         if consecutive:
             order = self.xp.arange(count)
-            differs = self.any(rows[1:, ...] != rows[:-1, ...], (1,))
+            differs = rows[1:, ...] != rows[:-1, ...]
+            differs = self.any(differs, (1,)) if dim is not None else differs
         else:
-            ranks = self._ranks(self._sortable(rows))
-            order = self._sorted_places(ranks, 0)
-            ranks = self.xp.take(ranks, order)
-            differs = ranks[1:] != ranks[:-1]
+            keys = self._ranks(self._sortable(rows)) if dim is not None else self._sortable(rows)
+            order = self._sorted_places(keys, 0)
+            keys = self.xp.take(keys, order)
+            differs = keys[1:] != keys[:-1]
         starts = self.xp.concat([self.xp.full((1,), True, dtype=differs.dtype), differs])
         inverse = self.at(self.xp.zeros((count,), dtype=order.dtype), (order,), self._turns(starts, 0), owned=True)
         firsts = self.nonzero(starts)[:, 0]
@@ -104,7 +106,7 @@ class Sorting:
         return self.as_int64(self.xp.take(order, firsts)), self.as_int64(inverse), self.as_int64(ends - firsts)
 
     def _rows_along(self: Any, x: Array, dim: int) -> Array:
-        return self.reshape(self.xp.moveaxis(x, dim, 0), (x.shape[dim], -1))
+        return self.reshape(self.xp.moveaxis(x, dim, 0), (x.shape[dim], prod(x.shape[:dim]) * prod(x.shape[dim + 1 :])))
 
     def _turns(self: Any, starts: Array, dim: int) -> Array:
         """Which run each element is in, from 0, for the marks of where runs start."""
