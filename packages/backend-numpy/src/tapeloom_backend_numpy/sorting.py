@@ -40,11 +40,11 @@ class VectorSorting(ArrayKernels):
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         if how == "set" or x.ndim < 2 or is_basic(key) or max(x.size, np.size(value)) < _SMALL:
             return super().at(x, key, value, how, owned)
-        result = x if owned else np.array(x, order="C")
+        result: Any = x if owned else np.array(x, order="C")
         if not result.flags.c_contiguous:
             return super().at(result, key, value, how, owned=True)
         # several times as fast where the index is one vector
-        places = self.places_of(key, result.shape)
+        places: Any = self.places_of(key, result.shape)
         values = np.broadcast_to(value, places.shape).reshape(-1)
         getattr(np, how).at(result.reshape(-1), places.reshape(-1), values)
         return result

@@ -133,10 +133,10 @@ where.public.overloads = (
 @where.extend
 def _(condition: Mask, input: TensorLike | None = None, other: TensorLike | None = None) -> Tensor | tuple[Tensor, ...]:
     if input is None and other is None:
-        return FUNCTIONS["nonzero"].call(condition, as_tuple=True)  # type: ignore[no-any-return]
+        return FUNCTIONS["nonzero"].call(condition, as_tuple=True)
     if input is None or other is None:
         raise ArgumentTypeError("where: give both input and other, or neither for the positions of what is not zero.")
-    return OPS.where(condition, input, other)  # type: ignore[no-any-return]
+    return OPS.where(condition, input, other)
 
 
 def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:

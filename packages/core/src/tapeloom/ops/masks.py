@@ -50,4 +50,4 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: Position = -1) -> Te
 @function()
 def argwhere(input: Tensor) -> Tensor:
     """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
-    return OPS.nonzero(as_tensor_of("argwhere", input))  # type: ignore[no-any-return]
+    return OPS.nonzero(as_tensor_of("argwhere", input))

@@ -29,7 +29,7 @@ sort.gradient(input=_sorted_gradient)
 
 @sort.extend
 def _(input: Tensor, dim: Dim = -1, descending: bool = False, *, stable: bool | None = None) -> ValuesAndIndices:
-    return OPS.sort(input, dim, descending)  # type: ignore[no-any-return]
+    return OPS.sort(input, dim, descending)
 
 
 @op(gives="int64")
@@ -39,13 +39,13 @@ def argsort(input: Tensor, dim: Dim = -1, descending: bool = False) -> Tensor:
 
 @argsort.extend
 def _(input: Tensor, dim: Dim = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
-    return OPS.argsort(input, dim, descending)  # type: ignore[no-any-return]
+    return OPS.argsort(input, dim, descending)
 
 
 @function()
 def msort(input: Tensor) -> Tensor:
     """The elements in order along the first dimension."""
-    return OPS.sort(input, 0).values  # type: ignore[no-any-return]
+    return OPS.sort(input, 0).values
 
 
 def _check_top(op: OpSchema, input: Tensor, k: int, dim: int, *rest: Any) -> None:
@@ -115,7 +115,7 @@ def searchsorted(
             ),
         )
     found = OPS.searchsorted_rows(sequence, input, sorter, right or side == "right")
-    return OPS.cast(found, dtypes.int32) if out_int32 else found  # type: ignore[no-any-return]
+    return OPS.cast(found, dtypes.int32) if out_int32 else found
 
 
 @function(method=False)
@@ -181,7 +181,7 @@ def unique(
     With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
     order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
     """
-    return _unique("unique", input, dim, False, return_inverse, return_counts)  # type: ignore[no-any-return]
+    return _unique("unique", input, dim, False, return_inverse, return_counts)
 
 
 @function(
@@ -195,4 +195,4 @@ def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Tensor | tuple[Tensor, ...]:
     """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
-    return _unique("unique_consecutive", input, dim, True, return_inverse, return_counts)  # type: ignore[no-any-return]
+    return _unique("unique_consecutive", input, dim, True, return_inverse, return_counts)

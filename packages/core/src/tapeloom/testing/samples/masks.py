@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.table import EVERY, case, fails, row
 
@@ -46,6 +46,7 @@ def _static(x: Any, *, size: int, fill_value: int = -1) -> Any:
 
 SOME = V([[0, 1, 0], [2, 0, 1]])
 row("argwhere", [SOME], [T(3, 4, low=0, high=1.4)], [V(1)], [V(0)], [T(0, 3)], reference=_nonzero, gives="int64", grad=0, **MOVED)
+fails("argwhere", [[1, 0]], ArgumentTypeError, "argwhere: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 row("nonzero_static", case(SOME, size=2), case(SOME, size=5, fill_value=7), case(V(1), size=2), case(T(0, 3), size=2), case(SOME, size=0),
     reference=_static, gives="int64", grad=0, **MOVED)
 fails("nonzero_static", case(SOME, size=-1), ArgumentError, "nonzero_static: size must not be negative, got -1.")

@@ -120,7 +120,7 @@ def _along(x: Any, dim: int, index: Any, source: Any, *rest: Any, **named: Any) 
 
 row("index_reduce", [T(3, 4), 0, LINE, T(3, 4), "prod"], case(X, -1, P([1, 1]), T(2, 3, 2), "mean", include_self=False, only=NUMBERS),
     case(T(3, 4), 0, LINE, T(3, 4), "amax"), case(T(3, 4), 1, P(2), T(3, 1), "amin", include_self=False), [T(), 0, P(0), T(), "prod"],
-    reference=_along, dtypes=ALL, budget="sum")
+    [T(3, 2), 0, I(0, below=3), T(0, 2), "amax"], reference=_along, dtypes=ALL, budget="sum")
 fails("index_reduce", [T(3), 0, LINE, T(3), "sum"], ArgumentError,
       "index_reduce: reduce must be one of prod, mean, amax, amin, got 'sum'.")
 fails("index_reduce", [T(3), 0, P([3]), T(1), "prod"], IndexingError, "index_reduce: index 3 is out of range for dim 0 of length 3.")

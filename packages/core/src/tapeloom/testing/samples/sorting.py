@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
+from tapeloom.ops.sorting import searchsorted
 from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.references import INF, NAN, built
 from tapeloom.testing.table import ALL, FLOATS, NUMBERS, case, fails, row
@@ -48,6 +48,7 @@ SORTS = [[T(3, 4)], [T(2, 3, 4), 1, True], [T()], [T(0, 3), 0], case(TIES, dim=1
 row("sort", *SORTS, case(SPECIAL, descending=True, only=FLOATS, grad=False), reference=_sort, dtypes=ALL, **ORDERED)
 row("argsort", *SORTS, reference=lambda *args, **kwargs: _sort(*args, **kwargs)[1], dtypes=ALL, gives="int64", grad=0)
 row("msort", [T(3, 4)], [T(0)], [T()], reference=lambda x: _sort(x, 0)[0], dtypes=ALL, budget="exact")
+fails("msort", [[1, 2]], ArgumentTypeError, "msort: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 for _name in ("sort", "argsort"):
     fails(_name, [T(3), 1], IndexingError, f"{_name}: dim 1 is out of range for a tensor of 1 dimensions. Give a dim from -1 to 0.")
     fails(_name, [T(3, dtype=dtypes.complex64)], DTypeError,
@@ -102,8 +103,9 @@ row("searchsorted_rows", [LINE, SOUGHT, None, False], [ROWS, SOUGHT, None, True]
     [T(2, 0), SOUGHT, None, False], case(V([1.0, 2.0]), V([NAN, 2.0, -INF]), None, False, only=FLOATS), reference=_searched,
     dtypes=NUMBERS, gives="int64", grad=0, without="0d")
 row("searchsorted", [LINE, SOUGHT], case(ROWS, SOUGHT, right=True), case(V([[2, 1], [3, 7]]), V([[1], [7]]), side="right", sorter=P([[1, 0], [0, 1]])),
-    [LINE, 2], [V([1, 3, 4]), 2.5], reference=lambda s, x, right=False, side=None, sorter=None: _searched(s, x, sorter, right or side == "right"),
-    dtypes=NUMBERS, gives="int64", grad=0, without="0d")
+    [LINE, 2], [V([1, 3, 4]), 2.5], [T(0), V(1)],
+    reference=lambda s, x, right=False, side=None, sorter=None: _searched(s, x, sorter, right or side == "right"),
+    dtypes=NUMBERS, gives="int64", grad=0)
 fails("searchsorted", case(LINE, 1, side="middle"), ArgumentError, "searchsorted: side must be 'left' or 'right', got 'middle'.")
 fails("searchsorted", case(LINE, 1, side="left", right=True), ArgumentError, "searchsorted: side='left' and right=True were given. Give one of them.")
 for _sought, _shape in ((1, ()), (V([1, 2]), (2,)), (V([[1]]), (1, 1))):
@@ -113,9 +115,11 @@ fails("searchsorted", case(LINE, 1, sorter=P([0, 1])), ShapeError,
       "searchsorted: sorter has shape (2,); it must be that of sorted_sequence, (5,).")
 fails("searchsorted", case(V([1, 2]), 1, sorter=P([0, 2])), IndexingError,
       "searchsorted: sorter holds 2, which is no place in rows of length 2.")
-row("searchsorted in int32", [LINE, SOUGHT], reference=_searched, calls=lambda s, x: tl.searchsorted(s, x, out_int32=True), dtypes=NUMBERS,
-    gives="int32", grad=0, without="0d")
-row("bucketize", [SOUGHT, LINE], case(2, LINE, right=True), case(V(2), LINE), reference=lambda x, s, right=False: _searched(s, x, None, right),
+row("searchsorted in int32", [LINE, SOUGHT], reference=_searched, calls=lambda s, x: searchsorted(s, x, out_int32=True), dtypes=NUMBERS,
+    gives="int32", grad=0, without="empty 0d")
+fails("searchsorted in int32", [V(1), V([2])], ShapeError,
+      "searchsorted: sorted_sequence has shape () and input has (1,). The sequence must have one dimension, or all but the last alike.")
+row("bucketize", [SOUGHT, LINE], case(2, LINE, right=True), case(V(2), LINE), [SOUGHT, T(0)], reference=lambda x, s, right=False: _searched(s, x, None, right),
     dtypes=NUMBERS, gives="int64", grad=0)
 fails("bucketize", [SOUGHT, ROWS], ShapeError, "bucketize: boundaries must have one dimension, got shape (2, 4).")
 
@@ -125,7 +129,7 @@ def _isin(x: Any, among: Any, *, assume_unique: bool = False, invert: bool = Fal
     return built(x.shape, lambda place: any(x[place].item() == value for value in among) is not invert, np.zeros(0, bool))
 
 
-row("isin", [SOUGHT, LINE], [SOUGHT, 3], [2, LINE], case(SOUGHT, ROWS, assume_unique=False, invert=True), case(SOUGHT, T(0), invert=True),
+row("isin", [SOUGHT, LINE], [SOUGHT, 3], [2, LINE], case(SOUGHT, ROWS, assume_unique=False, invert=True), case(V(1), T(0), invert=True),
     case(SPECIAL, V([NAN, 0.0, NAN, INF]), only=FLOATS), reference=_isin, dtypes=NUMBERS, gives="bool", grad=0)
 fails("isin", [2, 3], ArgumentTypeError, "isin: expected at least one tensor, got 2, 3, False, False.")
 
@@ -167,7 +171,7 @@ row("unique_places", [TABLE, None, False], [TABLE, 0, False], [TABLE, 1, False],
 SETS = {"gives": ("same", "int64", "int64"), "dtypes": ALL, "budget": "exact"}
 row("unique", [T(2, 3)], case(TABLE, return_inverse=True, return_counts=True, grad=False), case(TABLE, True, True, dim=-1, grad=False),
     case(T(0, 3), return_inverse=True, grad=False), case(V(3), return_inverse=True, grad=False), case(SPECIAL, only=FLOATS, grad=False), reference=_unique, **SETS)
-row("unique_consecutive", [T(2, 3)], case(TABLE, grad=False), case(TABLE, True, True, 0, grad=False), case(T(0, 3), return_inverse=True, grad=False),
+row("unique_consecutive", [T(2, 3)], case(TABLE, grad=False), case(V(3), return_inverse=True, grad=False), case(TABLE, True, True, 0, grad=False), case(T(0, 3), return_inverse=True, grad=False),
     case(SPECIAL, return_inverse=True, only=FLOATS, grad=False), reference=_consecutive, **SETS)
 for _name in ("unique", "unique_consecutive"):
     fails(_name, case(T(), dim=0), ShapeError, f"{_name}: a 0-d tensor has no dimension 0. Leave dim out.")
