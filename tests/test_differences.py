@@ -110,6 +110,11 @@ def test_unique_has_a_gradient():
     assert x.grad.tolist() == [5, 3, 0]
 
 
+def test_topk_finds_the_first_of_equal_elements():
+    assert tl.topk(tl.tensor([2, 0, 0, 255], dtype=tl.uint8), 3).indices.tolist() == [3, 0, 1]
+    assert tl.topk(tl.tensor([1, 3, 2]), 3, sorted=False).values.tolist() == [3, 2, 1]
+
+
 def test_there_is_no_out():
     with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
         tl.exp(tl.ones(3), out=tl.zeros(3))

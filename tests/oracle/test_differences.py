@@ -224,6 +224,10 @@ def test_unique_has_a_gradient():
         torch.ones(3, requires_grad=True).unique().sum().backward()
 
 
+def test_topk_finds_the_first_of_equal_elements():
+    assert torch.topk(torch.tensor([2, 0, 0, 255], dtype=torch.uint8), 3).indices.tolist() == [3, 0, 2]
+
+
 def test_modules_in_a_plain_list_are_warned_of():
     module = torch.nn.Module()
     module.layers = [torch.nn.Linear(2, 2)]

@@ -144,18 +144,22 @@ def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
     return OPS.where(condition, self, other)
 
 
-def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
-    """The value takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
+def fillable(name: str, input: Any, value: Any) -> Any:
+    """``value`` as something that takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
     if isinstance(value, dtypes.NUMBERS):
-        value = dtypes.storable(op.name, value, as_tensor_of(op.name, input).dtype)
-    elif is_tensor(value) and is_tensor(input) and value.dtype is not input.dtype and not value.ndim:
+        return dtypes.storable(name, value, as_tensor_of(name, input).dtype)
+    if is_tensor(value) and is_tensor(input) and value.dtype is not input.dtype and not value.ndim:
         if value.is_complex() and not input.is_complex():
             raise DTypeError(
-                f"masked_fill: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
+                f"{name}: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
             )
         if input.dtype.category == dtypes.INTEGER:
-            dtypes.fitting(op.name, value.item(), input.dtype)
-    return input, mask, value
+            dtypes.fitting(name, value.item(), input.dtype)
+    return value
+
+
+def _filling(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
+    return input, mask, fillable(op.name, input, value)
 
 
 def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
@@ -164,7 +168,7 @@ def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     shapes.broadcast(op.name, input.shape, mask.shape)
 
 
-@op(gives="first", complex="as written", inplace=True, prepare=_fillable, check=_mask_fits)
+@op(gives="first", complex="as written", inplace=True, prepare=_filling, check=_mask_fits)
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 masked_fill.gradient(

@@ -285,14 +285,15 @@ def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
 
 @op(moves=True, check=check_gather)
 def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
 gather.gradient(input=lambda g, dim, index, input_shape, ops: ops.scatter_add(ops.zeros_of(input_shape, g), dim, index, g))
 
 
 @gather.extend
 def _(input: Tensor, dim: Dim, index: Index, *, sparse_grad: bool = False) -> Tensor:
-    if sparse_grad:
-        raise ArgumentError("gather: there are no sparse gradients. Leave sparse_grad out.")
     return OPS.gather(input, dim, index)
 
 

@@ -9,6 +9,7 @@ from tapeloom.call.op import op
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
+from tapeloom.ops.comparison import fillable
 from tapeloom.ops.indexing import check_add, check_gather, check_range, check_select, gathered_in
 from tapeloom.tensors.tensor import is_tensor, make
 
@@ -18,19 +19,8 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
-def _stored(name: str, input: Any, value: Any) -> Any:
-    """A number as the dtype of ``input`` can hold it; of a fraction put into integers the whole part."""
-    dtype = as_tensor_of(name, input).dtype
-    if is_tensor(value) and not value.ndim and value.dtype is not dtype and value.node is None:
-        value = value.item()
-    if not isinstance(value, dtypes.NUMBERS):
-        return value
-    value = dtypes.storable(name, value, dtype)
-    return int(value) if dtype.category == dtypes.INTEGER else value
-
-
 def _putting(op: OpSchema, input: Any, dim: Any, index: Any, src: Any) -> tuple[Any, ...]:
-    return input, dim, index, _stored(op.name, input, src)
+    return input, dim, index, src if is_tensor(src) else fillable(op.name, input, src)
 
 
 def _check_put(op: OpSchema, input: Tensor, dim: int, index: Tensor, src: Tensor) -> None:
@@ -66,17 +56,20 @@ def _(
 ) -> Tensor:
     if (src is None) is (value is None):
         raise ArgumentError(f"scatter: give one of src and value, got {'none' if src is None else 'both'}.")
-    given = value if src is None else src
+    given = src if is_tensor(src) else _constant(input, value if src is None else src)
     if reduce is None:
         return OPS.scatter(input, dim, index, given)
     if reduce not in ("add", "multiply"):
         raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}. scatter_reduce has others.")
-    given = _stored("scatter", input, given)
-    if not shape_of(given):
-        kind = input.kind
-        given = given if is_tensor(given) else make(kind.backend.scalar(given, kind.dtype, kind.device), kind)
+    if not given.ndim:
         given = OPS.expand(given, as_tensor_of("scatter", index, "index").shape)
     return OPS.scatter_reduce(input, dim, index, given, "sum" if reduce == "add" else "prod")
+
+
+def _constant(input: Any, value: Any) -> Any:
+    """A number, or a 0-d tensor, as one in the dtype of ``input``."""
+    value, kind = fillable("scatter", input, value), input.kind
+    return OPS.cast(value, kind.dtype) if is_tensor(value) else make(kind.backend.scalar(value, kind.dtype, kind.device), kind)
 
 
 def _folding(op: OpSchema, input: Any, dim: Any, index: Any, src: Any, *rest: Any) -> tuple[Any, ...]:
@@ -214,7 +207,7 @@ def index_copy(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
 
 
 def _filling(op: OpSchema, input: Any, dim: Any, index: Any, value: Any) -> tuple[Any, ...]:
-    return input, dim, index, _stored(op.name, input, value)
+    return input, dim, index, fillable(op.name, input, value)
 
 
 def _check_fill(op: OpSchema, input: Tensor, dim: int, index: Tensor, value: Tensor) -> None:
@@ -225,7 +218,7 @@ def _check_fill(op: OpSchema, input: Tensor, dim: int, index: Tensor, value: Ten
     check_range(op.name, index, input.shape[dim] if input.ndim else 1, dim)
 
 
-@op(moves=True, prepare=_filling, check=_check_fill, inplace=True)
+@op(gives="first", complex="as written", prepare=_filling, check=_check_fill, inplace=True)
 def index_fill(input: Tensor, dim: Dim, index: Index, value: TensorLike) -> Tensor:
     """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
 index_fill.gradient(
