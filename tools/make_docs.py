@@ -47,7 +47,7 @@ FAMILIES = {
     "linalg": "Linear algebra",
     "movement": "Shape and order",
     "indexing": "Indexing",
-    "scatter": "Scattering",
+    "scattering": "Scattering",
     "masks": "Masks and positions",
     "sorting": "Sorting, searching and sets",
     "activation": "Activation",

@@ -410,6 +410,7 @@ ERRORS = [
         "clamp and pow refuse bools, as PyTorch does of tensors alone",
         ours("(clamp|pow)_?: bool tensors are not supported"),
     ),
+    ("isin takes bools, and says what is true of a number beyond the dtype", calls("isin")),
     ("matrix norms by singular values are missing", ours("needs singular values")),
     (
         "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",

@@ -37,7 +37,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     pooling,
     random,
     reduction,
-    scatter,
+    scattering,
     sorting,
 )
 from tapeloom.tape.walk import tensor_backward

@@ -152,6 +152,13 @@ TAKEN = {
     "scatter(T[3, 4], 0, I[2, 4], T[2, 4], reduce='add')",  # its backward, with a reduction
     "scatter(T[3], 0, I[4], 2, reduce='multiply')",
     "index_fill(T[2, 3, 4], -1, P[2], T[])",  # its backward, with a negative index
+    *(
+        "isin(V[2, 3], V[5])",
+        "isin(V[2, 3], 3)",
+        "isin(2, V[5])",
+        "isin(V[2, 3], V[2, 4], assume_unique=False, invert=True)",
+    ),  # bools
+    "isin(V[], T[0], invert=True)",
     "unique(T[2, 3])",  # its backward
     "unique_consecutive(T[2, 3])",
 }

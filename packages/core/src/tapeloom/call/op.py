@@ -120,6 +120,8 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if op.extension is not None and _extended(op, op.extension, len(args) + len(kwargs), kwargs):
         arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
+        for flag, place, normalise in _flags(op.extension, arguments):
+            normalise(op.name, flag, rest[flag] if flag in rest else given[place], 0)
         try:
             return op.extension(*given, **rest)
         except EXPLAINED as error:

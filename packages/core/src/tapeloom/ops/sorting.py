@@ -126,7 +126,7 @@ def bucketize(input: TensorLike, boundaries: Tensor, *, out_int32: bool = False,
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
-@op(takes="no bool", gives="bool", method=False)
+@op(gives="bool", method=False)
 def isin(
     elements: TensorLike, test_elements: TensorLike, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:

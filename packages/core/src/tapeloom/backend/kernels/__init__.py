@@ -38,7 +38,7 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
-from tapeloom.backend.kernels.scatter import Scatter
+from tapeloom.backend.kernels.scattering import Scatter
 from tapeloom.backend.kernels.sorting import Sorting
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType

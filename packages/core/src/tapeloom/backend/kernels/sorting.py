@@ -72,7 +72,7 @@ class Sorting:
         return self.gather(rows, rows.ndim - 1, places)
 
     def isin(self: Any, elements: Array, test_elements: Array, assume_unique: bool, invert: bool) -> Array:
-        x, among = elements, self.reshape(test_elements, (-1,))
+        x, among = self._sortable(elements), self.reshape(self._sortable(test_elements), (-1,))
         if not among.shape[0]:
             return self.xp.full(x.shape, invert, dtype=self.native(dtypes.bool_))
         among = self.xp.take(among, self._sorted_places(among, 0))

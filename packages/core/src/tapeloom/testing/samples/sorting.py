@@ -130,7 +130,7 @@ def _isin(x: Any, among: Any, *, assume_unique: bool = False, invert: bool = Fal
 
 
 row("isin", [SOUGHT, LINE], [SOUGHT, 3], [2, LINE], case(SOUGHT, ROWS, assume_unique=False, invert=True), case(V(1), T(0), invert=True),
-    case(SPECIAL, V([NAN, 0.0, NAN, INF]), only=FLOATS), reference=_isin, dtypes=NUMBERS, gives="bool", grad=0)
+    case(SPECIAL, V([NAN, 0.0, NAN, INF]), only=FLOATS), reference=_isin, dtypes=ALL, gives="bool", grad=0)
 fails("isin", [2, 3], ArgumentTypeError, "isin: expected at least one tensor, got 2, 3, False, False.")
 
 # sets
