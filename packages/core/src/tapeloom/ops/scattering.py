@@ -56,7 +56,7 @@ def _(
 ) -> Tensor:
     if (src is None) is (value is None):
         raise ArgumentError(f"scatter: give one of src and value, got {'none' if src is None else 'both'}.")
-    given = src if is_tensor(src) else _constant(input, value if src is None else src)
+    given: Any = src if is_tensor(src) else _constant(input, value if src is None else src)
     if reduce is None:
         return OPS.scatter(input, dim, index, given)
     if reduce not in ("add", "multiply"):
