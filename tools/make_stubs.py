@@ -150,8 +150,9 @@ def origin(name: str, module: str) -> str:
         return "builtins"
     if name in VOCABULARY:
         return VOCABULARY[name]
-    if isinstance(getattr(import_module(module), name, None), type):
-        return module
+    found = getattr(import_module(module), name, None)
+    if isinstance(found, type):
+        return found.__module__  # where it is made: one place, however many families use it
     raise SystemExit(f"{module}: the name {name!r} of an annotation is not in VOCABULARY.")
 
 

@@ -9,8 +9,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, shape_of, within
-from tapeloom.ops.reduction import ValuesAndIndices as ValuesAndIndices  # noqa: PLC0414 - the stubs import it from here
-from tapeloom.ops.reduction import selected_gradient
+from tapeloom.ops.reduction import ValuesAndIndices, selected_gradient
 from tapeloom.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
