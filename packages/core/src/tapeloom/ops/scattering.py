@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
+
 def _putting(op: OpSchema, input: Any, dim: Any, index: Any, src: Any) -> tuple[Any, ...]:
     return input, dim, index, src if is_tensor(src) else fillable(op.name, input, src)
 
