@@ -12,6 +12,7 @@ from tapeloom.backend.kernels.indexing import is_basic
 Array = Any
 
 _SMALL = 2048  # elements; below, the number of calls counts more
+_FEW = 8  # topk takes at most one in so many without sorting the rest
 _HALF = 32  # bits of an int64 for the place, and as many for the run
 
 
@@ -36,6 +37,25 @@ class VectorSorting(ArrayKernels):
             runs.sort(axis=-1)
             order = runs & ((1 << _HALF) - 1)
         return np.moveaxis(order, -1, dim)
+
+    def topk(self, x: Array, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Array, Array]:
+        if x.size < _SMALL or not x.ndim or not 0 < _FEW * k <= x.shape[dim]:
+            return super().topk(x, k, dim, largest, sorted)  # type: ignore[no-any-return]
+        # what lies beyond the last one taken, and of its equals the first; only these are sorted
+        rows = np.moveaxis(x, dim, -1)
+        last = rows.shape[-1] - k if largest else k - 1
+        edge = np.partition(rows, last, axis=-1)[..., last : last + 1]
+        unordered, open_ended = rows != rows, edge != edge  # nan is the largest
+        same = (rows == edge) | (unordered & open_ended)
+        beyond = (rows > edge) | (unordered & ~open_ended) if largest else (rows < edge) | (~unordered & open_ended)
+        taken = beyond | same
+        if np.count_nonzero(taken) * rows.shape[-1] > k * rows.size:
+            room = k - np.count_nonzero(beyond, axis=-1, keepdims=True)
+            taken = beyond | (same & (np.cumsum(same, axis=-1) <= room))
+        places = np.nonzero(taken)[-1].reshape(*rows.shape[:-1], k)
+        values, order = self.sort(np.take_along_axis(rows, places, axis=-1), rows.ndim - 1, largest)
+        places = np.take_along_axis(places, order, axis=-1)
+        return np.moveaxis(values, -1, dim), np.moveaxis(places, -1, dim)
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         if how == "set" or x.ndim < 2 or is_basic(key) or max(x.size, np.size(value)) < _SMALL:
