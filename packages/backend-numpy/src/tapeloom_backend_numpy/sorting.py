@@ -40,7 +40,7 @@ class VectorSorting(ArrayKernels):
 
     def topk(self, x: Array, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Array, Array]:
         if x.size < _SMALL or not x.ndim or not 0 < _FEW * k <= x.shape[dim]:
-            return super().topk(x, k, dim, largest, sorted)  # type: ignore[no-any-return]
+            return super().topk(x, k, dim, largest, sorted)
         # what lies beyond the last one taken, and of its equals the first; only these are sorted
         rows = np.moveaxis(x, dim, -1)
         last = rows.shape[-1] - k if largest else k - 1
@@ -53,6 +53,8 @@ class VectorSorting(ArrayKernels):
             room = k - np.count_nonzero(beyond, axis=-1, keepdims=True)
             taken = beyond | (same & (np.cumsum(same, axis=-1) <= room))
         places = np.nonzero(taken)[-1].reshape(*rows.shape[:-1], k)
+        values: Any
+        order: Any
         values, order = self.sort(np.take_along_axis(rows, places, axis=-1), rows.ndim - 1, largest)
         places = np.take_along_axis(places, order, axis=-1)
         return np.moveaxis(values, -1, dim), np.moveaxis(places, -1, dim)
