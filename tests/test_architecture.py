@@ -40,6 +40,7 @@ LAYERS = [
     ["call"],
     ["ops"],
     ["methods", "accelerator", "autograd", "linalg", "checkpoint"],
+    ["utils"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why

@@ -350,3 +350,41 @@ def test_the_slope_of_hardsigmoid():
 def test_call_forms_that_mean_one_thing():
     assert tl.maximum(tl.tensor([-1.0, 1.0]), 0).tolist() == [0, 1]
     assert tl.prod(tl.full((2, 3), 2), dim=(0, 1)).item() == 64
+
+
+def test_which_of_equal_elements_is_found():
+    ones = tl.ones(40)
+    assert ones.median(0).indices.item() == 19
+    assert ones.mode().indices.item() == 39
+    assert tl.tensor([math.nan, math.nan, 1.0]).mode() == (1.0, 2)
+
+
+def test_the_median_of_no_integers_is_refused():
+    with pytest.raises(tl.errors.ShapeError):
+        tl.zeros(0, dtype=tl.int64).median()
+    assert math.isnan(tl.zeros(0).median().item())
+
+
+def test_a_mean_beside_infinities():
+    assert [part.item() for part in tl.var_mean(tl.tensor([math.inf, 1.0]))][1] == math.inf
+
+
+def test_the_edges_of_a_histogram_are_exact():
+    value = 0.057954173535108566
+    found = tl.histogram(tl.tensor([value]), 2)
+    assert found.hist.tolist() == [0, 1]
+    assert found.bin_edges[1].item() == tl.tensor(value).item()
+
+
+def test_weights_get_a_gradient():
+    weights = tl.ones(3, requires_grad=True)
+    (tl.bincount(tl.tensor([2, 0, 2]), weights) * tl.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert weights.grad.tolist() == [3, 1, 3]
+
+
+def test_the_second_derivative_of_logcumsumexp_where_a_gradient_is_zero():
+    x = tl.zeros(2, dtype=tl.float64, requires_grad=True)
+    out = x.logcumsumexp(0)
+    first = tl.autograd.grad((out * out).sum(), x, create_graph=True)[0]  # its gradient at the first element is 0
+    first[0].backward()
+    assert x.grad.tolist() == pytest.approx([2.0 + 0.5 + 0.5 * math.log(2), 0.5 - 0.5 * math.log(2)])

@@ -30,6 +30,7 @@ import make_stubs
 import tapeloom
 from tapeloom import Tensor, dtypes, methods, promote_types
 from tapeloom.dtypes import DType
+from tapeloom.errors import DTypeError
 from tapeloom.op.registry import REGISTRY, Public, published
 
 ROOT = make_stubs.ROOT
@@ -44,6 +45,11 @@ FAMILIES = {
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
+    "norm": "Norms",
+    "scan": "Running results",
+    "statistics": "Statistics",
+    "histogram": "Histograms",
+    "calculus": "Differences and integrals",
     "linalg": "Linear algebra",
     "movement": "Shape and order",
     "indexing": "Indexing",
@@ -508,7 +514,14 @@ def torch_block() -> list[str]:
 
 def promotion_block() -> list[str]:
     """What two dtypes promote to."""
-    rows = [[f"**{short(one)}**", *(short(promote_types(one, other)) for other in dtypes.ALL)] for one in dtypes.ALL]
+
+    def met(one: DType, other: DType) -> str:
+        try:
+            return short(promote_types(one, other))
+        except DTypeError:
+            return "–"
+
+    rows = [[f"**{short(one)}**", *(met(one, other) for other in dtypes.ALL)] for one in dtypes.ALL]
     return table(["", *map(short, dtypes.ALL)], rows)
 
 

@@ -152,7 +152,7 @@ def origin(name: str, module: str) -> str:
         return VOCABULARY[name]
     found = getattr(import_module(module), name, None)
     if isinstance(found, type):
-        return found.__module__  # where it is made: one place, however many families use it
+        return found.__module__
     raise SystemExit(f"{module}: the name {name!r} of an annotation is not in VOCABULARY.")
 
 

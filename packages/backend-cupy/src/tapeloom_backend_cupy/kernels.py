@@ -53,7 +53,7 @@ class CupyKernels(ArrayKernels):
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
     def _sorted_places(self, x: Array, dim: int) -> Array:
-        return self.xp.argsort(x, axis=dim, kind="stable")  # CuPy does not know NumPy's newer word for it
+        return self.xp.argsort(x, axis=dim, kind="stable")  # CuPy does not know the standard's keyword ``stable``
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         if how not in ("set", "add"):  # at index arrays CuPy does not multiply, and has extremes of few dtypes

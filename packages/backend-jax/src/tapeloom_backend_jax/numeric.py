@@ -15,6 +15,9 @@ from tapeloom.backend.kernels.activation import CUBIC, ROOT_HALF, ROOT_TWO_OVER_
 Array = Any
 _config: Any = jax.config
 
+#: XLA's own running results, each one instruction; see ``accumulate``
+_RUNNING: dict[str, Any] = {"maximum": lax.cummax, "minimum": lax.cummin, "logaddexp": lax.cumlogsumexp}
+
 
 class Numeric:
     """Overrides of shared kernels; stands before ArrayKernels among the bases of the kernels."""
@@ -43,6 +46,11 @@ class Numeric:
         base, exponent = jnp.broadcast_arrays(x, y)
         start = jnp.ones_like(base), base, exponent
         return lax.while_loop(lambda held: jnp.any(held[2] > 0), step, start)[0]
+
+    def accumulate(self: Any, how: str, x: Array, dim: int) -> Array:
+        if self.dtype_of(x).is_complex:  # of which lax.cumlogsumexp knows nothing
+            return ArrayKernels.accumulate(self, how, x, dim)
+        return _RUNNING[how](x, dim)
 
     # JAX's arrays have no memory to look at as another dtype
 

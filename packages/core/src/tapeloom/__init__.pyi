@@ -22,7 +22,8 @@ from tapeloom.op.parameter import (
     TensorLike,
     Window,
 )
-from tapeloom.ops.reduction import ValuesAndIndices
+from tapeloom.ops.histogram import Histogram, HistogramOfPoints
+from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -52,6 +53,9 @@ from tapeloom.dtypes import (
     int16 as int16,
     int32 as int32,
     int64 as int64,
+    uint16 as uint16,
+    uint32 as uint32,
+    uint64 as uint64,
     float16 as float16,
     bfloat16 as bfloat16,
     float32 as float32,
@@ -86,7 +90,16 @@ import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
 import tapeloom.utils as utils
-from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
+from tapeloom import (
+    accelerator as accelerator,
+    autograd as autograd,
+    errors as errors,
+    fft as fft,
+    linalg as linalg,
+    ops as ops,
+    random as random,
+    signal as signal,
+)
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -158,11 +171,34 @@ def allclose(
 ) -> builtins.bool:
     """Whether all elements are close in the sense of ``isclose``."""
 
+def alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """With ``training``, each element is set to what SELU has for -inf with probability ``p``; then all are scaled and shifted.
+
+    Of inputs of mean 0 and variance 1 the outputs have them too. Raises ArgumentError for ``p`` outside 0 to 1.
+
+    Source: G. Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
+    """
+
+def alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``alpha_dropout`` in place."""
+
 def amax(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
 
 def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
+
+def aminmax(input: Tensor, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> MinAndMax:
+    """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
 
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
@@ -258,6 +294,16 @@ def avg_pool3d(
     As ``avg_pool2d``, over three spatial dimensions.
     """
 
+def bartlett_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A triangle from 0 to 1 and back."""
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -315,6 +361,19 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
 
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: builtins.int = 0) -> Tensor:
+    """How often each number from 0 on occurs in a vector of integers; with ``weights`` the sums of theirs.
+
+    There are as many results as the largest number plus one, at least ``minlength``: int64, with ``weights`` float64 or
+    as float32 weights are.
+    """
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of ``count`` attempts succeed, each with probability ``prob``; the two broadcast and have one floating dtype.
+
+    Raises ArgumentError for a count that is negative or not finite, and for a probability outside 0 to 1.
+    """
+
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
@@ -333,6 +392,16 @@ def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
 
+def blackman_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``0.42 - 0.5 cos(x) + 0.08 cos(2 x)``, x going round once."""
+
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
 
@@ -347,6 +416,11 @@ def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
 
 concat = cat
 concatenate = cat
+
+def cauchy_(
+    self: Tensor, median: builtins.float = 0.0, sigma: builtins.float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number of the Cauchy distribution, in place. Raises ArgumentError unless sigma > 0."""
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
@@ -380,6 +454,9 @@ def conj(input: Tensor) -> Tensor:
 
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
+
+def conj_physical_(input: Tensor) -> Tensor:
+    """The conjugate, in place; a real tensor stays as it is."""
 
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
@@ -487,6 +564,9 @@ def conv_transpose3d(
 def copy_(self: Tensor, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
 
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
+
 def cos(input: Tensor) -> Tensor:
     """The cosine; ``input`` in radians."""
 
@@ -495,6 +575,16 @@ def cosh(input: Tensor) -> Tensor:
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
+
+def cov(
+    input: Tensor, *, correction: builtins.int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """The covariances of the variables that are the rows of ``input``; its columns are the observations.
+
+    A vector is one variable, whose variance comes. ``fweights`` (integers) says how often each observation occurred,
+    ``aweights`` (floating) how much each counts. The sums are divided by the number of observations less ``correction``; with
+    weights by w less ``correction`` * (sum of fweights * aweights ** 2) / w, where w is the sum of fweights * aweights.
+    """
 
 def cross_entropy(
     input: Tensor,
@@ -518,17 +608,46 @@ def cross_entropy(
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
 
+def cummax(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The largest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
+def cummin(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The smallest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
 
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 
+@overload
+def cumulative_trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
+@overload
+def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
     """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+
+def diff(
+    input: Tensor,
+    n: builtins.int = 1,
+    dim: builtins.int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
+
+    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+    """
+
+def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
+    """The norm of order ``p`` of ``input - other``, of all elements."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
@@ -554,6 +673,42 @@ def dropout(
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
     """
+
+def dropout1d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, length) or (channels, length).
+
+    Source: J. Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015.
+    """
+
+def dropout2d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, height, width), or, as ``dropout1d``, of (batch, channels, length)."""
+
+def dropout3d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, depth, height, width), or of such without a batch."""
+
+def dropout_(input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None) -> Tensor:
+    """``dropout`` in place."""
 
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -608,6 +763,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 def expm1(input: Tensor) -> Tensor:
     """``exp(input) - 1``, exact for small ``input``."""
 
+def exponential_(self: Tensor, lambd: builtins.float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Give every element a number of density ``lambd * exp(-lambd x)``, in place. Raises ArgumentError unless lambd > 0."""
+
 def eye(
     n: builtins.int,
     m: builtins.int | None = None,
@@ -617,6 +775,31 @@ def eye(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix (m = n unless given), zeros elsewhere."""
+
+def feature_alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``alpha_dropout`` of whole channels of (batch, channels, …)."""
+
+def feature_alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_alpha_dropout`` in place."""
+
+def feature_dropout(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, …), whatever their dimensions."""
+
+def feature_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_dropout`` in place."""
 
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
@@ -635,6 +818,9 @@ def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
 
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
+    """The square root of the sum of squares over ``dim``, one or two dimensions."""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -684,12 +870,33 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 
+def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
+    """Give every element the number of attempts that a success of probability ``p`` takes (1, 2, …), in place.
+
+    What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
+    """
+
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """The first half of ``input`` along ``dim`` times the sigmoid of the second half.
 
     The result is half as long there. Raises ArgumentError for an odd length.
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
+    """
+
+def gradient(
+    input: Tensor,
+    *,
+    spacing: builtins.float | Sequence[builtins.float] | Sequence[Tensor] = 1,
+    dim: Axes | None = None,
+    edge_order: builtins.int = 1,
+) -> tuple[Tensor, ...]:
+    """The derivatives of a function along each of ``dim`` (all unless given), estimated from its values ``input``.
+
+    Inside by differences of second order, at both ends by those of ``edge_order``, 1 or 2. ``spacing`` is the distance of
+    neighbours, one for each dimension, or a vector of the places along each.
+
+    Source: A. Quarteroni, R. Sacco, F. Saleri, "Numerical mathematics", 2nd edition, Springer 2007, section 10.10.
     """
 
 def group_norm(
@@ -712,6 +919,45 @@ def gt(input: TensorLike, other: TensorLike) -> Tensor:
 
 greater = gt
 
+def gumbel_softmax(
+    logits: Tensor,
+    tau: builtins.float = 1.0,
+    hard: builtins.bool = False,
+    eps: builtins.float = 1e-10,
+    dim: builtins.int = -1,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``softmax((logits + G) / tau, dim)``, G being Gumbel numbers; as ``tau`` falls, a class drawn by the softmax of ``logits``.
+
+    With ``hard`` the result is a 1 at the largest number and zeros, with the gradient of the softmax. ``eps`` changes nothing.
+
+    Source: E. Jang, S. Gu, B. Poole, "Categorical reparameterization with Gumbel-softmax", ICLR 2017; C. Maddison,
+    A. Mnih, Y. Teh, "The concrete distribution", ICLR 2017.
+    """
+
+def hamming_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    alpha: builtins.float = 0.54,
+    beta: builtins.float = 0.46,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``alpha - beta cos(x)``, x going round once."""
+
+def hann_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``(1 - cos(x)) / 2``, x going round once."""
+
 def hardsigmoid(input: Tensor) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
@@ -729,6 +975,53 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
 
     Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
     DTypeError where an integer dtype does not hold them.
+    """
+
+def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
+    """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
+
+    Elements outside and nan are not counted. Where ``min`` and ``max`` are equal the range is that of the elements.
+    """
+
+@overload
+def histogram(
+    input: Tensor,
+    bins: builtins.int,
+    *,
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+@overload
+def histogram(
+    input: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: builtins.bool = False
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+def histogramdd(
+    input: Tensor,
+    bins: builtins.int | Sequence[builtins.int] | Sequence[Tensor],
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> HistogramOfPoints:
+    """How many points lie in each bin of a grid, or the sum of their ``weight``, and the edges along each coordinate.
+
+    The coordinates of the points are the last dimension of ``input``, (…, D); ``weight`` has the others. ``bins`` is the
+    number of bins along each coordinate (one int for all), or their edges; ``range`` holds the two ends for each. See
+    ``histogram``.
     """
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -783,6 +1076,44 @@ def isnan(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
+
+def istft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    length: builtins.int | None = None,
+    return_complex: builtins.bool = False,
+) -> Tensor:
+    """The signal of which ``input``, (batch, frequencies, frames), is the ``stft``: (batch, length).
+
+    The inverse transforms of the frames are multiplied by the window and added up where they overlap, and divided by the
+    sum of the windows' squares: the signal whose ``stft`` is nearest. ``length`` crops it, or pads it with zeros.
+    ``onesided`` is True unless ``input`` has ``n_fft`` frequencies; ``return_complex`` gives a complex signal.
+    Raises ArgumentError where the squares of the windows add up to nearly 0.
+
+    Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 32, 1984.
+    """
+
+def kaiser_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    beta: builtins.float = 12.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``I0(beta sqrt(1 - x**2)) / I0(beta)``, x going from -1 to 1; I0 is the modified Bessel function of order 0.
+
+    Source: J. Kaiser, R. Schafer, "On the use of the I0-sinh window for spectrum analysis", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 28, 1980.
+    """
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
@@ -842,6 +1173,14 @@ def log1p(input: Tensor) -> Tensor:
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
 
+def log_normal_(
+    self: Tensor, mean: builtins.float = 1.0, std: builtins.float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number whose logarithm is normal, of this mean and deviation, in place.
+
+    Raises ArgumentError unless std > 0.
+    """
+
 def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``input - log(sum(exp(input), dim))`` without overflow; ``dtype`` casts first.
 
@@ -851,6 +1190,9 @@ def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
+
+def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
+    """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
 
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
@@ -1054,6 +1396,22 @@ def mean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dty
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
 
 @overload
+def median(input: Tensor) -> Tensor:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
+def median(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
 def min(input: Tensor) -> Tensor:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
 
@@ -1077,6 +1435,9 @@ def mish(input: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) by (m, p)."""
 
+def mode(input: Tensor, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The most frequent value along ``dim``, the smallest of several, and where it is last."""
+
 def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
 
@@ -1085,6 +1446,15 @@ moveaxis = movedim
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
+def multinomial(
+    input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """``num_samples`` places of each row of ``input`` (n), or (rows, n), drawn by the weights there: int64.
+
+    Weights need not add up to 1. Without ``replacement`` no place comes twice in a row; places of weight 0 come last.
+    Raises ArgumentError for a weight that is negative or not finite, for a row of zeros, and for more samples than places.
+    """
+
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * other``, element by element."""
 
@@ -1092,6 +1462,30 @@ mul = multiply
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
+
+def nanmean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
+
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The ``median`` of what is not nan; nan where all is."""
+
+@overload
+def nanmedian(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``median`` of what is not nan; nan where all is."""
+
+def nanquantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The ``quantile`` of what is not nan; nan where all is."""
+
+def nansum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The sum over ``dim`` of what is not nan; see ``sum``. Not for complex tensors."""
 
 def narrow(input: Tensor, dim: Dim, start: Position, length: builtins.int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
@@ -1185,6 +1579,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1200,6 +1596,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1214,6 +1612,8 @@ def normal(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
+
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
 
     Raises ArgumentError for a negative ``std``.
     """
@@ -1248,6 +1648,12 @@ def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | Non
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
 
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
+
+    Raises ArgumentError for a rate that is negative or not finite.
+    """
+
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
 
@@ -1274,6 +1680,22 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
 
+def quantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The quantile ``q`` along ``dim`` (of all elements unless given); nan where a nan is.
+
+    ``q`` is a number from 0 to 1, or a tensor of such with at most one dimension, which then comes first in the result.
+    It lies at the place ``q * (n - 1)`` of the n elements in ascending order. Between two places ``interpolation`` takes the
+    ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
+    straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
+    """
+
 def rand(
     *size: Size,
     generator: Generator | None = None,
@@ -1281,7 +1703,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); of complex numbers both parts."""
 
 def rand_like(
     input: Tensor,
@@ -1330,7 +1752,7 @@ def randint(
 
 def randint_like(
     input: Tensor,
-    low: builtins.int,
+    low: builtins.int = 0,
     high: builtins.int | None = None,
     *,
     generator: Generator | None = None,
@@ -1347,7 +1769,7 @@ def randn(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1.
+    """Normal numbers of mean 0 and standard deviation 1, half of the variance of complex ones being that of each part.
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
@@ -1403,6 +1825,12 @@ def relu6(input: Tensor) -> Tensor:
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 
+def renorm(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
+
+def renorm_(self: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """In place: ``renorm``."""
+
 def repeat(input: Tensor, *repeats: Size) -> Tensor:
     """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
 
@@ -1416,6 +1844,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when the part of a conjugate is negated is the backend's business."""
 
 def rms_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
@@ -1432,6 +1863,32 @@ def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
 
 def round(input: Tensor, *, decimals: builtins.int = 0) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
+
+def rrelu(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``input`` where it is positive, else ``input`` times a slope: with ``training`` one drawn from ``lower`` to ``upper`` for each.
+
+    Without it the slope is the mean of the two. Raises ArgumentError where lower is above upper.
+
+    Source: B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", arXiv:1505.00853, 2015.
+    """
+
+def rrelu_(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``rrelu`` in place."""
 
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
@@ -1540,6 +1997,55 @@ def std(
 def std(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
 
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+def stft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    pad_mode: str = "reflect",
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    return_complex: builtins.bool | None = None,
+    align_to_window: builtins.bool | None = None,
+) -> Tensor:
+    """The Fourier transforms of frames of a signal (length) or of several (batch, length): (batch, frequencies, frames).
+
+    A frame is ``n_fft`` long, starts ``hop_length`` after the one before (n_fft // 4) and is multiplied by ``window``,
+    which stands in its middle and is ``win_length`` long (n_fft). ``center``: the signal is padded by n_fft // 2 at both
+    ends as ``pad_mode`` of ``pad`` says; without it, ``align_to_window`` lets the first frame start so that the window
+    begins with the signal. ``normalized`` divides by sqrt(n_fft). ``onesided``, True unless something is complex, keeps
+    the first n_fft // 2 + 1 frequencies. ``return_complex=False`` gives ``view_as_real`` of the result; of real signals
+    it must be said. Raises ShapeError for a signal shorter than a frame, ArgumentError for lengths that do not fit.
+
+    Source: J. Allen, "Short term spectral analysis, synthesis, and modification by discrete Fourier transform", IEEE
+    Transactions on Acoustics, Speech and Signal Processing 25, 1977.
+    """
+
 def subtract(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input - other``; with ``alpha=`` it is ``input - alpha * other``."""
 
@@ -1547,6 +2053,9 @@ sub = subtract
 
 def sum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
+
+def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
+    """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
 
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
@@ -1611,11 +2120,30 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
     PyTorch's spelling.
     """
 
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64."""
+
 def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """Two dimensions swapped."""
 
 swapaxes = transpose
 swapdims = transpose
+
+@overload
+def trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+@overload
+def trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+trapz = trapezoid
 
 def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
@@ -1640,7 +2168,7 @@ def unflatten(input: Tensor, dim: builtins.int, sizes: Amounts) -> Tensor:
 def uniform_(
     self: Tensor, low: builtins.float = 0.0, high: builtins.float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Give every element a uniform number in [low, high), in place.
+    """Give every element a uniform number in [low, high), both parts of a complex one, in place.
 
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
@@ -1670,6 +2198,29 @@ def var(
 @overload
 def var(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
+
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
@@ -1716,8 +2267,11 @@ __all__ = [
     "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
+    "alpha_dropout_",
     "amax",
     "amin",
+    "aminmax",
     "angle",
     "any",
     "arange",
@@ -1740,18 +2294,22 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "bartlett_window",
     "batch_norm",
     "bernoulli",
     "bernoulli_",
     "bfloat16",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman_window",
     "bmm",
     "bool",
     "bool_",
@@ -1759,6 +2317,7 @@ __all__ = [
     "broadcast_to",
     "byte",
     "cat",
+    "cauchy_",
     "cdouble",
     "ceil",
     "celu",
@@ -1775,6 +2334,7 @@ __all__ = [
     "concatenate",
     "conj",
     "conj_physical",
+    "conj_physical_",
     "contiguous",
     "conv1d",
     "conv2d",
@@ -1783,24 +2343,35 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "copy_",
+    "corrcoef",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cpu",
     "cross_entropy",
     "cuda",
+    "cummax",
+    "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "data",
     "default_generator",
     "detach",
     "detach_",
     "device",
+    "diff",
+    "dist",
     "div",
     "divide",
     "dot",
     "double",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "dropout_",
     "elu",
     "embedding",
     "empty",
@@ -1815,7 +2386,13 @@ __all__ = [
     "expand",
     "expand_as",
     "expm1",
+    "exponential_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_alpha_dropout_",
+    "feature_dropout",
+    "feature_dropout_",
+    "fft",
     "fill_",
     "finfo",
     "fix",
@@ -1829,6 +2406,7 @@ __all__ = [
     "floor_divide",
     "fmod",
     "fork_rng",
+    "frobenius_norm",
     "from_numpy",
     "frombuffer",
     "full",
@@ -1836,19 +2414,27 @@ __all__ = [
     "gather",
     "ge",
     "gelu",
+    "geometric_",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
     "get_rng_state",
     "glu",
+    "gradient",
     "greater",
     "greater_equal",
     "group_norm",
     "gt",
+    "gumbel_softmax",
     "half",
+    "hamming_window",
+    "hann_window",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "histc",
+    "histogram",
+    "histogramdd",
     "hookimpl",
     "host_fallback",
     "hstack",
@@ -1879,6 +2465,8 @@ __all__ = [
     "isinf",
     "isnan",
     "isreal",
+    "istft",
+    "kaiser_window",
     "l1_loss",
     "layer_norm",
     "le",
@@ -1893,8 +2481,10 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "log_normal_",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -1913,16 +2503,23 @@ __all__ = [
     "max_pool3d",
     "maximum",
     "mean",
+    "median",
     "min",
     "minimum",
     "mish",
     "mm",
+    "mode",
     "moveaxis",
     "movedim",
     "mse_loss",
     "mul",
+    "multinomial",
     "multiply",
     "mv",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
     "narrow",
     "ne",
     "neg",
@@ -1948,18 +2545,21 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "poisson",
     "polar",
     "positive",
     "pow",
     "prelu",
     "prod",
     "promote_types",
+    "quantile",
     "rand",
     "rand_like",
     "randint",
     "randint_like",
     "randn",
     "randn_like",
+    "random",
     "random_",
     "randperm",
     "ravel",
@@ -1969,13 +2569,18 @@ __all__ = [
     "relu",
     "relu6",
     "remainder",
+    "renorm",
+    "renorm_",
     "repeat",
     "reshape",
     "reshape_as",
     "resolve_conj",
+    "resolve_neg",
     "rms_norm",
     "roll",
     "round",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "save",
     "scatter_add",
@@ -1991,6 +2596,7 @@ __all__ = [
     "short",
     "sigmoid",
     "sign",
+    "signal",
     "silu",
     "sin",
     "sinh",
@@ -2005,9 +2611,12 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "std_mean",
+    "stft",
     "sub",
     "subtract",
     "sum",
+    "sum_to_size",
     "swapaxes",
     "swapdims",
     "t",
@@ -2018,12 +2627,18 @@ __all__ = [
     "tensor",
     "tile",
     "to",
+    "trace",
     "transpose",
+    "trapezoid",
+    "trapz",
     "tril",
     "triu",
     "true_divide",
     "trunc",
     "type_as",
+    "uint16",
+    "uint32",
+    "uint64",
     "uint8",
     "unbind",
     "unflatten",
@@ -2032,6 +2647,7 @@ __all__ = [
     "unsqueeze",
     "utils",
     "var",
+    "var_mean",
     "view",
     "view_as",
     "view_as_complex",

@@ -5,6 +5,7 @@ NumPy is imported inside the functions, so that ``import tapeloom`` does not loa
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import sys
@@ -32,10 +33,6 @@ def dtype_of(array: Any) -> DType:
     found = dtypes.BY_NAME.get(name)
     if found is not None:
         return found
-    if name in ("uint16", "uint32", "uint64"):
-        raise DTypeError(
-            f"tensor: NumPy arrays of {name} have no dtype here. Cast first, for instance with .astype('int64')."
-        )
     raise DTypeError(
         f"tensor: data of NumPy dtype {name!r} is not supported. Give bool, integer, floating or complex data."
     )
@@ -77,6 +74,9 @@ def array_from(data: Any, dtype: DType | None) -> tuple[Any, DType]:
     except OverflowError:
         raise DTypeError("tensor: a number is too large for 64 bits.") from None
     found = dtype or _promoted(kinds or {_OF_KIND.get(array.dtype.kind, int)})
+    if found is dtypes.uint64 and array.dtype.kind == "f" and not any(dtypes.as_dtype(kind).inexact for kind in kinds):
+        with contextlib.suppress(OverflowError):  # of a negative number, which is said below
+            array = np.array(data, dtype=np.uint64)  # where NumPy makes floats of numbers above and below 2**63
     if array.dtype.kind == "O":
         array = _widest(array, found)
     if array.dtype.kind not in "biufc":

@@ -20,6 +20,7 @@ from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
+    calculus,
     comparison,
     complex_numbers,
     conv,
@@ -27,20 +28,26 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     creation,
     elementwise,
     handles,
+    histogram,
     indexing,
     linalg,
     lookup,
     loss,
     masks,
     movement,
+    norm,
     normalization,
     pooling,
     random,
     reduction,
+    scan,
     scattering,
     sorting,
+    statistics,
 )
+from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
+from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor, make
 
 # operators: dunder -> op; the reflected forms swap the operands
@@ -158,6 +165,8 @@ def bind() -> None:
                 setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)
+    Node.register_hook = register_hook
+    Node.register_prehook = register_prehook
     Device.resolve = staticmethod(resolve_device)
 
 

@@ -53,6 +53,18 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
+    "median_values": torch.median,
+    "median_of_all": torch.median,
+    "nanmedian_values": torch.nanmedian,
+    "nanmedian_of_all": torch.nanmedian,
+    "counted": lambda x, weights, least: torch.bincount(x, weights, least).to(weights.dtype),
+    "bincount with weights": torch.bincount,
+    "counted_evenly": torch.histc,
+    "bins_of": lambda x, edges: torch.searchsorted(edges, x, right=True) - 1,
+    "renorm_": lambda x, *args: x.clone().renorm_(*args),
+    "quantile_of_lines": lambda x, q, way, skip: _lines(torch.nanquantile if skip else torch.quantile, x, q, way),
+    "counted_in_grid": lambda x, edges, weight: torch.histogramdd(x, edges, weight=weight).hist,
+    "histogramdd": lambda *args, **kw: _flat(torch.histogramdd(*args, **kw)),
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
@@ -175,8 +187,20 @@ WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
     ("scatter_reduce", "complex128"),
+    ("counted", "float64"),
+    ("counted_in_grid", "float64"),
+    ("bincount with weights", "float64"),
 }
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _lines(function: Any, x: Any, q: Any, way: str) -> Any:
+    return function(x, q, -1, interpolation=way).movedim(0, -1) if x.numel() else x.new_zeros((*x.shape[:-1], len(q)))
+
+
+def _flat(found: Any) -> Any:
+    """A pair, the second of which is a tuple, as one tuple."""
+    return found[0], *found[1]
 
 
 def _of_rank(name: str, x: Any) -> Any:

@@ -9,6 +9,7 @@ from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import function
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
@@ -46,7 +47,10 @@ def tensor(data: Any, *, dtype: DTypeLike = None, device: DeviceLike = None, req
     if isinstance(data, Tensor):
         where = data.device if device is None else resolve_device(device)
         copied = data.detach().to(where, wanted or data.dtype, copy=True)
-        return _finished(read_array(copied), copied.dtype, where, requires_grad)
+        made = _finished(read_array(copied), copied.dtype, where, requires_grad)
+        if MODES.get().watchers:
+            tell_watchers("cut", made, data, "tensor")
+        return made
     array, found = host.array_from(data, wanted)
     return from_host(array, found, resolve_device(device), requires_grad)
 

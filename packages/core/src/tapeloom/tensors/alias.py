@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any, TypeVar
 from weakref import ref
 
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.references import ALONE, references
 from tapeloom.tensors.extra import Extra, Path
 from tapeloom.tensors.node import Leaf
@@ -41,6 +42,8 @@ def shared(cls: type[T], tensor: Tensor) -> T:
     """A handle of class ``cls`` on the same value, without history."""
     result = make_of(cls, read_array(tensor), tensor.kind)
     link(result, tensor, DETACH, ())
+    if MODES.get().watchers:
+        tell_watchers("cut", result, tensor, "detach")
     return result
 
 

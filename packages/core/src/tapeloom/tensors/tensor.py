@@ -17,6 +17,7 @@ from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, IndexingError, ShapeError
 from tapeloom.host import read_only
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.printing import tensor_text
 from tapeloom.shapes import element_count, normalize_dim
 from tapeloom.tensors.extra import Extra
@@ -264,7 +265,7 @@ class Tensor(TensorMethods):
             raise DeviceError(
                 f"numpy: this tensor is on {self.device}. Use .cpu().numpy() to copy it to the host first."
             )
-        return read_only(host_array(self))
+        return read_only(_read_out(self, "numpy"))
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
@@ -272,11 +273,11 @@ class Tensor(TensorMethods):
             raise ShapeError(
                 f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item."
             )
-        return host_array(self).item()
+        return _read_out(self, "item").item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
-        return host_array(self).tolist()
+        return _read_out(self, "tolist").tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
@@ -396,6 +397,13 @@ def write_handles(handles: list[Tensor], arrays: list[Any], nodes: list[Node | N
 def host_array(tensor: Tensor) -> Any:
     """The values of ``tensor`` as a NumPy array, which may share its memory."""
     return tensor.kind.backend.to_host(tensor.array)
+
+
+def _read_out(tensor: Tensor, how: str) -> Any:
+    """``host_array`` for users, by the method ``how``."""
+    if tensor.node is not None and MODES.get().watchers:
+        tell_watchers("read_out", tensor, how)
+    return host_array(tensor)
 
 
 def read_grad(leaf: Leaf) -> Tensor | None:

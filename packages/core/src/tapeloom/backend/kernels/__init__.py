@@ -38,8 +38,10 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.scan import Scan
 from tapeloom.backend.kernels.scattering import Scatter
 from tapeloom.backend.kernels.sorting import Sorting
+from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
 
@@ -50,6 +52,8 @@ class ArrayKernels(
     Elementwise,
     ComplexNumbers,
     Reduction,
+    Scan,
+    Statistics,
     Movement,
     Indexing,
     Scatter,

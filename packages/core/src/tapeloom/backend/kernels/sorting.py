@@ -18,13 +18,10 @@ class Sorting:
         """Where the elements stand that sort ``x`` along ``dim``, upwards and stable. All sorts of the shared kernels come here."""
         return self.xp.argsort(x, axis=dim, stable=True)
 
-    def _sortable(self: Any, x: Array) -> Array:
-        return self.cast(x, dtypes.uint8) if self.dtype_of(x) is dtypes.bool_ else x
-
     def argsort(self: Any, x: Array, dim: int, descending: bool) -> Array:
         if not x.ndim:
             return self.as_int64(self.zero_like(x))
-        x = self._sortable(x)
+        x = self.numbers(x)
         if not descending:
             return self.as_int64(self._sorted_places(x, dim))
         turned = self._sorted_places(self.flip(x, (dim,)), dim)  # what is equal comes last to first, and is turned back
@@ -72,7 +69,7 @@ class Sorting:
         return self.gather(rows, rows.ndim - 1, places)
 
     def isin(self: Any, elements: Array, test_elements: Array, assume_unique: bool, invert: bool) -> Array:
-        x, among = self._sortable(elements), self.reshape(self._sortable(test_elements), (-1,))
+        x, among = self.numbers(elements), self.reshape(self.numbers(test_elements), (-1,))
         if not among.shape[0]:
             return self.xp.full(x.shape, invert, dtype=self.native(dtypes.bool_))
         among = self.xp.take(among, self._sorted_places(among, 0))
@@ -94,7 +91,7 @@ class Sorting:
             differs = rows[1:, ...] != rows[:-1, ...]
             differs = self.any(differs, (1,)) if dim is not None else differs
         else:
-            keys = self._ranks(self._sortable(rows)) if dim is not None else self._sortable(rows)
+            keys = self._ranks(self.numbers(rows)) if dim is not None else self.numbers(rows)
             order = self._sorted_places(keys, 0)
             keys = self.xp.take(keys, order)
             differs = keys[1:] != keys[:-1]
