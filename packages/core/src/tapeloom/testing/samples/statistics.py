@@ -44,7 +44,6 @@ def _order(values: list[Any]) -> list[int]:
     return sorted(range(len(values)), key=lambda place: _last(values[place]))
 
 
-
 def _middle(values: list[Any]) -> int:
     order, missing = _order(values), sum(value != value for value in values)
     return order[len(values) - missing] if missing else order[(len(values) - 1) // 2]
