@@ -247,7 +247,9 @@ def stubs() -> dict[Path, str]:
     """Every stub: its path and its text."""
     spaces = {public.namespace for public in published()}
     found = {CORE / "__init__.pyi": package_stub(), CORE / "_methods.pyi": methods_stub()}
-    return found | {CORE / f"{space}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))}
+    return found | {
+        CORE / f"{space.replace('.', '/')}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))
+    }
 
 
 def formatted(text: str) -> str:

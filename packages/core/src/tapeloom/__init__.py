@@ -70,15 +70,18 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, linalg, ops  # noqa: E402
+from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
     "accelerator": accelerator,
     "autograd": autograd,
     "errors": errors,
+    "fft": fft,
     "linalg": linalg,
     "ops": ops,
+    "random": random,
+    "signal": signal,
     **_public_names(),
 }
 for _module, _names in _EXPORTS.items():

@@ -226,6 +226,19 @@ def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.boo
 def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
 
+def asarray(
+    obj: Any,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    copy: builtins.bool | None = None,
+    requires_grad: builtins.bool | None = None,
+) -> Tensor:
+    """``obj`` as a tensor, as ``as_tensor`` makes it; with ``copy=True`` always a copy, with ``copy=False`` never.
+
+    ``requires_grad`` is that of a tensor unless given. Raises ArgumentError where ``copy=False`` cannot be done.
+    """
+
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is ``input``; nan outside -1..1."""
 
@@ -250,6 +263,30 @@ def atanh(input: Tensor) -> Tensor:
     """The inverse of ``tanh``; nan outside -1..1."""
 
 arctanh = atanh
+
+@overload
+def atleast_1d(input: Tensor, /) -> Tensor:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_1d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(input: Tensor, /) -> Tensor:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(input: Tensor, /) -> Tensor:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
 
 def avg_pool1d(
     input: Tensor,
@@ -402,14 +439,29 @@ def blackman_window(
 ) -> Tensor:
     """``0.42 - 0.5 cos(x) + 0.08 cos(2 x)``, x going round once."""
 
+def block_diag(*tensors: Tensor) -> Tensor:
+    """The matrix with the ``tensors`` along its diagonal and zeros elsewhere; those of at most one dimension are rows.
+
+    Raises ShapeError for a tensor of more than two dimensions.
+    """
+
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
+
+def broadcast_shapes(*sizes: Size) -> tuple[builtins.int, ...]:
+    """The shape that tensors of these ``sizes`` broadcast to; an int is one of one dimension."""
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
 
 def byte(self: Tensor) -> Tensor:
     """This tensor as uint8."""
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All combinations of one element of each of the vectors, a row each, the last varying fastest; of one vector, itself.
+
+    Raises ShapeError for what is no vector, DTypeError where their dtypes differ.
+    """
 
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
@@ -432,6 +484,13 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
     """
 
+def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
+    """The channels, dim 1, of which ``groups`` lie one after the other, with those of the groups in turn.
+
+    Source: X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile
+    Devices", CVPR 2018, section 3.1.
+    """
+
 def char(self: Tensor) -> Tensor:
     """This tensor as int8."""
 
@@ -445,6 +504,15 @@ clip = clamp
 
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 1; those of at most one dimension are columns."""
+
+def combinations(input: Tensor, r: builtins.int = 2, with_replacement: builtins.bool = False) -> Tensor:
+    """The ways to choose ``r`` elements of a vector, in order, a row each: shape (ways, r), or (0,) for no ``r``.
+
+    With ``with_replacement`` an element may be chosen again. Raises ShapeError for what is no vector.
+    """
 
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + i * imag``; float16, bfloat16 and float32 give complex64, float64 gives complex128. Shapes broadcast."""
@@ -634,6 +702,26 @@ def detach(self: Tensor) -> Tensor:
 def detach_(self: Tensor) -> Tensor:
     """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
 
+def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """The matrix with a vector on a diagonal, or a copy of that diagonal of a matrix; see ``diagonal`` for which."""
+
+def diag_embed(input: Tensor, offset: builtins.int = 0, dim1: builtins.int = -2, dim2: builtins.int = -1) -> Tensor:
+    """Zeros with the last dimension of ``input`` on the diagonals of the matrices along ``dim1`` and ``dim2``."""
+
+def diagflat(input: Tensor, offset: builtins.int = 0) -> Tensor:
+    """The matrix with all elements of ``input``, in row-major order, on a diagonal."""
+
+def diagonal(input: Tensor, offset: builtins.int = 0, dim1: Dim = 0, dim2: Dim = 1) -> Tensor:
+    """The diagonals of the matrices along ``dim1`` and ``dim2``, as a new last dimension.
+
+    ``offset`` counts diagonals to the right of the main one, negative numbers those below it.
+    """
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+) -> Tensor:
+    """``input`` with ``src`` put where ``diagonal(input, offset, dim1, dim2)`` reads; ``src`` has the shape of that."""
+
 def diff(
     input: Tensor,
     n: builtins.int = 1,
@@ -709,6 +797,12 @@ def dropout3d(
 
 def dropout_(input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None) -> Tensor:
     """``dropout`` in place."""
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 2: equal ones, so many, or those between the places of a list."""
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 2, to which those of less dimensions are brought first, as by ``atleast_3d``."""
 
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -801,14 +895,30 @@ def feature_dropout_(
 ) -> Tensor:
     """``feature_dropout`` in place."""
 
+def fill(input: Tensor, value: TensorLike) -> Tensor:
+    """``value`` in the shape, dtype and on the device of ``input``, which gets a gradient of zeros."""
+
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
+
+def fill_diagonal_(self: Tensor, fill_value: Number, wrap: builtins.bool = False) -> Tensor:
+    """Give the elements whose places are the same in all dimensions one value, in place.
+
+    With ``wrap`` the diagonal of a matrix that is higher than wide begins again below the first, after an empty row.
+    Raises ShapeError for a tensor of more than two dimensions whose lengths differ.
+    """
 
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
 
 def flip(input: Tensor, *dims: Axes) -> Tensor:
     """The order along ``dims`` reversed."""
+
+def fliplr(input: Tensor) -> Tensor:
+    """The order along dim 1 reversed: the columns of a matrix from right to left."""
+
+def flipud(input: Tensor) -> Tensor:
+    """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
 
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
@@ -875,6 +985,9 @@ def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None =
 
     What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
     """
+
+def get_device(input: Tensor) -> builtins.int:
+    """The number of the device of ``input``; -1 on the CPU."""
 
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """The first half of ``input`` along ``dim`` times the sigmoid of the second half.
@@ -1023,6 +1136,9 @@ def histogramdd(
     number of bins along each coordinate (one int for all), or their edges; ``range`` holds the two ends for each. See
     ``histogram``.
     """
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
@@ -1208,6 +1324,18 @@ def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
 
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(input))``, exact for large negative ``input``."""
+
+def logspace(
+    start: Number,
+    end: Number,
+    steps: builtins.int,
+    base: builtins.float = 10.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``base`` to the powers of ``steps`` values from ``start`` to ``end``; complex where one of these is."""
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
@@ -1412,6 +1540,22 @@ def median(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> 
     """
 
 @overload
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
+
+@overload
+def meshgrid(tensors: Sequence[Tensor], /, *, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
+
+@overload
 def min(input: Tensor) -> Tensor:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
 
@@ -1499,6 +1643,11 @@ def negative(input: Tensor) -> Tensor:
     """``-input``."""
 
 neg = negative
+
+def new_empty(
+    input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A tensor of another size, to be filled later, in the dtype and on the device of ``input``. Its values are zeros."""
 
 def new_full(
     input: Tensor,
@@ -1804,6 +1953,17 @@ def randperm(
 ) -> Tensor:
     """The integers 0 to n - 1 in random order; int64."""
 
+def range(
+    start: Number,
+    end: Number,
+    step: Number = 1,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype unless given."""
+
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
 
@@ -1834,8 +1994,35 @@ def renorm_(self: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtin
 def repeat(input: Tensor, *repeats: Size) -> Tensor:
     """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
 
-def reshape(input: Tensor, *shape: Amounts) -> Tensor:
-    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+@overload
+def repeat_interleave(
+    input: Tensor,
+    repeats: builtins.int | Tensor,
+    dim: builtins.int | None = None,
+    *,
+    output_size: builtins.int | None = None,
+) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+@overload
+def repeat_interleave(repeats: Tensor, *, output_size: builtins.int | None = None) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+def reshape(input: Tensor, *shape: Amounts, dtype: DType | None = None) -> Tensor:
+    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred.
+
+    ``view(dtype)`` sees their bits as numbers of another dtype, without a gradient.
+    """
 
 view = reshape
 
@@ -1860,6 +2047,9 @@ def rms_norm(
 
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
+
+def rot90(input: Tensor, k: builtins.int = 1, dims: Axes = (0, 1)) -> Tensor:
+    """The plane of two ``dims`` turned by ``k`` quarters, from the first of them towards the second."""
 
 def round(input: Tensor, *, decimals: builtins.int = 0) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
@@ -1893,11 +2083,19 @@ def rrelu_(
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
 
+def scalar_tensor(
+    s: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A 0-d tensor of the number ``s``, of the default dtype unless given."""
+
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
+
+def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+    """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
 
 def selu(input: Tensor) -> Tensor:
     """``scale * elu(input, alpha)`` with the constants of self-normalizing networks.
@@ -1926,6 +2124,16 @@ def sin(input: Tensor) -> Tensor:
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
+
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: builtins.int = 0,
+    start: builtins.int | None = None,
+    end: builtins.int | None = None,
+    step: builtins.int = 1,
+) -> Tensor:
+    """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
     """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
@@ -1962,6 +2170,9 @@ def softsign(input: Tensor) -> Tensor:
 def split(input: Tensor, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
 
+def split_with_sizes(input: Tensor, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts of the lengths ``split_sizes`` along ``dim``; they must add up to its length."""
+
 def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 
@@ -1970,6 +2181,9 @@ def square(input: Tensor) -> Tensor:
 
 def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
+
+def squeeze_(self: Tensor, dim: Axes | None = None) -> Tensor:
+    """In place: ``squeeze``."""
 
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
@@ -2060,6 +2274,9 @@ def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
 
+def t_(self: Tensor) -> Tensor:
+    """In place: ``t``."""
+
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
 
@@ -2083,6 +2300,13 @@ def tensor(
     Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
     complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
+    """
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts along ``dim``: so many, of which the first may be one longer, or those between the places given.
+
+    An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
+    read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
     """
 
 def tile(input: Tensor, *dims: Size) -> Tensor:
@@ -2129,6 +2353,12 @@ def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
 swapaxes = transpose
 swapdims = transpose
 
+def transpose_(self: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    """In place: ``transpose``."""
+
+swapaxes_ = transpose_
+swapdims_ = transpose_
+
 @overload
 def trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
     """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
@@ -2148,8 +2378,34 @@ trapz = trapezoid
 def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
+def tril_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the lower triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It reaches up to the diagonal ``offset``; see ``tril``.
+    """
+
 def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
+
+def triu_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the upper triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It begins at the diagonal ``offset``; see ``triu``.
+    """
 
 def trunc(input: Tensor) -> Tensor:
     """The integer part."""
@@ -2173,8 +2429,17 @@ def uniform_(
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
 
+def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
+    """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
+
+    Places beyond its end, and negative ones, go round. Raises DTypeError for ``indices`` that are no integers.
+    """
+
 def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
     """A new dimension of length 1 at ``dim``."""
+
+def unsqueeze_(self: Tensor, dim: builtins.int) -> Tensor:
+    """In place: ``unsqueeze``."""
 
 @overload
 def var(
@@ -2231,8 +2496,13 @@ def view_as_complex(input: Tensor) -> Tensor:
 def view_as_real(input: Tensor) -> Tensor:
     """The real and imaginary parts side by side, in a last dimension of length 2."""
 
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 0: equal ones, so many, or those between the places of a list."""
+
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by rows."""
+
+row_stack = vstack
 
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
     """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
@@ -2285,11 +2555,15 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
+    "asarray",
     "asin",
     "asinh",
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "autograd",
     "avg_pool1d",
     "avg_pool2d",
@@ -2310,23 +2584,29 @@ __all__ = [
     "bitwise_right_shift",
     "bitwise_xor",
     "blackman_window",
+    "block_diag",
     "bmm",
     "bool",
     "bool_",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
     "byte",
+    "cartesian_prod",
     "cat",
     "cauchy_",
     "cdouble",
     "ceil",
     "celu",
     "cfloat",
+    "channel_shuffle",
     "char",
     "chunk",
     "clamp",
     "clip",
     "clone",
+    "column_stack",
+    "combinations",
     "complex",
     "complex128",
     "complex64",
@@ -2361,6 +2641,11 @@ __all__ = [
     "detach",
     "detach_",
     "device",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
     "diff",
     "dist",
     "div",
@@ -2372,6 +2657,8 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "dropout_",
+    "dsplit",
+    "dstack",
     "elu",
     "embedding",
     "empty",
@@ -2393,11 +2680,15 @@ __all__ = [
     "feature_dropout",
     "feature_dropout_",
     "fft",
+    "fill",
     "fill_",
+    "fill_diagonal_",
     "finfo",
     "fix",
     "flatten",
     "flip",
+    "fliplr",
+    "flipud",
     "float",
     "float16",
     "float32",
@@ -2418,6 +2709,7 @@ __all__ = [
     "get_backend",
     "get_default_device",
     "get_default_dtype",
+    "get_device",
     "get_rng_state",
     "glu",
     "gradient",
@@ -2437,6 +2729,7 @@ __all__ = [
     "histogramdd",
     "hookimpl",
     "host_fallback",
+    "hsplit",
     "hstack",
     "hypot",
     "iinfo",
@@ -2490,6 +2783,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logsigmoid",
+    "logspace",
     "logsumexp",
     "long",
     "lt",
@@ -2504,6 +2798,7 @@ __all__ = [
     "maximum",
     "mean",
     "median",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
@@ -2524,6 +2819,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "new_empty",
     "new_full",
     "new_ones",
     "new_tensor",
@@ -2562,6 +2858,7 @@ __all__ = [
     "random",
     "random_",
     "randperm",
+    "range",
     "ravel",
     "real",
     "reciprocal",
@@ -2572,20 +2869,25 @@ __all__ = [
     "renorm",
     "renorm_",
     "repeat",
+    "repeat_interleave",
     "reshape",
     "reshape_as",
     "resolve_conj",
     "resolve_neg",
     "rms_norm",
     "roll",
+    "rot90",
     "round",
+    "row_stack",
     "rrelu",
     "rrelu_",
     "rsqrt",
     "save",
+    "scalar_tensor",
     "scatter_add",
     "seed",
     "select",
+    "select_scatter",
     "selu",
     "set_default_device",
     "set_default_dtype",
@@ -2600,15 +2902,18 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "slice_scatter",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
     "softsign",
     "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
+    "squeeze_",
     "stack",
     "std",
     "std_mean",
@@ -2618,21 +2923,28 @@ __all__ = [
     "sum",
     "sum_to_size",
     "swapaxes",
+    "swapaxes_",
     "swapdims",
+    "swapdims_",
     "t",
+    "t_",
     "take_along_dim",
     "tan",
     "tanh",
     "tanhshrink",
     "tensor",
+    "tensor_split",
     "tile",
     "to",
     "trace",
     "transpose",
+    "transpose_",
     "trapezoid",
     "trapz",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "type_as",
@@ -2643,8 +2955,10 @@ __all__ = [
     "unbind",
     "unflatten",
     "uniform_",
+    "unravel_index",
     "unregister_backend",
     "unsqueeze",
+    "unsqueeze_",
     "utils",
     "var",
     "var_mean",
@@ -2652,6 +2966,7 @@ __all__ = [
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vsplit",
     "vstack",
     "where",
     "xla",

@@ -318,6 +318,21 @@ class TensorMethods:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
         """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+    def diag(self, diagonal: builtins.int = 0) -> Tensor:
+        """The matrix with a vector on a diagonal, or a copy of that diagonal of a matrix; see ``diagonal`` for which."""
+    def diag_embed(self, offset: builtins.int = 0, dim1: builtins.int = -2, dim2: builtins.int = -1) -> Tensor:
+        """Zeros with the last dimension of ``input`` on the diagonals of the matrices along ``dim1`` and ``dim2``."""
+    def diagflat(self, offset: builtins.int = 0) -> Tensor:
+        """The matrix with all elements of ``input``, in row-major order, on a diagonal."""
+    def diagonal(self, offset: builtins.int = 0, dim1: Dim = 0, dim2: Dim = 1) -> Tensor:
+        """The diagonals of the matrices along ``dim1`` and ``dim2``, as a new last dimension.
+
+        ``offset`` counts diagonals to the right of the main one, negative numbers those below it.
+        """
+    def diagonal_scatter(
+        self, src: Tensor, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+    ) -> Tensor:
+        """``input`` with ``src`` put where ``diagonal(input, offset, dim1, dim2)`` reads; ``src`` has the shape of that."""
     def diff(
         self, n: builtins.int = 1, dim: builtins.int = -1, prepend: Tensor | None = None, append: Tensor | None = None
     ) -> Tensor:
@@ -339,6 +354,8 @@ class TensorMethods:
         """The inner product of two vectors of one length."""
     def double(self) -> Tensor:
         """This tensor as float64."""
+    def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        """Parts along dim 2: equal ones, so many, or those between the places of a list."""
     def eq(self, other: TensorLike) -> Tensor:
         """``input == other``, element by element; ``equal`` is one answer for two tensors."""
     def equal(self, other: Tensor) -> builtins.bool:
@@ -375,10 +392,20 @@ class TensorMethods:
         """Give every element a number of density ``lambd * exp(-lambd x)``, in place. Raises ArgumentError unless lambd > 0."""
     def fill_(self, value: TensorLike) -> Tensor:
         """Give every element one value, in place."""
+    def fill_diagonal_(self, fill_value: Number, wrap: builtins.bool = False) -> Tensor:
+        """Give the elements whose places are the same in all dimensions one value, in place.
+
+        With ``wrap`` the diagonal of a matrix that is higher than wide begins again below the first, after an empty row.
+        Raises ShapeError for a tensor of more than two dimensions whose lengths differ.
+        """
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
     def flip(self, *dims: Axes) -> Tensor:
         """The order along ``dims`` reversed."""
+    def fliplr(self) -> Tensor:
+        """The order along dim 1 reversed: the columns of a matrix from right to left."""
+    def flipud(self) -> Tensor:
+        """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
     def float(self) -> Tensor:
         """This tensor as float32."""
     def floor(self) -> Tensor:
@@ -436,6 +463,8 @@ class TensorMethods:
         edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
         floating; ``weight`` and edges have its dtype.
         """
+    def hsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
     def hypot(self, other: TensorLike) -> Tensor:
         """``sqrt(input**2 + other**2)`` without overflow in between."""
     def index_add(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
@@ -652,6 +681,10 @@ class TensorMethods:
     def negative_(self) -> Tensor:
         """In place: ``-input``."""
     neg_ = negative_
+    def new_empty(
+        self, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
+        """A tensor of another size, to be filled later, in the dtype and on the device of ``input``. Its values are zeros."""
     def new_full(
         self,
         size: Size,
@@ -766,8 +799,33 @@ class TensorMethods:
         """In place: ``renorm``."""
     def repeat(self, *repeats: Size) -> Tensor:
         """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
-    def reshape(self, *shape: Amounts) -> Tensor:
-        """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+    @overload
+    def repeat_interleave(
+        self,
+        repeats: builtins.int | Tensor,
+        dim: builtins.int | None = None,
+        *,
+        output_size: builtins.int | None = None,
+    ) -> Tensor:
+        """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+        ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+        the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+        Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+        """
+    @overload
+    def repeat_interleave(self, *, output_size: builtins.int | None = None) -> Tensor:
+        """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+        ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+        the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+        Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+        """
+    def reshape(self, *shape: Amounts, dtype: DType | None = None) -> Tensor:
+        """The same elements, in row-major order, in another shape; one length may be -1, to be inferred.
+
+        ``view(dtype)`` sees their bits as numbers of another dtype, without a gradient.
+        """
     view = reshape
     def reshape_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
@@ -777,6 +835,8 @@ class TensorMethods:
         """The tensor itself: when the part of a conjugate is negated is the backend's business."""
     def roll(self, shifts: Amounts, dims: Axes | None = None) -> Tensor:
         """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
+    def rot90(self, k: builtins.int = 1, dims: Axes = (0, 1)) -> Tensor:
+        """The plane of two ``dims`` turned by ``k`` quarters, from the first of them towards the second."""
     def round(self, *, decimals: builtins.int = 0) -> Tensor:
         """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
     def round_(self, *, decimals: builtins.int = 0) -> Tensor:
@@ -791,6 +851,8 @@ class TensorMethods:
         """In place: ``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """One place along ``dim``, and that dimension taken away."""
+    def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+        """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
     def sgn(self) -> Tensor:
         """The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
     def sgn_(self) -> Tensor:
@@ -813,6 +875,15 @@ class TensorMethods:
         """The hyperbolic sine."""
     def sinh_(self) -> Tensor:
         """In place: The hyperbolic sine."""
+    def slice_scatter(
+        self,
+        src: Tensor,
+        dim: builtins.int = 0,
+        start: builtins.int | None = None,
+        end: builtins.int | None = None,
+        step: builtins.int = 1,
+    ) -> Tensor:
+        """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
     def softmax(self, dim: Dim, *, dtype: Cast = None) -> Tensor:
         """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
@@ -821,6 +892,8 @@ class TensorMethods:
         """
     def split(self, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
+    def split_with_sizes(self, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+        """Parts of the lengths ``split_sizes`` along ``dim``; they must add up to its length."""
     def sqrt(self) -> Tensor:
         """The square root; nan below 0."""
     def sqrt_(self) -> Tensor:
@@ -831,6 +904,8 @@ class TensorMethods:
         """In place: ``input * input``; bool gives int64."""
     def squeeze(self, *dim: Axes | None) -> Tensor:
         """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
+    def squeeze_(self, dim: Axes | None = None) -> Tensor:
+        """In place: ``squeeze``."""
     @overload
     def std(
         self,
@@ -888,6 +963,8 @@ class TensorMethods:
         """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
     def t(self) -> Tensor:
         """The transpose of a tensor of at most two dimensions."""
+    def t_(self) -> Tensor:
+        """In place: ``t``."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
         """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
 
@@ -901,6 +978,12 @@ class TensorMethods:
         """The hyperbolic tangent."""
     def tanh_(self) -> Tensor:
         """In place: The hyperbolic tangent."""
+    def tensor_split(self, indices_or_sections: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+        """Parts along ``dim``: so many, of which the first may be one longer, or those between the places given.
+
+        An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
+        read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
+        """
     def tile(self, *dims: Size) -> Tensor:
         """Like ``repeat``; missing sizes are 1."""
     @overload
@@ -938,6 +1021,10 @@ class TensorMethods:
         """Two dimensions swapped."""
     swapaxes = transpose
     swapdims = transpose
+    def transpose_(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+        """In place: ``transpose``."""
+    swapaxes_ = transpose_
+    swapdims_ = transpose_
     def tril(self, diagonal: Position = 0) -> Tensor:
         """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
     def tril_(self, diagonal: Position = 0) -> Tensor:
@@ -963,6 +1050,12 @@ class TensorMethods:
         """The places along ``dim``, each without that dimension."""
     def unflatten(self, dim: builtins.int, sizes: Amounts) -> Tensor:
         """One dimension split into several; one of ``sizes`` may be -1."""
+    def unfold(self, dimension: builtins.int, size: builtins.int, step: builtins.int) -> Tensor:
+        """The windows of ``size`` places along ``dimension``, one each ``step``: their places are a new last dimension.
+
+        What changes in ``input`` later shows in the result, as in a view, although they share no memory. The result cannot be
+        written to. Raises ShapeError for a ``size`` beyond the dimension.
+        """
     def uniform_(
         self, low: builtins.float = 0.0, high: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:
@@ -972,6 +1065,8 @@ class TensorMethods:
         """
     def unsqueeze(self, dim: NewDim) -> Tensor:
         """A new dimension of length 1 at ``dim``."""
+    def unsqueeze_(self, dim: builtins.int) -> Tensor:
+        """In place: ``unsqueeze``."""
     @overload
     def var(
         self,
@@ -994,6 +1089,8 @@ class TensorMethods:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
+    def vsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        """Parts along dim 0: equal ones, so many, or those between the places of a list."""
     def where(self, condition: Mask, other: TensorLike) -> Tensor:
         """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
     def zero_(self) -> Tensor:
