@@ -103,6 +103,34 @@ def test_index_add_of_integers_refuses_a_fraction():
         tl.index_add(tl.ones(2, dtype=tl.int64), 0, tl.tensor([0]), tl.ones(1, dtype=tl.int64), alpha=2.5)
 
 
+def test_what_a_reduction_leaves_out_has_no_share():
+    x, src = tl.ones(1, requires_grad=True), tl.ones(1, requires_grad=True)
+    x.scatter_reduce(0, tl.tensor([0]), src, "amax", include_self=False).backward()
+    assert (x.grad.tolist(), src.grad.tolist()) == ([0], [1])
+
+
+def test_the_gradient_of_a_scattered_product_is_that_of_the_others():
+    x, src = tl.ones(1, requires_grad=True), tl.tensor([math.inf, 2.0], requires_grad=True)
+    x.scatter_reduce(0, tl.tensor([0, 0]), src, "prod").backward()
+    assert src.grad.tolist() == [2, math.inf]
+    src = tl.zeros(2, requires_grad=True)
+    out = x.detach().scatter_reduce(0, tl.tensor([0, 0]), src, "prod")
+    (first,) = tl.autograd.grad(out, src, create_graph=True)
+    (second,) = tl.autograd.grad(first[0], src)
+    assert second.tolist() == [0, 1]
+
+
+def test_unique_has_a_gradient():
+    x = tl.tensor([2.0, 1.0, 2.0], requires_grad=True)
+    (x.unique() * tl.tensor([3.0, 5.0])).sum().backward()
+    assert x.grad.tolist() == [5, 3, 0]
+
+
+def test_topk_finds_the_first_of_equal_elements():
+    assert tl.topk(tl.tensor([2, 0, 0, 255], dtype=tl.uint8), 3).indices.tolist() == [3, 0, 1]
+    assert tl.topk(tl.tensor([1, 3, 2]), 3, sorted=False).values.tolist() == [3, 2, 1]
+
+
 def test_there_is_no_out():
     with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
         tl.exp(tl.ones(3), out=tl.zeros(3))

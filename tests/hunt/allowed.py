@@ -56,6 +56,11 @@ TENSORS = [
     ("is_contiguous() is True", calls("is_contiguous")),
     ("a write through expand is refused", ours("cannot be written through")),
     ("conjugates are computed at once", every(kind("which arguments"), calls(*"conj adjoint mH H imag".split()))),
+    (
+        "topk and kthvalue find the first of equal elements, in order",
+        every(kind("values", "gradient of"), calls("topk", "kthvalue")),
+    ),
+    ("a nan is unique, and stands behind", every(kind("values", "shape"), calls("unique"), among(np.isnan))),
     ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
 ]
 NUMBERS = [
@@ -242,6 +247,23 @@ GRADIENTS = [
             "non-zero size for non-batch",
             "doesn't match the broadcast shape",
             "with a bool tensor is not supported",
+            "does not support automatic differentiation",
+        ),
+    ),
+    (
+        "scatter_reduce's gradient of a longer source, and index_fill's of a negative index, in which PyTorch fails",
+        some(
+            every(theirs(GRADIENT, "size of tensor a"), calls("scatter_reduce")),
+            every(theirs(GRADIENT, "index out of range"), calls("index_fill")),
+        ),
+    ),
+    ("scatter_ with reduce has a gradient; in PyTorch one of zeros", every(kind("gradient of"), calls("scatter"))),
+    (
+        "what scatter_reduce and index_reduce leave out has no share in the gradient",
+        every(
+            kind("gradient of"),
+            calls("scatter_reduce", "index_reduce"),
+            lambda find: False in find.call.kwargs.values(),
         ),
     ),
     (
@@ -249,8 +271,12 @@ GRADIENTS = [
         every(kind("gradient of"), calls("cumprod", "prod"), dtype("complex64", "complex128")),
     ),
     (
-        "prod's and cumprod's gradient beside infinities is the product of the others; PyTorch divides",
-        every(kind("gradient of"), calls("cumprod", "prod"), among(extreme)),
+        "the gradient of a product beside infinities and zeros is the product of the others; PyTorch divides",
+        every(
+            kind("gradient of"),
+            calls("cumprod", "prod", "scatter_reduce", "index_reduce"),
+            some(among(extreme), among(lambda values: values == 0)),
+        ),
     ),
     (
         "std's and var's gradient over dims given as () counts all elements; in PyTorch it counts none",
@@ -420,7 +446,7 @@ ERRORS = [
     ),
     ("linear has matrices alone, with one bias each row", ours("linear: (weight|bias) must have shape")),
     (
-        "gather and scatter take as many dimensions in the index; PyTorch takes 0-d for 1-d",
+        "gather and scatter take as many dimensions in the index, and as many in the source",
         ours("need as many dimensions", "does not lie within the source"),
     ),
     ("activations, losses and pooling take floating tensors", ours("expected floating tensors")),
@@ -429,6 +455,7 @@ ERRORS = [
         "clamp and pow refuse bools, as PyTorch does of tensors alone",
         ours("(clamp|pow)_?: bool tensors are not supported"),
     ),
+    ("isin takes bools, and says what is true of a number beyond the dtype", calls("isin")),
     ("matrix norms by singular values are missing", ours("needs singular values")),
     (
         "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",

@@ -220,6 +220,27 @@ def test_index_add_of_integers_refuses_a_fraction():
     assert torch.index_add(ones, 0, torch.tensor([0]), ones[:1], alpha=2.5).tolist() == [3, 1]
 
 
+def test_what_a_reduction_leaves_out_has_no_share():
+    x, src = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    x.scatter_reduce(0, torch.tensor([0]), src, "amax", include_self=False).backward()
+    assert (x.grad.tolist(), src.grad.tolist()) == ([0], [0.5])
+
+
+def test_the_gradient_of_a_scattered_product_is_that_of_the_others():
+    x, src = torch.ones(1, requires_grad=True), torch.tensor([math.inf, 2.0], requires_grad=True)
+    x.scatter_reduce(0, torch.tensor([0, 0]), src, "prod").backward()
+    assert math.isnan(src.grad[0].item())
+
+
+def test_unique_has_a_gradient():
+    with pytest.raises(NotImplementedError):
+        torch.ones(3, requires_grad=True).unique().sum().backward()
+
+
+def test_topk_finds_the_first_of_equal_elements():
+    assert torch.topk(torch.tensor([2, 0, 0, 255], dtype=torch.uint8), 3).indices.tolist() == [3, 0, 2]
+
+
 def test_modules_in_a_plain_list_are_warned_of():
     module = torch.nn.Module()
     module.layers = [torch.nn.Linear(2, 2)]

@@ -170,11 +170,12 @@ def test_dim_may_be_called_axis_and_keepdim_keepdims(name):
     x, arguments = tl.tensor(X), Arguments(declared(name))
     first = [x, x] if arguments.names[0] == "tensors" else x
     others = {"indices": tl.tensor([[0, 1, 0]]), "index": tl.tensor([[0, 1, 0]]), "sizes": (1, -1)}
-    others |= dict.fromkeys(("src", "source", "y"), x)
+    others |= dict.fromkeys(("src", "source", "y"), x) | {"reduce": "amax"}
     given = {n: others.get(n, 1) for n in arguments.names[1:] if n not in arguments.defaults and n != "dim"}
+    if name.startswith("index_"):
+        given["index"] = tl.tensor([0, 1])
     given |= {
-        "index_select": {"index": tl.tensor([0, 1])},
-        "index_add": {"index": tl.tensor([0, 1])},
+        "scatter": {"src": x},
         "select": {"index": 1},
         "select_scatter": {"src": x[0], "index": 1},
         "split_with_sizes": {"split_sizes": (1, 1)},
@@ -216,6 +217,7 @@ GOOD = {
     "Mask": lambda: tl.ones(2, 3) > 0,
     "Index": lambda: tl.zeros(2, 3, dtype=tl.int64),
     "Sequence[Tensor]": lambda: [tl.ones(2, 3), tl.ones(2, 3)],
+    "str": lambda: "amax",
 }
 #: errors about these begin with the parameter: one text for all calls that take one
 WORDS = ("dtype", "device", "requires_grad")

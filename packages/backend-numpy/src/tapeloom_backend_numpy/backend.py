@@ -20,6 +20,7 @@ from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
 from tapeloom_backend_numpy.scan import NativeScan
+from tapeloom_backend_numpy.sorting import VectorSorting
 from tapeloom_backend_numpy.summation import Summation
 
 Array = Any
@@ -36,6 +37,7 @@ class NumpyKernels(
     CachedActivation,
     CachedNormalization,
     SortedEmbedding,
+    VectorSorting,
     Masking,
     Fused,
     NativeScan,

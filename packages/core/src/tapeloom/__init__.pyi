@@ -231,6 +231,14 @@ def argmax(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.boo
 def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
 
+def argsort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool = False
+) -> Tensor:
+    """The ``indices`` of ``sort``. int64."""
+
+def argwhere(input: Tensor) -> Tensor:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+
 def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
 
@@ -461,6 +469,11 @@ def broadcast_shapes(*sizes: Size) -> tuple[builtins.int, ...]:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
+
+def bucketize(
+    input: TensorLike, boundaries: Tensor, *, out_int32: builtins.bool = False, right: builtins.bool = False
+) -> Tensor:
+    """Which of the intervals between the ascending ``boundaries`` (1-d) ``input`` lies in: ``searchsorted(boundaries, input)``."""
 
 def byte(self: Tensor) -> Tensor:
     """This tensor as uint8."""
@@ -1012,8 +1025,11 @@ def full_like(
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
 
-def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+def gather(input: Tensor, dim: Dim, index: Index, *, sparse_grad: builtins.bool = False) -> Tensor:
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
@@ -1217,6 +1233,12 @@ def imag(input: Tensor) -> Tensor:
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 
+def index_copy(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+
+def index_fill(input: Tensor, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+    """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
+
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
 
@@ -1227,6 +1249,14 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 
 def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """In place: ``index_put``."""
+
+def index_reduce(
+    input: Tensor, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+    ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+    """
 
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
@@ -1263,6 +1293,15 @@ def isclose(
 
 def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
+
+def isin(
+    elements: TensorLike,
+    test_elements: TensorLike,
+    *,
+    assume_unique: builtins.bool = False,
+    invert: builtins.bool = False,
+) -> Tensor:
+    """Whether each of ``elements`` is among ``test_elements``, or with ``invert`` is not. nan is not, as it equals nothing."""
 
 def isinf(input: Tensor) -> Tensor:
     """Whether it is an infinity of either sign."""
@@ -1316,6 +1355,9 @@ def kaiser_window(
     Source: J. Kaiser, R. Schafer, "On the use of the I0-sinh window for spectrum analysis", IEEE Transactions on
     Acoustics, Speech and Signal Processing 28, 1980.
     """
+
+def kthvalue(input: Tensor, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
@@ -1455,6 +1497,9 @@ less = lt
 
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
+
+def masked_scatter(input: Tensor, mask: Mask, source: Tensor) -> Tensor:
+    """``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -1694,6 +1739,9 @@ moveaxis = movedim
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
+def msort(input: Tensor) -> Tensor:
+    """The elements in order along the first dimension."""
+
 def multinomial(
     input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -1826,6 +1874,9 @@ def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
     elements; a 0-d tensor counts as one of one dimension.
     """
 
+def nonzero_static(input: Tensor, *, size: builtins.int, fill_value: Position = -1) -> Tensor:
+    """The first ``size`` rows of ``nonzero``; rows of ``fill_value`` where there are fewer. The shape depends on no value."""
+
 def norm(
     input: Tensor,
     p: builtins.float | str | None = 2,
@@ -1952,6 +2003,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
+
+def put(input: Tensor, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
 
 def quantile(
     input: Tensor,
@@ -2215,8 +2269,46 @@ def scalar_tensor(
 ) -> Tensor:
     """A 0-d tensor of the number ``s``, of the default dtype unless given."""
 
+def scatter(
+    input: Tensor,
+    dim: Dim,
+    index: Index,
+    src: TensorLike | None = None,
+    *,
+    value: Number | None = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+    ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+    """
+
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
+
+def scatter_reduce(
+    input: Tensor, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+    ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+    at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+    """
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: TensorLike,
+    *,
+    out_int32: builtins.bool = False,
+    right: builtins.bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where ``input`` would stand in ``sorted_sequence``, ascending along its last dimension: as many elements are smaller.
+
+    The sequence is one for all, or one for each row of ``input``. With ``right`` (or ``side="right"``) as many are smaller or
+    equal. ``sorter`` are the places that sort a sequence which is not in order. int64, or int32 with ``out_int32``.
+    """
 
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
@@ -2299,6 +2391,11 @@ def softsign(input: Tensor) -> Tensor:
     Source: J. Bergstra, G. Desjardins, P. Lamblin, Y. Bengio, "Quadratic polynomials learn better image features",
     technical report 1337, Université de Montréal, 2009.
     """
+
+def sort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool | None = None
+) -> ValuesAndIndices:
+    """The elements in order along ``dim``, and where they were: (values, indices). Equal ones keep their order always."""
 
 def split(input: Tensor, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
@@ -2410,6 +2507,9 @@ def t(input: Tensor) -> Tensor:
 def t_(self: Tensor) -> Tensor:
     """In place: ``t``."""
 
+def take(input: Tensor, index: Index) -> Tensor:
+    """The elements of the flattened ``input`` at ``index``, in its shape; negative places count from the end."""
+
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
 
@@ -2475,6 +2575,14 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
 
     The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
     PyTorch's spelling.
+    """
+
+def topk(
+    input: Tensor, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
+) -> ValuesAndIndices:
+    """The ``k`` largest, or smallest, elements along ``dim`` in order, and where they are: (values, indices).
+
+    nan is the largest. Of equal elements the first come first. They are in order without ``sorted`` too.
     """
 
 def trace(input: Tensor) -> Tensor:
@@ -2562,6 +2670,52 @@ def uniform_(
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
 
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
 def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
     """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
 
@@ -2637,8 +2791,13 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 row_stack = vstack
 
-def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
-    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+@overload
+def where(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
+
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
 
 def xlogy(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
@@ -2692,6 +2851,8 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
+    "argwhere",
     "as_tensor",
     "asarray",
     "asin",
@@ -2729,6 +2890,7 @@ __all__ = [
     "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
     "byte",
     "cartesian_prod",
     "cat",
@@ -2889,8 +3051,11 @@ __all__ = [
     "iinfo",
     "imag",
     "index_add",
+    "index_copy",
+    "index_fill",
     "index_put",
     "index_put_",
+    "index_reduce",
     "index_select",
     "inference_mode",
     "initial_seed",
@@ -2914,6 +3079,7 @@ __all__ = [
     "is_tensor",
     "isclose",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
     "isneginf",
@@ -2921,6 +3087,7 @@ __all__ = [
     "isreal",
     "istft",
     "kaiser_window",
+    "kthvalue",
     "l1_loss",
     "layer_norm",
     "lcm",
@@ -2956,6 +3123,7 @@ __all__ = [
     "lt",
     "manual_seed",
     "masked_fill",
+    "masked_scatter",
     "masked_select",
     "matmul",
     "max",
@@ -2974,6 +3142,7 @@ __all__ = [
     "moveaxis",
     "movedim",
     "mse_loss",
+    "msort",
     "mul",
     "multinomial",
     "multiply",
@@ -2998,6 +3167,7 @@ __all__ = [
     "nn",
     "no_grad",
     "nonzero",
+    "nonzero_static",
     "norm",
     "normal",
     "normal_",
@@ -3019,6 +3189,7 @@ __all__ = [
     "prelu",
     "prod",
     "promote_types",
+    "put",
     "quantile",
     "rad2deg",
     "rand",
@@ -3056,7 +3227,10 @@ __all__ = [
     "rsqrt",
     "save",
     "scalar_tensor",
+    "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
     "seed",
     "select",
     "select_scatter",
@@ -3082,6 +3256,7 @@ __all__ = [
     "softmin",
     "softplus",
     "softsign",
+    "sort",
     "special",
     "split",
     "split_with_sizes",
@@ -3103,6 +3278,7 @@ __all__ = [
     "swapdims_",
     "t",
     "t_",
+    "take",
     "take_along_dim",
     "tan",
     "tanh",
@@ -3111,6 +3287,7 @@ __all__ = [
     "tensor_split",
     "tile",
     "to",
+    "topk",
     "trace",
     "transpose",
     "transpose_",
@@ -3130,6 +3307,8 @@ __all__ = [
     "unbind",
     "unflatten",
     "uniform_",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
     "unregister_backend",
     "unsqueeze",

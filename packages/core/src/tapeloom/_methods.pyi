@@ -163,6 +163,10 @@ class TensorMethods:
         """Where the largest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
+    def argsort(self, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool = False) -> Tensor:
+        """The ``indices`` of ``sort``. int64."""
+    def argwhere(self) -> Tensor:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
     def asin(self) -> Tensor:
         """The angle in radians whose sine is ``input``; nan outside -1..1."""
     arcsin = asin
@@ -483,8 +487,11 @@ class TensorMethods:
 
         0, infinities and nan are their own mantissa, with exponent 0.
         """
-    def gather(self, dim: Dim, index: Index) -> Tensor:
-        """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    def gather(self, dim: Dim, index: Index, *, sparse_grad: builtins.bool = False) -> Tensor:
+        """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+        ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+        """
     def gcd(self, other: Tensor) -> Tensor:
         """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
     def gcd_(self, other: Tensor) -> Tensor:
@@ -569,6 +576,14 @@ class TensorMethods:
         """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
     def index_add_(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """In place: ``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_copy(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
+        """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+    def index_copy_(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
+        """In place: ``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+    def index_fill(self, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+        """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
+    def index_fill_(self, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+        """In place: ``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
     def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
 
@@ -578,6 +593,21 @@ class TensorMethods:
         """
     def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """In place: ``index_put``."""
+    def index_reduce(
+        self, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+        ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+        """
+    def index_reduce_(
+        self, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """In place: ``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+        ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+
+        """
     def index_select(self, dim: Dim, index: Index) -> Tensor:
         """The places ``index`` (1-d integers) along ``dim``."""
     def int(self) -> Tensor:
@@ -636,6 +666,8 @@ class TensorMethods:
         Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
         Acoustics, Speech and Signal Processing 32, 1984.
         """
+    def kthvalue(self, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+        """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
     def lcm(self, other: Tensor) -> Tensor:
         """The least common multiple of integers, not negative; that of 0 and any is 0."""
     def lcm_(self, other: Tensor) -> Tensor:
@@ -731,6 +763,10 @@ class TensorMethods:
         """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
         """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
+    def masked_scatter(self, mask: Mask, source: Tensor) -> Tensor:
+        """``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
+    def masked_scatter_(self, mask: Mask, source: Tensor) -> Tensor:
+        """In place: ``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
@@ -783,6 +819,8 @@ class TensorMethods:
     def movedim(self, source: Axes, destination: Axes) -> Tensor:
         """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
     moveaxis = movedim
+    def msort(self) -> Tensor:
+        """The elements in order along the first dimension."""
     def multinomial(
         self, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
     ) -> Tensor:
@@ -900,6 +938,8 @@ class TensorMethods:
         With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
         elements; a 0-d tensor counts as one of one dimension.
         """
+    def nonzero_static(self, *, size: builtins.int, fill_value: Position = -1) -> Tensor:
+        """The first ``size`` rows of ``nonzero``; rows of ``fill_value`` where there are fewer. The shape depends on no value."""
     def norm(
         self,
         p: builtins.float | str | None = 2,
@@ -940,6 +980,10 @@ class TensorMethods:
         """
     def prod(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
         """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
+    def put(self, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+    def put_(self, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """In place: ``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
     def quantile(
         self,
         q: builtins.float | Tensor,
@@ -1033,10 +1077,54 @@ class TensorMethods:
         """``1 / sqrt(input)``."""
     def rsqrt_(self) -> Tensor:
         """In place: ``1 / sqrt(input)``."""
+    def scatter(
+        self,
+        dim: Dim,
+        index: Index,
+        src: TensorLike | None = None,
+        *,
+        value: Number | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+        ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+        """
+    def scatter_(
+        self,
+        dim: Dim,
+        index: Index,
+        src: TensorLike | None = None,
+        *,
+        value: Number | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """In place: ``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+        ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+
+        """
     def scatter_add(self, dim: Dim, index: Index, src: Tensor) -> Tensor:
         """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
     def scatter_add_(self, dim: Dim, index: Index, src: Tensor) -> Tensor:
         """In place: ``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
+    def scatter_reduce(
+        self, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+        ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+        at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+        """
+    def scatter_reduce_(
+        self, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """In place: ``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+        ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+        at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+
+        """
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """One place along ``dim``, and that dimension taken away."""
     def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
@@ -1084,6 +1172,10 @@ class TensorMethods:
         Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
         Journal of Numerical Analysis 41, 2021: the shifted formula.
         """
+    def sort(
+        self, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool | None = None
+    ) -> ValuesAndIndices:
+        """The elements in order along ``dim``, and where they were: (values, indices). Equal ones keep their order always."""
     def split(self, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
     def split_with_sizes(self, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
@@ -1159,6 +1251,8 @@ class TensorMethods:
         """The transpose of a tensor of at most two dimensions."""
     def t_(self) -> Tensor:
         """In place: ``t``."""
+    def take(self, index: Index) -> Tensor:
+        """The elements of the flattened ``input`` at ``index``, in its shape; negative places count from the end."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
         """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
 
@@ -1209,6 +1303,13 @@ class TensorMethods:
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
         PyTorch's spelling.
         """
+    def topk(
+        self, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
+    ) -> ValuesAndIndices:
+        """The ``k`` largest, or smallest, elements along ``dim`` in order, and where they are: (values, indices).
+
+        nan is the largest. Of equal elements the first come first. They are in order without ``sorted`` too.
+        """
     def trace(self) -> Tensor:
         """The sum of the diagonal of a matrix; integers give int64."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
@@ -1257,6 +1358,48 @@ class TensorMethods:
 
         ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
         """
+    @overload
+    def unique(
+        self,
+        sorted: builtins.bool = True,
+        return_inverse: Literal[False] = False,
+        return_counts: Literal[False] = False,
+        dim: builtins.int | None = None,
+    ) -> Tensor:
+        """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+        With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+        order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+        """
+    @overload
+    def unique(
+        self,
+        sorted: builtins.bool = True,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+        With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+        order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+        """
+    @overload
+    def unique_consecutive(
+        self,
+        return_inverse: Literal[False] = False,
+        return_counts: Literal[False] = False,
+        dim: builtins.int | None = None,
+    ) -> Tensor:
+        """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+    @overload
+    def unique_consecutive(
+        self,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
     def unsqueeze(self, dim: NewDim) -> Tensor:
         """A new dimension of length 1 at ``dim``."""
     def unsqueeze_(self, dim: builtins.int) -> Tensor:

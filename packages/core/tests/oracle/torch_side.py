@@ -24,7 +24,7 @@ OURS = set(
         "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
         "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
         "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
-        "empty_like"
+        "empty_like unique_places"
     ).split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
@@ -60,7 +60,6 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
-    "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
     "median_values": torch.median,
     "median_of_all": torch.median,
     "nanmedian_values": torch.nanmedian,
@@ -114,6 +113,8 @@ SPELLED: dict[str, Any] = {
     "index_put_": lambda x, indices, *args, **kwargs: x.clone().index_put_(tuple(indices), *args, **kwargs),
     "nonzero": torch.nonzero,
     "nonzero as a tuple": lambda x: torch.nonzero(x, as_tuple=True),
+    "searchsorted_rows": lambda s, x, sorter, right: torch.searchsorted(s, x, right=right, sorter=sorter),
+    "searchsorted in int32": lambda s, x: torch.searchsorted(s, x, out_int32=True),
     "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
     "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
@@ -186,6 +187,20 @@ TAKEN = {
     "fft_real(T[0, 3], 1, 'forward')",
     "fft_half(T[0, 2], 1, 2, 'forward')",
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
+    "scatter(T[2, 3, 4], -1, P[1, 2, 2], T[2, 3, 2])",  # its backward, where the source is larger than the index
+    "scatter_reduce(T[3, 4], 1, P[3, 5], T[3, 6], 'prod')",
+    "scatter(T[3, 4], 0, I[2, 4], T[2, 4], reduce='add')",  # its backward, with a reduction
+    "scatter(T[3], 0, I[4], 2, reduce='multiply')",
+    "index_fill(T[2, 3, 4], -1, P[2], T[])",  # its backward, with a negative index
+    *(
+        "isin(V[2, 3], V[5])",
+        "isin(V[2, 3], 3)",
+        "isin(2, V[5])",
+        "isin(V[2, 3], V[2, 4], assume_unique=False, invert=True)",
+    ),  # bools
+    "isin(V[], T[0], invert=True)",
+    "unique(T[2, 3])",  # its backward
+    "unique_consecutive(T[2, 3])",
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
@@ -208,6 +223,7 @@ WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
     ("nan_to_num", "complex128"),
+    ("scatter_reduce", "complex128"),
     ("select_scatter", "complex128"),
     ("slice_scatter", "complex128"),
     ("counted", "float64"),

@@ -117,9 +117,11 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+    if op.extension is not None and _extended(op, op.extension, len(args) + len(kwargs), kwargs):
         arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
+        for flag, place, normalise in _flags(op.extension, arguments):
+            normalise(op.name, flag, rest[flag] if flag in rest else given[place], 0)
         try:
             return op.extension(*given, **rest)
         except EXPLAINED as error:
@@ -140,6 +142,13 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if watched:
         tell_watchers("after", op, values, result, op=op)
     return result
+
+
+def _extended(op: Op[Any, Any], extension: Callable[..., Any], given: int, kwargs: dict[str, Any]) -> bool:
+    """Whether a call is one of those that the extension takes: with its keywords, or without what it can do without."""
+    if not kwargs.keys() <= set(op.arguments.names):
+        return True
+    return given < op.arguments.required and given >= Arguments(extension).required
 
 
 def _unrepaired(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

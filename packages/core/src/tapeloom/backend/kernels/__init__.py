@@ -11,7 +11,7 @@ What is asked of ``xp``:
 * Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
 * ValueError, TypeError or IndexError for arrays that do not fit together: from these core makes its own errors.
 * Beyond the standard four things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
-  index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
+  index arrays in any key, read, written and added to by ``xp.add.at`` and its like (kernels ``read`` and ``at``); arithmetic and order of
   bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``), and with a method
   ``.view(dtype)`` (kernel ``bitcast``); these two kernels a backend of ``StandardKernels`` gives itself.
 
@@ -37,12 +37,15 @@ from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
 from tapeloom.backend.kernels.marks import composed, is_composed
+from tapeloom.backend.kernels.masks import Masks
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.scan import Scan
+from tapeloom.backend.kernels.scattering import Scatter
+from tapeloom.backend.kernels.sorting import Sorting
 from tapeloom.backend.kernels.special import Special
 from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
@@ -63,6 +66,9 @@ class ArrayKernels(
     Movement,
     Diagonals,
     Indexing,
+    Scatter,
+    Masks,
+    Sorting,
     Linalg,
     Fourier,
     Activation,
