@@ -36,6 +36,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     pooling,
     random,
     reduction,
+    resize,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

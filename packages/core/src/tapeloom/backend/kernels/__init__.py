@@ -37,6 +37,7 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
 
@@ -56,6 +57,7 @@ class ArrayKernels(
     Loss,
     Embedding,
     Random,
+    Resize,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 
