@@ -146,8 +146,6 @@ def _along(
     else:
         step = length / count if scale is None else 1.0 / scale
     method = METHODS[mode][0]
-    if method == "nearest" and count == 2 * length:
-        step = 0.5  # whatever the scale, as in PyTorch
     if not antialias:
         return OPS.resample(x, dim, count, method, aligned, TAPS[method], step)
     method, half = ANTIALIASED[mode]

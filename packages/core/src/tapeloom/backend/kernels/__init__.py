@@ -29,6 +29,7 @@ from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
+from tapeloom.backend.kernels.grid import Grid
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
@@ -58,6 +59,7 @@ class ArrayKernels(
     Embedding,
     Random,
     Resize,
+    Grid,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 
