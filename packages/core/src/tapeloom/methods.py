@@ -26,6 +26,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conversion,
     creation,
     elementwise,
+    fold,
     grid,
     handles,
     indexing,

@@ -29,6 +29,7 @@ from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
+from tapeloom.backend.kernels.fold import Fold
 from tapeloom.backend.kernels.grid import Grid
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
@@ -60,6 +61,7 @@ class ArrayKernels(
     Random,
     Resize,
     Grid,
+    Fold,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 
