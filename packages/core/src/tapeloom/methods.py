@@ -20,6 +20,7 @@ from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
+    adaptive,
     comparison,
     complex_numbers,
     conv,
@@ -39,6 +40,8 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     random,
     reduction,
     resize,
+    unpooling,
+    window_norms,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

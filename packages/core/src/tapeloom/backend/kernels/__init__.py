@@ -39,6 +39,7 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.regions import Regions
 from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
@@ -62,6 +63,7 @@ class ArrayKernels(
     Resize,
     Grid,
     Fold,
+    Regions,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 
