@@ -112,7 +112,8 @@ def _fractional_max_pool(
     x = batched(name, rank, input)
     kernel = setting(name, rank, "kernel_size", kernel_size)
     size = _fractional_size(name, x.shape[2:], output_size, output_ratio)
-    at_least(name, 1, kernel_size=kernel, output_size=size)
+    at_least(name, 1, kernel_size=kernel)
+    at_least(name, 0, output_size=size)
     if any(count + window - 1 > length for length, window, count in zip(x.shape[2:], kernel, size, strict=True)):
         raise ShapeError(f"{name}: {size} different windows of {kernel} do not fit into the input of {x.shape[2:]}.")
     if samples is None:
