@@ -153,9 +153,9 @@ def fractional_max_pool2d(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest value of each of ``output_size`` windows of ``kernel_size`` that lie at random over ``input`` (batch, channels, height, width).
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
 
-    ``output_ratio`` gives the size as a part of that of the input instead. The windows follow each other in steps of
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size as a part of that of the input instead. The windows follow each other in steps of
     two lengths, whose order ``_random_samples`` (batch, channels, 2), numbers from 0 to 1, settles; they are drawn
     unless given. With ``return_indices`` also the positions in the flattened spatial dimensions. ``input`` may lack the
     batch dimension. Raises ShapeError where the windows do not fit, ArgumentError for settings out of range.

@@ -65,6 +65,7 @@ max_pool_with_indices.gradient(x=lambda g, out, x_shape, ops: ops.max_pool_backw
 
 
 def picked(g: Any, indices: Any, ops: Any) -> Any:
+    """The elements of ``g`` at the places ``indices`` of their channels."""
     planes, size = tuple(g.shape[:2]), tuple(indices.shape)
     flat, places = ops.reshape(g, (*planes, prod(g.shape[2:]))), ops.reshape(indices, (*planes, prod(size[2:])))
     return ops.reshape(ops.gather(flat, 2, places), size)

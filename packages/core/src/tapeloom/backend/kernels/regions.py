@@ -54,7 +54,9 @@ class Regions:
         flat = xp.reshape(x, (*planes, prod(size)))
         starts = []
         for axis, (length, window, count) in enumerate(zip(size, kernel_size, output_size, strict=True)):
-            shift = samples[:, :, (1 - axis if rank == 2 else axis)][..., None]  # in two dimensions that of the width is first
+            shift = samples[:, :, (1 - axis if rank == 2 else axis)][
+                ..., None
+            ]  # in two dimensions that of the width is first
             step = (length - window) / max(count - 1, 1)
             here = xp.arange(count)
             start = self.as_int64(self.floor((self.cast(here, self.dtype_of(x)) + shift) * step))

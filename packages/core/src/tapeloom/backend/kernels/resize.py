@@ -51,7 +51,9 @@ class Resize:
     ) -> tuple[Array, Array | None]:
         """For each of ``count`` results which elements of ``length`` it is made of, and their weights: (taps, count) each."""
         xp = self.xp
-        chosen = method.startswith("nearest")  # in float32 in every dtype, as PyTorch: what is nearly whole counts as whole
+        chosen = method.startswith(
+            "nearest"
+        )  # in float32 in every dtype, as PyTorch: what is nearly whole counts as whole
         kind = self.native(dtypes.float32) if chosen else x.dtype
         here = xp.arange(count, dtype=kind)
         steps = xp.zeros((), dtype=kind) + step
@@ -61,7 +63,9 @@ class Resize:
         source = here * steps if aligned else (here + 0.5) * steps - 0.5
         numbers = xp.reshape(xp.arange(taps, dtype=kind), (-1, 1))
         if method in ANTIALIASED:
-            return self._antialiased((here + 0.5) * steps, numbers, length, method, self.maximum(steps, xp.ones_like(steps)))
+            return self._antialiased(
+                (here + 0.5) * steps, numbers, length, method, self.maximum(steps, xp.ones_like(steps))
+            )
         if method == "linear":
             source = self.maximum(source, self.zero_like(source))
         low = self.minimum(self.floor(source), self.full_of(source, length - 1))
@@ -85,7 +89,9 @@ class Resize:
         return self._within(places, length), weights / self.sum(weights, (0,), True)
 
     def _within(self: Any, places: Array, length: int) -> Array:
-        return self.as_int64(self.maximum(self.minimum(places, self.full_of(places, length - 1)), self.zero_like(places)))
+        return self.as_int64(
+            self.maximum(self.minimum(places, self.full_of(places, length - 1)), self.zero_like(places))
+        )
 
 
 def cubic_weights(away: Any) -> list[Any]:
