@@ -15,7 +15,7 @@ from tapeloom.testing.table import Case, Row
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
     "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
-    "max_pool_backward avg_pool_backward embedding_backward "
+    "max_pool_backward avg_pool_backward embedding_backward resample resample_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
@@ -23,7 +23,9 @@ OURS = set(
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
     "batch_norm",
+    "adaptive_max_pool1d",
     "embedding",
+    "instance_norm",
     "binary_cross_entropy_with_logits",
     "group_norm",
     "layer_norm",
@@ -109,6 +111,30 @@ SPELLED: dict[str, Any] = {
     "avg_pool": lambda x, *settings: _of_rank("avg_pool{}d", x)(
         x, *(settings if x.ndim > 3 else settings[:-1])
     ),  # in 1-d without divisor_override
+    "adaptive_max_pool": lambda x, size: _of_rank("adaptive_max_pool{}d", x)(x, size, return_indices=True),
+    "adaptive_max_pool2d indices": lambda x, size: F.adaptive_max_pool2d(x, size, return_indices=True),
+    "fractional_max_pool": lambda x, samples, *sizes: _of_rank("fractional_max_pool{}d", x)(
+        x, *sizes, return_indices=True, _random_samples=samples
+    ),
+    "fractional_max_pool2d": lambda x, samples, kernel, size=None, ratio=None: F.fractional_max_pool2d(
+        x, kernel, size, None if ratio is None else (ratio, ratio), True, samples
+    ),
+    "fractional_max_pool3d": lambda x, samples, kernel, size: F.fractional_max_pool3d(
+        x, kernel, size, None, True, samples
+    ),
+    "max_unpool": lambda x, indices, size: _of_rank("max_unpool{}d", x)(
+        x, indices, [n - m + 1 for n, m in zip(size, x.shape[2:], strict=True)], 1
+    ),
+    "columns": lambda x, *settings: _columns(x, *settings),
+    "columns_backward": lambda g, size, kernel, dilation, padding, stride: F.fold(
+        g, size[2:], kernel, dilation, padding, stride
+    ),
+    "nn.functional.unfold": F.unfold,
+    "nn.functional.fold": F.fold,
+    "sample_grid": lambda x, grid, starts, *settings: F.grid_sample(x, grid, *settings),
+    "running statistics of instances": lambda x, mean, var, momentum: _moved_by_instances(
+        x, mean.clone(), var.clone(), momentum
+    ),
     "adaptive_avg_pool1d": lambda x, size: F.adaptive_avg_pool1d(x, x.shape[-1] if size is None else size),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -145,6 +171,7 @@ TAKEN = {
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
+    "pixel_shuffle(T[0, 4, 2, 2], 2)",  # its backward, of nothing
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
@@ -167,6 +194,12 @@ def _of_rank(name: str, x: Any) -> Any:
 def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     each = [[value] * (w.ndim - 2) if isinstance(value, int) else list(value) for value in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
+
+
+def _columns(x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    if x.ndim == 4:
+        return F.unfold(x, kernel, dilation, padding, stride)
+    return F.unfold(x[..., None], (*kernel, 1), (*dilation, 1), (*padding, 0), (*stride, 1))
 
 
 def _single(x: Any) -> Any:
@@ -199,6 +232,11 @@ def _assigned(x: Any, key: Any, value: Any) -> Any:
 
 def _moved(x: Any, mean: Any, var: Any, momentum: float) -> Any:
     F.batch_norm(x, mean, var, training=True, momentum=momentum)
+    return mean, var
+
+
+def _moved_by_instances(x: Any, mean: Any, var: Any, momentum: float) -> Any:
+    F.instance_norm(x, mean, var, momentum=momentum)
     return mean, var
 
 

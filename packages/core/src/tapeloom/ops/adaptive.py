@@ -155,10 +155,11 @@ def fractional_max_pool2d(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
 
-    The windows have the size ``kernel_size``. ``output_ratio`` gives the size as a part of that of the input instead. The windows follow each other in steps of
-    two lengths, whose order ``_random_samples`` (batch, channels, 2), numbers from 0 to 1, settles; they are drawn
-    unless given. With ``return_indices`` also the positions in the flattened spatial dimensions. ``input`` may lack the
-    batch dimension. Raises ShapeError where the windows do not fit, ArgumentError for settings out of range.
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
 
     Source: B. Graham, "Fractional max-pooling", 2014, section 3.
     """

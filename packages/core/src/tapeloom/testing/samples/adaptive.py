@@ -145,8 +145,7 @@ def _settled(name: str) -> Any:
 LINE, PLANE, SOLID = T(2, 2, 5), T(1, 2, 4, 5), T(1, 2, 3, 4, 3)
 CHOSEN: dict[str, Any] = {"budget": "exact", "without": "0d"}
 FIRST: dict[str, Any] = {"gives": ("same", "int64")} | CHOSEN
-SAMPLES = V([[[0.3125, 0.625], [0.875, 0.125]]])
-DEEP = V([[[0.3125, 0.625, 0.125], [0.875, 0.125, 0.5]]])
+SAMPLES, DEEP = T(1, 2, 2, low=0.05, high=0.95, grad=False), T(1, 2, 3, low=0.05, high=0.95, grad=False)
 
 # pooling to a size
 
@@ -158,17 +157,20 @@ row("adaptive_max_pool2d", [PLANE, 1], [PLANE, (None, 3)], [T(2, 4, 5), (3, 7)],
 row("adaptive_max_pool3d", [SOLID, (2, None, 3)], [T(2, 3, 4, 3), 2], [T(0, 2, 3, 4, 3), 2], reference=_of_rank(_adaptive, 3), **CHOSEN)
 row("adaptive_max_pool2d indices", [PLANE, 2], [T(2, 4, 5), 2], calls=_indexed("adaptive_max_pool2d"),
     reference=lambda x, size: _adaptive(x, size, True, rank=2), gives=("same", "int64"), budget="exact", grad=0, without="0d empty")
-row("fractional_max_pool", [PLANE, SAMPLES, (2, 2), (2, 3)], [SOLID, DEEP, (1, 2, 1), (2, 3, 1)], [T(0, 2, 4, 5), T(0, 2, 2), (2, 2), (2, 2)],
+row("fractional_max_pool", [PLANE, SAMPLES, (2, 2), (2, 3)], [SOLID, DEEP, (1, 2, 1), (2, 2, 1)], [T(0, 2, 4, 5), T(0, 2, 2, grad=False), (2, 2), (2, 2)],
     reference=_fractional, **FIRST)
 row("fractional_max_pool2d", case(PLANE, SAMPLES, 2, (3, 2)), [T(2, 4, 5), SAMPLES, (1, 2), None, 0.5], calls=_settled("fractional_max_pool2d"), reference=_fractional_of,
     **FIRST | {"without": "0d empty"})
-row("fractional_max_pool3d", case(SOLID, DEEP, 2, (2, 3, 1)), calls=_settled("fractional_max_pool3d"), reference=_fractional_of, **FIRST | {"without": "0d empty"})
+row("fractional_max_pool3d", case(SOLID, DEEP, 2, (1, 2, 1)), calls=_settled("fractional_max_pool3d"), reference=_fractional_of, **FIRST | {"without": "0d empty"})
 
 fails("adaptive_max_pool1d", [LINE, (1, 2)], ArgumentTypeError, "adaptive_max_pool1d: output_size must be one int, got (1, 2).")
 fails("adaptive_max_pool2d", [PLANE, -1], ArgumentError, "adaptive_max_pool2d: output_size must not be negative, got -1.")
 fails("adaptive_max_pool2d", [T(4, 5), 2], ShapeError,
       "adaptive_max_pool2d: expected input (batch, channels, height, width) or (channels, height, width), got shape (4, 5).")
 fails("adaptive_max_pool2d", [PLANE, 2], DTypeError, "adaptive_max_pool2d: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+fails("adaptive_max_pool2d indices", [PLANE, (1, 2, 3)], ArgumentTypeError, "adaptive_max_pool2d: output_size must be one int or two, got (1, 2, 3).")
+fails("adaptive_max_pool3d", [T(2, 0, 4, 3), 2], ShapeError, "adaptive_max_pool3d: input of shape (2, 0, 4, 3) has a spatial dimension of length 0.")
+fails("fractional_max_pool3d", [SOLID, DEEP, 0, 1], ArgumentError, "fractional_max_pool3d: kernel_size must be at least 1, got (0, 0, 0).")
 fails("fractional_max_pool2d", [PLANE, SAMPLES, 2], ArgumentError, "fractional_max_pool2d: give output_size or output_ratio.")
 fails("fractional_max_pool2d", [PLANE, SAMPLES, 2, 4], ShapeError, "fractional_max_pool2d: (4, 4) different windows of (2, 2) do not fit into the input of (4, 5).")
 fails("fractional_max_pool2d", [PLANE, DEEP, 2, 2], ShapeError, "fractional_max_pool2d: _random_samples must have the shape (1, 2, 2), got (1, 2, 3).")
@@ -190,6 +192,8 @@ fails("max_unpool2d", [T(1, 2, 2, 2), T(1, 2, 2, 2), 2], DTypeError, "max_unpool
 fails("max_unpool2d", [T(1, 2, 2, 2), PLACES, 2, 2, 0, (6, 4)], ArgumentError,
       "max_unpool2d: output_size (6, 4) must lie less than the stride (2, 2) from (4, 4), the size that the windows give.")
 fails("max_unpool1d", [T(1, 1, 2), P([[[0, 1]]]), 1, 1, 1], ArgumentError, "max_unpool1d: the spatial size of the result must be at least 1, got (0,).")
+fails("max_unpool3d", [T(1, 1, 2), P([[[0, 1]]]), 2], ShapeError,
+      "max_unpool3d: expected input (batch, channels, depth, height, width) or (channels, depth, height, width), got shape (1, 1, 2).")
 
 # norms over windows
 
@@ -199,6 +203,7 @@ row("lp_pool2d", [PLANE, 2, 2], [PLANE, 2.5, (2, 3), 2, True], [T(2, 4, 5), -1, 
 row("lp_pool3d", [SOLID, 2, 2], case(SOLID, 1, (1, 2, 3), stride=1), [T(0, 2, 3, 4, 3), 2, 2], reference=_of_rank(_lp_pool, 3), **POSITIVE)
 row("local_response_norm", [T(2, 5, 3), 3], [T(1, 4, 2, 3), 2, 0.5, 0.75, 2.0], case(T(1, 3, 1, 2, 2), size=5, alpha=0.1, k=0.5), [T(0, 2, 3), 2], reference=_response, budget="series", without="0d")
 
+fails("lp_pool1d", [LINE, 2, 6], ShapeError, "lp_pool1d: a window of (6,) does not fit into the input of (5,) with padding (0,).")
 fails("lp_pool2d", [PLANE, 0, 2], ArgumentError, "lp_pool2d: norm_type must not be 0.")
 fails("lp_pool3d", [SOLID, 2, (2, 2)], ArgumentTypeError, "lp_pool3d: kernel_size must be one int or three, got (2, 2).")
 fails("local_response_norm", [T(3, 4), 2], ShapeError, "local_response_norm: expected input (batch, channels, …) of three dimensions or more, got shape (3, 4).")

@@ -159,6 +159,8 @@ def _towards_instances(x: Any, *settings: Any) -> Any:
 
 row("running statistics of instances", [T(2, 3, 4), *RUNNING, 0.1], calls=_moved_by_instances, reference=_towards_instances, gives=("same", "same"), grad=0,
     **UNIT | {"without": "0d empty"})
+fails("running statistics of instances", [T(2, 2, 4), *RUNNING, 0.1], ShapeError,
+      "instance_norm: running_mean must have the shape (2,), one value per channel of input of shape (2, 2, 4), got (3,).")
 fails("instance_norm", [T(2, 3, 1)], ShapeError,
       "instance_norm: the statistics of a sample need more than one value per channel, and input of shape (2, 3, 1) has one.")
 fails("instance_norm", case(IMAGE, use_input_stats=False), ArgumentError, "instance_norm: running_mean and running_var must be given unless use_input_stats=True.")
