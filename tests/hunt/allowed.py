@@ -194,10 +194,6 @@ NUMBERS = [
         "isclose of integers is exact; in PyTorch the difference wraps, or is rounded to a float",
         every(calls("isclose", "allclose"), dtype("uint8", "int64")),
     ),
-    (
-        "average pooling takes floating tensors alone",
-        every(ours("floating tensors"), calls("avg_pool1d", "avg_pool2d", "avg_pool3d")),
-    ),
 ]
 GRADIENTS = [
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),

@@ -116,12 +116,6 @@ SPELLED: dict[str, Any] = {
     "fractional_max_pool": lambda x, samples, *sizes: _of_rank("fractional_max_pool{}d", x)(
         x, *sizes, return_indices=True, _random_samples=samples
     ),
-    "fractional_max_pool2d": lambda x, samples, kernel, size=None, ratio=None: F.fractional_max_pool2d(
-        x, kernel, size, None if ratio is None else (ratio, ratio), True, samples
-    ),
-    "fractional_max_pool3d": lambda x, samples, kernel, size: F.fractional_max_pool3d(
-        x, kernel, size, None, True, samples
-    ),
     "max_unpool": lambda x, indices, size: _of_rank("max_unpool{}d", x)(
         x, indices, [n - m + 1 for n, m in zip(size, x.shape[2:], strict=True)], 1
     ),

@@ -43,7 +43,7 @@ def grid_sample(
     of eight elements), ``nearest`` (of two equally near the even one) or, with two dimensions, ``bicubic``. Places
     outside give 0 (``padding_mode="zeros"``), the nearest element (``"border"``), or the element reached by reflections at
     the edges (``"reflection"``). The result is (batch, channels, height', width'). Raises ShapeError for other shapes,
-    DTypeError where the dtypes differ, ArgumentError for unknown modes.
+    ArgumentError for unknown modes.
 
     Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, section 3.3.
     """
@@ -53,10 +53,6 @@ def grid_sample(
         raise ArgumentError(f"grid_sample: mode must be one of {', '.join(MODES)}, got {mode!r}.")
     if padding_mode not in PADDING_MODES:
         raise ArgumentError(f"grid_sample: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}.")
-    if input.dtype is not grid.dtype:
-        raise DTypeError(
-            f"grid_sample: input and grid must have the same dtype, got {input.dtype.name} and {grid.dtype.name}. Cast one."
-        )
     rank = input.ndim - 2
     if rank not in (2, 3) or grid.ndim != rank + 2 or grid.shape[-1] != rank or grid.shape[0] != input.shape[0]:
         raise ShapeError(

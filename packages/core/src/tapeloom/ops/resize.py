@@ -10,6 +10,7 @@ from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
+from tapeloom.ops import pooling
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.window import AXES
 
@@ -32,6 +33,8 @@ METHODS = {
 }
 #: modes with antialias: the filter, and how far it reaches to each side
 ANTIALIASED = {"bilinear": ("triangle", 1), "bicubic": ("keys", 2), "lanczos": ("lanczos", 3)}
+#: the pooling that is the mode area
+AVERAGED: dict[int, Any] = {1: pooling.adaptive_avg_pool1d, 2: pooling.adaptive_avg_pool2d, 3: pooling.adaptive_avg_pool3d}
 #: how many elements a filter that is not stretched reaches
 TAPS = {"nearest": 1, "nearest-exact": 1, "linear": 2, "cubic": 4}
 
@@ -103,7 +106,7 @@ def interpolate(
     if min(target) < 1 or 0 in input.shape[1:]:
         raise ShapeError(f"interpolate: sizes must be at least 1, got input of shape {input.shape} and the size {target}.")
     if method == "area":
-        return _area(input, target)
+        return AVERAGED[rank](input, target)
     out = input
     for dim, (length, count, scale) in enumerate(zip(input.shape[2:], target, scales, strict=True), 2):
         if length != count or (method == "cubic" and not antialias):  # of the others a scale is ignored here
@@ -151,10 +154,3 @@ def _along(
     method, half = ANTIALIASED[mode]
     taps = min(2 * ceil(half * max(step, 1.0)) + 1, length)
     return OPS.resample(x, dim, count, method, False, taps, step)
-
-
-def _area(input: Tensor, target: tuple[int, ...]) -> Tensor:
-    from tapeloom.ops import pooling
-
-    pool: Any = (pooling.adaptive_avg_pool1d, pooling.adaptive_avg_pool2d, pooling.adaptive_avg_pool3d)[len(target) - 1]
-    return pool(input, target)

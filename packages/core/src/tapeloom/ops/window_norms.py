@@ -30,13 +30,13 @@ def _lp_pool(rank: int, input: Any, norm_type: Any, kernel_size: Any, stride: An
     if order in (inf, -inf):
         sign = 1 if order > 0 else -1
         largest: Any = _LARGEST[rank](sign * OPS.abs(input), kernel, stride, 0, 1, ceil_mode)
-        return sign * largest  # type: ignore[no-any-return]
+        return sign * largest
     if order == 0:
         raise ArgumentError(f"{name}: norm_type must not be 0.")
     mean = _AVERAGED[rank](OPS.pow(input, order), kernel, stride, 0, ceil_mode)
     # of an odd order the sum may be negative: it counts as 0, and gets no gradient, as in PyTorch
     total = OPS.sign(mean) * OPS.relu(OPS.abs(mean)) * prod(kernel)
-    return OPS.pow(total, 1.0 / order)  # type: ignore[no-any-return]
+    return OPS.pow(total, 1.0 / order)
 
 
 @function(method=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import pi, prod
 from typing import Any
 
 from tapeloom import dtypes
@@ -35,13 +35,13 @@ class Resize:
         xp = self.xp
         lead, count, behind = upstream.shape[:dim], upstream.shape[dim], upstream.shape[dim + 1 :]
         places, weights = self._taps(upstream, length, count, method, aligned, taps, step)
-        order = (dim, *(axis for axis in range(upstream.ndim) if axis != dim))
-        shares = xp.reshape(xp.permute_dims(upstream, order), (1, count, -1)) if upstream.size else None
-        if shares is None:
+        if not prod(upstream.shape):
             return xp.zeros((*lead, length, *behind), dtype=upstream.dtype)
+        order = (dim, *(axis for axis in range(upstream.ndim) if axis != dim))
+        shares = xp.reshape(xp.permute_dims(upstream, order), (1, count, prod(lead) * prod(behind)))
         if weights is not None:
             shares = shares * xp.expand_dims(weights, axis=2)
-        rows = xp.reshape(shares, (taps * count, -1))
+        rows = xp.reshape(shares, (taps * count, prod(lead) * prod(behind)))
         table = self.embedding_backward(rows, xp.reshape(places, (-1,)), length, None)
         back = (*range(1, dim + 1), 0, *range(dim + 1, upstream.ndim))
         return xp.permute_dims(xp.reshape(table, (length, *lead, *behind)), back)
@@ -51,9 +51,7 @@ class Resize:
     ) -> tuple[Array, Array | None]:
         """For each of ``count`` results which elements of ``length`` it is made of, and their weights: (taps, count) each."""
         xp = self.xp
-        chosen = method.startswith(
-            "nearest"
-        )  # in float32 in every dtype, as PyTorch: what is nearly whole counts as whole
+        chosen = method.startswith("nearest")  # in float32 in every dtype: as in PyTorch, nearly whole counts as whole
         kind = self.native(dtypes.float32) if chosen else x.dtype
         here = xp.arange(count, dtype=kind)
         steps = xp.zeros((), dtype=kind) + step
@@ -63,13 +61,12 @@ class Resize:
         source = here * steps if aligned else (here + 0.5) * steps - 0.5
         numbers = xp.reshape(xp.arange(taps, dtype=kind), (-1, 1))
         if method in ANTIALIASED:
-            return self._antialiased(
-                (here + 0.5) * steps, numbers, length, method, self.maximum(steps, xp.ones_like(steps))
-            )
+            stretch = self.maximum(steps, xp.ones_like(steps))
+            return self._antialiased((here + 0.5) * steps, numbers, length, method, stretch)
         if method == "linear":
             source = self.maximum(source, self.zero_like(source))
         low = self.minimum(self.floor(source), self.full_of(source, length - 1))
-        away = self.minimum(self.maximum(source - low, self.zero_like(source)), xp.ones_like(source))
+        away = self.clamp(source - low, self.zero_like(source), xp.ones_like(source))
         places = self._within(low + numbers - (taps // 2 - 1), length)
         if method == "linear":
             return places, xp.stack([1 - away, away])
@@ -89,9 +86,7 @@ class Resize:
         return self._within(places, length), weights / self.sum(weights, (0,), True)
 
     def _within(self: Any, places: Array, length: int) -> Array:
-        return self.as_int64(
-            self.maximum(self.minimum(places, self.full_of(places, length - 1)), self.zero_like(places))
-        )
+        return self.as_int64(self.clamp(places, self.zero_like(places), self.full_of(places, length - 1)))
 
 
 def cubic_weights(away: Any) -> list[Any]:

@@ -74,10 +74,11 @@ def _fractional(x: Any, samples: Any, kernel_size: Any, output_size: Any) -> Any
     return _largest(x, _Fractional(x.shape, samples, kernel_size, output_size))
 
 
-def _fractional_of(x: Any, samples: Any, kernel_size: Any, size: Any = None, ratio: Any = None) -> Any:
-    whole = x if samples.ndim == 3 and x.ndim == samples.shape[-1] + 2 else x[None]
-    wanted = size if size is not None else tuple(int(n * ratio) for n in whole.shape[2:])
-    found = _fractional(whole, samples, kernel_size, wanted)
+def _fractional_of(x: Any, kernel: Any, size: Any = None, output_ratio: Any = None, return_indices: bool = True, _random_samples: Any = None) -> Any:
+    samples = _random_samples
+    whole = x if x.ndim == samples.shape[-1] + 2 else x[None]
+    wanted = size if size is not None else tuple(int(n * ratio) for n, ratio in zip(whole.shape[2:], output_ratio, strict=True))
+    found = _fractional(whole, samples, kernel, wanted)
     return found if whole is x else (found[0][0], found[1][0])
 
 
@@ -137,11 +138,6 @@ def _indexed(name: str) -> Any:
     return lambda x, *args: _public(name)(x, *args, return_indices=True)
 
 
-def _settled(name: str) -> Any:
-    """Fractional pooling by samples that are given."""
-    return lambda x, samples, kernel, size=None, ratio=None: _public(name)(x, kernel, size, ratio, True, samples)
-
-
 LINE, PLANE, SOLID = T(2, 2, 5), T(1, 2, 4, 5), T(1, 2, 3, 4, 3)
 CHOSEN: dict[str, Any] = {"budget": "exact", "without": "0d"}
 FIRST: dict[str, Any] = {"gives": ("same", "int64")} | CHOSEN
@@ -159,9 +155,9 @@ row("adaptive_max_pool2d indices", [PLANE, 2], [T(2, 4, 5), 2], calls=_indexed("
     reference=lambda x, size: _adaptive(x, size, True, rank=2), gives=("same", "int64"), budget="exact", grad=0, without="0d empty")
 row("fractional_max_pool", [PLANE, SAMPLES, (2, 2), (2, 3)], [SOLID, DEEP, (1, 2, 1), (2, 2, 1)], [T(0, 2, 4, 5), T(0, 2, 2, grad=False), (2, 2), (2, 2)],
     reference=_fractional, **FIRST)
-row("fractional_max_pool2d", case(PLANE, SAMPLES, 2, (3, 2)), [T(2, 4, 5), SAMPLES, (1, 2), None, 0.5], calls=_settled("fractional_max_pool2d"), reference=_fractional_of,
-    **FIRST | {"without": "0d empty"})
-row("fractional_max_pool3d", case(SOLID, DEEP, 2, (1, 2, 1)), calls=_settled("fractional_max_pool3d"), reference=_fractional_of, **FIRST | {"without": "0d empty"})
+row("fractional_max_pool2d", case(PLANE, 2, (3, 2), return_indices=True, _random_samples=SAMPLES), case(T(2, 4, 5), (1, 2), None, (0.5, 0.5), True, _random_samples=SAMPLES),
+    reference=_fractional_of, **FIRST | {"without": "0d empty"})
+row("fractional_max_pool3d", case(SOLID, 2, (1, 2, 1), return_indices=True, _random_samples=DEEP), reference=_fractional_of, **FIRST | {"without": "0d empty"})
 
 fails("adaptive_max_pool1d", [LINE, (1, 2)], ArgumentTypeError, "adaptive_max_pool1d: output_size must be one int, got (1, 2).")
 fails("adaptive_max_pool2d", [PLANE, -1], ArgumentError, "adaptive_max_pool2d: output_size must not be negative, got -1.")
@@ -170,10 +166,10 @@ fails("adaptive_max_pool2d", [T(4, 5), 2], ShapeError,
 fails("adaptive_max_pool2d", [PLANE, 2], DTypeError, "adaptive_max_pool2d: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 fails("adaptive_max_pool2d indices", [PLANE, (1, 2, 3)], ArgumentTypeError, "adaptive_max_pool2d: output_size must be one int or two, got (1, 2, 3).")
 fails("adaptive_max_pool3d", [T(2, 0, 4, 3), 2], ShapeError, "adaptive_max_pool3d: input of shape (2, 0, 4, 3) has a spatial dimension of length 0.")
-fails("fractional_max_pool3d", [SOLID, DEEP, 0, 1], ArgumentError, "fractional_max_pool3d: kernel_size must be at least 1, got (0, 0, 0).")
-fails("fractional_max_pool2d", [PLANE, SAMPLES, 2], ArgumentError, "fractional_max_pool2d: give output_size or output_ratio.")
-fails("fractional_max_pool2d", [PLANE, SAMPLES, 2, 4], ShapeError, "fractional_max_pool2d: (4, 4) different windows of (2, 2) do not fit into the input of (4, 5).")
-fails("fractional_max_pool2d", [PLANE, DEEP, 2, 2], ShapeError, "fractional_max_pool2d: _random_samples must have the shape (1, 2, 2), got (1, 2, 3).")
+fails("fractional_max_pool3d", [SOLID, 0, 1], ArgumentError, "fractional_max_pool3d: kernel_size must be at least 1, got (0, 0, 0).")
+fails("fractional_max_pool2d", [PLANE, 2], ArgumentError, "fractional_max_pool2d: give output_size or output_ratio.")
+fails("fractional_max_pool2d", [PLANE, 2, 4], ShapeError, "fractional_max_pool2d: (4, 4) different windows of (2, 2) do not fit into the input of (4, 5).")
+fails("fractional_max_pool2d", case(PLANE, 2, 2, _random_samples=DEEP), ShapeError, "fractional_max_pool2d: _random_samples must have the shape (1, 2, 2), got (1, 2, 3).")
 
 # the inverse
 

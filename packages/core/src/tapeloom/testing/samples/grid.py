@@ -88,8 +88,7 @@ fails("grid_sample", [SOLID, T(1, 1, 1, 3, 3), "bicubic"], ShapeError,
       "grid_sample: mode 'bicubic' needs input (batch, channels, height, width), got shape (1, 2, 2, 3, 2).")
 fails("grid_sample", [PLANE, T(2, 1, 3, 2), "linear"], ArgumentError, "grid_sample: mode must be one of bilinear, nearest, bicubic, got 'linear'.")
 fails("grid_sample", [PLANE, T(2, 1, 3, 2), "nearest", "wrap"], ArgumentError, "grid_sample: padding_mode must be one of zeros, border, reflection, got 'wrap'.")
-fails("grid_sample", [PLANE, T(2, 1, 3, 2, dtype=dtypes.float64)], DTypeError,
-      "grid_sample: input and grid must have the same dtype, got float32 and float64. Cast one.")
+fails("grid_sample", [PLANE, T(2, 1, 3, 2)], DTypeError, "grid_sample: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
 fails("affine_grid", [T(2, 2, 3), (2, 1, 3)], ShapeError, "affine_grid: size must be 4 or 5 lengths of at least 1, got (2, 1, 3).")
 fails("affine_grid", [T(2, 2, 3), (1, 1, 3, 3)], ShapeError, "affine_grid: theta must have shape (1, 2, 3) for the size (1, 1, 3, 3), got (2, 2, 3).")
 fails("affine_grid", [T(1, 2, 3), (1, 1, 3, 3)], DTypeError,
