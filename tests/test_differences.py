@@ -207,6 +207,12 @@ def test_antialiasing_to_width_one():
     assert once.flatten().tolist() == twice[..., 0].flatten().tolist()
 
 
+def test_places_that_are_infinite():
+    for rank in (2, 3):
+        x, grid = tl.ones(1, 1, *(2,) * rank), tl.full((1, *(1,) * rank, rank), math.inf)
+        assert math.isnan(tl.grid_sample(x, grid).item())
+
+
 def test_pixel_unshuffle_of_nothing():
     assert tl.pixel_unshuffle(tl.zeros(0, 2, 6, 4), 2).shape == (0, 8, 3, 2)
 

@@ -175,6 +175,14 @@ def test_antialiasing_to_width_one():
     assert torch.nn.functional.interpolate(x, (12, 1), mode="bilinear", antialias=True).unique().tolist() == [0]
 
 
+def test_places_that_are_infinite():
+    found = []
+    for rank in (2, 3):
+        x, grid = torch.ones(1, 1, *(2,) * rank), torch.full((1, *(1,) * rank, rank), math.inf)
+        found.append(torch.nn.functional.grid_sample(x, grid, align_corners=False).item())
+    assert math.isnan(found[0]) and found[1] == 0
+
+
 def test_pixel_unshuffle_of_nothing():
     assert torch.nn.functional.pixel_unshuffle(torch.zeros(0, 2, 6, 4), 2).shape == (0, 2, 6, 4)
 

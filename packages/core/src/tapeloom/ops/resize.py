@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
@@ -102,7 +102,7 @@ def interpolate(
         raise DTypeError(
             f"interpolate: mode {mode!r} does not take {input.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
         )
-    target, scales = _target(input.shape[2:], size, scale_factor, bool(recompute_scale_factor) or method == "area")
+    target, scales = _target(input.shape[2:], size, scale_factor, bool(recompute_scale_factor))
     if min(target) < 1 or 0 in input.shape[1:]:
         raise ShapeError(f"interpolate: sizes must be at least 1, got input of shape {input.shape} and the size {target}.")
     if method == "area":
@@ -126,6 +126,8 @@ def _target(lengths: tuple[int, ...], size: Any, scale_factor: Any, recompute: b
     """The size of the result, and the scale of each dimension, None where it is the quotient of the sizes."""
     if (size is None) == (scale_factor is None):
         raise ArgumentError("interpolate: give either size or scale_factor.")
+    if size is not None and recompute:
+        raise ArgumentError("interpolate: recompute_scale_factor goes with scale_factor, not with size.")
     if size is not None:
         given = size if isinstance(size, (tuple, list)) else (size,) * len(lengths)
         target = shapes.as_ints("interpolate", "size", tuple(given))
@@ -136,6 +138,8 @@ def _target(lengths: tuple[int, ...], size: Any, scale_factor: Any, recompute: b
     scales = tuple(float(as_number("interpolate", "scale_factor", scale)) for scale in given)
     if len(scales) != len(lengths):
         raise ArgumentError(f"interpolate: scale_factor {scales} does not fit the spatial dimensions {lengths} of input.")
+    if not all(0 < scale < inf for scale in scales):
+        raise ArgumentError(f"interpolate: scale_factor must be positive and finite, got {scale_factor!r}.")
     target = tuple(int(length * scale) for length, scale in zip(lengths, scales, strict=True))
     return target, (None,) * len(lengths) if recompute else scales
 

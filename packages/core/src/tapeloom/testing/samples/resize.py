@@ -137,6 +137,8 @@ row("interpolate", case(PLANE, size=(3, 7)), case(LINE, 7, mode="linear"), case(
 
 fails("interpolate", [PLANE], ArgumentError, "interpolate: give either size or scale_factor.")
 fails("interpolate", [PLANE, 3, 2.0], ArgumentError, "interpolate: give either size or scale_factor.")
+fails("interpolate", case(PLANE, 3, recompute_scale_factor=True), ArgumentError, "interpolate: recompute_scale_factor goes with scale_factor, not with size.")
+fails("interpolate", [PLANE, None, math.nan], ArgumentError, "interpolate: scale_factor must be positive and finite, got nan.")
 fails("interpolate", [PLANE, (3, 3, 3)], ArgumentError, "interpolate: size (3, 3, 3) does not fit the spatial dimensions (4, 5) of input.")
 fails("interpolate", [PLANE, 0], ShapeError, "interpolate: sizes must be at least 1, got input of shape (1, 2, 4, 5) and the size (0, 0).")
 fails("interpolate", [T(4, 5), 3], ShapeError, "interpolate: expected input (batch, channels, 1 to 3 spatial dimensions), got shape (4, 5).")
