@@ -70,13 +70,12 @@ FLAT = V([[[[-0.625, 0.375], [0.125, -0.375], [1.375, -0.125]]], [[[0.625, -1.75
 DEEP = V([[[[[-0.75, 0.375, 0.125], [0.125, -0.375, 0.625], [1.375, -0.125, -1.375]]]]])
 
 
-row("sample_grid", [PLANE, FLAT, P([[0], [12]]), "bilinear", "zeros", False], [PLANE, FLAT, P([[0], [12]]), "bicubic", "reflection", True],
-    [SOLID, DEEP, P([[0]]), "bilinear", "border", True], [T(0, 2, 3, 4), T(0, 1, 3, 2), P(np.zeros((0, 1))), "nearest", "zeros", False],
-    reference=_from_starts, budget="chain", magnitude=lambda x, *rest: 4 * np.max(np.abs(x), initial=0), without="0d")
-row("grid_sample", [PLANE, FLAT], [PLANE, FLAT, "nearest", "reflection"], case(PLANE, FLAT, "bilinear", "reflection"),
-    case(PLANE, FLAT, mode="bicubic", padding_mode="zeros", align_corners=True), case(PLANE, FLAT, "bicubic", "border", False),
-    [SOLID, DEEP, "bilinear", "zeros", True], [SOLID, DEEP, "nearest", "border"], [T(0, 2, 3, 4), T(0, 1, 3, 2)],
-    reference=_sampled, budget="chain", magnitude=lambda x, *rest, **named: 4 * np.max(np.abs(x), initial=0), without="0d")
+ABOUT: dict[str, Any] = {"budget": "chain", "magnitude": lambda x, *rest, **named: 4 * np.max(np.abs(x), initial=0), "without": "0d"}
+row("sample_grid", [PLANE, FLAT, P([[0], [12]]), "bilinear", "zeros", False], [T(0, 2, 3, 4), T(0, 1, 3, 2), P(np.zeros((0, 1))), "nearest", "zeros", False],
+    reference=_from_starts, **ABOUT)
+row("grid_sample", [PLANE, FLAT], [PLANE, FLAT, "nearest", "reflection"], case(PLANE, FLAT, "bilinear", "reflection"), case(PLANE, FLAT, mode="bicubic", padding_mode="reflection", align_corners=True),
+    case(PLANE, FLAT, "bicubic", "zeros", False), [SOLID, DEEP, "bilinear", "border", True], [SOLID, DEEP, "nearest", "border"], [T(0, 2, 3, 4), T(0, 1, 3, 2)],
+    reference=_sampled, **ABOUT)
 row("affine_grid", [T(2, 2, 3), (2, 1, 2, 3)], [T(2, 2, 3), (2, 1, 1, 3), True], case(T(1, 3, 4), (1, 2, 2, 1, 3), align_corners=False),
     reference=_affine, budget="sum", magnitude=lambda theta, size, *rest, **named: np.sum(theta), without="0d empty")
 
