@@ -38,7 +38,7 @@ class Allowed:
 GRADIENT = ("gradient", TAKEN)
 QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
 CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
-NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
+NORMS = "layer_norm group_norm batch_norm instance_norm rms_norm normalize".split()
 
 TENSORS = [
     (
@@ -193,6 +193,12 @@ NUMBERS = [
     (
         "isclose of integers is exact; in PyTorch the difference wraps, or is rounded to a float",
         every(calls("isclose", "allclose"), dtype("uint8", "int64")),
+    ),
+    ("interpolate of uint8 is for the nearest modes alone", ours("interpolate: mode .* does not take uint8")),
+    ("pixel_unshuffle of no elements has a shape", every(kind("shape"), nothing, calls("pixel_unshuffle"))),
+    (
+        "fractional_max_pool3d takes every size for which there are as many windows",
+        theirs(TAKEN, "fractional_max_pool3d_out.*too large relative to input"),
     ),
 ]
 GRADIENTS = [

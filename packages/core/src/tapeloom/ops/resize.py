@@ -107,10 +107,13 @@ def interpolate(
         raise ShapeError(f"interpolate: sizes must be at least 1, got input of shape {input.shape} and the size {target}.")
     if method == "area":
         return AVERAGED[rank](input, target)
-    out = input
+    # half types in float32, or every dimension would be rounded
+    out = OPS.cast(input, dtypes.float32) if input.dtype.half and not method.startswith("nearest") else input
     for dim, (length, count, scale) in enumerate(zip(input.shape[2:], target, scales, strict=True), 2):
         if length != count or (method == "cubic" and not antialias):  # of the others a scale is ignored here
             out = _along(out, dim, length, count, scale, mode, bool(align_corners), antialias)
+    if out.dtype is not input.dtype:
+        return OPS.cast(out, input.dtype)
     return OPS.clone(out) if out is input else out
 
 

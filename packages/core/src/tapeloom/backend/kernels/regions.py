@@ -59,9 +59,11 @@ class Regions:
             ]  # in two dimensions that of the width is first
             step = (length - window) / max(count - 1, 1)
             here = xp.arange(count)
-            start = self.as_int64(self.floor((self.cast(here, self.dtype_of(x)) + shift) * step))
-            start = start - self.as_int64(self.floor(shift * step))
-            starts.append(self.where(here == count - 1, xp.zeros_like(start) + (length - window), start))
+            start = self.trunc((self.cast(here, self.dtype_of(x)) + shift) * step) - self.trunc(shift * step)
+            last = self.full_of(start, length - window)
+            starts.append(
+                self.as_int64(self.where(here == count - 1, last, self.clamp(start, self.zero_like(start), last)))
+            )
         best: Any = None
         indices: Any = None
         for tap in product(*map(range, kernel_size)):

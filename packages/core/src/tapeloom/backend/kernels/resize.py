@@ -27,7 +27,8 @@ class Resize:
             return met
         behind = x.shape[dim + 1 :]
         met = self.xp.reshape(met, (*x.shape[:dim], taps, length, *behind))
-        return self.sum(met * self.xp.reshape(weights, (taps, length, *(1 for _ in behind))), (dim,))
+        weights = self.xp.reshape(weights, (taps, length, *(1 for _ in behind)))
+        return self.sum(self._weighed(met, weights, method), (dim,))
 
     def resample_backward(
         self: Any, upstream: Array, dim: int, length: int, method: str, aligned: bool, taps: int, step: float
@@ -40,11 +41,19 @@ class Resize:
         order = (dim, *(axis for axis in range(upstream.ndim) if axis != dim))
         shares = xp.reshape(xp.permute_dims(upstream, order), (1, count, prod(lead) * prod(behind)))
         if weights is not None:
-            shares = shares * xp.expand_dims(weights, axis=2)
+            shares = self._weighed(shares, xp.expand_dims(weights, axis=2), method)
         rows = xp.reshape(shares, (taps * count, prod(lead) * prod(behind)))
         table = self.embedding_backward(rows, xp.reshape(places, (-1,)), length, None)
         back = (*range(1, dim + 1), 0, *range(dim + 1, upstream.ndim))
         return xp.permute_dims(xp.reshape(table, (length, *lead, *behind)), back)
+
+    def _weighed(self: Any, x: Array, weights: Array, method: str) -> Array:
+        product = x * weights
+        if method not in ANTIALIASED:
+            return product
+        return self.where(
+            weights == 0, self.zero_like(product), product
+        )  # what the filter does not reach may be infinite
 
     def _taps(
         self: Any, x: Array, length: int, count: int, method: str, aligned: bool, taps: int, step: float
