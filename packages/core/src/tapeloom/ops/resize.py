@@ -86,7 +86,27 @@ def interpolate(
     Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; C. Duchon,
     "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
     """
-    rank = _spatial(input)
+    _mode_fits(input, mode, align_corners, antialias)
+    method = METHODS[mode][0]
+    target, scales = _target(input.shape[2:], size, scale_factor, bool(recompute_scale_factor))
+    if min(target) < 1 or 0 in input.shape[1:]:
+        raise ShapeError(f"interpolate: sizes must be at least 1, got input of shape {input.shape} and the size {target}.")
+    if method == "area":
+        return AVERAGED[len(target)](input, target)
+    # half types in float32, or every dimension would be rounded
+    out = OPS.cast(input, dtypes.float32) if input.dtype.half and not method.startswith("nearest") else input
+    for dim, (length, count, scale) in enumerate(zip(input.shape[2:], target, scales, strict=True), 2):
+        if length != count or (method == "cubic" and not antialias):  # of the others a scale is ignored here
+            out = _along(out, dim, length, count, scale, mode, bool(align_corners), antialias)
+    if out.dtype is not input.dtype:
+        return OPS.cast(out, input.dtype)
+    return OPS.clone(out) if out is input else out
+
+
+def _mode_fits(input: Any, mode: str, align_corners: bool | None, antialias: bool) -> None:
+    rank = as_tensor_of("interpolate", input).ndim - 2
+    if rank not in AXES:
+        raise ShapeError(f"interpolate: expected input (batch, channels, 1 to 3 spatial dimensions), got shape {input.shape}.")
     if mode not in METHODS:
         raise ArgumentError(f"interpolate: mode must be one of {', '.join(METHODS)}, got {mode!r}.")
     method, ranks = METHODS[mode]
@@ -102,27 +122,6 @@ def interpolate(
         raise DTypeError(
             f"interpolate: mode {mode!r} does not take {input.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
         )
-    target, scales = _target(input.shape[2:], size, scale_factor, bool(recompute_scale_factor))
-    if min(target) < 1 or 0 in input.shape[1:]:
-        raise ShapeError(f"interpolate: sizes must be at least 1, got input of shape {input.shape} and the size {target}.")
-    if method == "area":
-        return AVERAGED[rank](input, target)
-    # half types in float32, or every dimension would be rounded
-    out = OPS.cast(input, dtypes.float32) if input.dtype.half and not method.startswith("nearest") else input
-    for dim, (length, count, scale) in enumerate(zip(input.shape[2:], target, scales, strict=True), 2):
-        if length != count or (method == "cubic" and not antialias):  # of the others a scale is ignored here
-            out = _along(out, dim, length, count, scale, mode, bool(align_corners), antialias)
-    if out.dtype is not input.dtype:
-        return OPS.cast(out, input.dtype)
-    return OPS.clone(out) if out is input else out
-
-
-def _spatial(input: Any) -> int:
-    """How many spatial dimensions there are."""
-    rank: int = as_tensor_of("interpolate", input).ndim - 2
-    if rank not in AXES:
-        raise ShapeError(f"interpolate: expected input (batch, channels, 1 to 3 spatial dimensions), got shape {input.shape}.")
-    return rank
 
 
 def _target(lengths: tuple[int, ...], size: Any, scale_factor: Any, recompute: bool) -> tuple[tuple[int, ...], Any]:
