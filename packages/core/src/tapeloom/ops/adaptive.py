@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import shapes
 from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.op.parameter import as_number
@@ -133,8 +133,10 @@ def _fractional_size(name: str, lengths: tuple[int, ...], output_size: Any, outp
     ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * len(lengths)
     if len(ratios) != len(lengths):
         raise ArgumentError(f"{name}: output_ratio must be one number or {len(lengths)}, got {output_ratio!r}.")
-    factors = [as_number(name, "output_ratio", ratio) for ratio in ratios]
-    return tuple(shapes.as_int(name, "size", int(n * factor)) for n, factor in zip(lengths, factors, strict=True))
+    factors = [float(as_number(name, "output_ratio", ratio)) for ratio in ratios]
+    if not all(isfinite(factor) for factor in factors):
+        raise ArgumentError(f"{name}: output_ratio must be finite, got {output_ratio!r}.")
+    return tuple(int(length * factor) for length, factor in zip(lengths, factors, strict=True))
 
 
 _FRACTIONAL = _forms(

@@ -34,7 +34,7 @@ def _lp_pool(rank: int, input: Any, norm_type: Any, kernel_size: Any, stride: An
     if order == 0:
         raise ArgumentError(f"{name}: norm_type must not be 0.")
     mean = _AVERAGED[rank](OPS.pow(input, order), kernel, stride, 0, ceil_mode)
-    # of an odd order the sum may be negative: it counts as 0, and gets no gradient, as in PyTorch
+    # written as in PyTorch, for the same gradient where the mean is 0
     total = OPS.sign(mean) * OPS.relu(OPS.abs(mean)) * prod(kernel)
     return OPS.pow(total, 1.0 / order)
 
