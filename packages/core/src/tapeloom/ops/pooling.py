@@ -15,7 +15,7 @@ from tapeloom.ops.window import at_least, batched, setting, unbatched
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.op.parameter import Amounts, Index, Window
+    from tapeloom.op.parameter import Amounts, Dim, Index, Window
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -296,6 +296,20 @@ def avg_pool3d(
 # the mean of regions that cover the whole
 
 
+@primitive(takes="floating")
+def region_means(x: Tensor, dim: Dim, count: int) -> Tensor:
+    """The mean of each of ``count`` regions that cover ``x`` along one dimension; see ``adaptive_avg_pool2d``."""
+region_means.gradient(x=lambda g, dim, x_shape, ops: ops.region_means_backward(g, dim, x_shape[dim]))
+
+
+@primitive(takes="floating")
+def region_means_backward(upstream: Tensor, dim: Dim, length: int) -> Tensor:
+    """The gradient of ``region_means`` with respect to its input of ``length`` elements along ``dim``."""
+region_means_backward.gradient(
+    upstream=lambda g, dim, upstream_shape, ops: ops.region_means(g, dim, upstream_shape[dim])
+)
+
+
 def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Tensor:
     x = batched(name, rank, input)
     if not x.dtype.is_floating_point:
@@ -305,7 +319,7 @@ def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Te
     target = adaptive_size(name, rank, x, output_size)
     for axis, count in enumerate(target, 2):
         if not count or x.shape[axis] % count:
-            x = _uneven(x, axis, count)
+            x = OPS.region_means(x, axis, count) if count else OPS.narrow(x, axis, 0, 0)
     return unbatched(_even(x, target), rank, input)
 
 
@@ -324,15 +338,6 @@ def adaptive_size(name: str, rank: int, x: Any, output_size: Any) -> tuple[int, 
     if max(target) > 2**31:
         raise ArgumentError(f"{name}: output_size {output_size!r} is more than memory can hold.")
     return target
-
-
-def _uneven(x: Any, axis: int, count: int) -> Any:
-    """The mean of each of ``count`` regions along one dimension that it does not divide evenly."""
-    if not count:
-        return OPS.narrow(x, axis, 0, 0)
-    length = x.shape[axis]
-    regions = [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
-    return OPS.cat([OPS.mean(OPS.narrow(x, axis, start, end - start), axis, True) for start, end in regions], axis)
 
 
 def _even(x: Any, target: tuple[int, ...]) -> Any:

@@ -16,14 +16,42 @@ class Regions:
 
     xp: Any
 
+    def _regions(self: Any, length: int, count: int) -> tuple[Array, Array, int]:
+        """The first and the last place of each of ``count`` regions that cover ``length``, and how long they are at most."""
+        here = self.xp.arange(count)
+        reach = length // count if count and length % count == 0 else min(length // (count or 1) + 2, length)
+        return here * length // (count or 1), ((here + 1) * length - 1) // (count or 1), reach
+
+    def _members(self: Any, x: Array, length: int, count: int) -> tuple[Array, Array, Array]:
+        """Of each region the places, which of them are its own, both (reach, regions), and how many these are."""
+        first, last, reach = self._regions(length, count)
+        met = first + self.xp.reshape(self.xp.arange(reach), (-1, 1))
+        return self.minimum(met, last), met <= last, self.cast(last - first + 1, self.dtype_of(x))
+
+    def region_means(self: Any, x: Array, dim: int, count: int) -> Array:
+        xp = self.xp
+        behind = x.shape[dim + 1 :]
+        places, own, counts = self._members(x, x.shape[dim], count)
+        ones = (1,) * len(behind)
+        met = xp.reshape(self.index_select(x, dim, xp.reshape(places, (-1,))), (*x.shape[:dim], *places.shape, *behind))
+        met = self.where(xp.reshape(own, (*own.shape, *ones)), met, self.zero_like(met))
+        return self.sum(met, (dim,)) / xp.reshape(counts, (count, *ones))
+
+    def region_means_backward(self: Any, upstream: Array, dim: int, length: int) -> Array:
+        places, own, counts = self._members(upstream, length, upstream.shape[dim])
+
+        def shares(g: Array) -> Array:
+            share = g / self.xp.expand_dims(counts, axis=1)
+            return self.where(self.xp.expand_dims(own, axis=2), share, self.zero_like(share))
+
+        return self._returned(upstream, dim, length, places, shares)
+
     def adaptive_max_pool(self: Any, x: Array, output_size: Ints) -> tuple[Array, Array]:
         xp = self.xp
         best, places, area = x, None, 1
         for axis in range(x.ndim - 1, 1, -1):  # the largest of each row, then of these in each column
             length, count = x.shape[axis], output_size[axis - 2]
-            reach = length // count if count and length % count == 0 else min(length // (count or 1) + 2, length)
-            here = xp.arange(count)
-            first, last = here * length // (count or 1), ((here + 1) * length - 1) // (count or 1)
+            first, last, reach = self._regions(length, count)
             met = self.minimum(xp.expand_dims(first, axis=1) + xp.arange(reach), xp.expand_dims(last, axis=1))
             size = (*best.shape[:axis], count, reach, *best.shape[axis + 1 :])
             ravelled = xp.reshape(met, (-1,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi, prod
 from typing import Any
 
@@ -33,16 +34,28 @@ class Resize:
     def resample_backward(
         self: Any, upstream: Array, dim: int, length: int, method: str, aligned: bool, taps: int, step: float
     ) -> Array:
+        places, weights = self._taps(upstream, length, upstream.shape[dim], method, aligned, taps, step)
+
+        def shares(g: Array) -> Array:
+            return g if weights is None else self._weighed(g, self.xp.expand_dims(weights, axis=2), method)
+
+        return self._returned(upstream, dim, length, places, shares)
+
+    def _returned(
+        self: Any, upstream: Array, dim: int, length: int, places: Array, shares: Callable[[Array], Array]
+    ) -> Array:
+        """``length`` elements along ``dim`` with the parts of ``upstream`` added up at ``places`` (taps, results).
+
+        ``shares`` makes these parts, (taps, results, all else), of ``upstream`` as (1, results, all else).
+        """
         xp = self.xp
         lead, count, behind = upstream.shape[:dim], upstream.shape[dim], upstream.shape[dim + 1 :]
-        places, weights = self._taps(upstream, length, count, method, aligned, taps, step)
         if not prod(upstream.shape):
             return xp.zeros((*lead, length, *behind), dtype=upstream.dtype)
+        rest = prod(lead) * prod(behind)
         order = (dim, *(axis for axis in range(upstream.ndim) if axis != dim))
-        shares = xp.reshape(xp.permute_dims(upstream, order), (1, count, prod(lead) * prod(behind)))
-        if weights is not None:
-            shares = self._weighed(shares, xp.expand_dims(weights, axis=2), method)
-        rows = xp.reshape(shares, (taps * count, prod(lead) * prod(behind)))
+        parts = shares(xp.reshape(xp.permute_dims(upstream, order), (1, count, rest)))
+        rows = xp.reshape(parts, (places.shape[0] * count, rest))
         table = self.embedding_backward(rows, xp.reshape(places, (-1,)), length, None)
         back = (*range(1, dim + 1), 0, *range(dim + 1, upstream.ndim))
         return xp.permute_dims(xp.reshape(table, (length, *lead, *behind)), back)
@@ -66,7 +79,7 @@ class Resize:
         steps = xp.zeros((), dtype=kind) + step
         if chosen:
             source = here * steps if method == "nearest" else (here + 0.5) * steps
-            return self._within(self.floor(source), length), None
+            return xp.expand_dims(self._within(self.floor(source), length), axis=0), None
         source = here * steps if aligned else (here + 0.5) * steps - 0.5
         numbers = xp.reshape(xp.arange(taps, dtype=kind), (-1, 1))
         if method in ANTIALIASED:

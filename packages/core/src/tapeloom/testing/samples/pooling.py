@@ -123,6 +123,27 @@ def _adaptive(x: Any, output_size: Any, *, rank: int) -> Any:
     return built((*x.shape[:-rank], *wanted), element)
 
 
+def _regions(length: int, count: int) -> list[range]:
+    return [range(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+def _means(x: Any, dim: int, count: int) -> Any:
+    moved = np.moveaxis(x, dim, -1)
+    regions = _regions(moved.shape[-1], count)
+    out = built((*moved.shape[:-1], count), lambda place: math.fsum(moved[(*place[:-1], i)] for i in regions[place[-1]]) / len(regions[place[-1]]))
+    return np.moveaxis(out, -1, dim)
+
+
+def _means_returned(g: Any, dim: int, length: int) -> Any:
+    moved = np.moveaxis(g, dim, -1)
+    out = np.zeros((*moved.shape[:-1], length))
+    for place in np.ndindex(moved.shape):
+        region = _regions(length, moved.shape[-1])[place[-1]]
+        for i in region:
+            out[(*place[:-1], i)] += moved[place] / len(region)
+    return np.moveaxis(out, -1, dim)
+
+
 def _of_rank(reference: Any, rank: int) -> Any:
     return lambda *args, **kwargs: reference(*args, **kwargs, rank=rank)
 
@@ -192,6 +213,8 @@ row("avg_pool2d", [PLANE, 2], [PLANE, 3, 2, 1], [PLANE, 3, 2, 1, True, False], [
     case(PLANE, 2, divisor_override=3), [T(0, 2, 4, 5), 2], reference=_of_rank(_avg_pool, 2), magnitude=_of_rank(_avg_pool, 2), **WITH_INTEGERS)
 row("avg_pool3d", [SOLID, 2], [SOLID, 3, 2, 1], [SOLID, (3, 2, 3), 2, 1, True, False], [T(2, 3, 4, 3), (2, 3, 1), (1, 1, 2)], case(SOLID, 3, 2, padding=1, ceil_mode=True),
     case(SOLID, 2, divisor_override=-3), [T(0, 2, 3, 4, 3), 2], reference=_of_rank(_avg_pool, 3), magnitude=lambda *args, **kwargs: np.abs(_avg_pool(*args, **kwargs, rank=3)), **WITH_INTEGERS)
+row("region_means", [T(2, 5), 1, 3], [T(3, 2), 0, 5], [T(0, 5), -1, 2], reference=_means, magnitude=_means, **AVERAGED)
+row("region_means_backward", [T(2, 3), 1, 5], [T(5, 2), 0, 3], [T(0, 2), -1, 5], reference=_means_returned, magnitude=_means_returned, **AVERAGED)
 row("adaptive_avg_pool1d", [LINE, 1], [LINE, 3], [T(2, 6), (2,)], [LINE, None], [T(0, 2, 5), 1], reference=_of_rank(_adaptive, 1), magnitude=_of_rank(_adaptive, 1), **AVERAGED)
 row("adaptive_avg_pool2d", [PLANE, 1], [PLANE, (2, 3)], [PLANE, (None, 5)], [T(2, 4, 5), 2], case(PLANE, (0, 2), grad=False), case(PLANE, (0, 1), grad=False), [T(2, 4, 6), (2, 3)], [T(0, 2, 4, 5), 1],
     reference=_of_rank(_adaptive, 2), magnitude=_of_rank(_adaptive, 2), **AVERAGED)
