@@ -19,7 +19,7 @@ from tapeloom import nn, optim
 def test_there_are_no_strides():
     x = tl.ones(2, 3).T
     assert x.contiguous() is x and x.is_contiguous()
-    for name in ("stride", "data_ptr", "storage"):
+    for name in ("stride", "as_strided", "dim_order", "resize_", "data_ptr", "storage"):
         assert not hasattr(x, name)
 
 
@@ -33,6 +33,22 @@ def test_view_is_reshape_and_shares():
 def test_a_write_through_expand_is_refused():
     with pytest.raises(tl.errors.InplaceError):
         tl.zeros(1, 3).expand(2, 3).add_(1)
+    with pytest.raises(tl.errors.InplaceError):
+        tl.zeros(3).unfold(0, 2, 1).add_(1)
+
+
+def test_in_place_forms_that_change_the_shape_are_recorded_under_no_grad_too():
+    w = tl.ones(2, 3, requires_grad=True)
+    y = w * 2
+    with tl.no_grad():
+        y.t_()
+    y.sum().backward()
+    assert w.grad.tolist() == [[2.0] * 3] * 2
+
+
+def test_asarray_does_not_change_its_argument():
+    x = tl.ones(2)
+    assert tl.asarray(x, requires_grad=True).requires_grad and not x.requires_grad
 
 
 def test_backward_never_finds_a_changed_tensor():
@@ -74,7 +90,7 @@ def test_arrays_do_not_mix_with_tensors():
 
 def test_empty_gives_zeros():
     assert tl.empty(100).tolist() == [0.0] * 100
-    assert tl.empty_like(tl.ones(3)).tolist() == [0.0] * 3
+    assert tl.empty_like(tl.ones(3)).tolist() == tl.ones(1).new_empty(3).tolist() == [0.0] * 3
 
 
 def test_take_along_dim_does_not_wrap_around():
@@ -325,6 +341,40 @@ def test_errors_are_also_the_builtins_that_python_users_expect():
         tl.ones(3, 4) * tl.ones(2, 4)
 
 
+def test_what_no_distribution_has_is_refused():
+    for count, prob in ((-1.0, 0.5), (float("inf"), 0.5), (1.0, 1.5)):
+        with pytest.raises(tl.errors.ArgumentError):
+            tl.binomial(tl.tensor([count]), tl.tensor([prob]))
+    with pytest.raises(tl.errors.ArgumentError):
+        tl.poisson(tl.tensor([float("inf")]))
+
+
+def test_geometric_numbers_stop_at_the_largest_number():
+    assert tl.zeros(100, dtype=tl.uint8).geometric_(1e-6).max().item() == 255
+
+
+def test_dropout_of_channels_takes_no_other_dimensions():
+    for drop, size in ((nn.functional.dropout2d, (2, 3)), (nn.functional.dropout3d, (2, 3, 4))):
+        with pytest.raises(tl.errors.ShapeError):
+            drop(tl.ones(size))
+
+
+# Fourier transforms and signals
+
+
+def test_an_empty_tensor_has_an_empty_transform():
+    assert tl.fft.rfft(tl.ones(0, 4)).shape == (0, 3)
+
+
+def test_half_windows_are_rounded_once():
+    half = tl.hann_window(9, dtype=tl.float16)
+    assert half.tolist() == tl.hann_window(9, dtype=tl.float64).to(tl.float16).tolist()
+
+
+def test_stft_without_a_window_says_nothing():
+    assert tl.stft(tl.ones(8), 4, return_complex=True).shape == (3, 9)
+
+
 # dtypes and gradients that random calls beside PyTorch found apart
 
 
@@ -338,6 +388,8 @@ def test_half_types_are_rounded_once():
 
 
 def test_random_numbers_have_no_gradient():
+    rate = tl.full((2,), 0.5, requires_grad=True)
+    assert not tl.poisson(rate).requires_grad and not tl.binomial(tl.ones(2), rate).requires_grad
     assert not tl.bernoulli(tl.full((2,), 0.5, requires_grad=True)).requires_grad
 
 
@@ -350,3 +402,41 @@ def test_the_slope_of_hardsigmoid():
 def test_call_forms_that_mean_one_thing():
     assert tl.maximum(tl.tensor([-1.0, 1.0]), 0).tolist() == [0, 1]
     assert tl.prod(tl.full((2, 3), 2), dim=(0, 1)).item() == 64
+
+
+def test_which_of_equal_elements_is_found():
+    ones = tl.ones(40)
+    assert ones.median(0).indices.item() == 19
+    assert ones.mode().indices.item() == 39
+    assert tl.tensor([math.nan, math.nan, 1.0]).mode() == (1.0, 2)
+
+
+def test_the_median_of_no_integers_is_refused():
+    with pytest.raises(tl.errors.ShapeError):
+        tl.zeros(0, dtype=tl.int64).median()
+    assert math.isnan(tl.zeros(0).median().item())
+
+
+def test_a_mean_beside_infinities():
+    assert [part.item() for part in tl.var_mean(tl.tensor([math.inf, 1.0]))][1] == math.inf
+
+
+def test_the_edges_of_a_histogram_are_exact():
+    value = 0.057954173535108566
+    found = tl.histogram(tl.tensor([value]), 2)
+    assert found.hist.tolist() == [0, 1]
+    assert found.bin_edges[1].item() == tl.tensor(value).item()
+
+
+def test_weights_get_a_gradient():
+    weights = tl.ones(3, requires_grad=True)
+    (tl.bincount(tl.tensor([2, 0, 2]), weights) * tl.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert weights.grad.tolist() == [3, 1, 3]
+
+
+def test_the_second_derivative_of_logcumsumexp_where_a_gradient_is_zero():
+    x = tl.zeros(2, dtype=tl.float64, requires_grad=True)
+    out = x.logcumsumexp(0)
+    first = tl.autograd.grad((out * out).sum(), x, create_graph=True)[0]  # its gradient at the first element is 0
+    first[0].backward()
+    assert x.grad.tolist() == pytest.approx([2.0 + 0.5 + 0.5 * math.log(2), 0.5 - 0.5 * math.log(2)])

@@ -150,8 +150,9 @@ def origin(name: str, module: str) -> str:
         return "builtins"
     if name in VOCABULARY:
         return VOCABULARY[name]
-    if isinstance(getattr(import_module(module), name, None), type):
-        return module
+    found = getattr(import_module(module), name, None)
+    if isinstance(found, type):
+        return found.__module__
     raise SystemExit(f"{module}: the name {name!r} of an annotation is not in VOCABULARY.")
 
 
@@ -246,7 +247,9 @@ def stubs() -> dict[Path, str]:
     """Every stub: its path and its text."""
     spaces = {public.namespace for public in published()}
     found = {CORE / "__init__.pyi": package_stub(), CORE / "_methods.pyi": methods_stub()}
-    return found | {CORE / f"{space}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))}
+    return found | {
+        CORE / f"{space.replace('.', '/')}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))
+    }
 
 
 def formatted(text: str) -> str:

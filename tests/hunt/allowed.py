@@ -278,10 +278,39 @@ GRADIENTS = [
 ]
 RANDOM = [
     (
-        "random numbers have no gradient; in PyTorch those of normal and bernoulli have one of zeros",
-        every(kind("requires_grad"), calls("normal", "bernoulli")),
+        "random numbers have no gradient; in PyTorch those of normal, bernoulli, poisson and binomial have one of zeros",
+        every(kind("requires_grad"), calls("normal", "bernoulli", "poisson", "binomial")),
     ),
-    ("complex random numbers do not exist", ours("only floating tensors can hold these numbers")),
+]
+RANDOM += [
+    (
+        "what no distribution has is refused",
+        ours("^(binomial|poisson): the (counts|rates|probabilities) must be"),
+    ),
+    ("dropout takes floating tensors, also where all is dropped", ours(r"dropout\w*: only floating tensors")),
+    ("dropout of channels refuses what PyTorch warns of", ours(r"dropout\w*: expected an input of")),
+    ("a slope below 0 has a gradient in place too", theirs(GRADIENT, "In-place leakyReLu backward")),
+]
+FOURIER = [f"{kind}fft{form}" for kind in ("", "i", "r", "ir", "h", "ih") for form in ("", "2", "n")]
+SIGNALS = [
+    ("an empty tensor has an empty transform, where MKL fails", theirs(TAKEN, "MKL FFT error")),
+    (
+        "a transform of integers, whose sums may cancel, and of infinities is rounded in another order",
+        every(
+            kind("values", "gradient of"),
+            calls(*FOURIER),
+            some(dtype("bool", "uint8", "int8", "int16", "int32", "int64"), among(extreme)),
+        ),
+    ),
+    (
+        "windows are made in float64",
+        every(
+            kind("values"),
+            calls(*"blackman nuttall blackman_window general_cosine general_hamming hamming_window".split()),
+        ),
+    ),
+    ("the settings of a window of one number are looked at", ours("M must be an int", "general_cosine: a must be")),
+    ("there is no negative number of frequencies", ours("rfftfreq: size .* has the negative length")),
 ]
 NN = [
     ("the weight of a loss has no gradient", ours("weight has no gradient here")),
@@ -412,6 +441,7 @@ SECTIONS = {
     "Dtypes and numbers": NUMBERS,
     "Gradients": GRADIENTS,
     "Random numbers": RANDOM,
+    "Fourier transforms and signals": SIGNALS,
     "nn": NN,
     "Errors": ERRORS,
 }

@@ -19,6 +19,19 @@ def test_view_is_reshape_and_shares():
     assert base[1, 0] != 100
 
 
+def test_in_place_forms_that_change_the_shape_are_recorded_under_no_grad_too():
+    y = torch.ones(2, 3, requires_grad=True) * 2
+    with torch.no_grad():
+        y.t_()
+    with pytest.raises(RuntimeError):
+        y.sum().backward()
+
+
+def test_asarray_does_not_change_its_argument():
+    x = torch.ones(2)
+    assert torch.asarray(x, requires_grad=True) is x and x.requires_grad
+
+
 def test_backward_never_finds_a_changed_tensor():
     w = torch.tensor([2.0], requires_grad=True)
     y = w * w

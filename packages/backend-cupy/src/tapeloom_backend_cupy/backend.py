@@ -183,11 +183,11 @@ class CupyBackend(ArrayAPIBackend):
         if not self._several:
             return usual
 
-        def run(plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+        def run(plan: OpPlan, node: Node, kept: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:
             with self._on(node.kind.device):
                 if usual is None:
-                    return plan.run(g, node.kept, node.edges, self.completed)
-                return usual(plan, node, g)
+                    return plan.run(g, kept, node.edges, self.completed)
+                return usual(plan, node, kept, g)
 
         return run
 

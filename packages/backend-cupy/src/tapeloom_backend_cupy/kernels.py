@@ -75,6 +75,12 @@ class CupyKernels(ArrayKernels):
         else:
             add_at(total, key, value)
 
+    def argsort_along(self, x: Array, dim: int) -> Array:
+        if not x.ndim:
+            return super().argsort_along(x, dim)
+        # cupy.argsort does not know the standard's keyword ``stable``
+        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, kind="stable"))
+
     # kernels of our own
 
     def matmul(self, x: Array, y: Array) -> Array:

@@ -88,12 +88,12 @@ class Hosted:
         if plan.name not in self.following:
             return program
 
-        def run(node: Node, g: Any) -> Any:
-            if not self.found.among(node.kept):
-                return program(node, g)
+        def run(node: Node, kept: tuple[Any, ...], g: Any) -> Any:
+            if not self.found.among(kept):
+                return program(node, kept, g)
             device = self.backend.device_of(g)
-            there, kept = self.backend.to_host(g), mapped(node.kept, self.backend.to_host)
-            pairs = plan.run(there, kept, node.edges, host.completed)
+            there, its = self.backend.to_host(g), mapped(kept, self.backend.to_host)
+            pairs = plan.run(there, its, node.edges, host.completed)
             return [(edge, self.backend.from_host(gradient, device)) for edge, gradient in pairs]
 
         return run

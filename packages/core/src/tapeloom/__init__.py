@@ -17,7 +17,7 @@ from tapeloom.dtypes import BY_TENSOR_TYPE as _BY_TENSOR_TYPE
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
-_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils": "tapeloom-data"}
+_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils.data": "tapeloom-data"}
 
 
 def _hint(name):
@@ -70,15 +70,18 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, linalg, ops  # noqa: E402
+from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
     "accelerator": accelerator,
     "autograd": autograd,
     "errors": errors,
+    "fft": fft,
     "linalg": linalg,
     "ops": ops,
+    "random": random,
+    "signal": signal,
     **_public_names(),
 }
 for _module, _names in _EXPORTS.items():
@@ -91,7 +94,7 @@ __all__ = sorted({*_public, *_LAZY})
 
 def __getattr__(name):
     """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
-    if name in _PARTS:
+    if name in _PARTS or name == "utils":
         try:
             return _import_module(f"tapeloom.{name}")
         except ModuleNotFoundError as error:
@@ -118,4 +121,4 @@ def __dir__():
         except ModuleNotFoundError:
             return False
 
-    return sorted([*__all__, *(part for part in _PARTS if installed(part))])
+    return sorted([*__all__, *(part for part in ("utils", *_PARTS) if "." not in part and installed(part))])

@@ -22,7 +22,8 @@ from tapeloom.op.parameter import (
     TensorLike,
     Window,
 )
-from tapeloom.ops.reduction import ValuesAndIndices
+from tapeloom.ops.histogram import Histogram, HistogramOfPoints
+from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -52,6 +53,9 @@ from tapeloom.dtypes import (
     int16 as int16,
     int32 as int32,
     int64 as int64,
+    uint16 as uint16,
+    uint32 as uint32,
+    uint64 as uint64,
     float16 as float16,
     bfloat16 as bfloat16,
     float32 as float32,
@@ -86,7 +90,16 @@ import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
 import tapeloom.utils as utils
-from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
+from tapeloom import (
+    accelerator as accelerator,
+    autograd as autograd,
+    errors as errors,
+    fft as fft,
+    linalg as linalg,
+    ops as ops,
+    random as random,
+    signal as signal,
+)
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -158,11 +171,34 @@ def allclose(
 ) -> builtins.bool:
     """Whether all elements are close in the sense of ``isclose``."""
 
+def alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """With ``training``, each element is set to what SELU has for -inf with probability ``p``; then all are scaled and shifted.
+
+    Of inputs of mean 0 and variance 1 the outputs have them too. Raises ArgumentError for ``p`` outside 0 to 1.
+
+    Source: G. Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
+    """
+
+def alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``alpha_dropout`` in place."""
+
 def amax(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
 
 def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
+
+def aminmax(input: Tensor, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> MinAndMax:
+    """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
 
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
@@ -190,6 +226,19 @@ def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.boo
 def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
 
+def asarray(
+    obj: Any,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    copy: builtins.bool | None = None,
+    requires_grad: builtins.bool | None = None,
+) -> Tensor:
+    """``obj`` as a tensor, as ``as_tensor`` makes it; with ``copy=True`` always a copy, with ``copy=False`` never.
+
+    ``requires_grad`` is that of a tensor unless given. Raises ArgumentError where ``copy=False`` cannot be done.
+    """
+
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is ``input``; nan outside -1..1."""
 
@@ -214,6 +263,30 @@ def atanh(input: Tensor) -> Tensor:
     """The inverse of ``tanh``; nan outside -1..1."""
 
 arctanh = atanh
+
+@overload
+def atleast_1d(input: Tensor, /) -> Tensor:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_1d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(input: Tensor, /) -> Tensor:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(input: Tensor, /) -> Tensor:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
 
 def avg_pool1d(
     input: Tensor,
@@ -257,6 +330,16 @@ def avg_pool3d(
 
     As ``avg_pool2d``, over three spatial dimensions.
     """
+
+def bartlett_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A triangle from 0 to 1 and back."""
 
 def batch_norm(
     input: Tensor,
@@ -315,6 +398,19 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
 
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: builtins.int = 0) -> Tensor:
+    """How often each number from 0 on occurs in a vector of integers; with ``weights`` the sums of theirs.
+
+    There are as many results as the largest number plus one, at least ``minlength``: int64, with ``weights`` float64 or
+    as float32 weights are.
+    """
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of ``count`` attempts succeed, each with probability ``prob``; the two broadcast and have one floating dtype.
+
+    Raises ArgumentError for a count that is negative or not finite, and for a probability outside 0 to 1.
+    """
+
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
@@ -333,8 +429,27 @@ def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
 
+def blackman_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``0.42 - 0.5 cos(x) + 0.08 cos(2 x)``, x going round once."""
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """The matrix with the ``tensors`` along its diagonal and zeros elsewhere; those of at most one dimension are rows.
+
+    Raises ShapeError for a tensor of more than two dimensions.
+    """
+
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
+
+def broadcast_shapes(*sizes: Size) -> tuple[builtins.int, ...]:
+    """The shape that tensors of these ``sizes`` broadcast to; an int is one of one dimension."""
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
@@ -342,11 +457,22 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 def byte(self: Tensor) -> Tensor:
     """This tensor as uint8."""
 
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All combinations of one element of each of the vectors, a row each, the last varying fastest; of one vector, itself.
+
+    Raises ShapeError for what is no vector, DTypeError where their dtypes differ.
+    """
+
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
 
 concat = cat
 concatenate = cat
+
+def cauchy_(
+    self: Tensor, median: builtins.float = 0.0, sigma: builtins.float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number of the Cauchy distribution, in place. Raises ArgumentError unless sigma > 0."""
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
@@ -356,6 +482,13 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
 
     Raises ArgumentError where ``alpha`` is 0.
     Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
+    """
+
+def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
+    """The channels, dim 1, of which ``groups`` lie one after the other, with those of the groups in turn.
+
+    Source: X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile
+    Devices", CVPR 2018, section 3.1.
     """
 
 def char(self: Tensor) -> Tensor:
@@ -372,6 +505,15 @@ clip = clamp
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
 
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 1; those of at most one dimension are columns."""
+
+def combinations(input: Tensor, r: builtins.int = 2, with_replacement: builtins.bool = False) -> Tensor:
+    """The ways to choose ``r`` elements of a vector, in order, a row each: shape (ways, r), or (0,) for no ``r``.
+
+    With ``with_replacement`` an element may be chosen again. Raises ShapeError for what is no vector.
+    """
+
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + i * imag``; float16, bfloat16 and float32 give complex64, float64 gives complex128. Shapes broadcast."""
 
@@ -380,6 +522,9 @@ def conj(input: Tensor) -> Tensor:
 
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
+
+def conj_physical_(input: Tensor) -> Tensor:
+    """The conjugate, in place; a real tensor stays as it is."""
 
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
@@ -487,6 +632,9 @@ def conv_transpose3d(
 def copy_(self: Tensor, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
 
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
+
 def cos(input: Tensor) -> Tensor:
     """The cosine; ``input`` in radians."""
 
@@ -495,6 +643,16 @@ def cosh(input: Tensor) -> Tensor:
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
+
+def cov(
+    input: Tensor, *, correction: builtins.int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """The covariances of the variables that are the rows of ``input``; its columns are the observations.
+
+    A vector is one variable, whose variance comes. ``fweights`` (integers) says how often each observation occurred,
+    ``aweights`` (floating) how much each counts. The sums are divided by the number of observations less ``correction``; with
+    weights by w less ``correction`` * (sum of fweights * aweights ** 2) / w, where w is the sum of fweights * aweights.
+    """
 
 def cross_entropy(
     input: Tensor,
@@ -518,17 +676,66 @@ def cross_entropy(
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
 
+def cummax(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The largest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
+def cummin(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The smallest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
 
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 
+@overload
+def cumulative_trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
+@overload
+def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
     """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+
+def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """The matrix with a vector on a diagonal, or a copy of that diagonal of a matrix; see ``diagonal`` for which."""
+
+def diag_embed(input: Tensor, offset: builtins.int = 0, dim1: builtins.int = -2, dim2: builtins.int = -1) -> Tensor:
+    """Zeros with the last dimension of ``input`` on the diagonals of the matrices along ``dim1`` and ``dim2``."""
+
+def diagflat(input: Tensor, offset: builtins.int = 0) -> Tensor:
+    """The matrix with all elements of ``input``, in row-major order, on a diagonal."""
+
+def diagonal(input: Tensor, offset: builtins.int = 0, dim1: Dim = 0, dim2: Dim = 1) -> Tensor:
+    """The diagonals of the matrices along ``dim1`` and ``dim2``, as a new last dimension.
+
+    ``offset`` counts diagonals to the right of the main one, negative numbers those below it.
+    """
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+) -> Tensor:
+    """``input`` with ``src`` put where ``diagonal(input, offset, dim1, dim2)`` reads; ``src`` has the shape of that."""
+
+def diff(
+    input: Tensor,
+    n: builtins.int = 1,
+    dim: builtins.int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
+
+    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+    """
+
+def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
+    """The norm of order ``p`` of ``input - other``, of all elements."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
@@ -554,6 +761,48 @@ def dropout(
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
     """
+
+def dropout1d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, length) or (channels, length).
+
+    Source: J. Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015.
+    """
+
+def dropout2d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, height, width), or, as ``dropout1d``, of (batch, channels, length)."""
+
+def dropout3d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, depth, height, width), or of such without a batch."""
+
+def dropout_(input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None) -> Tensor:
+    """``dropout`` in place."""
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 2: equal ones, so many, or those between the places of a list."""
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 2, to which those of less dimensions are brought first, as by ``atleast_3d``."""
 
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -608,6 +857,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 def expm1(input: Tensor) -> Tensor:
     """``exp(input) - 1``, exact for small ``input``."""
 
+def exponential_(self: Tensor, lambd: builtins.float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Give every element a number of density ``lambd * exp(-lambd x)``, in place. Raises ArgumentError unless lambd > 0."""
+
 def eye(
     n: builtins.int,
     m: builtins.int | None = None,
@@ -618,14 +870,55 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix (m = n unless given), zeros elsewhere."""
 
+def feature_alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``alpha_dropout`` of whole channels of (batch, channels, …)."""
+
+def feature_alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_alpha_dropout`` in place."""
+
+def feature_dropout(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, …), whatever their dimensions."""
+
+def feature_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_dropout`` in place."""
+
+def fill(input: Tensor, value: TensorLike) -> Tensor:
+    """``value`` in the shape, dtype and on the device of ``input``, which gets a gradient of zeros."""
+
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
+
+def fill_diagonal_(self: Tensor, fill_value: Number, wrap: builtins.bool = False) -> Tensor:
+    """Give the elements whose places are the same in all dimensions one value, in place.
+
+    With ``wrap`` the diagonal of a matrix that is higher than wide begins again below the first, after an empty row.
+    Raises ShapeError for a tensor of more than two dimensions whose lengths differ.
+    """
 
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
 
 def flip(input: Tensor, *dims: Axes) -> Tensor:
     """The order along ``dims`` reversed."""
+
+def fliplr(input: Tensor) -> Tensor:
+    """The order along dim 1 reversed: the columns of a matrix from right to left."""
+
+def flipud(input: Tensor) -> Tensor:
+    """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
 
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
@@ -635,6 +928,9 @@ def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
 
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
+    """The square root of the sum of squares over ``dim``, one or two dimensions."""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -684,12 +980,36 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 
+def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
+    """Give every element the number of attempts that a success of probability ``p`` takes (1, 2, …), in place.
+
+    What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
+    """
+
+def get_device(input: Tensor) -> builtins.int:
+    """The number of the device of ``input``; -1 on the CPU."""
+
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """The first half of ``input`` along ``dim`` times the sigmoid of the second half.
 
     The result is half as long there. Raises ArgumentError for an odd length.
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
+    """
+
+def gradient(
+    input: Tensor,
+    *,
+    spacing: builtins.float | Sequence[builtins.float] | Sequence[Tensor] = 1,
+    dim: Axes | None = None,
+    edge_order: builtins.int = 1,
+) -> tuple[Tensor, ...]:
+    """The derivatives of a function along each of ``dim`` (all unless given), estimated from its values ``input``.
+
+    Inside by differences of second order, at both ends by those of ``edge_order``, 1 or 2. ``spacing`` is the distance of
+    neighbours, one for each dimension, or a vector of the places along each.
+
+    Source: A. Quarteroni, R. Sacco, F. Saleri, "Numerical mathematics", 2nd edition, Springer 2007, section 10.10.
     """
 
 def group_norm(
@@ -712,6 +1032,45 @@ def gt(input: TensorLike, other: TensorLike) -> Tensor:
 
 greater = gt
 
+def gumbel_softmax(
+    logits: Tensor,
+    tau: builtins.float = 1.0,
+    hard: builtins.bool = False,
+    eps: builtins.float = 1e-10,
+    dim: builtins.int = -1,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``softmax((logits + G) / tau, dim)``, G being Gumbel numbers; as ``tau`` falls, a class drawn by the softmax of ``logits``.
+
+    With ``hard`` the result is a 1 at the largest number and zeros, with the gradient of the softmax. ``eps`` changes nothing.
+
+    Source: E. Jang, S. Gu, B. Poole, "Categorical reparameterization with Gumbel-softmax", ICLR 2017; C. Maddison,
+    A. Mnih, Y. Teh, "The concrete distribution", ICLR 2017.
+    """
+
+def hamming_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    alpha: builtins.float = 0.54,
+    beta: builtins.float = 0.46,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``alpha - beta cos(x)``, x going round once."""
+
+def hann_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``(1 - cos(x)) / 2``, x going round once."""
+
 def hardsigmoid(input: Tensor) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
@@ -730,6 +1089,56 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
     Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
     DTypeError where an integer dtype does not hold them.
     """
+
+def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
+    """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
+
+    Elements outside and nan are not counted. Where ``min`` and ``max`` are equal the range is that of the elements.
+    """
+
+@overload
+def histogram(
+    input: Tensor,
+    bins: builtins.int,
+    *,
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+@overload
+def histogram(
+    input: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: builtins.bool = False
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+def histogramdd(
+    input: Tensor,
+    bins: builtins.int | Sequence[builtins.int] | Sequence[Tensor],
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> HistogramOfPoints:
+    """How many points lie in each bin of a grid, or the sum of their ``weight``, and the edges along each coordinate.
+
+    The coordinates of the points are the last dimension of ``input``, (…, D); ``weight`` has the others. ``bins`` is the
+    number of bins along each coordinate (one int for all), or their edges; ``range`` holds the two ends for each. See
+    ``histogram``.
+    """
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
@@ -783,6 +1192,44 @@ def isnan(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
+
+def istft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    length: builtins.int | None = None,
+    return_complex: builtins.bool = False,
+) -> Tensor:
+    """The signal of which ``input``, (batch, frequencies, frames), is the ``stft``: (batch, length).
+
+    The inverse transforms of the frames are multiplied by the window and added up where they overlap, and divided by the
+    sum of the windows' squares: the signal whose ``stft`` is nearest. ``length`` crops it, or pads it with zeros.
+    ``onesided`` is True unless ``input`` has ``n_fft`` frequencies; ``return_complex`` gives a complex signal.
+    Raises ArgumentError where the squares of the windows add up to nearly 0.
+
+    Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 32, 1984.
+    """
+
+def kaiser_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    beta: builtins.float = 12.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``I0(beta sqrt(1 - x**2)) / I0(beta)``, x going from -1 to 1; I0 is the modified Bessel function of order 0.
+
+    Source: J. Kaiser, R. Schafer, "On the use of the I0-sinh window for spectrum analysis", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 28, 1980.
+    """
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
@@ -842,6 +1289,14 @@ def log1p(input: Tensor) -> Tensor:
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
 
+def log_normal_(
+    self: Tensor, mean: builtins.float = 1.0, std: builtins.float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number whose logarithm is normal, of this mean and deviation, in place.
+
+    Raises ArgumentError unless std > 0.
+    """
+
 def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``input - log(sum(exp(input), dim))`` without overflow; ``dtype`` casts first.
 
@@ -851,6 +1306,9 @@ def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
+
+def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
+    """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
 
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
@@ -866,6 +1324,18 @@ def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
 
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(input))``, exact for large negative ``input``."""
+
+def logspace(
+    start: Number,
+    end: Number,
+    steps: builtins.int,
+    base: builtins.float = 10.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``base`` to the powers of ``steps`` values from ``start`` to ``end``; complex where one of these is."""
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
@@ -1054,6 +1524,38 @@ def mean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dty
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
 
 @overload
+def median(input: Tensor) -> Tensor:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
+def median(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
+
+@overload
+def meshgrid(tensors: Sequence[Tensor], /, *, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
+
+@overload
 def min(input: Tensor) -> Tensor:
     """``min(input)``: the smallest value. ``min(input, dim)``: (values, indices). ``min(input, other)``: ``minimum``."""
 
@@ -1077,6 +1579,9 @@ def mish(input: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) by (m, p)."""
 
+def mode(input: Tensor, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The most frequent value along ``dim``, the smallest of several, and where it is last."""
+
 def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
 
@@ -1085,6 +1590,15 @@ moveaxis = movedim
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
+def multinomial(
+    input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """``num_samples`` places of each row of ``input`` (n), or (rows, n), drawn by the weights there: int64.
+
+    Weights need not add up to 1. Without ``replacement`` no place comes twice in a row; places of weight 0 come last.
+    Raises ArgumentError for a weight that is negative or not finite, for a row of zeros, and for more samples than places.
+    """
+
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * other``, element by element."""
 
@@ -1092,6 +1606,30 @@ mul = multiply
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
+
+def nanmean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
+
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The ``median`` of what is not nan; nan where all is."""
+
+@overload
+def nanmedian(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``median`` of what is not nan; nan where all is."""
+
+def nanquantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The ``quantile`` of what is not nan; nan where all is."""
+
+def nansum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The sum over ``dim`` of what is not nan; see ``sum``. Not for complex tensors."""
 
 def narrow(input: Tensor, dim: Dim, start: Position, length: builtins.int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
@@ -1105,6 +1643,11 @@ def negative(input: Tensor) -> Tensor:
     """``-input``."""
 
 neg = negative
+
+def new_empty(
+    input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A tensor of another size, to be filled later, in the dtype and on the device of ``input``. Its values are zeros."""
 
 def new_full(
     input: Tensor,
@@ -1185,6 +1728,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1200,6 +1745,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1214,6 +1761,8 @@ def normal(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
+
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
 
     Raises ArgumentError for a negative ``std``.
     """
@@ -1248,6 +1797,12 @@ def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | Non
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
 
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
+
+    Raises ArgumentError for a rate that is negative or not finite.
+    """
+
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
 
@@ -1274,6 +1829,22 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
 
+def quantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The quantile ``q`` along ``dim`` (of all elements unless given); nan where a nan is.
+
+    ``q`` is a number from 0 to 1, or a tensor of such with at most one dimension, which then comes first in the result.
+    It lies at the place ``q * (n - 1)`` of the n elements in ascending order. Between two places ``interpolation`` takes the
+    ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
+    straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
+    """
+
 def rand(
     *size: Size,
     generator: Generator | None = None,
@@ -1281,7 +1852,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); of complex numbers both parts."""
 
 def rand_like(
     input: Tensor,
@@ -1330,7 +1901,7 @@ def randint(
 
 def randint_like(
     input: Tensor,
-    low: builtins.int,
+    low: builtins.int = 0,
     high: builtins.int | None = None,
     *,
     generator: Generator | None = None,
@@ -1347,7 +1918,7 @@ def randn(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1.
+    """Normal numbers of mean 0 and standard deviation 1, half of the variance of complex ones being that of each part.
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
@@ -1382,6 +1953,17 @@ def randperm(
 ) -> Tensor:
     """The integers 0 to n - 1 in random order; int64."""
 
+def range(
+    start: Number,
+    end: Number,
+    step: Number = 1,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype unless given."""
+
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
 
@@ -1403,11 +1985,44 @@ def relu6(input: Tensor) -> Tensor:
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 
+def renorm(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
+
+def renorm_(self: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """In place: ``renorm``."""
+
 def repeat(input: Tensor, *repeats: Size) -> Tensor:
     """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
 
-def reshape(input: Tensor, *shape: Amounts) -> Tensor:
-    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+@overload
+def repeat_interleave(
+    input: Tensor,
+    repeats: builtins.int | Tensor,
+    dim: builtins.int | None = None,
+    *,
+    output_size: builtins.int | None = None,
+) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+@overload
+def repeat_interleave(repeats: Tensor, *, output_size: builtins.int | None = None) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+def reshape(input: Tensor, *shape: Amounts, dtype: DType | None = None) -> Tensor:
+    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred.
+
+    ``view(dtype)`` sees their bits as numbers of another dtype, without a gradient.
+    """
 
 view = reshape
 
@@ -1416,6 +2031,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when the part of a conjugate is negated is the backend's business."""
 
 def rms_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
@@ -1430,17 +2048,54 @@ def rms_norm(
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
 
+def rot90(input: Tensor, k: builtins.int = 1, dims: Axes = (0, 1)) -> Tensor:
+    """The plane of two ``dims`` turned by ``k`` quarters, from the first of them towards the second."""
+
 def round(input: Tensor, *, decimals: builtins.int = 0) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
 
+def rrelu(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``input`` where it is positive, else ``input`` times a slope: with ``training`` one drawn from ``lower`` to ``upper`` for each.
+
+    Without it the slope is the mean of the two. Raises ArgumentError where lower is above upper.
+
+    Source: B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", arXiv:1505.00853, 2015.
+    """
+
+def rrelu_(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``rrelu`` in place."""
+
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
+
+def scalar_tensor(
+    s: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A 0-d tensor of the number ``s``, of the default dtype unless given."""
 
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
+
+def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+    """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
 
 def selu(input: Tensor) -> Tensor:
     """``scale * elu(input, alpha)`` with the constants of self-normalizing networks.
@@ -1469,6 +2124,16 @@ def sin(input: Tensor) -> Tensor:
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
+
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: builtins.int = 0,
+    start: builtins.int | None = None,
+    end: builtins.int | None = None,
+    step: builtins.int = 1,
+) -> Tensor:
+    """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
     """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
@@ -1505,6 +2170,9 @@ def softsign(input: Tensor) -> Tensor:
 def split(input: Tensor, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
 
+def split_with_sizes(input: Tensor, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts of the lengths ``split_sizes`` along ``dim``; they must add up to its length."""
+
 def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
 
@@ -1513,6 +2181,9 @@ def square(input: Tensor) -> Tensor:
 
 def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
+
+def squeeze_(self: Tensor, dim: Axes | None = None) -> Tensor:
+    """In place: ``squeeze``."""
 
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
@@ -1540,6 +2211,55 @@ def std(
 def std(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
 
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+def stft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    pad_mode: str = "reflect",
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    return_complex: builtins.bool | None = None,
+    align_to_window: builtins.bool | None = None,
+) -> Tensor:
+    """The Fourier transforms of frames of a signal (length) or of several (batch, length): (batch, frequencies, frames).
+
+    A frame is ``n_fft`` long, starts ``hop_length`` after the one before (n_fft // 4) and is multiplied by ``window``,
+    which stands in its middle and is ``win_length`` long (n_fft). ``center``: the signal is padded by n_fft // 2 at both
+    ends as ``pad_mode`` of ``pad`` says; without it, ``align_to_window`` lets the first frame start so that the window
+    begins with the signal. ``normalized`` divides by sqrt(n_fft). ``onesided``, True unless something is complex, keeps
+    the first n_fft // 2 + 1 frequencies. ``return_complex=False`` gives ``view_as_real`` of the result; of real signals
+    it must be said. Raises ShapeError for a signal shorter than a frame, ArgumentError for lengths that do not fit.
+
+    Source: J. Allen, "Short term spectral analysis, synthesis, and modification by discrete Fourier transform", IEEE
+    Transactions on Acoustics, Speech and Signal Processing 25, 1977.
+    """
+
 def subtract(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input - other``; with ``alpha=`` it is ``input - alpha * other``."""
 
@@ -1548,8 +2268,14 @@ sub = subtract
 def sum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 
+def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
+    """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
+
+def t_(self: Tensor) -> Tensor:
+    """In place: ``t``."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
@@ -1574,6 +2300,13 @@ def tensor(
     Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
     complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
+    """
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts along ``dim``: so many, of which the first may be one longer, or those between the places given.
+
+    An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
+    read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
     """
 
 def tile(input: Tensor, *dims: Size) -> Tensor:
@@ -1611,17 +2344,68 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
     PyTorch's spelling.
     """
 
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64."""
+
 def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """Two dimensions swapped."""
 
 swapaxes = transpose
 swapdims = transpose
 
+def transpose_(self: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    """In place: ``transpose``."""
+
+swapaxes_ = transpose_
+swapdims_ = transpose_
+
+@overload
+def trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+@overload
+def trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+trapz = trapezoid
+
 def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
+def tril_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the lower triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It reaches up to the diagonal ``offset``; see ``tril``.
+    """
+
 def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
+
+def triu_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the upper triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It begins at the diagonal ``offset``; see ``triu``.
+    """
 
 def trunc(input: Tensor) -> Tensor:
     """The integer part."""
@@ -1640,13 +2424,22 @@ def unflatten(input: Tensor, dim: builtins.int, sizes: Amounts) -> Tensor:
 def uniform_(
     self: Tensor, low: builtins.float = 0.0, high: builtins.float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Give every element a uniform number in [low, high), in place.
+    """Give every element a uniform number in [low, high), both parts of a complex one, in place.
 
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
 
+def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
+    """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
+
+    Places beyond its end, and negative ones, go round. Raises DTypeError for ``indices`` that are no integers.
+    """
+
 def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
     """A new dimension of length 1 at ``dim``."""
+
+def unsqueeze_(self: Tensor, dim: builtins.int) -> Tensor:
+    """In place: ``unsqueeze``."""
 
 @overload
 def var(
@@ -1671,6 +2464,29 @@ def var(
 def var(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
 
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
 
@@ -1680,8 +2496,13 @@ def view_as_complex(input: Tensor) -> Tensor:
 def view_as_real(input: Tensor) -> Tensor:
     """The real and imaginary parts side by side, in a last dimension of length 2."""
 
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 0: equal ones, so many, or those between the places of a list."""
+
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by rows."""
+
+row_stack = vstack
 
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
     """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
@@ -1716,8 +2537,11 @@ __all__ = [
     "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
+    "alpha_dropout_",
     "amax",
     "amin",
+    "aminmax",
     "angle",
     "any",
     "arange",
@@ -1731,43 +2555,58 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
+    "asarray",
     "asin",
     "asinh",
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "autograd",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "bartlett_window",
     "batch_norm",
     "bernoulli",
     "bernoulli_",
     "bfloat16",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman_window",
+    "block_diag",
     "bmm",
     "bool",
     "bool_",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
     "byte",
+    "cartesian_prod",
     "cat",
+    "cauchy_",
     "cdouble",
     "ceil",
     "celu",
     "cfloat",
+    "channel_shuffle",
     "char",
     "chunk",
     "clamp",
     "clip",
     "clone",
+    "column_stack",
+    "combinations",
     "complex",
     "complex128",
     "complex64",
@@ -1775,6 +2614,7 @@ __all__ = [
     "concatenate",
     "conj",
     "conj_physical",
+    "conj_physical_",
     "contiguous",
     "conv1d",
     "conv2d",
@@ -1783,24 +2623,42 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "copy_",
+    "corrcoef",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cpu",
     "cross_entropy",
     "cuda",
+    "cummax",
+    "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "data",
     "default_generator",
     "detach",
     "detach_",
     "device",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "diff",
+    "dist",
     "div",
     "divide",
     "dot",
     "double",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "dropout_",
+    "dsplit",
+    "dstack",
     "elu",
     "embedding",
     "empty",
@@ -1815,12 +2673,22 @@ __all__ = [
     "expand",
     "expand_as",
     "expm1",
+    "exponential_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_alpha_dropout_",
+    "feature_dropout",
+    "feature_dropout_",
+    "fft",
+    "fill",
     "fill_",
+    "fill_diagonal_",
     "finfo",
     "fix",
     "flatten",
     "flip",
+    "fliplr",
+    "flipud",
     "float",
     "float16",
     "float32",
@@ -1829,6 +2697,7 @@ __all__ = [
     "floor_divide",
     "fmod",
     "fork_rng",
+    "frobenius_norm",
     "from_numpy",
     "frombuffer",
     "full",
@@ -1836,21 +2705,31 @@ __all__ = [
     "gather",
     "ge",
     "gelu",
+    "geometric_",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
+    "get_device",
     "get_rng_state",
     "glu",
+    "gradient",
     "greater",
     "greater_equal",
     "group_norm",
     "gt",
+    "gumbel_softmax",
     "half",
+    "hamming_window",
+    "hann_window",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "histc",
+    "histogram",
+    "histogramdd",
     "hookimpl",
     "host_fallback",
+    "hsplit",
     "hstack",
     "hypot",
     "iinfo",
@@ -1879,6 +2758,8 @@ __all__ = [
     "isinf",
     "isnan",
     "isreal",
+    "istft",
+    "kaiser_window",
     "l1_loss",
     "layer_norm",
     "le",
@@ -1893,13 +2774,16 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "log_normal_",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
     "logsigmoid",
+    "logspace",
     "logsumexp",
     "long",
     "lt",
@@ -1913,20 +2797,29 @@ __all__ = [
     "max_pool3d",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
     "mm",
+    "mode",
     "moveaxis",
     "movedim",
     "mse_loss",
     "mul",
+    "multinomial",
     "multiply",
     "mv",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
     "narrow",
     "ne",
     "neg",
     "negative",
+    "new_empty",
     "new_full",
     "new_ones",
     "new_tensor",
@@ -1948,20 +2841,24 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "poisson",
     "polar",
     "positive",
     "pow",
     "prelu",
     "prod",
     "promote_types",
+    "quantile",
     "rand",
     "rand_like",
     "randint",
     "randint_like",
     "randn",
     "randn_like",
+    "random",
     "random_",
     "randperm",
+    "range",
     "ravel",
     "real",
     "reciprocal",
@@ -1969,18 +2866,28 @@ __all__ = [
     "relu",
     "relu6",
     "remainder",
+    "renorm",
+    "renorm_",
     "repeat",
+    "repeat_interleave",
     "reshape",
     "reshape_as",
     "resolve_conj",
+    "resolve_neg",
     "rms_norm",
     "roll",
+    "rot90",
     "round",
+    "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "save",
+    "scalar_tensor",
     "scatter_add",
     "seed",
     "select",
+    "select_scatter",
     "selu",
     "set_default_device",
     "set_default_dtype",
@@ -1991,51 +2898,75 @@ __all__ = [
     "short",
     "sigmoid",
     "sign",
+    "signal",
     "silu",
     "sin",
     "sinh",
+    "slice_scatter",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
     "softsign",
     "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
+    "squeeze_",
     "stack",
     "std",
+    "std_mean",
+    "stft",
     "sub",
     "subtract",
     "sum",
+    "sum_to_size",
     "swapaxes",
+    "swapaxes_",
     "swapdims",
+    "swapdims_",
     "t",
+    "t_",
     "take_along_dim",
     "tan",
     "tanh",
     "tanhshrink",
     "tensor",
+    "tensor_split",
     "tile",
     "to",
+    "trace",
     "transpose",
+    "transpose_",
+    "trapezoid",
+    "trapz",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "type_as",
+    "uint16",
+    "uint32",
+    "uint64",
     "uint8",
     "unbind",
     "unflatten",
     "uniform_",
+    "unravel_index",
     "unregister_backend",
     "unsqueeze",
+    "unsqueeze_",
     "utils",
     "var",
+    "var_mean",
     "view",
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vsplit",
     "vstack",
     "where",
     "xla",

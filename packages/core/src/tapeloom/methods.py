@@ -7,9 +7,11 @@ result, ``_methods.pyi``, is generated from the same registry by ``tools/make_st
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from os import listdir
 from typing import Any
 
-from tapeloom import dtypes
+from tapeloom import dtypes, ops
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
@@ -18,33 +20,15 @@ from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
-from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
-    activation,
-    adaptive,
-    comparison,
-    complex_numbers,
-    conv,
-    conversion,
-    creation,
-    elementwise,
-    fold,
-    grid,
-    handles,
-    indexing,
-    linalg,
-    lookup,
-    loss,
-    movement,
-    normalization,
-    pooling,
-    random,
-    reduction,
-    resize,
-    unpooling,
-    window_norms,
-)
+from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, splitting
+from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
+from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor, make
+
+for _file in sorted(listdir(ops.__path__[0])):  # noqa: PTH208 - os is loaded in any case
+    if _file.endswith(".py"):
+        import_module(f"tapeloom.ops.{_file.removesuffix('.py')}")  # which registers its ops
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
@@ -71,6 +55,7 @@ JOINED: dict[str, Any] = {
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
     "type": conversion.tensor_type,
+    "unfold": explained(splitting.unfold),
     "where": explained(comparison.where_method, "where"),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
@@ -161,6 +146,8 @@ def bind() -> None:
                 setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)
+    Node.register_hook = register_hook
+    Node.register_prehook = register_prehook
     Device.resolve = staticmethod(resolve_device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,17 @@ from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
 OURS = set(
-    "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
-    "max_pool_backward avg_pool_backward embedding_backward resample resample_backward region_means region_means_backward "
-    "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
-    "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
+    (
+        "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored "
+        "select_column masked_scale relu_backward spread diagonal_put unfold_along fold_along repeated_places bitcast "
+        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward resample resample_backward region_means region_means_backward softmax_backward "
+        "log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
+        "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ "
+        "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
+        "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
+        "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
+        "empty_like"
+    ).split()
 )
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
@@ -55,6 +62,19 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
+    "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
+    "median_values": torch.median,
+    "median_of_all": torch.median,
+    "nanmedian_values": torch.nanmedian,
+    "nanmedian_of_all": torch.nanmedian,
+    "counted": lambda x, weights, least: torch.bincount(x, weights, least).to(weights.dtype),
+    "bincount with weights": torch.bincount,
+    "counted_evenly": torch.histc,
+    "bins_of": lambda x, edges: torch.searchsorted(edges, x, right=True) - 1,
+    "renorm_": lambda x, *args: x.clone().renorm_(*args),
+    "quantile_of_lines": lambda x, q, way, skip: _lines(torch.nanquantile if skip else torch.quantile, x, q, way),
+    "counted_in_grid": lambda x, edges, weight: torch.histogramdd(x, edges, weight=weight).hist,
+    "histogramdd": lambda *args, **kw: _flat(torch.histogramdd(*args, **kw)),
     "variance": lambda x, dim=None, correction=1.0, keepdim=False: torch.var(
         x, dim, correction=correction, keepdim=keepdim
     ),
@@ -135,8 +155,21 @@ SPELLED: dict[str, Any] = {
     "relu": torch.relu,
     "fill_": lambda x, value: x.clone().fill_(value),
     "zero_": lambda x: x.clone().zero_(),
+    "squeeze_": lambda x, *dim: x.clone().squeeze_(*dim),
+    "unsqueeze_": lambda x, dim: x.clone().unsqueeze_(dim),
+    "t_": lambda x: x.clone().t_(),
+    "transpose_": lambda x, *dims: x.clone().transpose_(*dims),
+    "fill_diagonal_": lambda x, value, wrap=False: x.clone().fill_diagonal_(value, wrap),
+    "unfold": lambda x, *window: x.unfold(*window),
+    "view as a dtype": lambda x, *dtype, **named: x.view(*dtype, *named.values()),
+    "repeat_interleave of places": torch.repeat_interleave,
     "eye": lambda n, m=None, **kw: torch.eye(n, **kw) if m is None else torch.eye(n, m, **kw),
     "linspace": torch.linspace,
+    "stft as pairs": torch.stft,
+    "istft of complex signals": torch.istft,
+    "fft_complex": lambda x, dim, inverse, norm: (torch.fft.ifftn if inverse else torch.fft.fftn)(x, None, dim, norm),
+    "fft_real": lambda x, dim, norm: torch.fft.rfftn(x, None, dim, norm),
+    "fft_half": lambda x, dim, n, norm: _from_half(x, dim if isinstance(dim, tuple) else (dim,), n, norm),
     "arange": torch.arange,
     "isclose": torch.isclose,
     "take_along_dim": lambda x, indices, dim=None: torch.take_along_dim(x, indices, dim),
@@ -164,6 +197,10 @@ TAKEN = {
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
+    *[f"fft.{kind}fft(T[0, 3])" for kind in ("", "i", "r", "ir", "h", "ih")],  # MKL refuses empty tensors
+    "fft_complex(T[0, 3], 1, False, 'forward')",
+    "fft_real(T[0, 3], 1, 'forward')",
+    "fft_half(T[0, 2], 1, 2, 'forward')",
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
     "pixel_shuffle(T[0, 4, 2, 2], 2)",  # its backward, of nothing
 }
@@ -176,8 +213,27 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("select_scatter", "complex128"),
+    ("slice_scatter", "complex128"),
+    ("counted", "float64"),
+    ("counted_in_grid", "float64"),
+    ("bincount with weights", "float64"),
+}
+#: PyTorch's namespaces that core has too
+NAMESPACES = ("linalg.", "fft.", "signal.windows.")
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _lines(function: Any, x: Any, q: Any, way: str) -> Any:
+    return function(x, q, -1, interpolation=way).movedim(0, -1) if x.numel() else x.new_zeros((*x.shape[:-1], len(q)))
+
+
+def _flat(found: Any) -> Any:
+    """A pair, the second of which is a tuple, as one tuple."""
+    return found[0], *found[1]
 
 
 def _of_rank(name: str, x: Any) -> Any:
@@ -194,6 +250,10 @@ def _columns(x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> A
     if x.ndim == 4:
         return F.unfold(x, kernel, dilation, padding, stride)
     return F.unfold(x[..., None], (*kernel, 1), (*dilation, 1), (*padding, 0), (*stride, 1))
+
+
+def _from_half(x: Any, dim: Any, n: int, norm: str) -> Any:
+    return torch.fft.irfftn(x, [*(x.shape[axis] for axis in dim[:-1]), n], dim, norm)
 
 
 def _single(x: Any) -> Any:
@@ -241,8 +301,8 @@ def spelling(row: Row) -> Any:
         return None
     if name in SPELLED:
         return SPELLED[name]
-    if name.startswith("linalg."):
-        return getattr(torch.linalg, name.removeprefix("linalg."))
+    if name.startswith(NAMESPACES):
+        return attrgetter(name)(torch)
     for home in (F, torch) if name in LAYERS else (torch, F):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)

@@ -129,9 +129,14 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     watched = MODES.get().watchers
     if watched:
         tell_watchers("before", op, values, op=op)
-    key = repair(op, values)
-    remember(op, key, op.kernel_table[key])
-    result = op.execute(values)
+    try:
+        key = repair(op, values)
+        remember(op, key, op.kernel_table[key])
+        result = op.execute(values)
+    except Exception as error:
+        if watched:
+            tell_watchers("failed", op, values, error, op=op)
+        raise
     if watched:
         tell_watchers("after", op, values, result, op=op)
     return result

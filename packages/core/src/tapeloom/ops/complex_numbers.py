@@ -10,6 +10,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
+from tapeloom.call.inplace import check_writable
+from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.op.registry import OPS
@@ -116,9 +118,22 @@ def conj_physical(input: Tensor) -> Tensor:
 
 
 @function()
+def conj_physical_(input: Tensor) -> Tensor:
+    """The conjugate, in place; a real tensor stays as it is."""
+    check_writable("conj_physical", as_tensor_of("conj_physical_", input))
+    return put("conj_physical", input, OPS.conj(input)) if input.is_complex() else input
+
+
+@function()
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
     return as_tensor_of("resolve_conj", input)
+
+
+@function()
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when the part of a conjugate is negated is the backend's business."""
+    return as_tensor_of("resolve_neg", input)
 
 
 @function()
@@ -163,8 +178,9 @@ def angle(input: Tensor) -> Tensor:
 @function(method=False)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
-    as_tensor_of("polar", abs, "abs")
-    as_tensor_of("polar", angle, "angle")
+    for parameter, value in (("abs", abs), ("angle", angle)):
+        if not as_tensor_of("polar", value, parameter).dtype.is_floating_point:
+            raise DTypeError(f"polar: {parameter} must be a floating tensor, got {value.dtype.name}. Cast it with .float().")
     return OPS.complex(OPS.multiply(abs, OPS.cos(angle)), OPS.multiply(abs, OPS.sin(angle)))
 
 

@@ -158,21 +158,3 @@ def _factor(name: str, parameter: str, value: Any) -> int:
     if factor < 1:
         raise ArgumentError(f"{name}: {parameter} must be at least 1, got {factor}.")
     return factor
-
-
-@function(method=False)
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """The channels of ``input`` (batch, channels, …) reordered: the first of each of ``groups`` groups, then the second ones, and so on.
-
-    Raises ShapeError where the groups do not divide the channels.
-
-    Source: X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet", CVPR 2018, section 3.1.
-    """
-    if as_tensor_of("channel_shuffle", input).ndim < 3:
-        raise ShapeError(f"channel_shuffle: expected input (batch, channels, …) of three dimensions or more, got shape {input.shape}.")
-    count = _factor("channel_shuffle", "groups", groups)
-    batch, channels, *spatial = input.shape
-    if channels % count:
-        raise ShapeError(f"channel_shuffle: groups {count} must divide the {channels} channels of input of shape {input.shape}.")
-    split = (batch, count, channels // count, prod(spatial))
-    return _moved(input, split, (1, 0, 2), input.shape)

@@ -420,21 +420,19 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], 1, *shape[axis + 1 :])
 
 
-# triangles
+@function(method=False)
+def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
+    """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
 
-
-def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
-    if input.ndim < 2:
-        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
-
-
-@op(moves=True, inplace=True, check=_check_matrix)
-def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
-    """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
-
-
-@op(moves=True, inplace=True, check=_check_matrix)
-def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
-    """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
-triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))
+    Places beyond its end, and negative ones, go round. Raises DTypeError for ``indices`` that are no integers.
+    """
+    if as_tensor_of("unravel_index", indices, "indices").dtype.category != dtypes.INTEGER:
+        raise DTypeError(f"unravel_index: indices must hold integers, got {indices.dtype.name}. Cast them with .long().")
+    size = shapes.as_size("unravel_index", shape)
+    if 0 in size and indices.numel():
+        raise ShapeError(f"unravel_index: a tensor of shape {size} has no elements.")
+    rest, found = OPS.cast(indices, dtypes.int64), []
+    for length in reversed(size):
+        found.append(OPS.remainder(rest, length or 1))
+        rest = OPS.floor_divide(rest, length or 1)
+    return tuple(reversed(found))

@@ -52,8 +52,10 @@ class StandardKernels(ArrayKernels):
     isnan, isinf, isfinite = map(_of_numbers, ("isnan", "isinf", "isfinite"))
     argmax_along, argmin_along = map(_of_numbers, ("argmax_along", "argmin_along"))
 
-    #: the one op that every backend must give: the standard has no exact way to join the parts of complex numbers
+    #: the two ops that every backend must give: the standard has no exact way to join the parts of complex numbers, and none to
+    #: see bits as another dtype
     complex: Any = None
+    bitcast: Any = None
 
     # The standard reads with index arrays where they stand for every axis, and never writes: so the flattened array is
     # read by ``take``, and to write is to read for each of its elements what is there for it.

@@ -74,10 +74,6 @@ def _unshuffled(x: Any, r: int) -> Any:
     )
 
 
-def _channels(x: Any, groups: int) -> Any:
-    return built(x.shape, lambda at: x[(at[0], at[1] % groups * (x.shape[1] // groups) + at[1] // groups, *at[2:])], x)
-
-
 PLANE = T(2, 2, 4, 5)
 MOVED: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "without": "0d"}
 ADDED: dict[str, Any] = {"dtypes": INEXACT, "budget": "sum", "without": "0d"}
@@ -90,7 +86,6 @@ row("nn.functional.unfold", [PLANE, 2], [PLANE, (2, 3), 1, (1, 0), (2, 1)], case
 row("nn.functional.fold", [T(2, 8, 12), (4, 5), 2], [T(1, 4, 4), 3, 2, 1, (1, 0), (2, 1)], case(T(4, 4), (4, 4), kernel_size=2, dilation=2), [T(0, 4, 4), 4, 2, 1, 0, 2], calls=family.fold, reference=_fold, **ADDED)
 row("pixel_shuffle", [T(2, 8, 2, 3), 2], [T(9, 1, 2), 3], [T(2, 1, 4, 1, 1), 2], [T(0, 4, 2, 2), 2], [T(1, 2, 3), 1], reference=_shuffled, **MOVED)
 row("pixel_unshuffle", [T(2, 2, 4, 6), 2], [T(1, 3, 6), 3], [T(2, 1, 1, 2, 2), 2], [T(0, 1, 4, 4), 1], reference=_unshuffled, **MOVED)
-row("channel_shuffle", [T(2, 6, 2, 2), 3], [T(1, 4, 3), 2], [T(0, 4, 2), 2], [T(1, 4, 1, 1, 2), 1], reference=_channels, **MOVED)
 
 fails("nn.functional.unfold", [PLANE, 6], ShapeError, "unfold: a window of (6, 6) with dilation (1, 1) does not fit into the size (4, 5) with padding (0, 0).")
 fails("nn.functional.unfold", [PLANE, 0], ArgumentError, "unfold: kernel_size must be at least 1, got (0, 0).")
@@ -102,5 +97,3 @@ fails("pixel_shuffle", [T(2, 6, 2, 2), 2], ShapeError, "pixel_shuffle: upscale_f
 fails("pixel_shuffle", [T(4, 4), 2], ShapeError, "pixel_shuffle: expected input (…, channels, height, width), got shape (4, 4).")
 fails("pixel_unshuffle", [T(1, 3, 4), 2], ShapeError, "pixel_unshuffle: downscale_factor 2 must divide height and width, got shape (1, 3, 4).")
 fails("pixel_unshuffle", [T(1, 4, 4), 0], ArgumentError, "pixel_unshuffle: downscale_factor must be at least 1, got 0.")
-fails("channel_shuffle", [T(2, 6, 2), 4], ShapeError, "channel_shuffle: groups 4 must divide the 6 channels of input of shape (2, 6, 2).")
-fails("channel_shuffle", [T(2, 6), 2], ShapeError, "channel_shuffle: expected input (batch, channels, …) of three dimensions or more, got shape (2, 6).")
