@@ -266,8 +266,8 @@ def avg_pool2d(
     """The mean of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it. With ``ceil_mode``
-    the last windows may reach beyond the padding, where nothing is counted. ``input`` may lack the batch dimension.
-    Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    the last windows may reach beyond the padding, where nothing is counted. Means of int64 are rounded towards 0.
+    ``input`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
     return _avg_pool(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
