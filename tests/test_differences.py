@@ -227,14 +227,42 @@ def test_gelu_of_infinity():
     assert nn.functional.gelu(tl.tensor([math.inf])).tolist() == [math.inf]
 
 
-def test_average_pooling_of_integers():
-    with pytest.raises(tl.errors.DTypeError, match="avg_pool2d: expected floating tensors"):
-        tl.avg_pool2d(tl.ones(1, 2, 2, dtype=tl.int64), 2)
-
-
 def test_a_window_in_the_padding():
     with pytest.raises(tl.errors.ShapeError, match="a window misses the input"):
         tl.max_pool2d(tl.ones(1, 2, 2), 2, 1, 1, 3)
+
+
+def test_interpolation_of_uint8():
+    image = tl.zeros(1, 1, 2, 2, dtype=tl.uint8)
+    assert tl.interpolate(image, 3).dtype is tl.uint8
+    with pytest.raises(tl.errors.DTypeError, match="mode 'bicubic' does not take uint8"):
+        tl.interpolate(image, 3, mode="bicubic")
+
+
+def test_a_scale_that_leaves_the_length():
+    x = tl.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]])
+    assert tl.interpolate(x, scale_factor=1.12).tolist() == x.tolist()
+
+
+def test_antialiasing_to_width_one():
+    x = tl.arange(6, dtype=tl.float32).reshape(1, 1, 6, 1)
+    once = tl.interpolate(x, (12, 1), mode="bilinear", antialias=True)
+    twice = tl.interpolate(tl.cat([x, x], 3), (12, 2), mode="bilinear", antialias=True)
+    assert once.flatten().tolist() == twice[..., 0].flatten().tolist()
+
+
+def test_places_that_are_infinite():
+    for rank in (2, 3):
+        x, grid = tl.ones(1, 1, *(2,) * rank), tl.full((1, *(1,) * rank, rank), math.inf)
+        assert math.isnan(tl.grid_sample(x, grid).item())
+
+
+def test_pixel_unshuffle_of_nothing():
+    assert tl.pixel_unshuffle(tl.zeros(0, 2, 6, 4), 2).shape == (0, 8, 3, 2)
+
+
+def test_as_many_windows_as_there_are():
+    assert tl.fractional_max_pool3d(tl.zeros(1, 1, 3, 3, 3), 2, 2).shape == (1, 1, 2, 2, 2)
 
 
 def test_arg_extremes_of_bool():

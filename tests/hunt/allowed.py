@@ -40,7 +40,7 @@ QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mo
 CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
 GAMMAS = "lgamma gammaln digamma psi polygamma mvlgamma multigammaln zeta".split()
 BESSELS = "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx ndtr log_ndtr sinc".split()
-NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
+NORMS = "layer_norm group_norm batch_norm instance_norm rms_norm normalize".split()
 
 TENSORS = [
     (
@@ -203,9 +203,11 @@ NUMBERS = [
         "isclose of integers is exact; in PyTorch the difference wraps, or is rounded to a float",
         every(calls("isclose", "allclose"), dtype("uint8", "int64")),
     ),
+    ("interpolate of uint8 is for the nearest modes alone", ours("interpolate: mode .* does not take uint8")),
+    ("pixel_unshuffle of no elements has a shape", every(kind("shape"), nothing, calls("pixel_unshuffle"))),
     (
-        "average pooling takes floating tensors alone",
-        every(ours("floating tensors"), calls("avg_pool1d", "avg_pool2d", "avg_pool3d")),
+        "fractional_max_pool3d takes every size for which there are as many windows",
+        theirs(TAKEN, "fractional_max_pool3d_out.*too large relative to input"),
     ),
 ]
 GRADIENTS = [

@@ -164,13 +164,45 @@ def test_the_gradient_of_an_infinite_variance():
         assert x.grad.tolist() == [sign * math.inf for sign in signs]
 
 
-def test_average_pooling_of_integers():
-    assert torch.nn.functional.avg_pool2d(torch.tensor([[[1, 2], [2, 2]]]), 2).tolist() == [[[1]]]
-
-
 def test_a_window_in_the_padding():
     out, indices = torch.nn.functional.max_pool2d(torch.ones(1, 2, 2), 2, 1, 1, 3, return_indices=True)
     assert out.item() == -math.inf and indices.item() >= 4
+
+
+def test_interpolation_of_uint8():
+    image = torch.tensor([0, 255, 0, 255] * 4, dtype=torch.uint8).reshape(1, 1, 4, 4)
+    their = torch.nn.functional.interpolate(image, (7, 7), mode="bicubic")
+    exact = torch.nn.functional.interpolate(image.float(), (7, 7), mode="bicubic").round().clamp(0, 255)
+    assert their.dtype is torch.uint8 and not torch.equal(their.float(), exact)
+
+
+def test_a_scale_that_leaves_the_length():
+    x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]], requires_grad=True)
+    out = torch.nn.functional.interpolate(x, scale_factor=1.12)
+    out.backward(torch.ones_like(out))
+    assert out.tolist() != x.tolist() and x.grad.unique().tolist() == [1]
+
+
+def test_antialiasing_to_width_one():
+    x = torch.arange(6.0).reshape(1, 1, 6, 1)
+    assert torch.nn.functional.interpolate(x, (12, 1), mode="bilinear", antialias=True).unique().tolist() == [0]
+
+
+def test_places_that_are_infinite():
+    found = []
+    for rank in (2, 3):
+        x, grid = torch.ones(1, 1, *(2,) * rank), torch.full((1, *(1,) * rank, rank), math.inf)
+        found.append(torch.nn.functional.grid_sample(x, grid, align_corners=False).item())
+    assert math.isnan(found[0]) and found[1] == 0
+
+
+def test_pixel_unshuffle_of_nothing():
+    assert torch.nn.functional.pixel_unshuffle(torch.zeros(0, 2, 6, 4), 2).shape == (0, 2, 6, 4)
+
+
+def test_as_many_windows_as_there_are():
+    with pytest.raises(RuntimeError, match="too large relative to input"):
+        torch.nn.functional.fractional_max_pool3d(torch.zeros(1, 1, 3, 3, 3), 2, 2)
 
 
 def test_arg_extremes_of_bool():

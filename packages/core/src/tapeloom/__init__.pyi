@@ -155,6 +155,89 @@ def adaptive_avg_pool3d(input: Tensor, output_size: builtins.int | Sequence[buil
     As ``adaptive_avg_pool2d``, over three spatial dimensions.
     """
 
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, return_indices: Literal[False] = False) -> Tensor:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor, output_size: Window, return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 
@@ -166,6 +249,16 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
+
+def affine_grid(theta: Tensor, size: Size, align_corners: builtins.bool | None = None) -> Tensor:
+    """The grid for ``grid_sample`` that reads, for each place of an output of ``size``, the place that ``theta`` maps it to.
+
+    ``theta`` is (batch, 2, 3) for ``size`` (batch, channels, height, width), (batch, 3, 4) for one more spatial dimension:
+    each matrix maps (x, y, 1) to (x, y). ``align_corners`` is that of ``grid_sample``. Raises ShapeError for
+    shapes that do not fit.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, eq. 1.
+    """
 
 def all(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
@@ -329,8 +422,8 @@ def avg_pool2d(
     """The mean of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it. With ``ceil_mode``
-    the last windows may reach beyond the padding, where nothing is counted. ``input`` may lack the batch dimension.
-    Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    the last windows may reach beyond the padding, where nothing is counted. Means of int64 are rounded towards 0.
+    ``input`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
 
 def avg_pool3d(
@@ -983,6 +1076,110 @@ def fmod(input: TensorLike, other: TensorLike) -> Tensor:
 def frac(input: Tensor) -> Tensor:
     """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
 
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
 def frexp(input: Tensor) -> MantissaAndExponent:
     """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
 
@@ -1076,6 +1273,25 @@ def gradient(
     neighbours, one for each dimension, or a vector of the places along each.
 
     Source: A. Quarteroni, R. Sacco, F. Saleri, "Numerical mathematics", 2nd edition, Springer 2007, section 10.10.
+    """
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: builtins.bool | None = None,
+) -> Tensor:
+    """``input`` (batch, channels, height, width) read at the places that ``grid`` (batch, height', width', 2) names as (x, y).
+
+    With three spatial dimensions, ``grid`` is (batch, depth', height', width', 3) and names (x, y, z). -1 and 1 are the
+    edges of the input, with ``align_corners`` the centres of its outermost elements. ``mode`` is ``bilinear`` (also
+    of eight elements), ``nearest`` (of two equally near the even one) or, with two dimensions, ``bicubic``. Places
+    outside give 0 (``padding_mode="zeros"``), the nearest element (``"border"``), or the element reached by reflections at
+    the edges (``"reflection"``). The result is (batch, channels, height', width'). Raises ShapeError for other shapes,
+    ArgumentError for unknown modes.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, section 3.3.
     """
 
 def group_norm(
@@ -1261,6 +1477,48 @@ def index_reduce(
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
 
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: builtins.bool = True,
+    momentum: builtins.float = 0.1,
+    eps: builtins.float = 1e-05,
+) -> Tensor:
+    """Normalise each channel of each sample of input (batch, channels, …); all else is one value per channel.
+
+    With ``use_input_stats``, mean and variance are those of the sample, and the running statistics (tensors, or None for
+    none) move towards their means over the batch as in ``batch_norm``. Otherwise the running statistics are used. Raises
+    ShapeError for shapes that do not fit, or for a single value a channel with ``use_input_stats``.
+
+    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization",
+    2016, section 2.
+    """
+
+def interpolate(
+    input: Tensor,
+    size: builtins.int | Sequence[builtins.int] | None = None,
+    scale_factor: builtins.float | Sequence[builtins.float] | None = None,
+    mode: str = "nearest",
+    align_corners: builtins.bool | None = None,
+    recompute_scale_factor: builtins.bool | None = None,
+    antialias: builtins.bool = False,
+) -> Tensor:
+    """``input`` (batch, channels, one to three spatial dimensions) resized to ``size``, or by ``scale_factor``.
+
+    ``mode`` is ``nearest``, ``nearest-exact`` or ``area`` (the mean of regions) for any of them, ``linear`` for one,
+    ``bilinear``, ``bicubic`` and ``lanczos`` (with ``antialias`` only) for two, ``trilinear`` for three. With ``align_corners`` the
+    centres of the corner elements stay where they are, else the edges. With ``antialias`` the filter of a smaller result
+    reaches all elements that it stands for. A ``scale_factor`` is used as given, unless ``recompute_scale_factor`` says to
+    take the quotient of the sizes. Modes but ``nearest`` take floating tensors, ``nearest`` those of uint8 too. Raises
+    ShapeError for other shapes, ArgumentError for settings that do not go together.
+
+    Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; C. Duchon,
+    "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
+    """
+
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the dtype of ``input`` is complex."""
 
@@ -1417,6 +1675,21 @@ def linspace(
 ) -> Tensor:
     """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
 
+def local_response_norm(
+    input: Tensor,
+    size: builtins.int,
+    alpha: builtins.float = 0.0001,
+    beta: builtins.float = 0.75,
+    k: builtins.float = 1.0,
+) -> Tensor:
+    """``input / (k + alpha * mean) ** beta``: the mean of the squares in ``size`` neighbouring channels, zeros around them.
+
+    ``input`` is (batch, channels, …) of three dimensions or more. Raises ShapeError for fewer.
+
+    Source: A. Krizhevsky, I. Sutskever, G. Hinton, "ImageNet classification with deep convolutional neural networks",
+    NeurIPS 2012, section 3.3, with a mean in place of the sum.
+    """
+
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
 
@@ -1488,6 +1761,44 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tenso
 
     Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
     Journal of Numerical Analysis 41, 2021: the shifted formula.
+    """
+
+def lp_pool1d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, length).
+
+    As ``lp_pool2d``, over one spatial dimension.
+    """
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """``sum(x ** p) ** (1 / p)`` over each window of ``input`` (batch, channels, height, width), p being ``norm_type``.
+
+    Without absolute values, so that a sum that is negative gives nan, as in PyTorch. The order inf gives the largest
+    absolute value. The windows are those of ``avg_pool2d``; one that reaches beyond the input (``ceil_mode``) counts its
+    mean for what is missing. Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    """
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, depth, height, width).
+
+    As ``lp_pool2d``, over three spatial dimensions.
     """
 
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
@@ -1664,6 +1975,49 @@ def max_pool3d(
     """The largest value of each window of ``input`` (batch, channels, depth, height, width).
 
     As ``max_pool2d``, over three spatial dimensions.
+    """
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, length) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over one spatial dimension.
+    """
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, height, width) at the places ``indices`` among zeros: what undoes ``max_pool2d``.
+
+    ``indices`` and the other settings are those of ``max_pool2d``. Inputs of several sizes are pooled to one; ``output_size``
+    says which it was. ``input`` may lack the batch dimension. Raises ShapeError for other shapes, IndexingError for an
+    index outside, ArgumentError for a size that cannot be.
+
+    Source: M. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 2.1.
+    """
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, depth, height, width) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over three spatial dimensions.
     """
 
 def maximum(input: TensorLike, other: TensorLike) -> Tensor:
@@ -1968,6 +2322,21 @@ def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | Non
 
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
+    """Channels as blocks of elements: (…, channels * r * r, height, width) gives (…, channels, height * r, width * r).
+
+    ``r`` is ``upscale_factor``. Raises ShapeError where r * r does not divide the channels.
+
+    Source: W. Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network", CVPR 2016, eq. 4.
+    """
+
+def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
+    """Blocks of elements as channels: (…, channels, height * r, width * r) gives (…, channels * r * r, height, width).
+
+    The inverse of ``pixel_shuffle``; ``r`` is ``downscale_factor``. Raises ShapeError where r does not divide both lengths.
+    """
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
@@ -2828,10 +3197,14 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "addcdiv",
     "addcmul",
     "adjoint",
+    "affine_grid",
     "all",
     "allclose",
     "alpha_dropout",
@@ -3007,6 +3380,8 @@ __all__ = [
     "fmod",
     "fork_rng",
     "frac",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "frexp",
     "frobenius_norm",
     "from_numpy",
@@ -3027,6 +3402,7 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "grid_sample",
     "group_norm",
     "gt",
     "gumbel_softmax",
@@ -3059,11 +3435,13 @@ __all__ = [
     "index_select",
     "inference_mode",
     "initial_seed",
+    "instance_norm",
     "int",
     "int16",
     "int32",
     "int64",
     "int8",
+    "interpolate",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
     "is_available",
@@ -3102,6 +3480,7 @@ __all__ = [
     "linear",
     "linspace",
     "load",
+    "local_response_norm",
     "log",
     "log10",
     "log1p",
@@ -3120,6 +3499,9 @@ __all__ = [
     "logspace",
     "logsumexp",
     "long",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lt",
     "manual_seed",
     "masked_fill",
@@ -3130,6 +3512,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "median",
@@ -3181,6 +3566,8 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson",
     "polar",
     "polygamma",

@@ -18,7 +18,7 @@ OURS = set(
     (
         "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored "
         "select_column masked_scale relu_backward spread diagonal_put unfold_along fold_along repeated_places bitcast "
-        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward softmax_backward "
+        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward resample resample_backward region_means region_means_backward softmax_backward "
         "log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
         "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ "
         "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
@@ -30,7 +30,9 @@ OURS = set(
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
     "batch_norm",
+    "adaptive_max_pool1d",
     "embedding",
+    "instance_norm",
     "binary_cross_entropy_with_logits",
     "group_norm",
     "layer_norm",
@@ -134,6 +136,24 @@ SPELLED: dict[str, Any] = {
     "avg_pool": lambda x, *settings: _of_rank("avg_pool{}d", x)(
         x, *(settings if x.ndim > 3 else settings[:-1])
     ),  # in 1-d without divisor_override
+    "adaptive_max_pool": lambda x, size: _of_rank("adaptive_max_pool{}d", x)(x, size, return_indices=True),
+    "adaptive_max_pool2d indices": lambda x, size: F.adaptive_max_pool2d(x, size, return_indices=True),
+    "fractional_max_pool": lambda x, samples, *sizes: _of_rank("fractional_max_pool{}d", x)(
+        x, *sizes, return_indices=True, _random_samples=samples
+    ),
+    "max_unpool": lambda x, indices, size: _of_rank("max_unpool{}d", x)(
+        x, indices, [n - m + 1 for n, m in zip(size, x.shape[2:], strict=True)], 1
+    ),
+    "columns": lambda x, *settings: _columns(x, *settings),
+    "columns_backward": lambda g, size, kernel, dilation, padding, stride: F.fold(
+        g, size[2:], kernel, dilation, padding, stride
+    ),
+    "nn.functional.unfold": F.unfold,
+    "nn.functional.fold": F.fold,
+    "sample_grid": lambda x, grid, starts, *settings: F.grid_sample(x, grid, *settings),
+    "running statistics of instances": lambda x, mean, var, momentum: _moved_by_instances(
+        x, mean.clone(), var.clone(), momentum
+    ),
     "adaptive_avg_pool1d": lambda x, size: F.adaptive_avg_pool1d(x, x.shape[-1] if size is None else size),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -201,6 +221,7 @@ TAKEN = {
     "isin(V[], T[0], invert=True)",
     "unique(T[2, 3])",  # its backward
     "unique_consecutive(T[2, 3])",
+    "pixel_shuffle(T[0, 4, 2, 2], 2)",  # its backward, of nothing
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
@@ -258,6 +279,12 @@ def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: 
     return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
 
 
+def _columns(x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    if x.ndim == 4:
+        return F.unfold(x, kernel, dilation, padding, stride)
+    return F.unfold(x[..., None], (*kernel, 1), (*dilation, 1), (*padding, 0), (*stride, 1))
+
+
 def _from_half(x: Any, dim: Any, n: int, norm: str) -> Any:
     return torch.fft.irfftn(x, [*(x.shape[axis] for axis in dim[:-1]), n], dim, norm)
 
@@ -292,6 +319,11 @@ def _assigned(x: Any, key: Any, value: Any) -> Any:
 
 def _moved(x: Any, mean: Any, var: Any, momentum: float) -> Any:
     F.batch_norm(x, mean, var, training=True, momentum=momentum)
+    return mean, var
+
+
+def _moved_by_instances(x: Any, mean: Any, var: Any, momentum: float) -> Any:
+    F.instance_norm(x, mean, var, momentum=momentum)
     return mean, var
 
 

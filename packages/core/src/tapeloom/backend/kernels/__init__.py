@@ -33,6 +33,8 @@ from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.fft import Fourier
+from tapeloom.backend.kernels.fold import Fold
+from tapeloom.backend.kernels.grid import Grid
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
@@ -43,6 +45,8 @@ from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.regions import Regions
+from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.scan import Scan
 from tapeloom.backend.kernels.scattering import Scatter
 from tapeloom.backend.kernels.sorting import Sorting
@@ -77,6 +81,10 @@ class ArrayKernels(
     Loss,
     Embedding,
     Random,
+    Resize,
+    Grid,
+    Fold,
+    Regions,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 
