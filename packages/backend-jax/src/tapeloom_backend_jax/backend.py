@@ -142,6 +142,16 @@ class JaxBackend(Backend):
     def copy(self, array: Array) -> Array:
         return array  # it never changes, so that one may stand for both
 
+    def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
+        if not isinstance(foreign, jax.Array):
+            try:
+                foreign = jnp.from_dlpack(foreign, copy=copy)
+            except BufferError:  # memory that is marked as not to be written to, which JAX does not ask for
+                if copy is False:
+                    raise
+                return super().from_dlpack(foreign, device, None)
+        return self.to_device(jnp.array(foreign) if copy else foreign, device)
+
     # creation: small arrays on the host, so that a new size compiles nothing, large ones on the device
 
     def scalar(self, value: Number, dtype: DType, device: Device) -> Array:
