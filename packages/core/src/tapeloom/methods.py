@@ -25,17 +25,22 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
+    decomposition,
+    einsum,
     elementwise,
     handles,
     indexing,
     linalg,
     lookup,
     loss,
+    matrix_functions,
     movement,
     normalization,
     pooling,
+    products,
     random,
     reduction,
+    solve,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

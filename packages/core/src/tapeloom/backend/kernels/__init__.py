@@ -27,6 +27,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.decomposition import Decomposition
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
@@ -37,6 +38,7 @@ from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.solve import Solve
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
 
@@ -50,6 +52,8 @@ class ArrayKernels(
     Movement,
     Indexing,
     Linalg,
+    Decomposition,
+    Solve,
     Activation,
     Window,
     Normalization,

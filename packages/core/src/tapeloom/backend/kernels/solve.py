@@ -1,0 +1,90 @@
+"""Kernels that solve equations, invert, and compute functions of whole matrices."""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any
+
+from tapeloom.backend.array import Array
+
+#: the coefficients of the Padé approximation of order 13 to exp
+PADE = tuple(factorial(26 - j) * factorial(13) / (factorial(26) * factorial(j) * factorial(13 - j)) for j in range(14))
+#: up to this norm of a matrix the approximation is exact to double precision (Higham 2005, table 2.3)
+LARGEST = 5.371920351148152
+
+
+class Solve:
+    """Systems (…, n, n) by (…, n, k)."""
+
+    xp: Any
+
+    def solve_system(self: Any, x: Array, y: Array) -> tuple[Array, Array]:
+        return self._checked(lambda matrices: self.xp.linalg.solve(matrices, y), x, self._singular)
+
+    def inverse_info(self: Any, x: Array) -> tuple[Array, Array]:
+        return self._checked(self.xp.linalg.inv, x, self._singular)
+
+    def _singular(self: Any, x: Array) -> Array:
+        return self.lu_decomposition(x, True)[2]
+
+    def solve_triangle(self: Any, x: Array, y: Array, upper: bool, unitriangular: bool) -> Array:
+        # By the solver of any system: of an upper triangle its LU decomposition swaps and eliminates nothing.
+        if not upper:
+            x, y = self.flip(x, (x.ndim - 2, x.ndim - 1)), self.flip(y, (y.ndim - 2,))
+        x = self.triu(x, 1) + self._identity(x) if unitriangular else self.triu(x, 0)
+        out, _ = self._checked(lambda matrices: self.xp.linalg.solve(matrices, y), x, self._zero_pivot)
+        return out if upper else self.flip(out, (out.ndim - 2,))
+
+    def determinant(self: Any, x: Array) -> Array:
+        return self.xp.linalg.det(x)
+
+    def sign_and_log(self: Any, x: Array) -> tuple[Array, Array]:
+        sign, log = self.xp.linalg.slogdet(x)
+        return sign, log
+
+    def cofactors(self: Any, x: Array) -> Array:
+        U, S, Vh = self.svd_factors(x, False)
+        n = x.shape[-1]
+        ones = self.full_of(self.xp.eye(n, dtype=S.dtype), 1)
+        others = self.where(self.xp.eye(n, dtype=S.dtype) == 1, ones, self.unsqueeze(S, S.ndim - 1))
+        scale = self.cast(self.prod(others, (others.ndim - 1,)), self.dtype_of(x))
+        turn = self.xp.linalg.det(U) * self.xp.linalg.det(Vh)
+        if self.dtype_of(x).is_complex:
+            U, Vh = self.conj(U), self.conj(Vh)
+        return self.matmul(U * self.unsqueeze(scale, scale.ndim - 1), Vh) * self.reshape(turn, (*turn.shape, 1, 1))
+
+    def pseudo_inverse(self: Any, x: Array, atol: Array, rtol: Array) -> Array:
+        if 0 in x.shape:
+            return self._adjoint(x)
+        U, S, Vh = self.svd_factors(x, False)
+        if self.dtype_of(x).is_complex:
+            atol, rtol = self.real(atol), self.real(rtol)
+        least = self.maximum(self.unsqueeze(atol, atol.ndim), self.unsqueeze(rtol, rtol.ndim) * S[..., :1])
+        kept = S > least
+        inverse = self.where(kept, 1 / self.where(kept, S, self.full_of(S, 1)), self.zero_like(S))
+        scaled = self._adjoint(U) * self.cast(self.unsqueeze(inverse, S.ndim), self.dtype_of(x))
+        return self.matmul(self._adjoint(Vh), scaled)
+
+    def matrix_exponential(self: Any, x: Array) -> Array:
+        if 0 in x.shape:
+            return x
+        norm = self.amax(self.sum(self.abs(x), (x.ndim - 2,)), (x.ndim - 2,))
+        halvings = self.ceil(self.log2(self.maximum(norm / LARGEST, self.full_of(norm, 1))))
+        halvings = self.where(self.isfinite(halvings), halvings, self.zero_like(halvings))
+        halvings = self.reshape(halvings, (*halvings.shape, 1, 1))
+        x = x * self.cast(self.exp2(-halvings), self.dtype_of(x))
+        square = self.matmul(x, x)
+        powers = (self._identity(x), square, self.matmul(square, square))
+        powers = (*powers, self.matmul(powers[2], square))
+
+        def series(start: int) -> Array:
+            """Every second term from ``start``: six and more of them through the sixth power."""
+            low = sum(PADE[start + 2 * i] * powers[i] for i in range(4))
+            high = sum(PADE[start + 6 + 2 * i] * powers[i] for i in range(1, 4))
+            return low + self.matmul(powers[3], high)
+
+        even, odd = series(0), self.matmul(x, series(1))
+        out = self.xp.linalg.solve(even - odd, even + odd)
+        for turn in range(int(self.xp.max(halvings))):  # as many as the largest of them is halved: log2 of its norm
+            out = self.where(halvings > turn, self.matmul(out, out), out)
+        return out
