@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tapeloom.dtypes import DType
+from tapeloom.testing.samples.decomposition import AROUND
 from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
@@ -18,8 +19,8 @@ OURS = set(
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
-)
+    "is_contiguous detach_ equal allclose copy_ empty empty_like permute_rows cofactors".split()
+) | {"cholesky of what has none"}
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
     "batch_norm",
@@ -27,6 +28,7 @@ LAYERS = {
     "binary_cross_entropy_with_logits",
     "group_norm",
     "layer_norm",
+    "bilinear",
     "rms_norm",
     "conv2d",
     "prelu",
@@ -60,6 +62,26 @@ SPELLED: dict[str, Any] = {
         x, dim, correction=correction, keepdim=keepdim
     ),
     "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "cholesky_factor": lambda A, upper=False: torch.linalg.cholesky_ex(A, upper=upper),
+    "qr_factors": lambda A, complete=False: torch.linalg.qr(A, "complete" if complete else "reduced"),
+    "lu_decomposition": torch.linalg.lu_factor_ex,
+    "svd_factors": lambda A, full=False: torch.linalg.svd(A, full),
+    "singular_values": torch.linalg.svdvals,
+    "eigh_factors": lambda A, upper=False: torch.linalg.eigh(A, "U" if upper else "L"),
+    "eigh_values": lambda A, upper=False: torch.linalg.eigvalsh(A, "U" if upper else "L"),
+    "eig_factors": torch.linalg.eig,
+    "one triangle": torch.linalg.eigvalsh,
+    "solve_triangle": lambda A, B, upper, unit=False: torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unit),
+    "solve_system": torch.linalg.solve_ex,
+    "inverse_info": torch.linalg.inv_ex,
+    "what singular matrices give": lambda A: torch.linalg.inv_ex(A).info,
+    "pseudo_inverse": lambda A, atol, rtol: torch.linalg.pinv(A, atol=atol, rtol=rtol),
+    "linalg.pinv of a Hermitian matrix": lambda x: torch.linalg.pinv(x + x.mH, hermitian=True),
+    "determinant": torch.linalg.det,
+    "det of a singular matrix": torch.linalg.det,
+    "sign_and_log": torch.linalg.slogdet,
+    "matrix_exponential": torch.linalg.matrix_exp,
+    "matrix norms by singular values": torch.linalg.matrix_norm,
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -205,6 +227,11 @@ def _moved(x: Any, mean: Any, var: Any, momentum: float) -> Any:
 def spelling(row: Row) -> Any:
     """PyTorch's function for a row, or None where there is none."""
     name = row.name
+    found = _named(name)
+    return AROUND[name](found) if found and name in AROUND else found
+
+
+def _named(name: str) -> Any:
     if name in OURS:
         return None
     if name in SPELLED:

@@ -293,7 +293,7 @@ def _unpacked(LU: Any, pivots: Any, data: bool, swaps: bool) -> PLU:
     empty = OPS.zeros_of((0,), held)
     P = L = U = empty
     if data:
-        ones = diagonal_part(OPS.full_of(leading(held, m, k, OPS) if k else held, 1), OPS)
+        ones = diagonal_part(OPS.full_of(leading(held, m, k, OPS), 1), OPS)
         L = OPS.tril(leading(LU, None, k, OPS), -1) + ones
         U = OPS.triu(leading(LU, k, None, OPS), 0)
     if swaps:
@@ -380,7 +380,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     """
     _no_driver("svd", driver)
     result = OPS.svd_factors(A, full_matrices)
-    converged("svd", result.S)
+    converged("svd", A, result.S)
     return result  # type: ignore[no-any-return]
 
 
@@ -393,7 +393,7 @@ def _no_driver(name: str, driver: Any) -> None:
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, (…, min(m, n)), descending. Raises LinAlgError where the matrix holds nan or inf."""
     _no_driver("svdvals", driver)
-    return converged("svdvals", OPS.singular_values(A))  # type: ignore[no-any-return]
+    return converged("svdvals", A, OPS.singular_values(A))  # type: ignore[no-any-return]
 
 
 class OldSVD(NamedTuple):
@@ -498,15 +498,18 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
 
     Only the lower triangle is read, or with ``UPLO="U"`` the upper. Raises LinAlgError where it holds nan or inf.
     """
-    result = OPS.eigh_factors(A, _triangle("eigh", UPLO))
-    converged("eigh", result.eigenvalues)
+    upper = _triangle("eigh", UPLO)
+    result = OPS.eigh_factors(A, upper)
+    converged("eigh", (OPS.triu if upper else OPS.tril)(A, 0), result.eigenvalues)
     return result  # type: ignore[no-any-return]
 
 
 @function(namespace="linalg")
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric or Hermitian matrices, real and ascending; see ``eigh``."""
-    return converged("eigvalsh", OPS.eigh_values(A, _triangle("eigvalsh", UPLO)))  # type: ignore[no-any-return]
+    upper = _triangle("eigvalsh", UPLO)
+    values = OPS.eigh_values(A, upper)
+    return converged("eigvalsh", (OPS.triu if upper else OPS.tril)(A, 0), values)  # type: ignore[no-any-return]
 
 
 @function(namespace="linalg")
@@ -516,11 +519,11 @@ def eig(A: Tensor) -> Eigen:
     Raises LinAlgError where the matrix holds nan or inf.
     """
     result = OPS.eig_factors(A)
-    converged("eig", result.eigenvalues)
+    converged("eig", A, result.eigenvalues)
     return result  # type: ignore[no-any-return]
 
 
 @function(namespace="linalg")
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of square matrices, complex; see ``eig``."""
-    return converged("eigvals", OPS.eig_factors(A).eigenvalues)  # type: ignore[no-any-return]
+    return converged("eigvals", A, OPS.eig_factors(A).eigenvalues)  # type: ignore[no-any-return]

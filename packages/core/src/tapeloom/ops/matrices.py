@@ -11,6 +11,9 @@ from tapeloom.ops.arguments import as_tensor_of, require, within
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
 
+#: what there is to say of an iteration that found no singular or eigenvalues
+NOT_CONVERGED = "{}: it did not converge: the matrix holds nan or inf, or is too badly scaled."
+
 # checks
 
 
@@ -48,13 +51,11 @@ def succeeded(name: str, info: Any, says: str) -> None:
     require(within(info, 0, 1), explain)
 
 
-def converged(name: str, values: Any) -> Any:
-    """``values``, singular or eigenvalues. Raises LinAlgError where they are not finite: no iteration converges then."""
-    parts = OPS.abs(values) if values.is_complex() else values
-    require(
-        within(parts.detach(), float("-inf"), float("inf")),
-        lambda: LinAlgError(f"{name}: it did not converge: the matrix holds nan or inf, or is too badly scaled."),
-    )
+def converged(name: str, A: Any, values: Any) -> Any:
+    """``values``, singular or eigenvalues of what is read of ``A``. Raises LinAlgError where one of both is not finite."""
+    for part in (A.detach(), values.detach()):
+        size = OPS.abs(part) if part.is_complex() else part
+        require(within(size, float("-inf"), float("inf")), lambda: LinAlgError(NOT_CONVERGED.format(name)))
     return values
 
 

@@ -298,7 +298,7 @@ def _in_best_order(chain: list[Any]) -> Any:
 @function(method=False)
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of matrices; see ``linalg.multi_dot``."""
-    given = as_tensors_of("chain_matmul", matrices)
+    given = as_tensors_of("chain_matmul", matrices, "matrices")
     return given[0] if len(given) == 1 else multi_dot(given)
 
 

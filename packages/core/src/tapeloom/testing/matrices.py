@@ -13,19 +13,14 @@ from tapeloom.testing.references import broadcast_shape, matrix_product
 Matrix = list[list[Any]]
 
 
-def each_matrix(function: Callable[..., Any], *tails: tuple[int, ...] | None) -> Callable[..., Any]:
-    """A reference that gives ``function`` each matrix of its arrays, as lists of lists; batches broadcast.
-
-    ``tails`` are the shapes of the results for one matrix, where there may be no matrix to compute them from.
-    """
+def each_matrix(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A reference that gives ``function`` each matrix of its arrays, as lists of lists; batches broadcast."""
 
     def reference(*arrays: Any) -> Any:
         batch = broadcast_shape(*(array.shape[:-2] for array in arrays))
         spread = [np.broadcast_to(array, (*batch, *array.shape[-2:])).reshape(-1, *array.shape[-2:]) for array in arrays]
         found = [function(*(one.tolist() for one in each)) for each in zip(*spread, strict=True)]
-        if not found:
-            return np.zeros((*batch, *(tails[0] or arrays[0].shape[-2:])) if tails else arrays[-1].shape)
-        return np.array(found).reshape(*batch, *np.array(found[0]).shape)
+        return np.array(found).reshape((*batch, *np.array(found[0]).shape))
 
     return reference
 
@@ -76,13 +71,13 @@ def cofactors(A: Matrix) -> Matrix:
 
 
 def exponential(A: Matrix) -> Any:
-    """The exponential, by its series at a 1024th of the matrix."""
-    small = np.array(A) / 1024
+    """The exponential, by its series at a 32nd of the matrix."""
+    small = np.array(A) / 32
     total = term = np.array(identity(len(A)))
-    for k in range(1, 24):
+    for k in range(1, 36):
         term = matrix_product(term, small) / k
         total = total + term
-    for _ in range(10):
+    for _ in range(5):
         total = matrix_product(total, total)
     return total
 

@@ -17,10 +17,9 @@ from tapeloom.testing.table import COMPLEX, NUMBERS, case, fails, row
 def _einsum(equation: Any, *operands: Any) -> Any:
     """``...`` is one letter, Z, of one dimension here; lists are words of letters."""
     if not isinstance(equation, str):
-        words = ["".join("..." if k is Ellipsis else chr(65 + k) for k in places) for places in operands[::2]]
-        operands = (equation, *operands[1::2])
-        given = ",".join(words[: len(operands)])
-        equation = f"{given}->{words[-1]}" if len(words) > len(operands) else given
+        *pairs, last = equation, *operands
+        word = lambda places: "".join("..." if k is Ellipsis else chr(65 + k) for k in places)  # noqa: E731
+        equation, operands = f"{','.join(map(word, pairs[1::2]))}->{word(last)}", pairs[::2]
     given, arrow, out = equation.replace(" ", "").replace("...", "Z").partition("->")
     words = given.split(",")
     if not arrow:

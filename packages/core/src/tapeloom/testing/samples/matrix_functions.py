@@ -14,7 +14,7 @@ from tapeloom.testing import matrices
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.matrices import each_matrix, empty_or
 from tapeloom.testing.references import INF, NAN, matrix_product
-from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, LAPACK, MATRIX, NONE, TALL, M
+from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, LAPACK, MATRIX, NONE, TALL, M, Z, _values
 from tapeloom.testing.samples.solve import LOW
 from tapeloom.testing.table import COMPLEX, NUMBERS, case, fails, row
 
@@ -102,3 +102,20 @@ row("linalg.cond", case(V([[3.0, 0.0], [0.0, -2.0]]), expect=np.array(1.5), grad
     *[[V(M), p] for p in ("fro", 1, INF)], case(V([[1.0, 2.0], [2.0, 4.0]]), 1, expect=np.array(INF)), case(T(0, 2, 2), 1), 
     reference=lambda x, p=None: _condition(x, p) if x.size else np.zeros(x.shape[:-2]), gives="real", **HUNDRED)
 fails("linalg.cond", [V(M), 3], ArgumentError, "cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got 3.")
+
+# norms by singular values
+
+_of: dict[str, Any] = {"nuc": sum, 2: max, -2: min}
+
+
+def _by_values(x: Any, ord: Any = "nuc", dim: Any = (-2, -1), keepdim: bool = False) -> Any:
+    x = np.moveaxis(x, dim, (-2, -1))
+    out = each_matrix(lambda A: _of[ord](_values(A)))(x) if x.size else np.zeros(x.shape[:-2])
+    return np.expand_dims(out, sorted(d % (out.ndim + 2) for d in dim)) if keepdim else out
+
+
+row("matrix norms by singular values", *[[BATCH, ord] for ord in _of], case(T(2, 3, 4), "nuc", (0, 2), True), case(V(Z), 2, only=COMPLEX, grad=True), [T(0, 2, 2), 2],
+    reference=_by_values, gives="real", calls=tl.linalg.matrix_norm, **MATRIX)
+row("nuclear_norm", [V(TALL)], case(V([TALL]), dim=(0, 2), keepdim=True), [T(0, 2)], reference=lambda x, **settings: _by_values(x, "nuc", **settings), gives="real", **MATRIX)
+for _name, _own in (("matrix norms by singular values", "matrix_norm"), ("nuclear_norm", "nuclear_norm")):
+    fails(_name, [T(2, 2), *(["nuc"] if _own == "matrix_norm" else [])], DTypeError, f"{_own}: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
