@@ -82,6 +82,7 @@ SPELLED: dict[str, Any] = {
     "sign_and_log": torch.linalg.slogdet,
     "matrix_exponential": torch.linalg.matrix_exp,
     "matrix norms by singular values": torch.linalg.matrix_norm,
+    "norm by singular values": torch.norm,
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -166,6 +167,12 @@ TAKEN = {
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
     "scatter_add(T[3, 4], 0, I[0], T[2, 2])",  # its backward
+    "lu_decomposition(V[2, 4], pivot=False)",  # on the CPU
+    "linalg.cond(V[3, 3], 'fro')",  # their backward
+    "linalg.cond(V[3, 3], 1)",
+    "linalg.cond(V[3, 3], inf)",
+    "linalg.cond(T[0, 2, 2], 1)",
+    "det of a singular matrix(V[3, 3])",  # its backward: 0 there, instead of the cofactors
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
@@ -177,7 +184,13 @@ DIFFERENT = {
     ("gelu(V[3])", "float32"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
-WITHOUT_GRADIENT = {("convolution_input_gradient", "complex128"), ("convolution_weight_gradient", "complex128")}
+WITHOUT_GRADIENT = {
+    ("convolution_input_gradient", "complex128"),
+    ("convolution_weight_gradient", "complex128"),
+    ("bilinear", "complex128"),
+    ("vander", "float64"),  # its backward changes what it kept
+    ("vander", "complex128"),
+}
 KEYWORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 

@@ -201,9 +201,13 @@ def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, 
 
 
 @function(method=False)
-def nuclear_norm(input: Tensor, dim: Axes = (-2, -1), keepdim: bool = False) -> Tensor:
-    """The sum of the singular values of matrices along the two ``dim``."""
-    return matrix_norm(input, "nuc", dim, keepdim)
+def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of a matrix, or of matrices along the two ``dim``. ``nuclear_norm(input, keepdim)`` is taken, too."""
+    if isinstance(dim, bool):
+        dim, keepdim = None, dim
+    if dim is None and as_tensor_of("nuclear_norm", input).ndim != 2:
+        raise ShapeError(f"nuclear_norm: without dim expected a matrix, got shape {input.shape}.")
+    return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 
 def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:

@@ -316,9 +316,14 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 @function(name="vander", namespace="linalg")
 def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """The powers 0 to ``N - 1`` of the elements of vectors (…, n), as columns: (…, n, N); N is n unless given."""
+    """The powers 0 to ``N - 1`` of the elements of vectors (…, n), as columns: (…, n, N); N, at least 2, is n unless given."""
     if not as_tensor_of("vander", x, "x").ndim:
         raise ShapeError("vander: x must have at least one dimension, got a 0-d tensor.")
+    if x.dtype.half or x.dtype.category == dtypes.BOOL:
+        raise DTypeError(f"vander: {x.dtype.name} is not supported, as in PyTorch. Cast with .float().")
+    N = x.shape[-1] if N is None else shapes.as_int("vander", "N", N)
+    if N < 2:
+        raise ArgumentError(f"vander: N must be at least 2, got {N}.")
     return _powers("vander", x, N)
 
 

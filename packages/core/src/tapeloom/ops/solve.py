@@ -245,9 +245,9 @@ def lu_solve_of(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
 
 
 @function()
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with ``A @ X = input`` for ``A = L @ L.mH``, or with ``upper`` ``A = L.mH @ L``."""
-    B, L = matrices_of("cholesky_solve", input, "input"), matrices_of("cholesky_solve", L, "L")
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
+    """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
+    B, L = matrices_of("cholesky_solve", input, "input"), matrices_of("cholesky_solve", input2, "input2")
     turned = _adjoint(L)
     first, second = (turned, L) if upper else (L, turned)
     return OPS.solve_triangle(second, OPS.solve_triangle(first, B, False), True)  # type: ignore[no-any-return]
@@ -348,7 +348,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 
     Singular values up to ``rcond`` (eps times max(m, n)) times the largest count as 0. ``driver`` says what else is given, as in
     PyTorch: ``"gelsy"`` (the default) the rank, ``"gelsd"`` and ``"gelss"`` also singular values, ``"gels"`` neither; the
-    algorithm is one, by singular values. ``residuals`` are given where m > n and all matrices have rank n.
+    algorithm is one, by singular values. ``residuals`` are given, but for ``"gelsy"``, where m > n and all matrices have rank n.
     """
     A, B = matrices_of("lstsq", A), as_tensor_of("lstsq", B, "B")
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
@@ -365,7 +365,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     values = OPS.singular_values(held)
     rank = count_above(values, 0.0, ratio)
     residuals = empty = OPS.zeros_of((0,), values)
-    if m > n and within(rank, n, n + 1):
+    if m > n and driver not in (None, "gelsy") and (driver == "gels" or within(rank, n, n + 1)):
         error = OPS.abs(OPS.subtract(OPS.matmul(A, X), B))
         residuals = OPS.sum(OPS.multiply(error, error), -2)
     return LeastSquares(

@@ -116,6 +116,10 @@ def _by_values(x: Any, ord: Any = "nuc", dim: Any = (-2, -1), keepdim: bool = Fa
 
 row("matrix norms by singular values", *[[BATCH, ord] for ord in _of], case(T(2, 3, 4), "nuc", (0, 2), True), case(V(Z), 2, only=COMPLEX, grad=True), [T(0, 2, 2), 2],
     reference=_by_values, gives="real", calls=tl.linalg.matrix_norm, **MATRIX)
-row("nuclear_norm", [V(TALL)], case(V([TALL]), dim=(0, 2), keepdim=True), [T(0, 2)], reference=lambda x, **settings: _by_values(x, "nuc", **settings), gives="real", **MATRIX)
+row("norm by singular values", [V(TALL), "nuc"], [V([TALL]), "nuc", (0, 2)], [T(0, 2), "nuc"],
+    reference=lambda x, p, dim=(-2, -1): _by_values(x, "nuc", dim), gives="real", calls=tl.norm, **MATRIX)
+fails("norm by singular values", [T(3), "nuc"], ShapeError, "norm: without dim expected a matrix, got shape (3,).")
+row("nuclear_norm", [V(TALL)], [V([TALL]), (0, 2), True], [V(M), True], [T(0, 2)],
+    reference=lambda x, dim=None, keepdim=False: _by_values(x, "nuc", (-2, -1) if dim in (None, True) else dim, keepdim or dim is True), gives="real", **MATRIX)
 for _name, _own in (("matrix norms by singular values", "matrix_norm"), ("nuclear_norm", "nuclear_norm")):
     fails(_name, [T(2, 2), *(["nuc"] if _own == "matrix_norm" else [])], DTypeError, f"{_own}: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)

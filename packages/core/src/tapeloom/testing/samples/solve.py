@@ -13,7 +13,7 @@ from tapeloom.testing import matrices
 from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.matrices import each_matrix, empty_or
 from tapeloom.testing.references import matrix_product
-from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, MATRIX, NONE, PIVOTS, TALL, WIDE, M, Z
+from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, MATRIX, NONE, PIVOTS, TALL, WIDE, M, Z, _values, around, unique
 from tapeloom.testing.table import COMPLEX, case, fails, row
 
 SINGULAR = V([[[4.0, 0.0], [0.0, 2.0]], [[1.0, 2.0], [2.0, 4.0]]])
@@ -124,13 +124,16 @@ def _squared(L: Any, upper: bool) -> Any:
     return matrix_product(np.conj(_swapped(L)), L) if upper else matrix_product(L, np.conj(_swapped(L)))
 
 
-LOWER = V(np.tril(M))
-row("cholesky_solve", [COLUMNS, LOWER], [COLUMNS, V(np.triu(M)), True], case(T(3, 2), V(np.tril(Z)), only=COMPLEX, grad=True), [T(0, 2), EMPTY],
-    reference=lambda B, L, upper=False: _solution(_squared(L, upper), B), **MATRIX)
-fails("cholesky_solve", [T(3), LOWER], ShapeError, "cholesky_solve: input must have at least 2 dimensions, got shape (3,).")
-row("cholesky_inverse", [LOWER], [V(np.triu(M)), True], case(V(np.tril(Z)), only=COMPLEX, grad=True), [EMPTY],
-    reference=lambda L, upper=False: _inverse(_squared(L, upper)) if L.size else L, **MATRIX)
-fails("cholesky_inverse", [T(3)], ShapeError, "cholesky_inverse: input must have at least 2 dimensions, got shape (3,).")
+# the factor is made triangular around the call: PyTorch gives the triangle that is not read a gradient, too
+around("cholesky_solve", lambda call: lambda B, L, upper=False: call(B, L.triu() if upper else L.tril(), upper))
+around("cholesky_inverse", lambda call: lambda L, upper=False: call(L.triu() if upper else L.tril(), upper))
+FACTOR = [[2.0, 0.0, 0.0], [1.5 + 1j, 3.0, 0.0], [-1.0, 2.0 - 1j, 4.0]]
+unique("cholesky_solve", tl.cholesky_solve, [COLUMNS, V(M)], [COLUMNS, V(M), True], case(T(3, 2), V(FACTOR), only=COMPLEX, grad=True), [T(0, 2), EMPTY],
+       reference=lambda B, L, upper=False: _solution(_squared(L, upper), B))
+fails("cholesky_solve", [T(3), V(M)], ShapeError, "cholesky_solve: input must have at least 2 dimensions, got shape (3,).")
+unique("cholesky_inverse", tl.cholesky_inverse, [V(M)], [V(M), True], case(V(FACTOR), only=COMPLEX, grad=True), [EMPTY],
+       reference=lambda L, upper=False: _inverse(_squared(L, upper)) if L.size else L)
+fails("cholesky_inverse", [T(2, 2)], DTypeError, "cholesky_inverse: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
 
 # least squares: of matrices of full rank by the normal equations
 
@@ -157,14 +160,16 @@ fails("linalg.pinv of a Hermitian matrix", [T(2, 2)], DTypeError,
       "pinv: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
 
 
-def _least(A: Any, B: Any, *rest: Any, **settings: Any) -> Any:
-    X = matrix_product(_pseudo(A), B)
-    m, n = A.shape[-2:]
+def _least(A: Any, B: Any, rcond: Any = None, driver: Any = None) -> Any:
+    X, none = matrix_product(_pseudo(A), B), np.zeros(0)
     error = np.abs(matrix_product(A, X) - B) ** 2
-    return X, np.array([sum(column) for column in error.T.tolist()]) if m > n else np.zeros(0), np.full(A.shape[:-2], min(m, n)), np.zeros(0)
+    given = driver in ("gels", "gelsd") and A.shape[-2] > A.shape[-1]
+    residuals = np.array([sum(column) for column in error.reshape(len(error), -1).T.tolist()]) if given else none
+    rank = none if driver == "gels" else np.full(A.shape[:-2], min(A.shape[-2:]))
+    return X, residuals, rank, np.array(_values(A)) if driver == "gelsd" else none
 
 
-row("linalg.lstsq", [V(TALL), T(4, 2)], [V(WIDE), T(2, 1)], case(V(TALL), T(4, 2), driver="gelsy"), [V(WIDE), T(2, 0)],
+row("linalg.lstsq", [V(TALL), T(4, 2)], [V(WIDE), T(2, 1)], case(V(TALL), T(4, 2), driver="gelsd", grad=False), case(V(TALL), T(4), driver="gels"), [T(0, 2, 3), T(0, 2, 1)],
     reference=_least, gives=("same", "real", "int64", "real"), **MATRIX)
 fails("linalg.lstsq", [V(TALL), T(3, 2)], ShapeError, "lstsq: A of shape (4, 3) and B of shape (3, 2) do not fit: B must have 4 rows.")
 fails("linalg.lstsq", case(V(TALL), T(4, 2), driver="qr"), ArgumentError, "lstsq: driver must be 'gels', 'gelsy', 'gelsd' or 'gelss', got 'qr'.")
