@@ -118,6 +118,8 @@ def _own(x: Any, labels: list[Label], lengths: dict[Label, int]) -> Term:
         while labels.count(label) > 1:
             first = labels.index(label)
             second = labels.index(label, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise ShapeError(f"einsum: {label!r} has length {x.shape[first]} and {x.shape[second]} in one operand, of shape {x.shape}.")
             x = diagonal_of(x, first, second)
             labels = [other for place, other in enumerate(labels) if place not in (first, second)] + [label]
     spread = [axis for axis, label in enumerate(labels) if x.shape[axis] == 1 != lengths[label]]

@@ -185,8 +185,13 @@ def matrix_norm(
         raise ArgumentError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}.")
     along, over = axes if abs(float(ord)) == 1 else (axes[1], axes[0])
     sums = vector_norm(A, 1, along, True, dtype=dtype)
-    extreme = OPS.amax(sums, over, True) if float(ord) > 0 else OPS.amin(sums, over, True)
+    extreme = _largest(sums, over, True) if float(ord) > 0 else OPS.amin(sums, over, True)
     return extreme if keepdim else OPS.squeeze(extreme, axes)
+
+
+def _largest(sizes: Any, dim: int, keepdim: bool) -> Any:
+    """The largest of sizes, 0 of none."""
+    return OPS.amax(sizes, dim, keepdim) if sizes.shape[dim] else OPS.sum(sizes, dim, keepdim)
 
 
 def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, dtype: Any) -> Any:
@@ -196,17 +201,15 @@ def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, 
     if ord == "nuc":
         result = OPS.sum(values, -1)
     else:
-        result = OPS.amax(values, -1) if ord == 2 else OPS.amin(values, -1)
+        result = _largest(values, -1, False) if ord == 2 else OPS.amin(values, -1)
     return OPS.reshape(result, shapes.reduced(A.shape, axes, True)) if keepdim else result
 
 
 @function(method=False)
 def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = False) -> Tensor:
-    """The sum of the singular values of a matrix, or of matrices along the two ``dim``. ``nuclear_norm(input, keepdim)`` is taken, too."""
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``. ``nuclear_norm(input, keepdim)`` is taken, too."""
     if isinstance(dim, bool):
         dim, keepdim = None, dim
-    if dim is None and as_tensor_of("nuclear_norm", input).ndim != 2:
-        raise ShapeError(f"nuclear_norm: without dim expected a matrix, got shape {input.shape}.")
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 

@@ -204,12 +204,14 @@ def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     or the other way round, and ``A`` need not be square.
     """
     A = matrices_of("cond", A)
+    if p not in (None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
+        raise ArgumentError(f"cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {p!r}.")
+    if 0 in A.shape[-2:]:
+        return OPS.zeros_of(A.shape[:-2], OPS.abs(A.detach()))  # type: ignore[no-any-return]
     if p is None or p in (2, -2):
         values = svdvals(A)
         least, most = values[..., -1], values[..., 0]
         return OPS.divide(least, most) if p == -2 else OPS.divide(most, least)  # type: ignore[no-any-return]
-    if p not in ("fro", "nuc", 1, -1, math.inf, -math.inf):
-        raise ArgumentError(f"cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {p!r}.")
     inverse, info = OPS.inverse_info(A)
     product = OPS.multiply(matrix_norm(A, p), matrix_norm(inverse, p))
     return OPS.where(OPS.eq(info, 0), product, float("inf"))  # type: ignore[no-any-return]

@@ -220,6 +220,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | tuple[Axes, Axes] = 2) -> Tensor
         pair = dims.tolist() if hasattr(dims, "tolist") else dims
         if len(pair) != 2:
             raise ArgumentError(f"tensordot: dims must be an int or two lists of dimensions, got {dims!r}.")
+        if any(len(shapes.as_ints("tensordot", "dims", dims)) > tensor.ndim for dims, tensor in zip(pair, (a, b), strict=True)):
+            raise ShapeError(f"tensordot: dims {dims!r} name more dimensions than shapes {a.shape} and {b.shape} have.")
         left = shapes.normalize_axes("tensordot", "dims", pair[0], a.ndim)
         right = shapes.normalize_axes("tensordot", "dims", pair[1], b.ndim)
     if len(left) != len(right):
@@ -318,7 +320,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """The powers 0 to ``N - 1`` of the elements of vectors (…, n), as columns: (…, n, N); N, at least 2, is n unless given."""
     if not as_tensor_of("vander", x, "x").ndim:
-        raise ShapeError("vander: x must have at least one dimension, got a 0-d tensor.")
+        x = OPS.unsqueeze(x, 0)
     if x.dtype.half or x.dtype.category == dtypes.BOOL:
         raise DTypeError(f"vander: {x.dtype.name} is not supported, as in PyTorch. Cast with .float().")
     N = x.shape[-1] if N is None else shapes.as_int("vander", "N", N)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, within
 from tapeloom.ops.matrices import (
@@ -122,8 +122,10 @@ def _solved(name: str, A: Any, B: Any, left: bool) -> SolveEx:
     A, B = as_tensor_of(name, A, "A"), as_tensor_of(name, B, "B")
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and B.shape == A.shape[:-1])
     if vector:
+        if not left:
+            raise ShapeError(f"{name}: B of shape {B.shape} is a vector for each matrix, which cannot stand on the left. Leave left=False out.")
         B = OPS.unsqueeze(B, B.ndim)
-    if left or vector:
+    if left:
         result, info = OPS.solve_system(A, B)
     else:
         result, info = OPS.solve_system(OPS.swap_last(A), OPS.swap_last(B))
@@ -186,8 +188,8 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse for ``tensordot(·, ·, ind)`` of a tensor whose first ``ind`` lengths have the product of the others."""
     shape = as_tensor_of("tensorinv", A, "A").shape
     ind = shapes.as_int("tensorinv", "ind", ind)
-    if ind <= 0:
-        raise ArgumentError(f"tensorinv: ind must be positive, got {ind}.")
+    if not 0 < ind <= len(shape):
+        raise ArgumentError(f"tensorinv: ind must lie between 1 and {len(shape)}, the dimensions of A, got {ind}.")
     first, others = shapes.element_count(shape[:ind]), shapes.element_count(shape[ind:])
     if first != others:
         raise ShapeError(f"tensorinv: the first {ind} lengths of shape {shape} must have the product of the others: {first} against {others}.")
@@ -285,6 +287,8 @@ pseudo_inverse.gradient(A=_pseudo_gradient)
 
 def tolerance(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
     """``atol`` and ``rtol`` as PyTorch fills them in: without both, rtol is eps times the longer side of the matrix."""
+    if not A.dtype.inexact:
+        raise DTypeError(f"{name}: expected floating or complex matrices, got {A.dtype.name}. Cast with .float().")
     if rtol is None:
         ratio = max(A.shape[-2:]) * A.dtype.eps
         if atol is None:
@@ -357,9 +361,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     if vector:
         B = OPS.unsqueeze(B, B.ndim)
     m, n = A.shape[-2:]
-    if B.ndim < 2 or B.shape[-2] != m:
-        raise ShapeError(f"lstsq: A of shape {A.shape} and B of shape {B.shape} do not fit: B must have {m} rows.")
-    ratio = max(m, n) * A.dtype.eps if rcond is None or driver == "gels" else float(rcond)
+    if B.ndim != A.ndim or B.shape[-2] != m:
+        raise ShapeError(f"lstsq: A of shape {A.shape} and B of shape {B.shape} do not fit: B must have {m} rows, and as many dimensions.")
+    _, ratio = tolerance("lstsq", A, None, None if driver == "gels" else rcond)
     X = OPS.matmul(OPS.pseudo_inverse(A, 0.0, ratio), B)
     held = A.detach()
     values = OPS.singular_values(held)

@@ -18,6 +18,7 @@ class Decomposition:
     def cholesky_factor(self: Any, x: Array, upper: bool) -> tuple[Array, Array]:
         lower = self._hermitian(x, upper)
         L, info = self._checked(self.xp.linalg.cholesky, lower, self._minors)
+        L = self.tril(L, 0)  # also of what is nan
         return (self._adjoint(L) if upper else L), info
 
     def qr_factors(self: Any, x: Array, complete: bool) -> tuple[Array, Array]:

@@ -64,6 +64,8 @@ row(
     dtypes=(*NUMBERS, *COMPLEX),
 )
 fails("einsum", ["ij,jk", X, X], ShapeError, "einsum: 'j' has length 4 in one operand and 3 in another, in 'ij,jk'.")
+fails("einsum", ["ii", X], ShapeError, "einsum: 'i' has length 3 in one operand and 4 in another, in 'ii'.")
+fails("einsum", ["ii", T(1, 3)], ShapeError, "einsum: 'i' has length 1 and 3 in one operand, of shape (1, 3).")
 fails("einsum", ["ij", X, X], ArgumentError, "einsum: the equation 'ij' is of 1 operands, and 2 were given.")
 fails("einsum", ["ijk", X], ShapeError, "einsum: 'ijk' in 'ijk' does not name the 2 dimensions of operand 0, of shape (3, 4).")
 fails("einsum", ["ij->k", X], ArgumentError, "einsum: 'k' stands behind the arrow of 'ij->k', and in no operand.")

@@ -99,7 +99,7 @@ def _norm(A: Any, p: Any) -> float:
 
 
 row("linalg.cond", case(V([[3.0, 0.0], [0.0, -2.0]]), expect=np.array(1.5), grad=True), case(V([[3.0, 0.0], [0.0, -2.0]]), -2, expect=np.array(2 / 3)),
-    *[[V(M), p] for p in ("fro", 1, INF)], case(V([[1.0, 2.0], [2.0, 4.0]]), 1, expect=np.array(INF)), case(T(0, 2, 2), 1), 
+    *[[V(M), p] for p in ("fro", 1, INF)], case(V([[1.0, 2.0], [2.0, 4.0]]), 1, expect=np.array(INF)), case(T(0, 2, 2), 1), [T(2, 0, 3)],
     reference=lambda x, p=None: _condition(x, p) if x.size else np.zeros(x.shape[:-2]), gives="real", **HUNDRED)
 fails("linalg.cond", [V(M), 3], ArgumentError, "cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got 3.")
 
@@ -114,11 +114,11 @@ def _by_values(x: Any, ord: Any = "nuc", dim: Any = (-2, -1), keepdim: bool = Fa
     return np.expand_dims(out, sorted(d % (out.ndim + 2) for d in dim)) if keepdim else out
 
 
-row("matrix norms by singular values", *[[BATCH, ord] for ord in _of], case(T(2, 3, 4), "nuc", (0, 2), True), case(V(Z), 2, only=COMPLEX, grad=True), [T(0, 2, 2), 2],
+row("matrix norms by singular values", *[[BATCH, ord] for ord in _of], case(T(2, 3, 4), "nuc", (0, 2), True), case(V(Z), 2, only=COMPLEX, grad=True), [T(0, 2, 2), 2], [T(2, 0, 3), 2],
     reference=_by_values, gives="real", calls=tl.linalg.matrix_norm, **MATRIX)
 row("norm by singular values", [V(TALL), "nuc"], [V([TALL]), "nuc", (0, 2)], [T(0, 2), "nuc"],
     reference=lambda x, p, dim=(-2, -1): _by_values(x, "nuc", dim), gives="real", calls=tl.norm, **MATRIX)
-fails("norm by singular values", [T(3), "nuc"], ShapeError, "norm: without dim expected a matrix, got shape (3,).")
+fails("norm by singular values", [T(2, 2), "nuc"], DTypeError, "norm: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
 row("nuclear_norm", [V(TALL)], [V([TALL]), (0, 2), True], [V(M), True], [T(0, 2)],
     reference=lambda x, dim=None, keepdim=False: _by_values(x, "nuc", (-2, -1) if dim in (None, True) else dim, keepdim or dim is True), gives="real", **MATRIX)
 for _name, _own in (("matrix norms by singular values", "matrix_norm"), ("nuclear_norm", "nuclear_norm")):

@@ -90,7 +90,7 @@ CUBE = V(np.array([[*row, 0.5, -0.5, 1.0] for row in M] + [[1.0, 0.0, 2.0, 3.0, 
 row("linalg.tensorinv", case(CUBE, ind=2), case(T(0, 0), ind=1),
     reference=lambda A, ind=2: _inverse(A.reshape(6, 6)).reshape(6, 2, 3) if A.size else A, **MATRIX)
 fails("linalg.tensorinv", [T(2, 3, 4)], ShapeError, "tensorinv: the first 2 lengths of shape (2, 3, 4) must have the product of the others: 6 against 4.")
-fails("linalg.tensorinv", [T(2, 2), 0], ArgumentError, "tensorinv: ind must be positive, got 0.")
+fails("linalg.tensorinv", [T(2, 2), 0], ArgumentError, "tensorinv: ind must lie between 1 and 2, the dimensions of A, got 0.")
 row("linalg.tensorsolve", [CUBE, T(2, 3)], case(CUBE, T(6), dims=(0, 1)), [T(0, 0), T(0)],
     reference=lambda A, B, dims=None: (_solution(A.reshape(6, 6), B.reshape(6)) if dims is None else _solution(A.reshape(6, 6).T, B).reshape(2, 3)) if A.size else B, **MATRIX)
 fails("linalg.tensorsolve", [T(2, 3), T(2)], ShapeError,
@@ -154,6 +154,9 @@ row("linalg.pinv", *PSEUDO[:2], case(LOW, expect=_of_low), case(LOW, rtol=1e-3, 
 row("pinverse", PSEUDO[0], case(LOW, 1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
 row("linalg.pinv of a Hermitian matrix", [V(M)], COMPLEX_CASE, [EMPTY], reference=lambda x: _pseudo(x + np.conj(_swapped(x))),
     calls=lambda x: tl.linalg.pinv(x + x.mH, hermitian=True), **MATRIX)
+fails("linalg.pinv", [T(2, 2)], DTypeError, "pinv: expected floating or complex matrices, got int64. Cast with .float().", dtypes.int64)
+fails("linalg.solve", case(V(M), T(3), left=False), ShapeError,
+      "solve: B of shape (3,) is a vector for each matrix, which cannot stand on the left. Leave left=False out.")
 fails("linalg.pinv", [T(3)], ShapeError, "pinv: A must have at least 2 dimensions, got shape (3,).")
 fails("pinverse", [T(3)], ShapeError, "pinverse: A must have at least 2 dimensions, got shape (3,).")
 fails("linalg.pinv of a Hermitian matrix", [T(2, 2)], DTypeError,
@@ -171,5 +174,5 @@ def _least(A: Any, B: Any, rcond: Any = None, driver: Any = None) -> Any:
 
 row("linalg.lstsq", [V(TALL), T(4, 2)], [V(WIDE), T(2, 1)], case(V(TALL), T(4, 2), driver="gelsd", grad=False), case(V(TALL), T(4), driver="gels"), [T(0, 2, 3), T(0, 2, 1)],
     reference=_least, gives=("same", "real", "int64", "real"), **MATRIX)
-fails("linalg.lstsq", [V(TALL), T(3, 2)], ShapeError, "lstsq: A of shape (4, 3) and B of shape (3, 2) do not fit: B must have 4 rows.")
+fails("linalg.lstsq", [V(TALL), T(3, 2)], ShapeError, "lstsq: A of shape (4, 3) and B of shape (3, 2) do not fit: B must have 4 rows, and as many dimensions.")
 fails("linalg.lstsq", case(V(TALL), T(4, 2), driver="qr"), ArgumentError, "lstsq: driver must be 'gels', 'gelsy', 'gelsd' or 'gelss', got 'qr'.")
