@@ -29,6 +29,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     einsum,
     elementwise,
     handles,
+    householder,
     indexing,
     linalg,
     lookup,

@@ -19,7 +19,7 @@ OURS = set(
     "max_pool_backward avg_pool_backward embedding_backward "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
-    "is_contiguous detach_ equal allclose copy_ empty empty_like permute_rows cofactors".split()
+    "is_contiguous detach_ equal allclose copy_ empty empty_like permute_rows cofactors svd_lowrank pca_lowrank".split()
 ) | {"cholesky of what has none"}
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {

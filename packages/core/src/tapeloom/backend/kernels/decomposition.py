@@ -113,6 +113,34 @@ class Decomposition:
             order = self.as_int64(self.xp.argsort(order, axis=-1))
         return self._reordered(x, self.expand(order, (*x.shape[:-2], m)))
 
+    def geqrf(self: Any, x: Array) -> tuple[Array, Array]:
+        m, n = x.shape[-2:]
+        k = min(m, n)
+        rows, columns = self.unsqueeze(self.xp.arange(m), 1), self.xp.arange(n)
+
+        def step(a: Array, tau: Array, turn: Array) -> tuple[Array, Array, Array]:
+            first, nothing = self.zero_like(a[..., :1]), self.zero_like(a[..., :1, :1])
+            column = self.sum(self.where(columns == turn, a, self.zero_like(a)), (a.ndim - 1,), True)
+            alpha = self.sum(self.where(rows == turn, column, first), (a.ndim - 2,), True)
+            below = self.where(rows > turn, column, first)
+            size = self.order_norm(self.where(rows >= turn, column, first), 2, (a.ndim - 2,), True)
+            sign = self.where(self._real_part(alpha) < 0, self.full_of(size, 1), self.full_of(size, -1))
+            beta = self.cast(sign * size, self.dtype_of(x))
+            done = ~self.any((below != 0) | (self._imaginary(alpha) != 0), (a.ndim - 2,), True)
+            beta = self.where(done, alpha, beta)
+            one = self.full_of(alpha, 1)
+            factor = self.where(done, nothing, (beta - alpha) / self.where(done, one, beta))
+            v = below / self.where(done, one, alpha - beta) + self.where(rows == turn, self.full_of(first, 1), first)
+            turned = self.matmul(self._adjoint(v), self.where(columns > turn, a, self.zero_like(a)))
+            a = a - (v * self._conjugate(factor)) * turned
+            held = self.where(rows > turn, v, self.where(rows == turn, beta, column))
+            a = self.where(columns == turn, held, a)
+            here = self.xp.arange(k) == turn
+            return a, self.where(here, factor[..., 0], tau), turn + 1
+
+        tau = self.xp.zeros((*x.shape[:-2], k), dtype=x.dtype)
+        return self.iterate(k, step, (x, tau, self.as_int64(self.xp.asarray(0))))[:2]
+
     # what went wrong
 
     def _checked(
@@ -166,8 +194,17 @@ class Decomposition:
         """Zeros of int32."""
         return self.xp.zeros(shape, dtype=self.native(dtypes.int32))
 
+    def _conjugate(self: Any, x: Array) -> Array:
+        return self.conj(x) if self.dtype_of(x).is_complex else x
+
     def _adjoint(self: Any, x: Array) -> Array:
-        return self.swap_last(self.conj(x) if self.dtype_of(x).is_complex else x)
+        return self.swap_last(self._conjugate(x))
+
+    def _real_part(self: Any, x: Array) -> Array:
+        return self.real(x) if self.dtype_of(x).is_complex else x
+
+    def _imaginary(self: Any, x: Array) -> Array:
+        return self.imag(x) if self.dtype_of(x).is_complex else self.zero_like(x)
 
     def _hermitian(self: Any, x: Array, upper: bool) -> Array:
         """The Hermitian matrix whose lower, or upper, triangle is that of ``x``: libraries differ in what they read."""
