@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapeloom.errors import LinAlgError
+from tapeloom.errors import LinAlgError as LinAlgError  # noqa: PLC0414 - as in torch.linalg
 from tapeloom.op.registry import public_names
 
 globals().update(public_names("linalg"))

@@ -71,7 +71,9 @@ SPELLED: dict[str, Any] = {
     "eigh_values": lambda A, upper=False: torch.linalg.eigvalsh(A, "U" if upper else "L"),
     "eig_factors": torch.linalg.eig,
     "one triangle": torch.linalg.eigvalsh,
-    "solve_triangle": lambda A, B, upper, unit=False: torch.linalg.solve_triangular(A, B, upper=upper, unitriangular=unit),
+    "solve_triangle": lambda A, B, upper, unit=False: torch.linalg.solve_triangular(
+        A, B, upper=upper, unitriangular=unit
+    ),
     "solve_system": torch.linalg.solve_ex,
     "inverse_info": torch.linalg.inv_ex,
     "what singular matrices give": lambda A: torch.linalg.inv_ex(A).info,

@@ -30,6 +30,7 @@ from tapeloom.ops.matrices import (
 )
 
 if TYPE_CHECKING:
+    from tapeloom.op.parameter import Index
     from tapeloom.tensors.tensor import Tensor
 
 
@@ -244,8 +245,9 @@ class PLU(NamedTuple):
 
 @function(namespace="linalg")
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> LUFactorEx:
-    """``lu_factor``, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0; nothing is raised for it
-    without ``check_errors``.
+    """``lu_factor``, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0.
+
+    Only with ``check_errors`` a LinAlgError is raised for it.
     """
     result = OPS.lu_decomposition(A, pivot)
     if check_errors:

@@ -37,7 +37,9 @@ def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
     if is_tensor(equation):
         equation, operands = _of_lists(equation, *operands)
     if not isinstance(equation, str):
-        raise ArgumentTypeError(f"einsum: the equation must be a string, or a tensor of the form with lists, got {type(equation).__name__}.")
+        raise ArgumentTypeError(
+            f"einsum: the equation must be a string, or a tensor of the form with lists, got {type(equation).__name__}."
+        )
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     tensors = as_tensors_of("einsum", operands, "operands")
@@ -83,7 +85,10 @@ def _parsed(equation: str, tensors: list[Any]) -> tuple[list[list[Label]], list[
         named, dots, rest = _split(word, equation)
         spare = tensor.ndim - len(named) - len(rest)
         if spare < 0 or (spare and not dots):
-            raise ShapeError(f"einsum: {word!r} in {equation!r} does not name the {tensor.ndim} dimensions of operand {place}, of shape {tensor.shape}.")
+            raise ShapeError(
+                f"einsum: {word!r} in {equation!r} does not name the {tensor.ndim} dimensions of operand {place}, of shape "
+                f"{tensor.shape}."
+            )
         parts.append([*named, *range(-spare, 0), *rest])
     most = max((sum(isinstance(label, int) for label in labels) for labels in parts), default=0)
     if not arrow:

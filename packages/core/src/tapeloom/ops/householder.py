@@ -26,8 +26,9 @@ class Reflections(NamedTuple):
 
 @op(outputs=Reflections, takes="inexact", complex="as written", check=matrices, constants=("a", "tau"))
 def geqrf(input: Tensor) -> Reflections:
-    """The QR decomposition by reflections ``I - tau * v @ v.mH``: R on and above the diagonal, and below it each v, which begins with 1.
+    """The QR decomposition by reflections ``I - tau * v @ v.mH``.
 
+    R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
     ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
 
     Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
@@ -39,7 +40,8 @@ def _block(name: str, A: Any, tau: Any) -> tuple[Any, Any]:
     m, k = A.shape[-2], tau.shape[-1]
     if tau.shape[:-1] != A.shape[:-2] or k > A.shape[-1] or A.shape[-1] > m:
         raise ShapeError(
-            f"{name}: expected reflections (…, m, n) with m >= n and tau (…, k) with n >= k of one batch, got shapes {A.shape} and {tau.shape}."
+            f"{name}: expected reflections (…, m, n) with m >= n and tau (…, k) with n >= k of one batch, got shapes {A.shape} "
+            f"and {tau.shape}."
         )
     ones = diagonal_part(OPS.full_of(leading(A.detach(), None, k, OPS), 1), OPS)
     Y = OPS.tril(leading(A, None, k, OPS), -1) + ones
@@ -108,7 +110,8 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     if M is not None:
         A = OPS.subtract(A, OPS.expand(as_tensor_of("svd_lowrank", M, "M"), A.shape))
     m, n = A.shape[-2:]
-    count, turns = 6 if q is None else shapes.as_int("svd_lowrank", "q", q), 2 if niter is None else shapes.as_int("svd_lowrank", "niter", niter)
+    count = 6 if q is None else shapes.as_int("svd_lowrank", "q", q)
+    turns = 2 if niter is None else shapes.as_int("svd_lowrank", "niter", niter)
     if not 0 <= count <= min(m, n):
         raise ArgumentError(f"svd_lowrank: q must lie between 0 and {min(m, n)}, the shorter side of the matrices, got {count}.")
     if m < n:
@@ -130,7 +133,10 @@ def _largest(A: Any, count: int, turns: int) -> tuple[Any, Any, Any]:
 
 @function(method=False)
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> OldSVD:
-    """The ``q`` (6, or the shorter side) principal components of the rows of ``A``: ``svd_lowrank``, of which ``center`` takes the mean off."""
+    """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
+
+    ``q`` is 6 unless given, or the shorter side of the matrices where that is less.
+    """
     A = matrices_of("pca_lowrank", A)
     most = min(A.shape[-2:])
     count = min(6, most) if q is None else shapes.as_int("pca_lowrank", "q", q)

@@ -207,7 +207,10 @@ def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, 
 
 @function(method=False)
 def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = False) -> Tensor:
-    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``. ``nuclear_norm(input, keepdim)`` is taken, too."""
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
+
+    ``nuclear_norm(input, keepdim)`` is taken, too.
+    """
     if isinstance(dim, bool):
         dim, keepdim = None, dim
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)

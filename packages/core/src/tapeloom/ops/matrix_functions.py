@@ -12,12 +12,11 @@ from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.decomposition import eigvalsh, svdvals
 from tapeloom.ops.linalg import matrix_norm
-from tapeloom.ops.matrices import columns, diagonal_part, matrices_of, rows, square_matrices
+from tapeloom.ops.matrices import columns, diagonal_part, matrices_of, square_matrices
 from tapeloom.ops.products import check_square
 from tapeloom.ops.solve import count_above, inv, tolerance
 
 if TYPE_CHECKING:
-    from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
 
@@ -181,7 +180,12 @@ def matrix_power_of(input: Tensor, n: int) -> Tensor:
 
 @function(namespace="linalg")
 def matrix_rank(
-    A: Tensor, tol: float | Tensor | None = None, hermitian: bool = False, *, atol: float | Tensor | None = None, rtol: float | Tensor | None = None
+    A: Tensor,
+    tol: float | Tensor | None = None,
+    hermitian: bool = False,
+    *,
+    atol: float | Tensor | None = None,
+    rtol: float | Tensor | None = None,
 ) -> Tensor:
     """How many singular values exceed ``max(atol, rtol * the largest)``. int64.
 

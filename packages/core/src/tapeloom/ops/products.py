@@ -147,7 +147,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
 
 @function()
 def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Sums of products over the last dimensions of both, nothing conjugated: (…, n) by (*, n) is (…, *). Of a 0-d tensor the product."""
+    """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
     x, y = as_tensor_of("inner", input), as_tensor_of("inner", other, "other")
     if not x.ndim or not y.ndim:
         return OPS.multiply(x, y)  # type: ignore[no-any-return]
@@ -214,13 +214,14 @@ def tensordot(a: Tensor, b: Tensor, dims: int | tuple[Axes, Axes] = 2) -> Tensor
     as_tensor_of("tensordot", a, "a"), as_tensor_of("tensordot", b, "b")
     if isinstance(dims, int):
         if dims < 0 or dims > min(a.ndim, b.ndim):
-            raise ArgumentError(f"tensordot: dims must lie between 0 and {min(a.ndim, b.ndim)}, the dimensions that both have, got {dims}.")
+            most = min(a.ndim, b.ndim)
+            raise ArgumentError(f"tensordot: dims must lie between 0 and {most}, the dimensions that both have, got {dims}.")
         left, right = tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
     else:
         pair = dims.tolist() if hasattr(dims, "tolist") else dims
         if len(pair) != 2:
             raise ArgumentError(f"tensordot: dims must be an int or two lists of dimensions, got {dims!r}.")
-        if any(len(shapes.as_ints("tensordot", "dims", dims)) > tensor.ndim for dims, tensor in zip(pair, (a, b), strict=True)):
+        if any(len(shapes.as_ints("tensordot", "dims", part)) > tensor.ndim for part, tensor in zip(pair, (a, b), strict=True)):
             raise ShapeError(f"tensordot: dims {dims!r} name more dimensions than shapes {a.shape} and {b.shape} have.")
         left = shapes.normalize_axes("tensordot", "dims", pair[0], a.ndim)
         right = shapes.normalize_axes("tensordot", "dims", pair[1], b.ndim)
@@ -263,13 +264,15 @@ def multi_dot(tensors: tuple[Tensor, ...]) -> Tensor:
     last = len(given) - 1
     for place, tensor in enumerate(given):
         if tensor.ndim != 2 and not (tensor.ndim == 1 and place in (0, last)):
-            raise ShapeError(f"multi_dot: tensor {place} must be a matrix{' or a vector' if place in (0, last) else ''}, got shape {tensor.shape}.")
+            kind = "matrix or a vector" if place in (0, last) else "matrix"
+            raise ShapeError(f"multi_dot: tensor {place} must be a {kind}, got shape {tensor.shape}.")
     chain = list(given)
     chain[0] = OPS.unsqueeze(chain[0], 0) if chain[0].ndim == 1 else chain[0]
     chain[last] = OPS.unsqueeze(chain[last], 1) if chain[last].ndim == 1 else chain[last]
     for place in range(last):
         if chain[place].shape[1] != chain[place + 1].shape[0]:
-            raise ShapeError(f"multi_dot: tensors {place} and {place + 1} of shapes {given[place].shape} and {given[place + 1].shape} do not fit.")
+            first, second = given[place].shape, given[place + 1].shape
+            raise ShapeError(f"multi_dot: tensors {place} and {place + 1} of shapes {first} and {second} do not fit.")
     out = _in_best_order(chain)
     if given[0].ndim == 1:
         out = OPS.squeeze(out, 0)
@@ -297,19 +300,15 @@ def _in_best_order(chain: list[Any]) -> Any:
     return product(0, count - 1)
 
 
-@function(method=False)
-def chain_matmul(*matrices: Tensor) -> Tensor:
-    """The product of matrices; see ``linalg.multi_dot``."""
-    given = as_tensors_of("chain_matmul", matrices, "matrices")
-    return given[0] if len(given) == 1 else multi_dot(given)
-
-
 # powers
 
 
 @function(method=False)
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """The powers of the elements of a vector as columns: ``N - 1`` to 0, or with ``increasing`` 0 to ``N - 1``; N is its length unless given."""
+    """The powers ``N - 1`` to 0 of the elements of a vector, as columns, or with ``increasing`` 0 to ``N - 1``.
+
+    N is the length of the vector unless given.
+    """
     if as_tensor_of("vander", x, "x").ndim != 1:
         raise ShapeError(f"vander: x must be 1-d, got shape {x.shape}.")
     powers = _powers("vander", x, N)
@@ -337,7 +336,7 @@ def _powers(name: str, x: Any, N: Any) -> Any:
         x = OPS.cast(x, dtypes.int64)
     x = OPS.unsqueeze(x, x.ndim)
     if count <= 1:
-        return OPS.expand(OPS.full_of(x.detach(), 1), (*x.shape[:-1], count)) if count else OPS.narrow(x, x.ndim - 1, 0, 0)
+        return OPS.full_of(x.detach(), 1) if count else OPS.narrow(x, x.ndim - 1, 0, 0)
     ones = OPS.full_of(x.detach(), 1)
     out = OPS.cat([ones, OPS.cumprod(OPS.expand(x, (*x.shape[:-1], count - 1)), x.ndim - 1)], x.ndim - 1)
     return OPS.cast(out, dtypes.int64) if not x.dtype.inexact else out
@@ -351,7 +350,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     if len(shape) != 3:
         raise ShapeError(f"bilinear: weight must have shape (out, n, m), got {shape}.")
     if not x.ndim or not y.ndim or x.shape[:-1] != y.shape[:-1] or (x.shape[-1], y.shape[-1]) != shape[1:]:
-        raise ShapeError(f"bilinear: inputs of shapes {x.shape} and {y.shape} do not fit weight of shape {shape}: expected (…, {shape[1]}) and (…, {shape[2]}).")
+        raise ShapeError(
+            f"bilinear: inputs of shapes {x.shape} and {y.shape} do not fit weight of shape {shape}: expected (…, {shape[1]}) "
+            f"and (…, {shape[2]})."
+        )
     if bias is not None and as_tensor_of("bilinear", bias, "bias").shape != shape[:1]:
         raise ShapeError(f"bilinear: bias must have shape {shape[:1]}, got {bias.shape}.")
     through = _contracted(x, weight, (x.ndim - 1,), (1,))  # (…, out, m)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
-from tapeloom.call.op import function, op, primitive
+from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, within
@@ -19,7 +19,7 @@ from tapeloom.ops.matrices import (
 )
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Dims
+    from tapeloom.op.parameter import Dims, TensorLike
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -123,7 +123,9 @@ def _solved(name: str, A: Any, B: Any, left: bool) -> SolveEx:
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and B.shape == A.shape[:-1])
     if vector:
         if not left:
-            raise ShapeError(f"{name}: B of shape {B.shape} is a vector for each matrix, which cannot stand on the left. Leave left=False out.")
+            raise ShapeError(
+                f"{name}: B of shape {B.shape} is a vector for each matrix, which cannot stand on the left. Leave left=False out."
+            )
         B = OPS.unsqueeze(B, B.ndim)
     if left:
         result, info = OPS.solve_system(A, B)
@@ -192,7 +194,9 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
         raise ArgumentError(f"tensorinv: ind must lie between 1 and {len(shape)}, the dimensions of A, got {ind}.")
     first, others = shapes.element_count(shape[:ind]), shapes.element_count(shape[ind:])
     if first != others:
-        raise ShapeError(f"tensorinv: the first {ind} lengths of shape {shape} must have the product of the others: {first} against {others}.")
+        raise ShapeError(
+            f"tensorinv: the first {ind} lengths of shape {shape} must have the product of the others: {first} against {others}."
+        )
     return OPS.reshape(inv(OPS.reshape(A, (first, others))), (*shape[ind:], *shape[:ind]))  # type: ignore[no-any-return]
 
 
@@ -304,7 +308,12 @@ def tolerance(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
 
 @function(namespace="linalg")
 def pinv(
-    A: Tensor, rcond: float | Tensor | None = None, hermitian: bool = False, *, atol: float | Tensor | None = None, rtol: float | Tensor | None = None
+    A: Tensor,
+    rcond: float | Tensor | None = None,
+    hermitian: bool = False,
+    *,
+    atol: float | Tensor | None = None,
+    rtol: float | Tensor | None = None,
 ) -> Tensor:
     """The pseudoinverse (…, n, m) of matrices (…, m, n).
 

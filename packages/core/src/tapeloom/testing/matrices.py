@@ -18,7 +18,9 @@ def each_matrix(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def reference(*arrays: Any) -> Any:
         batch = broadcast_shape(*(array.shape[:-2] for array in arrays))
-        spread = [np.broadcast_to(array, (*batch, *array.shape[-2:])).reshape(-1, *array.shape[-2:]) for array in arrays]
+        spread = [
+            np.broadcast_to(array, (*batch, *array.shape[-2:])).reshape(-1, *array.shape[-2:]) for array in arrays
+        ]
         found = [function(*(one.tolist() for one in each)) for each in zip(*spread, strict=True)]
         return np.array(found).reshape((*batch, *np.array(found[0]).shape))
 

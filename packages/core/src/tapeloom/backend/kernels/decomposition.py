@@ -48,7 +48,7 @@ class Decomposition:
         m, n = x.shape[-2:]
         k = min(m, n)
         if not k:
-            return x, self._whole(x.shape[:-2] + (0,)), self._whole(x.shape[:-2])
+            return x, self._whole((*x.shape[:-2], 0)), self._whole(x.shape[:-2])
         LU, pivots, order = self._panel(x[..., :k], pivot)
         if n > k:
             LU = self.cat([LU, self._above(LU, self._reordered(x[..., k:], order))], x.ndim - 1)
@@ -56,8 +56,7 @@ class Decomposition:
 
     def _panel(self: Any, x: Array, pivot: bool) -> tuple[Array, Array, Array]:
         """LU of a tall matrix by halves of its columns: the factors, the swaps from 0, the order of rows that they lead to."""
-        m, n = x.shape[-2:]
-        axis = x.ndim - 1
+        n, axis = x.shape[-1], x.ndim - 1
         if n == 1:
             return self._pivot_column(x, pivot)
         half = n // 2
@@ -159,7 +158,9 @@ class Decomposition:
         try:
             return compute()
         except ValueError as error:
-            raise LinAlgError(f"{name}: it did not converge: the matrix holds nan or inf, or is too badly scaled.") from error
+            raise LinAlgError(
+                f"{name}: it did not converge: the matrix holds nan or inf, or is too badly scaled."
+            ) from error
 
     def _minors(self: Any, x: Array) -> Array:
         """The order of the first leading minor that is not positive, 0 if there is none: Cholesky's column by column."""

@@ -60,7 +60,7 @@ class Solve:
         if self.dtype_of(x).is_complex:
             atol, rtol = self.real(atol), self.real(rtol)
         least = self.maximum(self.unsqueeze(atol, atol.ndim), self.unsqueeze(rtol, rtol.ndim) * S[..., :1])
-        kept = S > least
+        kept = least < S
         inverse = self.where(kept, 1 / self.where(kept, S, self.full_of(S, 1)), self.zero_like(S))
         scaled = self._adjoint(U) * self.cast(self.unsqueeze(inverse, S.ndim), self.dtype_of(x))
         return self.matmul(self._adjoint(Vh), scaled)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import tapeloom as tl
+from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.matrices import each_matrix
@@ -89,7 +90,7 @@ def _low(x: Any, *rest: Any) -> Any:
     return values, x
 
 
-_both: dict[str, Any] = {"gives": ("real", "same"), "grad": 1}
+_both: dict[str, Any] = {"gives": ("real", "same"), "grad": 1, "dtypes": (dtypes.float64, dtypes.complex128)}
 unique("svd_lowrank", tl.svd_lowrank, [V(TALL), 3], [V(WIDE), 2], case(V(Z), 3, only=COMPLEX, grad=True), [T(0, 2), 0], reference=_low, **_both)
 unique("pca_lowrank", tl.pca_lowrank, [V(TALL), 3], [V(M), 3, False], [T(2, 0), 0],
        reference=lambda x, q, center=True: _low(x - (np.array([sum(c) for c in x.T.tolist()]) / len(x) if x.size and center else 0)), **_both | {"grad": 0})

@@ -8,12 +8,26 @@ import numpy as np
 
 import tapeloom as tl
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, LinAlgError, ShapeError
+from tapeloom.errors import ArgumentError, DTypeError, LinAlgError, ShapeError
 from tapeloom.testing import matrices
 from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.matrices import each_matrix, empty_or
 from tapeloom.testing.references import matrix_product
-from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, MATRIX, NONE, PIVOTS, TALL, WIDE, M, Z, _values, around, unique
+from tapeloom.testing.samples.decomposition import (
+    BATCH,
+    COMPLEX_CASE,
+    EMPTY,
+    MATRIX,
+    NONE,
+    PIVOTS,
+    TALL,
+    WIDE,
+    M,
+    Z,
+    _values,
+    around,
+    unique,
+)
 from tapeloom.testing.table import COMPLEX, case, fails, row
 
 SINGULAR = V([[[4.0, 0.0], [0.0, 2.0]], [[1.0, 2.0], [2.0, 4.0]]])
