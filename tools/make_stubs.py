@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import inspect
 import subprocess
 import sys
@@ -208,7 +209,10 @@ def namespace_stub(namespace: str) -> str:
     names = sorted(name for made in found for name in made.names)
     stub = Stub(set(names))
     lines = [line for made in found for line in stub.definitions(made)]
-    return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {names!r}"]) + "\n"
+    module = importlib.import_module(f"tapeloom.{namespace}")
+    others = [name for name in module.__all__ if name not in names]  # what else the module shows, such as an error
+    shown = [f"from {getattr(module, name).__module__} import {name} as {name}" for name in others]
+    return "\n".join([*stub.head("misc"), *shown, *lines, "", f"__all__ = {sorted(module.__all__)!r}"]) + "\n"
 
 
 def package_stub() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -14,7 +13,6 @@ from tapeloom.shapes import broadcast
 
 Array = Any
 _linalg: Any = lax.linalg  # its annotations are not complete
-_expm: Any = jax.scipy.linalg.expm
 
 
 class Decomposition:
@@ -33,8 +31,8 @@ class Decomposition:
             return y
         return _linalg.triangular_solve(x, y, left_side=True, lower=not upper, unit_diagonal=unitriangular)
 
-    def matrix_exponential(self, x: Array) -> Array:
-        return _expm(x, max_squarings=64) if x.size else x
+    def _times(self, count: Array) -> Array:
+        return count.astype(int)  # the bound of a loop within the program
 
     def _checked(
         self: Any, function: Callable[[Array], Array], x: Array, explain: Callable[[Array], Array]

@@ -73,7 +73,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     result = OPS.cholesky_factor(A, upper)
     if check_errors:
         _positive("cholesky_ex", result.info)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _positive(name: str, info: Any) -> None:
@@ -88,7 +88,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """
     result = OPS.cholesky_factor(A, upper)
     _positive("cholesky", result.info)
-    return result.L  # type: ignore[no-any-return]
+    return result.L
 
 
 @function(name="cholesky")
@@ -383,7 +383,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     _no_driver("svd", driver)
     result = OPS.svd_factors(A, full_matrices)
     converged("svd", A, result.S)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _no_driver(name: str, driver: Any) -> None:
@@ -395,7 +395,7 @@ def _no_driver(name: str, driver: Any) -> None:
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, (…, min(m, n)), descending. Raises LinAlgError where the matrix holds nan or inf."""
     _no_driver("svdvals", driver)
-    return converged("svdvals", A, OPS.singular_values(A))  # type: ignore[no-any-return]
+    return converged("svdvals", A, OPS.singular_values(A))
 
 
 class OldSVD(NamedTuple):
@@ -503,7 +503,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     upper = _triangle("eigh", UPLO)
     result = OPS.eigh_factors(A, upper)
     converged("eigh", (OPS.triu if upper else OPS.tril)(A, 0), result.eigenvalues)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @function(namespace="linalg")
@@ -511,7 +511,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric or Hermitian matrices, real and ascending; see ``eigh``."""
     upper = _triangle("eigvalsh", UPLO)
     values = OPS.eigh_values(A, upper)
-    return converged("eigvalsh", (OPS.triu if upper else OPS.tril)(A, 0), values)  # type: ignore[no-any-return]
+    return converged("eigvalsh", (OPS.triu if upper else OPS.tril)(A, 0), values)
 
 
 @function(namespace="linalg")
@@ -522,10 +522,10 @@ def eig(A: Tensor) -> Eigen:
     """
     result = OPS.eig_factors(A)
     converged("eig", A, result.eigenvalues)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @function(namespace="linalg")
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of square matrices, complex; see ``eig``."""
-    return converged("eigvals", A, OPS.eig_factors(A).eigenvalues)  # type: ignore[no-any-return]
+    return converged("eigvals", A, OPS.eig_factors(A).eigenvalues)

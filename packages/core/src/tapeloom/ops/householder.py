@@ -9,7 +9,7 @@ from tapeloom.call.op import function, op
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.ops.decomposition import OldSVD, qr, svd
+from tapeloom.ops.decomposition import qr, svd
 from tapeloom.ops.matrices import adjoint, diagonal_matrix, diagonal_part, leading, matrices, matrices_of
 from tapeloom.ops.random import randn
 
@@ -66,7 +66,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     A = matrices_of("householder_product", A)
     Y, T = _block("householder_product", A, as_tensor_of("householder_product", tau, "tau"))
     ones = diagonal_part(OPS.full_of(A.detach(), 1), OPS)
-    return ones - OPS.matmul(Y, OPS.matmul(T, _adjoint(leading(Y, A.shape[-1], None, OPS))))  # type: ignore[no-any-return]
+    return ones - OPS.matmul(Y, OPS.matmul(T, _adjoint(leading(Y, A.shape[-1], None, OPS))))
 
 
 @function()
@@ -90,15 +90,23 @@ def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, tran
         raise ShapeError(f"ormqr: tau of shape {input2.shape} must hold a factor for each of {count} reflections.")
     T = _adjoint(T) if transpose else T
     if left:
-        return C - OPS.matmul(Y, OPS.matmul(T, OPS.matmul(_adjoint(Y), C)))  # type: ignore[no-any-return]
-    return C - OPS.matmul(OPS.matmul(OPS.matmul(C, Y), T), _adjoint(Y))  # type: ignore[no-any-return]
+        return C - OPS.matmul(Y, OPS.matmul(T, OPS.matmul(_adjoint(Y), C)))
+    return C - OPS.matmul(OPS.matmul(OPS.matmul(C, Y), T), _adjoint(Y))
 
 
 # low rank
 
 
+class LowRank(NamedTuple):
+    """The largest singular values and their vectors: ``U @ diag(S) @ V.mH`` is near the matrix."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
 @function(method=False)
-def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> OldSVD:
+def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> LowRank:
     """The ``q`` largest singular values of ``A - M`` and their vectors, nearly: U (…, m, q), S (…, q), V (…, n, q).
 
     Of random directions, turned ``niter`` times towards the largest ones; the random numbers are those of ``manual_seed``.
@@ -118,7 +126,7 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
         V, S, U = _largest(_adjoint(A), count, turns)
     else:
         U, S, V = _largest(A, count, turns)
-    return OldSVD(U, S, V)
+    return LowRank(U, S, V)
 
 
 def _largest(A: Any, count: int, turns: int) -> tuple[Any, Any, Any]:
@@ -132,7 +140,7 @@ def _largest(A: Any, count: int, turns: int) -> tuple[Any, Any, Any]:
 
 
 @function(method=False)
-def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> OldSVD:
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> LowRank:
     """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
 
     ``q`` is 6 unless given, or the shorter side of the matrices where that is less.

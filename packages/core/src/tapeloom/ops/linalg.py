@@ -212,7 +212,7 @@ def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = 
     ``nuclear_norm(input, keepdim)`` is taken, too.
     """
     if isinstance(dim, bool):
-        dim, keepdim = None, dim
+        return matrix_norm(input, "nuc", (-2, -1), dim)
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 

@@ -80,7 +80,7 @@ sign_and_log.gradient(A=_log_gradient)
 @function(namespace="linalg")
 def det(A: Tensor) -> Tensor:
     """The determinant of square matrices."""
-    return OPS.determinant(A)  # type: ignore[no-any-return]
+    return OPS.determinant(A)
 
 
 @function(name="det")
@@ -95,7 +95,7 @@ def slogdet(A: Tensor) -> SignAndLog:
 
     Of complex matrices the sign is ``det / |det|``.
     """
-    return OPS.sign_and_log(A)  # type: ignore[no-any-return]
+    return OPS.sign_and_log(A)
 
 
 @function(name="slogdet")
@@ -109,8 +109,8 @@ def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
     sign, log = OPS.sign_and_log(as_tensor_of("logdet", input))
     if sign.is_complex():
-        return OPS.add(OPS.log(sign), OPS.cast(log, sign.dtype))  # type: ignore[no-any-return]
-    return OPS.where(OPS.lt(sign, 0), float("nan"), log)  # type: ignore[no-any-return]
+        return OPS.add(OPS.log(sign), OPS.cast(log, sign.dtype))
+    return OPS.where(OPS.lt(sign, 0), float("nan"), log)
 
 
 # exponential and powers
@@ -142,7 +142,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     Source: N. Higham, "The scaling and squaring method for the matrix exponential revisited", SIAM Journal on Matrix Analysis
     and Applications 26, 2005.
     """
-    return OPS.matrix_exponential(A)  # type: ignore[no-any-return]
+    return OPS.matrix_exponential(A)
 
 
 @function(name="matrix_exp")
@@ -160,13 +160,13 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         return diagonal_part(OPS.full_of(A.detach(), 1), OPS)
     if n < 0:
         A, n = inv(A), -n
-    result = None
+    result: Any = None
     while n:
         if n & 1:
             result = A if result is None else OPS.matmul(result, A)
         n >>= 1
         A = OPS.matmul(A, A) if n else A
-    return result  # type: ignore[return-value]
+    return result
 
 
 @function(name="matrix_power")
@@ -197,7 +197,7 @@ def matrix_rank(
     if tol is not None:
         atol, rtol = tol, 0.0
     atol, rtol = tolerance("matrix_rank", A, atol, rtol)
-    return count_above(values, *[OPS.cast(t, values.dtype) if hasattr(t, "shape") else t for t in (atol, rtol)])  # type: ignore[no-any-return]
+    return count_above(values, *[OPS.cast(t, values.dtype) if hasattr(t, "shape") else t for t in (atol, rtol)])
 
 
 @function(namespace="linalg")
@@ -211,11 +211,11 @@ def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     if p not in (None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise ArgumentError(f"cond: p must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {p!r}.")
     if 0 in A.shape[-2:]:
-        return OPS.zeros_of(A.shape[:-2], OPS.abs(A.detach()))  # type: ignore[no-any-return]
+        return OPS.zeros_of(A.shape[:-2], OPS.abs(A.detach()))
     if p is None or p in (2, -2):
         values = svdvals(A)
         least, most = values[..., -1], values[..., 0]
-        return OPS.divide(least, most) if p == -2 else OPS.divide(most, least)  # type: ignore[no-any-return]
+        return OPS.divide(least, most) if p == -2 else OPS.divide(most, least)
     inverse, info = OPS.inverse_info(A)
     product = OPS.multiply(matrix_norm(A, p), matrix_norm(inverse, p))
-    return OPS.where(OPS.eq(info, 0), product, float("inf"))  # type: ignore[no-any-return]
+    return OPS.where(OPS.eq(info, 0), product, float("inf"))

@@ -10,9 +10,10 @@ from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tapeloom.op.parameter import Axes, Number
     from tapeloom.op.schema import OpSchema
@@ -142,7 +143,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors, the first conjugated."""
     if as_tensor_of("vdot", input).ndim != 1 or as_tensor_of("vdot", other, "other").ndim != 1:
         raise ShapeError(f"vdot: expected 1-d tensors, got shapes {input.shape} and {other.shape}.")
-    return OPS.matmul(OPS.conj(input) if input.is_complex() else input, other)  # type: ignore[no-any-return]
+    return OPS.matmul(OPS.conj(input) if input.is_complex() else input, other)
 
 
 @function()
@@ -150,7 +151,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
     x, y = as_tensor_of("inner", input), as_tensor_of("inner", other, "other")
     if not x.ndim or not y.ndim:
-        return OPS.multiply(x, y)  # type: ignore[no-any-return]
+        return OPS.multiply(x, y)
     if x.shape[-1] != y.shape[-1]:
         raise ShapeError(f"inner: the last dimensions of shapes {x.shape} and {y.shape} differ.")
     return _contracted(x, y, (x.ndim - 1,), (y.ndim - 1,))
@@ -161,7 +162,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors; see ``outer``."""
     if as_tensor_of("ger", input).ndim != 1 or as_tensor_of("ger", vec2, "vec2").ndim != 1:
         raise ShapeError(f"ger: expected 1-d tensors, got shapes {input.shape} and {vec2.shape}.")
-    return OPS.multiply(OPS.unsqueeze(input, 1), OPS.unsqueeze(vec2, 0))  # type: ignore[no-any-return]
+    return OPS.multiply(OPS.unsqueeze(input, 1), OPS.unsqueeze(vec2, 0))
 
 
 @function()
@@ -172,7 +173,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     shape, times = ((1,) * (ndim - t.ndim) + t.shape for t in (x, y))
     blocks = OPS.reshape(x, tuple(length for pair in zip(shape, (1,) * ndim, strict=True) for length in pair))
     each = OPS.reshape(y, tuple(length for pair in zip((1,) * ndim, times, strict=True) for length in pair))
-    return OPS.reshape(OPS.multiply(blocks, each), tuple(a * b for a, b in zip(shape, times, strict=True)))  # type: ignore[no-any-return]
+    return OPS.reshape(OPS.multiply(blocks, each), tuple(a * b for a, b in zip(shape, times, strict=True)))
 
 
 @function()
@@ -199,14 +200,14 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     def turned(t: Any, by: int) -> Any:
         return OPS.roll_along(t, by, axis)
 
-    return OPS.subtract(OPS.multiply(turned(x, -1), turned(y, -2)), OPS.multiply(turned(x, -2), turned(y, -1)))  # type: ignore[no-any-return]
+    return OPS.subtract(OPS.multiply(turned(x, -1), turned(y, -2)), OPS.multiply(turned(x, -2), turned(y, -1)))
 
 
 # tensors
 
 
 @function(method=False)
-def tensordot(a: Tensor, b: Tensor, dims: int | tuple[Axes, Axes] = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Axes] = 2) -> Tensor:
     """Sums of products over dimensions of both: the last ``dims`` of ``a`` with the first of ``b``, or two lists, in pairs.
 
     The others follow, first those of ``a``. A length of 1 goes with any.
@@ -218,7 +219,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | tuple[Axes, Axes] = 2) -> Tensor
             raise ArgumentError(f"tensordot: dims must lie between 0 and {most}, the dimensions that both have, got {dims}.")
         left, right = tuple(range(a.ndim - dims, a.ndim)), tuple(range(dims))
     else:
-        pair = dims.tolist() if hasattr(dims, "tolist") else dims
+        given: Any = dims
+        pair = given.tolist() if is_tensor(dims) else given
         if len(pair) != 2:
             raise ArgumentError(f"tensordot: dims must be an int or two lists of dimensions, got {dims!r}.")
         if any(len(shapes.as_ints("tensordot", "dims", part)) > tensor.ndim for part, tensor in zip(pair, (a, b), strict=True)):
@@ -276,7 +278,7 @@ def multi_dot(tensors: tuple[Tensor, ...]) -> Tensor:
     out = _in_best_order(chain)
     if given[0].ndim == 1:
         out = OPS.squeeze(out, 0)
-    return OPS.squeeze(out, out.ndim - 1) if given[last].ndim == 1 else out  # type: ignore[no-any-return]
+    return OPS.squeeze(out, out.ndim - 1) if given[last].ndim == 1 else out
 
 
 def _in_best_order(chain: list[Any]) -> Any:
@@ -312,7 +314,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if as_tensor_of("vander", x, "x").ndim != 1:
         raise ShapeError(f"vander: x must be 1-d, got shape {x.shape}.")
     powers = _powers("vander", x, N)
-    return powers if increasing else OPS.flip(powers, (1,))  # type: ignore[no-any-return]
+    return powers if increasing else OPS.flip(powers, (1,))
 
 
 @function(name="vander", namespace="linalg")
@@ -358,7 +360,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise ShapeError(f"bilinear: bias must have shape {shape[:1]}, got {bias.shape}.")
     through = _contracted(x, weight, (x.ndim - 1,), (1,))  # (…, out, m)
     out = OPS.squeeze(OPS.matmul(through, OPS.unsqueeze(y, y.ndim)), y.ndim)
-    return out if bias is None else OPS.add(out, bias)  # type: ignore[no-any-return]
+    return out if bias is None else OPS.add(out, bias)
 
 
 def check_square(name: str, A: Any) -> None:

@@ -363,7 +363,7 @@ def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bo
     """
     if p == "nuc":
         x = input if dtype is None else OPS.cast(as_tensor_of("norm", input), dtypes.as_dtype(dtype))
-        return FUNCTIONS["nuclear_norm"].call(x, dim, keepdim)  # type: ignore[no-any-return]
+        return FUNCTIONS["nuclear_norm"].call(x, dim, keepdim)
     if isinstance(p, str) and p != "fro":
         raise ArgumentError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}.")
     return _norm("norm", input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)

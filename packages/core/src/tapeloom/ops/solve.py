@@ -67,8 +67,8 @@ def solve_triangular(
     """
     A, B = matrices_of("solve_triangular", A), matrices_of("solve_triangular", B, "B")
     if left:
-        return OPS.solve_triangle(A, B, upper, unitriangular)  # type: ignore[no-any-return]
-    return OPS.swap_last(OPS.solve_triangle(OPS.swap_last(A), OPS.swap_last(B), not upper, unitriangular))  # type: ignore[no-any-return]
+        return OPS.solve_triangle(A, B, upper, unitriangular)
+    return OPS.swap_last(OPS.solve_triangle(OPS.swap_last(A), OPS.swap_last(B), not upper, unitriangular))
 
 
 # square
@@ -168,7 +168,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseEx:
     found = OPS.inverse_info(A)
     if check_errors:
         succeeded("inv_ex", found.info, _SINGULAR)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @function(namespace="linalg")
@@ -176,7 +176,7 @@ def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices. Raises LinAlgError for a singular one."""
     found = OPS.inverse_info(A)
     succeeded("inv", found.info, _SINGULAR)
-    return found.inverse  # type: ignore[no-any-return]
+    return found.inverse
 
 
 @function()
@@ -197,7 +197,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
         raise ShapeError(
             f"tensorinv: the first {ind} lengths of shape {shape} must have the product of the others: {first} against {others}."
         )
-    return OPS.reshape(inv(OPS.reshape(A, (first, others))), (*shape[ind:], *shape[:ind]))  # type: ignore[no-any-return]
+    return OPS.reshape(inv(OPS.reshape(A, (first, others))), (*shape[ind:], *shape[:ind]))
 
 
 @function(namespace="linalg")
@@ -215,7 +215,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Dims = None) -> Tensor:
             f"tensorsolve: A of shape {A.shape} must hold a square matrix: its first {len(sized)} lengths, and the others, must "
             f"have the product {count} of the lengths of B."
         )
-    return OPS.reshape(solve(OPS.reshape(A, (first, count)), OPS.reshape(B, (count,))), rest)  # type: ignore[no-any-return]
+    return OPS.reshape(solve(OPS.reshape(A, (first, count)), OPS.reshape(B, (count,))), rest)
 
 
 # by factors
@@ -230,14 +230,14 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     LU, B = matrices_of("lu_solve", LU, "LU"), matrices_of("lu_solve", B, "B")
     as_tensor_of("lu_solve", pivots, "pivots")
     if not left:  # X @ A = B is A.mH @ X.mH = B.mH
-        return _adjoint(lu_solve(LU, pivots, _adjoint(B), adjoint=not adjoint))  # type: ignore[no-any-return]
+        return _adjoint(lu_solve(LU, pivots, _adjoint(B), adjoint=not adjoint))
     batch = shapes.broadcast("lu_solve", LU.shape[:-2], B.shape[:-2])
     B, swaps = OPS.expand(B, (*batch, *B.shape[-2:])), OPS.expand(pivots, (*batch, pivots.shape[-1]))
     if not adjoint:
         B = OPS.permute_rows(B, swaps)
-        return OPS.solve_triangle(LU, OPS.solve_triangle(LU, B, False, True), True)  # type: ignore[no-any-return]
+        return OPS.solve_triangle(LU, OPS.solve_triangle(LU, B, False, True), True)
     turned = _adjoint(LU)
-    return OPS.permute_rows(OPS.solve_triangle(turned, OPS.solve_triangle(turned, B, False), True, True), swaps, True)  # type: ignore[no-any-return]
+    return OPS.permute_rows(OPS.solve_triangle(turned, OPS.solve_triangle(turned, B, False), True, True), swaps, True)
 
 
 def _adjoint(x: Any) -> Any:
@@ -256,7 +256,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
     B, L = matrices_of("cholesky_solve", input, "input"), matrices_of("cholesky_solve", input2, "input2")
     turned = _adjoint(L)
     first, second = (turned, L) if upper else (L, turned)
-    return OPS.solve_triangle(second, OPS.solve_triangle(first, B, False), True)  # type: ignore[no-any-return]
+    return OPS.solve_triangle(second, OPS.solve_triangle(first, B, False), True)
 
 
 @function()
@@ -301,9 +301,10 @@ def tolerance(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
             rtol = OPS.where(OPS.gt(atol, 0), 0.0, OPS.full_of(OPS.cast(atol, A.dtype.real), ratio))
         else:
             rtol = 0.0 if atol > 0 else ratio
-    return tuple(  # type: ignore[return-value]
+    first, second = (
         OPS.cast(value, A.dtype) if hasattr(value, "shape") else float(value) for value in (0.0 if atol is None else atol, rtol)
     )
+    return first, second
 
 
 @function(namespace="linalg")
@@ -324,7 +325,7 @@ def pinv(
     if hermitian:
         lower = OPS.tril(A, 0)
         A = OPS.add(lower, _adjoint(OPS.tril(A, -1)))
-    return OPS.pseudo_inverse(A, *tolerance("pinv", A, atol, rcond if rtol is None else rtol))  # type: ignore[no-any-return]
+    return OPS.pseudo_inverse(A, *tolerance("pinv", A, atol, rcond if rtol is None else rtol))
 
 
 @function()

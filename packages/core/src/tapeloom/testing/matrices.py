@@ -75,7 +75,8 @@ def cofactors(A: Matrix) -> Matrix:
 def exponential(A: Matrix) -> Any:
     """The exponential, by its series at a 32nd of the matrix."""
     small = np.array(A) / 32
-    total = term = np.array(identity(len(A)))
+    total: Any = np.array(identity(len(A)))
+    term = total
     for k in range(1, 36):
         term = matrix_product(term, small) / k
         total = total + term
@@ -111,7 +112,7 @@ def lu(A: Matrix, pivot: bool = True) -> tuple[Matrix, list[int]]:
 
 def orthonormal(A: Matrix) -> tuple[Any, Any]:
     """Q and R of ``A = Q @ R`` by the procedure of Gram and Schmidt, with a positive diagonal of R."""
-    columns = np.array(A).T
+    columns: Any = np.array(A).T
     Q: list[Any] = []
     for column in columns[: len(A)]:
         for _ in range(2):  # once more, for what rounding left

@@ -74,8 +74,8 @@ class Solve:
         halvings = self.reshape(halvings, (*halvings.shape, 1, 1))
         x = x * self.cast(self.exp2(-halvings), self.dtype_of(x))
         square = self.matmul(x, x)
-        powers = (self._identity(x), square, self.matmul(square, square))
-        powers = (*powers, self.matmul(powers[2], square))
+        fourth = self.matmul(square, square)
+        powers = (self._identity(x), square, fourth, self.matmul(fourth, square))
 
         def series(start: int) -> Array:
             """Every second term from ``start``: six and more of them through the sixth power."""
@@ -85,6 +85,13 @@ class Solve:
 
         even, odd = series(0), self.matmul(x, series(1))
         out = self.xp.linalg.solve(even - odd, even + odd)
-        for turn in range(int(self.xp.max(halvings))):  # as many as the largest of them is halved: log2 of its norm
-            out = self.where(halvings > turn, self.matmul(out, out), out)
-        return out
+
+        def squared(out: Array, turn: Array) -> tuple[Array, Array]:
+            return self.where(halvings > turn, self.matmul(out, out), out), turn + 1
+
+        # as many as the largest norm was halved: its logarithm
+        return self.iterate(self._times(self.xp.max(halvings)), squared, (out, self.xp.min(halvings) * 0))[0]
+
+    def _times(self: Any, count: Array) -> int:
+        """How often to do something that an array says."""
+        return int(count)

@@ -18,8 +18,8 @@ def _einsum(equation: Any, *operands: Any) -> Any:
     """``...`` is one letter, Z, of one dimension here; lists are words of letters."""
     if not isinstance(equation, str):
         *pairs, last = equation, *operands
-        word = lambda places: "".join("..." if k is Ellipsis else chr(65 + k) for k in places)  # noqa: E731
-        equation, operands = f"{','.join(map(word, pairs[1::2]))}->{word(last)}", pairs[::2]
+        *words, out = ["".join("..." if k is Ellipsis else chr(65 + k) for k in places) for places in (*pairs[1::2], last)]
+        equation, operands = f"{','.join(words)}->{out}", tuple(pairs[::2])
     given, arrow, out = equation.replace(" ", "").replace("...", "Z").partition("->")
     words = given.split(",")
     if not arrow:

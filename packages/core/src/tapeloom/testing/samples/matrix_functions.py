@@ -105,7 +105,7 @@ fails("linalg.cond", [V(M), 3], ArgumentError, "cond: p must be None, 'fro', 'nu
 
 # norms by singular values
 
-_of: dict[str, Any] = {"nuc": sum, 2: max, -2: min}
+_of: dict[Any, Any] = {"nuc": sum, 2: max, -2: min}
 
 
 def _by_values(x: Any, ord: Any = "nuc", dim: Any = (-2, -1), keepdim: bool = False) -> Any:

@@ -159,13 +159,13 @@ def _pseudo(A: Any, *rest: Any, **settings: Any) -> Any:
     return matrix_product(_inverse(matrix_product(Ah, A)), Ah) if A.shape[-2] >= A.shape[-1] else matrix_product(Ah, _inverse(matrix_product(A, Ah)))
 
 
-PSEUDO = [[V(TALL)], [V(WIDE)], [BATCH], case(V(Z), only=COMPLEX, grad=True), [T(0, 2)], [T(2, 0)]]
 LOW = V([[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]])  # of rank 1
-row("pseudo_inverse", *[case(*(made if isinstance(made, list) else made.args), 0.0, 1e-6, only=None if isinstance(made, list) else made.only, grad=True) for made in PSEUDO],
+CUT = (0.0, 1e-6)
+row("pseudo_inverse", [V(TALL), *CUT], [V(WIDE), *CUT], [BATCH, *CUT], case(V(Z), *CUT, only=COMPLEX, grad=True), [T(0, 2), *CUT], [T(2, 0), *CUT],
     reference=_pseudo, **MATRIX)
 _of_low = np.array([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0]]) / 25
-row("linalg.pinv", *PSEUDO[:2], case(LOW, expect=_of_low), case(LOW, rtol=1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
-row("pinverse", PSEUDO[0], case(LOW, 1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
+row("linalg.pinv", [V(TALL)], [V(WIDE)], case(LOW, expect=_of_low), case(LOW, rtol=1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
+row("pinverse", [V(TALL)], case(LOW, 1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
 row("linalg.pinv of a Hermitian matrix", [V(M)], COMPLEX_CASE, [EMPTY], reference=lambda x: _pseudo(x + np.conj(_swapped(x))),
     calls=lambda x: tl.linalg.pinv(x + x.mH, hermitian=True), **MATRIX)
 fails("linalg.pinv", [T(2, 2)], DTypeError, "pinv: expected floating or complex matrices, got int64. Cast with .float().", dtypes.int64)
