@@ -25,6 +25,8 @@ BATCH, EMPTY, NONE = V([M, [[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [-1.0, 0.5, 2.5]]]
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
 COMPLEX_CASE = case(V(Z), only=COMPLEX, grad=True)
 MATRIX: dict[str, Any] = {"dtypes": LAPACK, "budget": "series", "without": "0d", "magnitude": lambda *given, **settings: 10.0}
+#: of rows that call an op with a row of its own, and hand over what it gives: the gradient is proven there
+ALIKE: dict[str, Any] = {"grad": 0}
 
 #: rows whose results are not unique, or whose argument must be made symmetric: what is called instead, around the function
 AROUND: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {}
@@ -60,9 +62,9 @@ def _with_info(x: Any, upper: bool = False) -> Any:
 CHOLESKY = [[V(M)], [BATCH], case(V(M), upper=True), COMPLEX_CASE, [EMPTY], [NONE]]
 _info: dict[str, Any] = {"reference": _with_info, "gives": ("same", "int32")}
 unique("cholesky_factor", tl.ops.cholesky_factor, *CHOLESKY, **_info)
-unique("linalg.cholesky_ex", tl.linalg.cholesky_ex, *CHOLESKY[:3], [EMPTY], **_info)
-unique("linalg.cholesky", tl.linalg.cholesky, *CHOLESKY[:3], [EMPTY], reference=_cholesky)
-unique("cholesky", tl.cholesky, [V(M)], [V(M), True], [EMPTY], reference=_cholesky)
+unique("linalg.cholesky_ex", tl.linalg.cholesky_ex, *CHOLESKY[:3], [EMPTY], **ALIKE, **_info)
+unique("linalg.cholesky", tl.linalg.cholesky, *CHOLESKY[:3], [EMPTY], reference=_cholesky, **ALIKE)
+unique("cholesky", tl.cholesky, [V(M)], [V(M), True], [EMPTY], reference=_cholesky, **ALIKE)
 _NOT_POSITIVE = "is not positive definite: its leading minor of order {} is not positive."
 _ZERO = V([[0.0, 0.0], [0.0, 1.0]])
 fails("linalg.cholesky", [_ZERO], LinAlgError, f"cholesky: the matrix {_NOT_POSITIVE.format(1)}")
@@ -103,9 +105,9 @@ def _qr(x: Any, complete: Any = False) -> Any:
 
 _parts: dict[str, Any] = {"reference": _qr, "gives": ("real", "real", "same")}
 unique("qr_factors", tl.ops.qr_factors, [V(TALL)], [V(WIDE)], [BATCH], case(V(TALL), True, grad=False), COMPLEX_CASE, [T(2, 0)], [T(0, 3, 2)], **_parts)
-unique("linalg.qr", tl.linalg.qr, [V(TALL)], [V(M), "complete"], [T(0, 2)], **_parts)
+unique("linalg.qr", tl.linalg.qr, [V(TALL)], [V(M), "complete"], [T(0, 2)], **ALIKE, **_parts)
 unique("qr", tl.qr, [V(WIDE)], case(V(TALL), False, grad=False), [T(0, 2)],
-       reference=lambda x, some=True: _qr(x, not some), gives=_parts["gives"])
+       reference=lambda x, some=True: _qr(x, not some), gives=_parts["gives"], **ALIKE)
 fails("linalg.qr", [T(3)], ShapeError, "qr: expected matrices, a tensor of at least 2 dimensions, got shape (3,).")
 fails("linalg.qr", [V(M), "raw"], ArgumentError, "qr: mode must be 'reduced', 'complete' or 'r', got 'raw'.")
 fails("qr", [V(M), 1], ArgumentTypeError, "qr: some must be True or False, got 1.")
@@ -139,12 +141,12 @@ LU: list[Any] = [[V(M)], [V(TALL)], [V(WIDE)], [BATCH], case(V(WIDE), pivot=Fals
 _lu_parts: dict[str, Any] = {"reference": _lu, "gives": ("same", "int32", "int32")}
 row("lu_decomposition", *LU, **_lu_parts, **MATRIX)
 row("linalg.lu_factor_ex", *LU[:2], case(V([[1.0, 2.0], [2.0, 4.0]]), expect=(np.array([[2.0, 4.0], [0.5, 0.0]]), np.array([2, 2]), np.array(2))),
-    [T(0, 2)], **_lu_parts, **MATRIX)
+    [T(0, 2)], **_lu_parts, **ALIKE, **MATRIX)
 fails("linalg.lu_factor_ex", case(V([[1.0, 2.0], [2.0, 4.0]]), check_errors=True), LinAlgError,
       "lu_factor_ex: the matrix is singular: pivot 2 of its LU decomposition is 0.")
 _two: dict[str, Any] = {"reference": lambda *given, **settings: _lu(*given, **settings)[:2], "gives": ("same", "int32")}
-row("linalg.lu_factor", *LU[:2], [T(0, 2)], **_two, **MATRIX)
-row("lu", *LU[:2], [T(0, 2)], **_two, **MATRIX)
+row("linalg.lu_factor", *LU[:2], [T(0, 2)], **_two, **ALIKE, **MATRIX)
+row("lu", *LU[:2], [T(0, 2)], **_two, **ALIKE, **MATRIX)
 row("linalg.lu", *LU[:3], [T(0, 2)], reference=lambda x: _unpacked(*_lu(x)[:2]), gives="same", **MATRIX)
 PIVOTS = P([3, 3, 3], dtypes.int32)
 row("lu_unpack", [V(M), PIVOTS], [V(TALL), P([4, 2, 3], dtypes.int32)], [V([WIDE]), P([[2, 2]], dtypes.int32)], [T(0, 2), P(np.zeros(0), dtypes.int32)],
@@ -209,11 +211,11 @@ def _svd(x: Any, *rest: Any) -> Any:
 
 _svd_gives: dict[str, Any] = {"reference": _svd, "gives": ("real", "real", "real", "same")}
 unique("svd_factors", tl.ops.svd_factors, [V(TALL)], [V(WIDE)], [BATCH], [V(TALL), True], COMPLEX_CASE, [T(0, 2)], [NONE], **_svd_gives)
-unique("linalg.svd", tl.linalg.svd, [V(TALL)], [V(WIDE), False], [T(0, 2)], **_svd_gives)
+unique("linalg.svd", tl.linalg.svd, [V(TALL)], [V(WIDE), False], [T(0, 2)], **ALIKE, **_svd_gives)
 unique("svd", tl.svd, [V(TALL)], [V(WIDE), False], [T(0, 2)], **_svd_gives)
 _of_values: dict[str, Any] = {"reference": lambda x: each_matrix(_values)(x) if x.size else np.zeros((*x.shape[:-2], min(x.shape[-2:]))), "gives": "real"}
 row("singular_values", [V(TALL)], [V(WIDE)], [BATCH], COMPLEX_CASE, [T(0, 2)], [NONE], **_of_values, **MATRIX)
-row("linalg.svdvals", [V(TALL)], [BATCH], [T(0, 2)], **_of_values, **MATRIX)
+row("linalg.svdvals", [V(TALL)], [BATCH], [T(0, 2)], **_of_values, **ALIKE, **MATRIX)
 _NAN = V([[NAN, 1.0], [1.0, 2.0]])
 for _name in ("linalg.svd", "linalg.svdvals", "svd"):
     _own = _name.removeprefix("linalg.")
@@ -261,9 +263,9 @@ def _eigh(x: Any, upper: Any = False) -> Any:
 HERMITIAN = [[V(M)], [BATCH], [V(M), True], COMPLEX_CASE, [EMPTY], [NONE]]
 _eigh_parts: dict[str, Any] = {"reference": _eigh, "gives": ("real", "same", "real"), "magnitude": lambda *given: 1000.0}
 unique("eigh_factors", tl.ops.eigh_factors, *HERMITIAN, **_eigh_parts)
-unique("linalg.eigh", tl.linalg.eigh, [V(M)], [V(M), "U"], [EMPTY], **_eigh_parts)
+unique("linalg.eigh", tl.linalg.eigh, [V(M)], [V(M), "U"], [EMPTY], **ALIKE, **_eigh_parts)
 unique("eigh_values", tl.ops.eigh_values, *HERMITIAN, reference=_eigenvalues, gives="real")
-unique("linalg.eigvalsh", tl.linalg.eigvalsh, [V(M)], [V(M), "U"], [EMPTY], reference=_eigenvalues, gives="real")
+unique("linalg.eigvalsh", tl.linalg.eigvalsh, [V(M)], [V(M), "U"], [EMPTY], reference=_eigenvalues, gives="real", **ALIKE)
 row("one triangle", case(V([[2.0, 100.0], [1.0, 2.0]]), expect=np.array([1.0, 3.0])), case(V([[2.0, 1.0], [100.0, 2.0]]), "U", expect=np.array([1.0, 3.0])),
     calls=tl.linalg.eigvalsh, gives="real", grad=0, **MATRIX | {"without": "0d empty"})
 fails("one triangle", [V(M), "X"], ArgumentError, "eigvalsh: UPLO must be 'L' or 'U', the triangle to read, got 'X'.")
@@ -292,8 +294,8 @@ def _eig(x: Any) -> Any:
 
 unique("eig_factors", tl.ops.eig_factors, [V(M)], [BATCH], COMPLEX_CASE, [EMPTY], [NONE], reference=_eig,
        gives=("complex",) * 3 + ("real",) * 2, magnitude=lambda *given: 1000.0)
-unique("linalg.eig", tl.linalg.eig, [V(M)], [EMPTY], reference=_eig, gives=("complex",) * 3 + ("real",) * 2, magnitude=lambda *given: 1000.0)
-unique("linalg.eigvals", tl.linalg.eigvals, [V(M)], [EMPTY], reference=_eig_sums, gives="complex", magnitude=lambda *given: 1000.0)
+unique("linalg.eig", tl.linalg.eig, [V(M)], [EMPTY], reference=_eig, gives=("complex",) * 3 + ("real",) * 2, magnitude=lambda *given: 1000.0, **ALIKE)
+unique("linalg.eigvals", tl.linalg.eigvals, [V(M)], [EMPTY], reference=_eig_sums, gives="complex", magnitude=lambda *given: 1000.0, **ALIKE)
 for _name in ("linalg.eigh", "linalg.eigvalsh", "linalg.eig", "linalg.eigvals"):
     _own = _name.removeprefix("linalg.")
     fails(_name, [_NAN], LinAlgError, f"{_own}: it did not converge: the matrix holds nan or inf, or is too badly scaled.")

@@ -13,7 +13,7 @@ from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.matrices import each_matrix
 from tapeloom.testing.references import matrix_product
-from tapeloom.testing.samples.decomposition import BATCH, MATRIX, TALL, WIDE, M, Z, _values, around, unique
+from tapeloom.testing.samples.decomposition import ALIKE, BATCH, MATRIX, TALL, WIDE, M, Z, _values, around, unique
 from tapeloom.testing.table import COMPLEX, case, fails, row
 
 
@@ -58,7 +58,7 @@ row("geqrf", *[case(*made, grad=False) for made in ([V(TALL)], [V(WIDE)], [BATCH
 TAU, PRODUCT = T(3, low=0.5, high=1.5), MATRIX | {"magnitude": lambda *given, **settings: 100.0}
 HELD: list[Any] = [[V(TALL), TAU], [V(M), T(2)], [BATCH, T(2, 3)], case(V(Z), T(3), only=COMPLEX, grad=True), [T(2, 0), T(0)]]
 row("linalg.householder_product", *HELD, reference=lambda A, tau: _reflected(A, tau)[..., : A.shape[-1]], **PRODUCT)
-row("orgqr", HELD[0], HELD[4], reference=lambda A, tau: _reflected(A, tau)[..., : A.shape[-1]], **PRODUCT)
+row("orgqr", HELD[0], HELD[4], reference=lambda A, tau: _reflected(A, tau)[..., : A.shape[-1]], **ALIKE, **PRODUCT)
 
 
 def _turned(A: Any, tau: Any, C: Any, left: bool = True, transpose: bool = False) -> Any:

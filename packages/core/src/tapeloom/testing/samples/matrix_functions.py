@@ -14,7 +14,19 @@ from tapeloom.testing import matrices
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.matrices import each_matrix, empty_or
 from tapeloom.testing.references import INF, NAN, matrix_product
-from tapeloom.testing.samples.decomposition import BATCH, COMPLEX_CASE, EMPTY, LAPACK, MATRIX, NONE, TALL, M, Z, _values
+from tapeloom.testing.samples.decomposition import (
+    ALIKE,
+    BATCH,
+    COMPLEX_CASE,
+    EMPTY,
+    LAPACK,
+    MATRIX,
+    NONE,
+    TALL,
+    M,
+    Z,
+    _values,
+)
 from tapeloom.testing.samples.solve import LOW
 from tapeloom.testing.table import COMPLEX, NUMBERS, case, fails, row
 
@@ -28,8 +40,8 @@ def _determinant(x: Any) -> Any:
 
 
 row("determinant", *SQUARES, case(V([[1.0, 2.0], [2.0, 4.0]]), expect=np.array(0.0)), reference=_determinant, **HUNDRED)
-row("linalg.det", [V(M)], [BATCH], [EMPTY], reference=_determinant, **HUNDRED)
-row("det", [V(M)], [EMPTY], reference=_determinant, **HUNDRED)
+row("linalg.det", [V(M)], [BATCH], [EMPTY], reference=_determinant, **ALIKE, **HUNDRED)
+row("det", [V(M)], [EMPTY], reference=_determinant, **ALIKE, **HUNDRED)
 row("det of a singular matrix", [SINGULAR], case(V(np.zeros((2, 2)))), reference=_determinant, calls=tl.linalg.det, grad=1, **HUNDRED | {"without": "0d empty"})
 row("cofactors", *SQUARES, reference=empty_or(each_matrix(matrices.cofactors)), **HUNDRED)
 fails("det of a singular matrix", [T(3)], ShapeError, "det: expected matrices, a tensor of at least 2 dimensions, got shape (3,).")
@@ -42,16 +54,16 @@ def _sign_and_log(x: Any) -> Any:
 
 _two: dict[str, Any] = {"reference": _sign_and_log, "gives": ("same", "real"), **MATRIX}
 row("sign_and_log", *SQUARES, case(V(np.zeros((2, 2))), expect=(np.array(0.0), np.array(-INF))), **_two)
-row("linalg.slogdet", [V(M)], [BATCH], [EMPTY], **_two)
-row("slogdet", [V(M)], [EMPTY], **_two)
+row("linalg.slogdet", [V(M)], [BATCH], [EMPTY], **ALIKE, **_two)
+row("slogdet", [V(M)], [EMPTY], **ALIKE, **_two)
 row("logdet", [V([[3.0, 1.0], [-1.0, 2.0]])], case(V([[0.0, 1.0], [1.0, 0.0]]), expect=np.array(NAN), only=LAPACK[:2]), COMPLEX_CASE, [EMPTY],
     reference=lambda x: np.log(_determinant(x)), **MATRIX)
 
 
-row("matrix_exponential", [V(M)], [BATCH], COMPLEX_CASE, case(V(np.zeros((2, 2))), expect=np.eye(2)), [EMPTY], [NONE],
+row("matrix_exponential", [V(M)], COMPLEX_CASE, [V([M, np.zeros((3, 3))])], [EMPTY],
     reference=empty_or(each_matrix(matrices.exponential)), **MATRIX | {"magnitude": lambda *given: 2000.0})
-row("linalg.matrix_exp", [V(M)], [V([[0.0, 30.0], [-30.0, 0.0]])], [EMPTY], reference=empty_or(each_matrix(matrices.exponential)), **MATRIX | {"magnitude": lambda *given: 2000.0})
-row("matrix_exp", [V(M)], [EMPTY], reference=empty_or(each_matrix(matrices.exponential)), **MATRIX | {"magnitude": lambda *given: 2000.0})
+row("linalg.matrix_exp", [V(M)], [V([[0.0, 30.0], [-30.0, 0.0]])], [EMPTY], reference=empty_or(each_matrix(matrices.exponential)), **ALIKE, **MATRIX | {"magnitude": lambda *given: 2000.0})
+row("matrix_exp", [V(M)], [EMPTY], reference=empty_or(each_matrix(matrices.exponential)), **ALIKE, **MATRIX | {"magnitude": lambda *given: 2000.0})
 
 
 def _power(x: Any, n: int) -> Any:
@@ -66,7 +78,7 @@ def _power(x: Any, n: int) -> Any:
 SMALL = {"low": -2, "high": 2}
 row("linalg.matrix_power", [T(3, 3, **SMALL), 3], [T(2, 3, 3, **SMALL), 0], case(V(M), -2, only=LAPACK, grad=True), [T(2, 2, **SMALL), 1], [EMPTY, 4],
     reference=_power, dtypes=(*NUMBERS, *COMPLEX), budget="series", without="0d", magnitude=lambda x, n: np.array(10.0) if n < 0 else _power(x, n))
-row("matrix_power", [T(3, 3, **SMALL), 5], [EMPTY, 2], reference=_power, dtypes=LAPACK, budget="series", without="0d", magnitude=_power)
+row("matrix_power", [T(3, 3, **SMALL), 5], [EMPTY, 2], reference=_power, **ALIKE, dtypes=LAPACK, budget="series", without="0d", magnitude=_power)
 fails("linalg.matrix_power", [V([[1.0, 2.0], [2.0, 4.0]]), -1], LinAlgError, "matrix_power: the matrix is singular: pivot 2 of its LU decomposition is 0.")
 fails("matrix_power", [T(2, 2), 1.5], ArgumentTypeError, "matrix_power: n must be an int, got 1.5 of type float.")
 fails("matrix_power", [T(2, 3), 2], ShapeError, "matrix_power: expected square matrices, (…, n, n), got shape (2, 3).")

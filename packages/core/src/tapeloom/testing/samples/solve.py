@@ -14,6 +14,7 @@ from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.matrices import each_matrix, empty_or
 from tapeloom.testing.references import matrix_product
 from tapeloom.testing.samples.decomposition import (
+    ALIKE,
     BATCH,
     COMPLEX_CASE,
     EMPTY,
@@ -80,7 +81,7 @@ _inverse = empty_or(each_matrix(matrices.inverse))
 _info: dict[str, Any] = {"gives": ("same", "int32"), **MATRIX}
 SYSTEMS: list[Any] = [[V(M), COLUMNS], [BATCH, COLUMNS], [V(M), T(2, 3, 1)], BOTH, [EMPTY, T(0, 2)], [NONE, T(3, 2)]]
 row("solve_system", *SYSTEMS, reference=_with_info(_solution), **_info)
-row("linalg.solve_ex", *SYSTEMS[:2], [V(M), T(3)], SYSTEMS[4], reference=_with_info(_solution), **_info)
+row("linalg.solve_ex", *SYSTEMS[:2], [V(M), T(3)], SYSTEMS[4], reference=_with_info(_solution), **ALIKE, **_info)
 row("linalg.solve", *SYSTEMS[:2], [V(M), T(3)], [BATCH, T(2, 3)], case(V(M), T(2, 3), left=False), SYSTEMS[4], reference=_solution, **MATRIX)
 fails("linalg.solve", [SINGULAR, T(2, 1)], LinAlgError, f"solve: matrix 1 of 2 {WRONG}")
 fails("linalg.solve_ex", case(SINGULAR, T(2, 1), check_errors=True), LinAlgError, f"solve_ex: matrix 1 of 2 {WRONG}")
@@ -90,9 +91,9 @@ fails("linalg.solve", [T(2, 3), T(2)], ShapeError, "solve: expected square matri
 fails("linalg.solve", [T(2, 2), T(2)], DTypeError, "solve: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
 INVERTED: list[Any] = [[V(M)], [BATCH], COMPLEX_CASE, [EMPTY], [NONE]]
 row("inverse_info", *INVERTED, reference=_with_info(_inverse), **_info)
-row("linalg.inv_ex", [V(M)], [EMPTY], reference=_with_info(_inverse), **_info)
-row("linalg.inv", *INVERTED[:2], [EMPTY], reference=_inverse, **MATRIX)
-row("inverse", *INVERTED[:2], [EMPTY], reference=_inverse, **MATRIX)
+row("linalg.inv_ex", [V(M)], [EMPTY], reference=_with_info(_inverse), **ALIKE, **_info)
+row("linalg.inv", *INVERTED[:2], [EMPTY], reference=_inverse, **ALIKE, **MATRIX)
+row("inverse", *INVERTED[:2], [EMPTY], reference=_inverse, **ALIKE, **MATRIX)
 fails("linalg.inv_ex", case(SINGULAR, check_errors=True), LinAlgError, f"inv_ex: matrix 1 of 2 {WRONG}")
 fails("linalg.inv", [SINGULAR], LinAlgError, f"inv: matrix 1 of 2 {WRONG}")
 fails("inverse", [SINGULAR], LinAlgError, f"inverse: matrix 1 of 2 {WRONG}")
@@ -129,7 +130,7 @@ def _lu_solved(LU: Any, pivots: Any, B: Any, left: bool = True, adjoint: bool = 
 row("linalg.lu_solve", [V(M), PIVOTS, COLUMNS], case(V(M), PIVOTS, T(2, 3), left=False), case(BATCH, P([[1, 3, 3], [2, 2, 3]], dtypes.int32), COLUMNS, adjoint=True),
     case(V(Z), PIVOTS, T(2, 3), left=False, adjoint=True, only=COMPLEX, grad=True), [EMPTY, P(np.zeros(0), dtypes.int32), T(0, 2)], reference=_lu_solved, **MATRIX)
 fails("linalg.lu_solve", [V(M), PIVOTS, T(3)], ShapeError, "lu_solve: B must have at least 2 dimensions, got shape (3,).")
-row("lu_solve", [COLUMNS, V(M), PIVOTS], [T(0, 2), EMPTY, P(np.zeros(0), dtypes.int32)], reference=lambda B, LU, pivots: _lu_solved(LU, pivots, B), **MATRIX)
+row("lu_solve", [COLUMNS, V(M), PIVOTS], [T(0, 2), EMPTY, P(np.zeros(0), dtypes.int32)], reference=lambda B, LU, pivots: _lu_solved(LU, pivots, B), **ALIKE, **MATRIX)
 fails("lu_solve", [T(3), V(M), PIVOTS], ShapeError, "lu_solve: B must have at least 2 dimensions, got shape (3,).")
 
 
@@ -165,7 +166,7 @@ row("pseudo_inverse", [V(TALL), *CUT], [V(WIDE), *CUT], [BATCH, *CUT], case(V(Z)
     reference=_pseudo, **MATRIX)
 _of_low = np.array([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0]]) / 25
 row("linalg.pinv", [V(TALL)], [V(WIDE)], case(LOW, expect=_of_low), case(LOW, rtol=1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
-row("pinverse", [V(TALL)], case(LOW, 1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **MATRIX)
+row("pinverse", [V(TALL)], case(LOW, 1e-3, expect=_of_low), [T(0, 2)], reference=_pseudo, **ALIKE, **MATRIX)
 row("linalg.pinv of a Hermitian matrix", [V(M)], COMPLEX_CASE, [EMPTY], reference=lambda x: _pseudo(x + np.conj(_swapped(x))),
     calls=lambda x: tl.linalg.pinv(x + x.mH, hermitian=True), **MATRIX)
 fails("linalg.pinv", [T(2, 2)], DTypeError, "pinv: expected floating or complex matrices, got int64. Cast with .float().", dtypes.int64)
