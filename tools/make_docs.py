@@ -48,6 +48,7 @@ FAMILIES = {
     "products": "Products of vectors, matrices and tensors",
     "einsum": "Sums of products by letters",
     "decomposition": "Decompositions of matrices",
+    "spectrum": "Singular values and eigenvalues",
     "solve": "Linear equations and inverses",
     "matrix_functions": "Functions of matrices",
     "householder": "Householder reflections and low rank",

@@ -42,6 +42,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     random,
     reduction,
     solve,
+    spectrum,
 )
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.tensor import Tensor, make

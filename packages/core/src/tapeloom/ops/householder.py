@@ -9,9 +9,10 @@ from tapeloom.call.op import function, op
 from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.ops.decomposition import qr, svd
+from tapeloom.ops.decomposition import qr
 from tapeloom.ops.matrices import adjoint, diagonal_matrix, diagonal_part, leading, matrices, matrices_of
 from tapeloom.ops.random import randn
+from tapeloom.ops.spectrum import svd
 
 if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor

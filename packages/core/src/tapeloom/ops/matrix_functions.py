@@ -10,11 +10,12 @@ from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.ops.decomposition import eigvalsh, svdvals
 from tapeloom.ops.linalg import matrix_norm
 from tapeloom.ops.matrices import columns, diagonal_part, matrices_of, square_matrices
 from tapeloom.ops.products import check_square
 from tapeloom.ops.solve import count_above, inv, tolerance
+from tapeloom.ops.spectrum import eigvalsh, svdvals
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
@@ -197,7 +198,7 @@ def matrix_rank(
     if tol is not None:
         atol, rtol = tol, 0.0
     atol, rtol = tolerance("matrix_rank", A, atol, rtol)
-    return count_above(values, *[OPS.cast(t, values.dtype) if hasattr(t, "shape") else t for t in (atol, rtol)])
+    return count_above(values, *[OPS.cast(t, values.dtype) if is_tensor(t) else t for t in (atol, rtol)])
 
 
 @function(namespace="linalg")

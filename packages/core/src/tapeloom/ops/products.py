@@ -221,7 +221,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Axes] = 2) -> Tensor:
     else:
         given: Any = dims
         pair = given.tolist() if is_tensor(dims) else given
-        if len(pair) != 2:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise ArgumentError(f"tensordot: dims must be an int or two lists of dimensions, got {dims!r}.")
         if any(len(shapes.as_ints("tensordot", "dims", part)) > tensor.ndim for part, tensor in zip(pair, (a, b), strict=True)):
             raise ShapeError(f"tensordot: dims {dims!r} name more dimensions than shapes {a.shape} and {b.shape} have.")

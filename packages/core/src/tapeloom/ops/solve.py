@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, within
 from tapeloom.ops.matrices import (
@@ -17,6 +18,7 @@ from tapeloom.ops.matrices import (
     square_matrices,
     succeeded,
 )
+from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Dims, TensorLike
@@ -297,12 +299,13 @@ def tolerance(name: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
         ratio = max(A.shape[-2:]) * A.dtype.eps
         if atol is None:
             rtol = ratio
-        elif hasattr(atol, "shape"):
+        elif is_tensor(atol):
             rtol = OPS.where(OPS.gt(atol, 0), 0.0, OPS.full_of(OPS.cast(atol, A.dtype.real), ratio))
         else:
-            rtol = 0.0 if atol > 0 else ratio
+            rtol = 0.0 if as_number(name, "atol", atol) > 0 else ratio
     first, second = (
-        OPS.cast(value, A.dtype) if hasattr(value, "shape") else float(value) for value in (0.0 if atol is None else atol, rtol)
+        OPS.cast(value, A.dtype) if is_tensor(value) else float(as_number(name, what, value))
+        for what, value in (("atol", 0.0 if atol is None else atol), ("rtol", rtol))
     )
     return first, second
 
@@ -353,7 +356,7 @@ def count_above(values: Any, atol: Any, rtol: Any) -> Any:
 
 def _column(value: Any) -> Any:
     """A tolerance for each matrix, beside vectors of singular values."""
-    return OPS.unsqueeze(value, value.ndim) if hasattr(value, "shape") else value
+    return OPS.unsqueeze(value, value.ndim) if is_tensor(value) else value
 
 
 @function(namespace="linalg")

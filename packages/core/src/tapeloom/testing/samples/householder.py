@@ -13,7 +13,8 @@ from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.matrices import each_matrix
 from tapeloom.testing.references import matrix_product
-from tapeloom.testing.samples.decomposition import ALIKE, BATCH, MATRIX, TALL, WIDE, M, Z, _values, around, unique
+from tapeloom.testing.samples.decomposition import ALIKE, BATCH, MATRIX, TALL, WIDE, M, Z, around, unique
+from tapeloom.testing.samples.spectrum import values_of
 from tapeloom.testing.table import COMPLEX, case, fails, row
 
 
@@ -86,7 +87,7 @@ def _joined(U: Any, S: Any, V: Any) -> Any:
 
 
 def _low(x: Any, *rest: Any) -> Any:
-    values = each_matrix(_values)(x) if x.size else np.zeros((*x.shape[:-2], min(x.shape[-2:])))
+    values = each_matrix(values_of)(x) if x.size else np.zeros((*x.shape[:-2], min(x.shape[-2:])))
     return values, x
 
 

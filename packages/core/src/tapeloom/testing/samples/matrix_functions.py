@@ -25,9 +25,9 @@ from tapeloom.testing.samples.decomposition import (
     TALL,
     M,
     Z,
-    _values,
 )
 from tapeloom.testing.samples.solve import LOW
+from tapeloom.testing.samples.spectrum import values_of
 from tapeloom.testing.table import COMPLEX, NUMBERS, case, fails, row
 
 HUNDRED: dict[str, Any] = MATRIX | {"magnitude": lambda *given, **settings: 100.0}
@@ -122,7 +122,7 @@ _of: dict[Any, Any] = {"nuc": sum, 2: max, -2: min}
 
 def _by_values(x: Any, ord: Any = "nuc", dim: Any = (-2, -1), keepdim: bool = False) -> Any:
     x = np.moveaxis(x, dim, (-2, -1))
-    out = each_matrix(lambda A: _of[ord](_values(A)))(x) if x.size else np.zeros(x.shape[:-2])
+    out = each_matrix(lambda A: _of[ord](values_of(A)))(x) if x.size else np.zeros(x.shape[:-2])
     return np.expand_dims(out, sorted(d % (out.ndim + 2) for d in dim)) if keepdim else out
 
 

@@ -25,10 +25,10 @@ from tapeloom.testing.samples.decomposition import (
     WIDE,
     M,
     Z,
-    _values,
     around,
     unique,
 )
+from tapeloom.testing.samples.spectrum import values_of
 from tapeloom.testing.table import COMPLEX, case, fails, row
 
 SINGULAR = V([[[4.0, 0.0], [0.0, 2.0]], [[1.0, 2.0], [2.0, 4.0]]])
@@ -184,7 +184,7 @@ def _least(A: Any, B: Any, rcond: Any = None, driver: Any = None) -> Any:
     given = driver in ("gels", "gelsd") and A.shape[-2] > A.shape[-1]
     residuals = np.array([sum(column) for column in error.reshape(len(error), -1).T.tolist()]) if given else none
     rank = none if driver == "gels" else np.full(A.shape[:-2], min(A.shape[-2:]))
-    return X, residuals, rank, np.array(_values(A)) if driver == "gelsd" else none
+    return X, residuals, rank, np.array(values_of(A)) if driver == "gelsd" else none
 
 
 row("linalg.lstsq", [V(TALL), T(4, 2)], [V(WIDE), T(2, 1)], case(V(TALL), T(4, 2), driver="gelsd", grad=False), case(V(TALL), T(4), driver="gels"), [T(0, 2, 3), T(0, 2, 1)],
