@@ -216,6 +216,15 @@ def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = 
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 
+@function(method=False)
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
+    axes = shapes.as_ints("frobenius_norm", "dim", dim)
+    if len(axes) > 2:
+        raise ArgumentError(f"frobenius_norm: dim may name at most two dimensions, got {dim}.")
+    return vector_norm(input, 2, axes or None, keepdim)
+
+
 def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     shape = weight.shape
     if len(shape) != 2:

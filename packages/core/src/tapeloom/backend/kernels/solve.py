@@ -92,6 +92,6 @@ class Solve:
         # as many as the largest norm was halved: its logarithm
         return self.iterate(self._times(self.xp.max(halvings)), squared, (out, self.xp.min(halvings) * 0))[0]
 
-    def _times(self: Any, count: Array) -> int:
+    def _times(self: Any, count: Any) -> int:
         """How often to do something that an array says."""
         return int(count)
