@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tapeloom.backend.kernels.decomposition import NOT_CONVERGED
 from tapeloom.errors import DTypeError, LinAlgError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require, within
 
 if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
-
-#: what there is to say of an iteration that found no singular or eigenvalues
-NOT_CONVERGED = "{}: it did not converge: the matrix holds nan or inf, or is too badly scaled."
 
 # checks
 

@@ -9,6 +9,9 @@ from tapeloom import dtypes
 from tapeloom.backend.array import Array
 from tapeloom.errors import LinAlgError
 
+#: what there is to say of an iteration that found no singular or eigenvalues
+NOT_CONVERGED = "{}: it did not converge: the matrix holds nan or inf, or is too badly scaled."
+
 
 class Decomposition:
     """Factors of matrices (…, m, n)."""
@@ -77,8 +80,7 @@ class Decomposition:
         if not pivot:
             swap, order = places[..., :1], places
         else:
-            is_complex = self.dtype_of(x).is_complex
-            size = self.abs(self.real(column)) + self.abs(self.imag(column)) if is_complex else self.abs(column)
+            size = self.abs(self._real_part(column)) + self.abs(self._imaginary(column))
             swap = self.argmax_along(size, column.ndim - 1, True)
             order = self.where(places == swap, 0, places)
             order = self.where(places == 0, swap, order)
@@ -158,9 +160,7 @@ class Decomposition:
         try:
             return compute()
         except ValueError as error:
-            raise LinAlgError(
-                f"{name}: it did not converge: the matrix holds nan or inf, or is too badly scaled."
-            ) from error
+            raise LinAlgError(NOT_CONVERGED.format(name)) from error
 
     def _minors(self: Any, x: Array) -> Array:
         """The order of the first leading minor that is not positive, 0 if there is none: Cholesky's column by column."""
@@ -171,11 +171,9 @@ class Decomposition:
             here = places == turn
             column = self.sum(self.where(here, rest, self.zero_like(rest)), (rest.ndim - 1,))
             pivot = self.sum(self.where(here, column, self.zero_like(column)), (column.ndim - 1,), True)
-            size = self.real(pivot) if self.dtype_of(x).is_complex else pivot
-            positive = size > 0
+            positive = self._real_part(pivot) > 0
             info = self.where((info == 0) & ~positive[..., 0], self.cast(turn + 1, dtypes.int32), info)
-            scaled = self.conj(column) if self.dtype_of(x).is_complex else column
-            scaled = scaled / self.where(positive, pivot, self.full_of(pivot, 1))
+            scaled = self._conjugate(column) / self.where(positive, pivot, self.full_of(pivot, 1))
             rest = rest - self.unsqueeze(column, column.ndim) * self.unsqueeze(scaled, column.ndim - 1)
             return rest, turn + 1, info
 
@@ -184,10 +182,13 @@ class Decomposition:
     def _zero_pivot(self: Any, LU: Array) -> Array:
         """The place of the first 0 on the diagonal, from 1, or 0."""
         k = min(LU.shape[-2:])
-        eye = self.cast(self._identity(LU[..., :k, :k]), dtypes.bool_)
-        zero = self.any((LU[..., :k, :k] == 0) & eye, LU.ndim - 1) if k else self.zeros_of((*LU.shape[:-2], 1), eye)
-        first = self.argmax_along(zero if not k else self.cast(zero, dtypes.uint8), zero.ndim - 1)
-        return self.cast(self.where(self.any(zero, zero.ndim - 1), first + 1, 0), dtypes.int32)
+        if not k:
+            return self._whole(LU.shape[:-2])
+        square = LU[..., :k, :k]
+        zero = self.any((square == 0) & (self._identity(square) != 0), LU.ndim - 1)
+        place = self.where(zero, self.as_int64(self.xp.arange(k)) + 1, k + 1)
+        first = self.amin(place, (place.ndim - 1,))
+        return self.cast(self.where(first > k, self.zero_like(first), first), dtypes.int32)
 
     # parts
 

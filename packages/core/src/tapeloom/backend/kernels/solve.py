@@ -45,20 +45,18 @@ class Solve:
     def cofactors(self: Any, x: Array) -> Array:
         U, S, Vh = self.svd_factors(x, False)
         n = x.shape[-1]
-        ones = self.full_of(self.xp.eye(n, dtype=S.dtype), 1)
-        others = self.where(self.xp.eye(n, dtype=S.dtype) == 1, ones, self.unsqueeze(S, S.ndim - 1))
+        eye = self.xp.eye(n, dtype=S.dtype)
+        others = self.where(eye == 1, self.full_of(eye, 1), self.unsqueeze(S, S.ndim - 1))
         scale = self.cast(self.prod(others, (others.ndim - 1,)), self.dtype_of(x))
         turn = self.xp.linalg.det(U) * self.xp.linalg.det(Vh)
-        if self.dtype_of(x).is_complex:
-            U, Vh = self.conj(U), self.conj(Vh)
-        return self.matmul(U * self.unsqueeze(scale, scale.ndim - 1), Vh) * self.reshape(turn, (*turn.shape, 1, 1))
+        scaled = self._conjugate(U) * self.unsqueeze(scale, scale.ndim - 1)
+        return self.matmul(scaled, self._conjugate(Vh)) * self.reshape(turn, (*turn.shape, 1, 1))
 
     def pseudo_inverse(self: Any, x: Array, atol: Array, rtol: Array) -> Array:
         if 0 in x.shape:
             return self._adjoint(x)
         U, S, Vh = self.svd_factors(x, False)
-        if self.dtype_of(x).is_complex:
-            atol, rtol = self.real(atol), self.real(rtol)
+        atol, rtol = self._real_part(atol), self._real_part(rtol)
         least = self.maximum(self.unsqueeze(atol, atol.ndim), self.unsqueeze(rtol, rtol.ndim) * S[..., :1])
         kept = least < S
         inverse = self.where(kept, 1 / self.where(kept, S, self.full_of(S, 1)), self.zero_like(S))
@@ -78,7 +76,7 @@ class Solve:
         powers = (self._identity(x), square, fourth, self.matmul(fourth, square))
 
         def series(start: int) -> Array:
-            """Every second term from ``start``: six and more of them through the sixth power."""
+            """Every second term from ``start``, the higher ones by way of the sixth power."""
             low = sum(PADE[start + 2 * i] * powers[i] for i in range(4))
             high = sum(PADE[start + 6 + 2 * i] * powers[i] for i in range(1, 4))
             return low + self.matmul(powers[3], high)
