@@ -38,8 +38,8 @@ def geqrf(input: Tensor) -> Reflections:
 
 def _block(name: str, A: Any, tau: Any) -> tuple[Any, Any]:
     """Y and T with ``I - Y @ T @ Y.mH`` for the product of the reflections."""
-    m, k = A.shape[-2], tau.shape[-1]
-    if tau.shape[:-1] != A.shape[:-2] or k > A.shape[-1] or A.shape[-1] > m:
+    m, k = A.shape[-2], tau.shape[-1] if tau.ndim else -1
+    if tau.shape[:-1] != A.shape[:-2] or not 0 <= k <= A.shape[-1] <= m:
         raise ShapeError(
             f"{name}: expected reflections (…, m, n) with m >= n and tau (…, k) with n >= k of one batch, got shapes {A.shape} "
             f"and {tau.shape}."

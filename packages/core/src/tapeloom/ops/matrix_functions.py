@@ -161,6 +161,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         return diagonal_part(OPS.full_of(A.detach(), 1), OPS)
     if n < 0:
         A, n = inv(A), -n
+    if n == 1:
+        return OPS.clone(A)
     result: Any = None
     while n:
         if n & 1:

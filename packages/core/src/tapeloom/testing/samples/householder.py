@@ -72,6 +72,7 @@ row("ormqr", [V(TALL), TAU, T(4, 2)], [V(TALL), TAU, T(2, 4), False], [V(M), TAU
     [T(2, 0), T(0), T(2, 1)], reference=_turned, **PRODUCT)
 _FITS = "expected reflections (…, m, n) with m >= n and tau (…, k) with n >= k of one batch, got shapes (2, 4) and (2,)."
 fails("linalg.householder_product", [V(WIDE), T(2)], ShapeError, f"householder_product: {_FITS}")
+fails("orgqr", [V(M), T()], ShapeError, f"orgqr: {_FITS}".replace("(2, 4) and (2,)", "(3, 3) and ()"))
 fails("orgqr", [V(WIDE), T(2)], ShapeError, f"orgqr: {_FITS}")
 fails("ormqr", [V(M), T(2), T(3, 3)], ShapeError, "ormqr: tau of shape (2,) must hold a factor for each of 3 reflections.")
 fails("ormqr", [V(M), TAU, T(2, 3)], ShapeError, "ormqr: input3 of shape (2, 3) does not fit reflections of 3 rows in shape (3, 3).")
