@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tapeloom import dtypes
 from tapeloom.call.op import function, primitive
-from tapeloom.errors import ArgumentError, GradientError
+from tapeloom.errors import ArgumentError, DTypeError, GradientError, ShapeError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.ops.arguments import as_tensor_of, require, within
 from tapeloom.ops.matrices import (
     adjoint,
     diagonal_matrix,
@@ -18,6 +19,7 @@ from tapeloom.ops.matrices import (
     diagonal_part,
     leading,
     matrices,
+    matrices_of,
     square_matrices,
     succeeded,
     trailing_columns,
@@ -279,8 +281,22 @@ def lu(A: Tensor, *, pivot: bool = True) -> PLU:
 @function(method=False)
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> PLU:
     """P, L and U of what ``linalg.lu_factor`` gave; those not asked for are empty."""
-    as_tensor_of("lu_unpack", LU_data, "LU_data")
-    return _unpacked(LU_data, as_tensor_of("lu_unpack", LU_pivots, "LU_pivots"), unpack_data, unpack_pivots)
+    LU = matrices_of("lu_unpack", LU_data, "LU_data")
+    pivots = as_tensor_of("lu_unpack", LU_pivots, "LU_pivots")
+    if unpack_pivots:
+        check_pivots("lu_unpack", LU, pivots)
+    return _unpacked(LU, pivots, unpack_data, unpack_pivots)
+
+
+def check_pivots(name: str, LU: Any, pivots: Any) -> None:
+    """Raise an error unless ``pivots`` are what ``lu_factor`` gives beside ``LU``."""
+    m, n = LU.shape[-2:]
+    if pivots.dtype is not dtypes.int32:
+        raise DTypeError(f"{name}: pivots must be int32, as lu_factor gives them, got {pivots.dtype.name}.")
+    if pivots.shape != (*LU.shape[:-2], min(m, n)):
+        wanted = (*LU.shape[:-2], min(m, n))
+        raise ShapeError(f"{name}: pivots of shape {pivots.shape} do not belong to factors of shape {LU.shape}: expected {wanted}.")
+    require(within(pivots, 1, m + 1), lambda: ArgumentError(f"{name}: pivots must lie between 1 and {m}, the number of rows."))
 
 
 def _unpacked(LU: Any, pivots: Any, data: bool, swaps: bool) -> PLU:

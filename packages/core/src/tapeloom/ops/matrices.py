@@ -37,6 +37,12 @@ def matrices_of(name: str, value: Any, parameter: str = "A") -> Any:
     return value
 
 
+def check_square(name: str, A: Any) -> None:
+    """Raise ShapeError unless ``A`` holds square matrices, of any dtype."""
+    if as_tensor_of(name, A, "A").ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise ShapeError(f"{name}: expected square matrices, (…, n, n), got shape {A.shape}.")
+
+
 def succeeded(name: str, info: Any, says: str) -> None:
     """Raise LinAlgError where an entry of ``info`` is not 0: ``says`` what that means, with ``{info}`` for the entry."""
 

@@ -11,8 +11,7 @@ from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.linalg import matrix_norm
-from tapeloom.ops.matrices import columns, diagonal_part, matrices_of, square_matrices
-from tapeloom.ops.products import check_square
+from tapeloom.ops.matrices import check_square, columns, diagonal_part, matrices_of, square_matrices
 from tapeloom.ops.solve import count_above, inv, tolerance
 from tapeloom.ops.spectrum import eigvalsh, svdvals
 from tapeloom.tensors.tensor import is_tensor

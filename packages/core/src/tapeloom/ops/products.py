@@ -334,14 +334,11 @@ def _powers(name: str, x: Any, N: Any) -> Any:
     count = x.shape[-1] if N is None else shapes.as_int(name, "N", N)
     if count < 0:
         raise ArgumentError(f"{name}: N must not be negative, got {count}.")
-    if x.dtype.category == dtypes.BOOL:
-        x = OPS.cast(x, dtypes.int64)
-    x = OPS.unsqueeze(x, x.ndim)
+    x = OPS.unsqueeze(x if x.dtype.inexact else OPS.cast(x, dtypes.int64), x.ndim)
     if count <= 1:
         return OPS.full_of(x.detach(), 1) if count else OPS.narrow(x, x.ndim - 1, 0, 0)
     ones = OPS.full_of(x.detach(), 1)
-    out = OPS.cat([ones, OPS.cumprod(OPS.expand(x, (*x.shape[:-1], count - 1)), x.ndim - 1)], x.ndim - 1)
-    return OPS.cast(out, dtypes.int64) if not x.dtype.inexact else out
+    return OPS.cat([ones, OPS.cumprod(OPS.expand(x, (*x.shape[:-1], count - 1)), x.ndim - 1)], x.ndim - 1)
 
 
 @function(method=False)
@@ -361,9 +358,3 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     through = _contracted(x, weight, (x.ndim - 1,), (1,))  # (…, out, m)
     out = OPS.squeeze(OPS.matmul(through, OPS.unsqueeze(y, y.ndim)), y.ndim)
     return out if bias is None else OPS.add(out, bias)
-
-
-def check_square(name: str, A: Any) -> None:
-    """Raise ShapeError unless ``A`` holds square matrices, of any dtype."""
-    if as_tensor_of(name, A, "A").ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise ShapeError(f"{name}: expected square matrices, (…, n, n), got shape {A.shape}.")

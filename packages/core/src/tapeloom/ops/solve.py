@@ -10,8 +10,10 @@ from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, within
+from tapeloom.ops.decomposition import check_pivots
 from tapeloom.ops.matrices import (
     adjoint,
+    check_square,
     diagonal_part,
     matrices,
     matrices_of,
@@ -230,7 +232,8 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     With ``adjoint``, of ``A.mH`` in the place of ``A``. B is (…, n, k); batches broadcast.
     """
     LU, B = matrices_of("lu_solve", LU, "LU"), matrices_of("lu_solve", B, "B")
-    as_tensor_of("lu_solve", pivots, "pivots")
+    check_square("lu_solve", LU)
+    check_pivots("lu_solve", LU, as_tensor_of("lu_solve", pivots, "pivots"))
     if not left:  # X @ A = B is A.mH @ X.mH = B.mH
         return _adjoint(lu_solve(LU, pivots, _adjoint(B), adjoint=not adjoint))
     batch = shapes.broadcast("lu_solve", LU.shape[:-2], B.shape[:-2])

@@ -162,6 +162,11 @@ def _turned(P: Any, turn: bool) -> Any:
 for _name in ("linalg.lu_factor", "lu", "linalg.lu"):
     _own = _name.removeprefix("linalg.")
     fails(_name, [T(3)], ShapeError, f"{_own}: expected matrices, a tensor of at least 2 dimensions, got shape (3,).")
+fails("lu_unpack", [T(3), PIVOTS], ShapeError, "lu_unpack: LU_data must have at least 2 dimensions, got shape (3,).")
+fails("lu_unpack", [V(M), P([1, 2, 3])], DTypeError, "lu_unpack: pivots must be int32, as lu_factor gives them, got int64.")
+fails("lu_unpack", [V(M), P([1, 2], dtypes.int32)], ShapeError,
+      "lu_unpack: pivots of shape (2,) do not belong to factors of shape (3, 3): expected (3,).")
+fails("lu_unpack", [V(M), P([0, 2, 3], dtypes.int32)], ArgumentError, "lu_unpack: pivots must lie between 1 and 3, the number of rows.")
 fails("lu_unpack", [[1.0], PIVOTS], ArgumentTypeError, "lu_unpack: LU_data must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 for _name in ("cholesky_factor", "qr_factors"):
     fails(_name, [T(2, 2)], DTypeError, f"{_name}: float16 is too narrow for this, as in PyTorch. Cast with .float().", dtypes.float16)
