@@ -32,8 +32,25 @@ class Solve:
         if not upper:
             x, y = self.flip(x, (x.ndim - 2, x.ndim - 1)), self.flip(y, (y.ndim - 2,))
         x = self.triu(x, 1) + self._identity(x) if unitriangular else self.triu(x, 0)
-        out, _ = self._checked(lambda matrices: self.xp.linalg.solve(matrices, y), x, self._zero_pivot)
+        try:
+            out = self.xp.linalg.solve(x, y)
+        except ValueError:  # a 0 on the diagonal
+            out = self._substituted(x, y)
         return out if upper else self.flip(out, (out.ndim - 2,))
+
+    def _substituted(self: Any, x: Array, y: Array) -> Array:
+        """``inv(x) @ y`` of an upper triangle, row by row from below: what a division by 0 gives stays in its rows."""
+        n, axis = x.shape[-1], x.ndim - 1
+        places = self.as_int64(self.xp.arange(n))
+        rows = self.unsqueeze(places, 1)
+
+        def step(rest: Array, turn: Array) -> tuple[Array, Array]:
+            column = self.sum(self.where(places == turn, x, self.zero_like(x)), (axis,), True)
+            pivot = self.sum(self.where(rows == turn, column, self.zero_like(column)), (axis - 1,), True)
+            own = self.sum(self.where(rows == turn, rest, self.zero_like(rest)), (rest.ndim - 2,), True) / pivot
+            return self.where(rows < turn, rest - column * own, self.where(rows == turn, own, rest)), turn - 1
+
+        return self.iterate(n, step, (y, self.as_int64(self.xp.asarray(n - 1))))[0]
 
     def determinant(self: Any, x: Array) -> Array:
         return self.xp.linalg.det(x)

@@ -65,6 +65,7 @@ COLUMNS, BOTH = T(3, 2), case(V(Z), T(3, 2), only=COMPLEX, grad=True)
 row("solve_triangle", [V(M), COLUMNS, True], [V(M), COLUMNS, False], [V(M), T(2, 3, 1), True, True], [BATCH, COLUMNS, False, True],
     case(V(Z), T(3, 2), True, only=COMPLEX, grad=True), [EMPTY, T(0, 2), True], [V(M), T(3, 0), True], reference=_triangular, **MATRIX)
 row("linalg.solve_triangular", case(V(M), COLUMNS, upper=True), case(V(M), T(2, 3), upper=False, left=False, unitriangular=True), case(EMPTY, T(0, 2), upper=True),
+    case(V([[2.0, 1.0], [0.0, 0.0]]), V([[1.0], [2.0]]), upper=True, expect=np.array([[-np.inf], [np.inf]]), only=MATRIX["dtypes"][:2]),
     reference=_triangular, **MATRIX)
 fails("linalg.solve_triangular", case(V(M), T(3), upper=True), ShapeError, "solve_triangular: B must have at least 2 dimensions, got shape (3,).")
 fails("linalg.solve_triangular", case(V(M), T(2, 2), upper=True), ShapeError,
