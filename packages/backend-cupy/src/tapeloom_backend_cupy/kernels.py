@@ -92,6 +92,10 @@ class CupyKernels(ArrayKernels):
         with self._raising():
             return super()._checked(function, x, explain)
 
+    def _solved(self, compute: Callable[[], Array], x: Array, y: Array) -> tuple[Array, Array]:
+        with self._raising():
+            return super()._solved(compute, x, y)
+
     def _converging(self, name: str, compute: Callable[[], Any]) -> Any:
         with self._raising():
             return super()._converging(name, compute)

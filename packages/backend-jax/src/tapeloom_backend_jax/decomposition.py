@@ -38,5 +38,13 @@ class Decomposition:
         self: Any, function: Callable[[Array], Array], x: Array, explain: Callable[[Array], Array]
     ) -> tuple[Array, Array]:
         result = function(x)
+        return result, self._explained(result, x, explain)
+
+    def _solved(self: Any, compute: Callable[[], Array], x: Array, y: Array) -> tuple[Array, Array]:
+        result = compute()
+        return result, self._explained(result, x, lambda x: self.lu_decomposition(x, True)[2])
+
+    def _explained(self: Any, result: Array, x: Array, explain: Callable[[Array], Array]) -> Array:
+        """0 for each matrix, or, where the result is not finite, what ``explain`` says."""
         fine = jnp.all(jnp.isfinite(result))
-        return result, lax.cond(fine, lambda: self._whole(x.shape[:-2]), lambda: explain(x))
+        return lax.cond(fine, lambda: self._whole(x.shape[:-2]), lambda: explain(x))

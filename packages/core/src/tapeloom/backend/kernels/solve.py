@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import factorial
 from typing import Any
 
 from tapeloom.backend.array import Array
+from tapeloom.shapes import broadcast
 
 #: the coefficients of the Padé approximation of order 13 to exp
 PADE = tuple(factorial(26 - j) * factorial(13) / (factorial(26) * factorial(j) * factorial(13 - j)) for j in range(14))
@@ -19,13 +21,20 @@ class Solve:
     xp: Any
 
     def solve_system(self: Any, x: Array, y: Array) -> tuple[Array, Array]:
-        return self._checked(lambda matrices: self.xp.linalg.solve(matrices, y), x, self._singular)
+        return self._solved(lambda: self.xp.linalg.solve(x, y), x, y)
 
     def inverse_info(self: Any, x: Array) -> tuple[Array, Array]:
-        return self._checked(self.xp.linalg.inv, x, self._singular)
+        return self._solved(lambda: self.xp.linalg.inv(x), x, self._identity(x))
 
-    def _singular(self: Any, x: Array) -> Array:
-        return self.lu_decomposition(x, True)[2]
+    def _solved(self: Any, compute: Callable[[], Array], x: Array, y: Array) -> tuple[Array, Array]:
+        """``inv(x) @ y`` as ``compute`` gives it, and for each matrix 0, or the place of the pivot that is 0."""
+        try:
+            return compute(), self._whole(x.shape[:-2])
+        except ValueError:  # one of the batch is singular: by the factors, where the division by 0 gives inf or nan
+            LU, pivots, info = self.lu_decomposition(x, True)
+            y = self.expand(y, (*broadcast("solve", x.shape[:-2], y.shape[:-2]), *y.shape[-2:]))
+            y = self.solve_triangle(LU, self.permute_rows(y, pivots, False), False, True)
+            return self.solve_triangle(LU, y, True, False), info
 
     def solve_triangle(self: Any, x: Array, y: Array, upper: bool, unitriangular: bool) -> Array:
         # By the solver of any system: of an upper triangle its LU decomposition swaps and eliminates nothing.
