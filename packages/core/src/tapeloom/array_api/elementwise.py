@@ -12,7 +12,7 @@ from tapeloom.array_api.data_types import together
 UNARY = {
     **dict.fromkeys(
         "abs acos acosh asin asinh atan atanh ceil conj cos cosh exp expm1 floor isfinite isinf isnan log log10 log1p log2 "
-        "logical_not negative positive reciprocal round signbit sin sinh sqrt square tan tanh trunc".split()
+        "logical_not negative positive reciprocal signbit sin sinh sqrt square tan tanh trunc".split()
     ),
     "bitwise_invert": "bitwise_not",
     "sign": "sgn",
@@ -74,4 +74,9 @@ def real(x: Tensor, /) -> Tensor:
     return x.real
 
 
-__all__ = [*UNARY, *BINARY, "clip", "imag", "real"]  # noqa: PLE0604 - names of the tables
+def round(x: Tensor, /) -> Tensor:
+    """The nearest integers, halves to the even one; of complex numbers for both parts."""
+    return tl.complex(tl.round(x.real), tl.round(x.imag)) if x.is_complex() else tl.round(x)
+
+
+__all__ = [*UNARY, *BINARY, "clip", "imag", "real", "round"]  # noqa: PLE0604 - names of the tables
