@@ -69,6 +69,7 @@ _LAZY = {
     "save": ("tapeloom.checkpoint", "save"),
 }
 
+import tapeloom.einops_backend  # noqa: E402, F401 - einops may come later
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
 from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
