@@ -144,12 +144,9 @@ class JaxBackend(Backend):
 
     def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
         if not isinstance(foreign, jax.Array):
-            try:
-                foreign = jnp.from_dlpack(foreign, copy=copy)
-            except BufferError:  # memory that is marked as not to be written to, which JAX does not ask for
-                if copy is False:
-                    raise
-                return super().from_dlpack(foreign, device, None)
+            if copy is not False and foreign.__dlpack_device__()[0] == 1:
+                return super().from_dlpack(foreign, device, None)  # as from_host: whoever wrote to it would change our values
+            foreign = jnp.from_dlpack(foreign, copy=copy)
         return self.to_device(jnp.array(foreign) if copy else foreign, device)
 
     # creation: small arrays on the host, so that a new size compiles nothing, large ones on the device
