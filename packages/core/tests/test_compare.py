@@ -16,7 +16,9 @@ from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
 TABLE = load()
 #: ops whose results do not follow from their inputs
-UNCERTAIN = {"empty_like": "its values are whatever was in memory"}
+UNCERTAIN = {"empty_like": "its values are whatever was in memory"} | {
+    name: "a tiny change of the order is another polynomial" for name in TABLE if "_polynomial_" in name
+}
 
 
 def planted(name):
@@ -62,7 +64,7 @@ def line_of(marker):
 
 
 def _case(row, dtype):
-    return next((case for case in row.cases_for(dtype) if any(True for _ in case.inputs())), None)
+    return next((case for case in row.cases_for(dtype) if any(0 not in spec.shape for spec in case.inputs())), None)
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.op is not None and not row.maker])
