@@ -39,7 +39,7 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "linalg", "checkpoint"],
+    ["methods", "accelerator", "autograd", "func", "linalg", "checkpoint"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why

@@ -1,0 +1,126 @@
+"""Batch: one array for each sample, the samples along the first axis of the array that holds them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from tapeloom.errors import StateError
+
+Shape = tuple[int, ...]
+
+
+class Batch:
+    """An array of the inner backend with the samples along its first axis, which shows the shape of one sample.
+
+    ``depth`` says which of several nested vmaps it belongs to: an operation on batches of different depth is one on the
+    batches of the deepest, to which all others are one array that the samples share.
+    """
+
+    __slots__ = ("array", "depth")
+    __array_ufunc__ = None  # NumPy's arrays and scalars leave mixed arithmetic to us
+    __hash__ = object.__hash__
+
+    def __init__(self, array: Any, depth: int) -> None:
+        self.array = array
+        self.depth = depth
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one sample."""
+        return tuple(self.array.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions a sample has."""
+        return len(self.array.shape) - 1
+
+    @property
+    def size(self) -> int:
+        """How many elements a sample has."""
+        return int(self.array.size) // (self.array.shape[0] or 1)
+
+    @property
+    def dtype(self) -> Any:
+        """The array library's dtype object."""
+        return self.array.dtype
+
+    @property
+    def real(self) -> Batch:
+        """The real parts."""
+        return Batch(self.array.real, self.depth)
+
+    @property
+    def imag(self) -> Batch:
+        """The imaginary parts."""
+        return Batch(self.array.imag, self.depth)
+
+    def __getitem__(self, key: Any) -> Batch:
+        return Batch(self.array[(slice(None), *(key if isinstance(key, tuple) else (key,)))], self.depth)
+
+    def __neg__(self) -> Batch:
+        return Batch(-self.array, self.depth)
+
+    def __invert__(self) -> Batch:
+        return Batch(~self.array, self.depth)
+
+    def __repr__(self) -> str:
+        return f"Batch({self.array!r})"
+
+    def _unknown(self, *args: Any) -> Any:
+        raise StateError(
+            "vmap: the values of a batched tensor cannot be read inside the function, for each sample has its own: no .item(), "
+            ".tolist(), .numpy(), bool() and no shape that depends on values. Use tapeloom.where in the place of `if`, or "
+            "return the tensor and read it outside."
+        )
+
+    __bool__ = __int__ = __float__ = __complex__ = __index__ = __array__ = __iter__ = _unknown
+
+
+def _operators(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    compute = getattr(operator, f"__{name}__")
+    return (
+        lambda x, y: across(compute, x, y),
+        lambda x, y: across(compute, y, x),
+    )
+
+
+for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift".split():
+    _plain, _reflected = _operators(_name)
+    setattr(Batch, f"__{_name}__", _plain)
+    setattr(Batch, f"__r{_name}__", _reflected)
+for _name in "lt le gt ge eq ne".split():
+    setattr(Batch, f"__{_name}__", _operators(_name)[0])
+
+
+def depth_of(values: Any) -> int:
+    """The depth of the deepest batch in a value, lists and tuples item by item; -1 if there is none."""
+    if type(values) is Batch:
+        return values.depth
+    if type(values) in (list, tuple):
+        return max(map(depth_of, values), default=-1)
+    return -1
+
+
+def across(function: Callable[..., Any], *arrays: Any) -> Any:
+    """``function`` of arrays and numbers, which broadcasts and takes more dimensions in front: all samples in one call."""
+    depth = max(map(depth_of, arrays))
+    return Batch(function(*aligned(arrays, depth)), depth)
+
+
+def aligned(arrays: Any, depth: int) -> list[Any]:
+    """The arrays of the inner backend that broadcast as the samples do: dimensions of length 1 come behind the samples."""
+    most = max([len(array.shape) for array in arrays if hasattr(array, "shape")])
+    return [spread(array.array, most) if inside(array, depth) else array for array in arrays]
+
+
+def inside(value: Any, depth: int) -> bool:
+    """Whether ``value`` is a batch of this depth."""
+    return type(value) is Batch and value.depth == depth
+
+
+def spread(array: Any, ndim: int) -> Any:
+    """``array``, which holds samples, with dimensions of length 1 in front of each sample, ``ndim`` in all."""
+    more = ndim - (len(array.shape) - 1)
+    return array[(slice(None), *(None,) * more, ...)] if more > 0 else array
