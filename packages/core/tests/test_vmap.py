@@ -108,7 +108,7 @@ def check(call: Call, in_dims: int, shared: bool = False) -> None:
     if shared:
         stacked[1:] = rows[0][1:]
     dims = tuple(in_dims if not shared or not place else None for place in range(len(stacked)))
-    got = tl.vmap(call, in_dims=dims)(*stacked)
+    got = tl.vmap(call, in_dims=dims, randomness="same")(*stacked)
     assert len(got) == len(want[0]), f"{call.case}: {len(got)} results came"
     for part, column in zip(got, zip(*want, strict=True), strict=True):
         close(part, tl.stack(list(column)), f"{call.case} in_dims={dims}")
@@ -154,7 +154,7 @@ def test_a_batch_of_batches_equals_two_loops(name: str) -> None:
             continue
         lines = [[tl.stack(list(column), -1) for column in zip(*line, strict=True)] for line in rows]
         stacked = [tl.stack(list(column), 0) for column in zip(*lines, strict=True)]
-        got = tl.vmap(tl.vmap(call, in_dims=-1))(*stacked)
+        got = tl.vmap(tl.vmap(call, in_dims=-1, randomness="same"), randomness="same")(*stacked)
         for place, part in enumerate(got):
             close(part, tl.stack([tl.stack([row[place] for row in line]) for line in want]), f"{case}, nested")
 
@@ -193,13 +193,13 @@ def test_the_gradients_of_samples_are_those_of_a_loop(name: str) -> None:
             return found(*[tensors[place] for place in places])
 
         want = [gradient(*row) for row in rows]
-        got = tl.vmap(gradient)(*[tl.stack(list(column)) for column in zip(*rows, strict=True)])
+        got = tl.vmap(gradient, randomness="same")(*[tl.stack(list(column)) for column in zip(*rows, strict=True)])
         for place, part in enumerate(got):
             close(part, tl.stack([row[place] for row in want]), f"{case}, gradient of input {place}")
         # the tape of the batch as a whole, walked from outside
         stacked = [tl.stack(list(column)) for column in zip(*rows, strict=True)]
         leaves = [stacked[place].requires_grad_() for place in places]
-        loss = tl.vmap(lambda *tensors, call=call, places=places: value_of(call, places, list(tensors))(*[tensors[p] for p in places]))
+        loss = tl.vmap(lambda *tensors, call=call, places=places: value_of(call, places, list(tensors))(*[tensors[p] for p in places]), randomness="same")
         outer = tl.autograd.grad(loss(*stacked).sum(), leaves, materialize_grads=True)
         for place, part in enumerate(outer):
             close(part, tl.stack([row[place] for row in want]), f"{case}, outer gradient of input {place}")

@@ -14,7 +14,7 @@ from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function, primitive
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, StateError
 from tapeloom.generator import Generator, default_generator
 from tapeloom.host_random import (
     integer_range,
@@ -27,6 +27,7 @@ from tapeloom.host_random import (
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require, within
+from tapeloom.tape.levels import LEVELS, innermost, per_sample
 from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 
 
 def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
+    if any(level.randomness == "error" for level in LEVELS.get()):
+        raise StateError(
+            f"{name}: random numbers are drawn within vmap, which does not say for whom. Call vmap with randomness='different', which "
+            f"gives each sample its own, or with randomness='same'."
+        )
     if generator is None:
         return default_generator.reserve(words)
     if not isinstance(generator, Generator):
@@ -48,9 +54,14 @@ def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, 
 
 def _words(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
     """The backend of ``device`` and the next ``words`` words there."""
-    backend = kind_of(dtypes.float32, device).backend
-    seed, offset = _reserved(name, generator, words)
-    return backend, backend.random_words(seed, offset, words, device)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        count = shapes.element_count(size)
+        backend = kind_of(dtypes.float32, where).backend
+        drawn = backend.random_words(*_reserved(name, generator, count), count, where)
+        return drawn if len(size) == 1 else backend.call("reshape", drawn, size)
+
+    return kind_of(dtypes.float32, device).backend, per_sample(device, (words,), draw)
 
 
 def _floating(name: str, dtype: DType) -> DType:
@@ -79,10 +90,12 @@ def _normal(
     if not std >= 0:
         raise ArgumentError(f"{name}: std must not be negative, got {std}.")
     _floating(name, dtype)
-    count = shapes.element_count(size)
-    seed, offset = _reserved(name, generator, normal_words(count))
-    kind = kind_of(dtype, device)
-    return make(kind.backend.from_host(host.normal(seed, offset, size, mean, std, dtype), device), kind)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = _reserved(name, generator, normal_words(shapes.element_count(size)))
+        return kind_of(dtype, where).backend.from_host(host.normal(*place, size, mean, std, dtype), where)
+
+    return make(per_sample(device, size, draw), kind_of(dtype, device))
 
 
 def _integers(
@@ -111,7 +124,7 @@ def _finished(made: Tensor, requires_grad: bool) -> Tensor:
 
 
 def _options(dtype: DTypeLike, device: DeviceLike, default: DType) -> tuple[DType, Device]:
-    return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
+    return (default if dtype is None else dtypes.as_dtype(dtype)), innermost(resolve_device(device))
 
 
 def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
@@ -215,7 +228,8 @@ def randperm(
 
 def _like(name: str, input: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
     as_tensor_of(name, input)
-    return input.shape, dtypes.as_dtype(dtype or input.dtype), input.device if device is None else resolve_device(device)
+    where = innermost(input.device if device is None else resolve_device(device))
+    return input.shape, dtypes.as_dtype(dtype or input.dtype), where
 
 
 @function(method=False)
@@ -334,9 +348,10 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
         threshold = backend.call("probability_thresholds", spread)
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))
-    backend, words = _words(name, generator, count, input.device)
+    device = innermost(input.device)
+    backend, words = _words(name, generator, count, device)
     ones = backend.call("cast", backend.call("bernoulli_from_words", words, threshold), input.dtype)
-    return make(backend.call("reshape", ones, input.shape), input.kind)
+    return make(backend.call("reshape", ones, input.shape), kind_of(input.dtype, device))
 
 
 # dropout
@@ -364,9 +379,10 @@ def dropout(
     if not training or not threshold:
         return input
     _floating("dropout", input.dtype)
-    backend, words = _words("dropout", generator, input.numel(), input.device)
+    device = innermost(input.device)
+    backend, words = _words("dropout", generator, input.numel(), device)
     kept = backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape)
-    mask = make(kept, kind_of(dtypes.bool_, input.device))
+    mask = make(kept, kind_of(dtypes.bool_, device))
     out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
     return put("dropout", input, out) if inplace else out
 
@@ -400,9 +416,13 @@ def truncated_normal_(name: str, input: Tensor, mean: float, std: float, low: fl
     """Give every element a normal number from ``low`` to ``high``, in place: for ``nn.init``."""
     dtype, device = _floating(name, as_tensor_of(name, input).dtype), input.device
     check_writable(name.removesuffix("_"), input)
-    seed, offset = _reserved(name, generator, truncated_words(input.numel()))
-    made = host.truncated_normal(seed, offset, input.shape, mean, std, low, high, dtype)
-    return put(name.removesuffix("_"), input, make(input.kind.backend.from_host(made, device), input.kind))
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = _reserved(name, generator, truncated_words(shapes.element_count(size)))
+        made = host.truncated_normal(*place, size, mean, std, low, high, dtype)
+        return kind_of(dtype, where).backend.from_host(made, where)
+
+    return put(name.removesuffix("_"), input, make(per_sample(device, input.shape, draw), input.kind))
 
 
 @function()

@@ -7,7 +7,7 @@ value for all samples there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -105,6 +105,16 @@ def _device(home: Device, depth: int) -> LevelDevice:
 
 def _level_of(device: LevelDevice) -> Level:
     return next((level for level in LEVELS.get() if level.device is device), device.level)
+
+
+def per_sample(device: Device, size: tuple[int, ...], draw: Callable[[tuple[int, ...], Device], Any]) -> Any:
+    """Random numbers ``draw(size, device)``; on levels each sample's own, or the same for all, as their randomness says."""
+    if not isinstance(device, LevelDevice):
+        return draw(size, device)
+    level = _level_of(device)
+    if level.randomness != "different":
+        return per_sample(device.home, size, draw)
+    return Batch(per_sample(device.home, (level.size, *size), draw), device.backend.depth)
 
 
 # lifting

@@ -103,6 +103,11 @@ def depth_of(values: Any) -> int:
     return -1
 
 
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is an array, of whatever kind; a library's dtype may have a shape of its own."""
+    return hasattr(value, "shape") and not isinstance(value, type)
+
+
 def across(function: Callable[..., Any], *arrays: Any) -> Any:
     """``function`` of arrays and numbers, which broadcasts and takes more dimensions in front: all samples in one call."""
     depth = max(map(depth_of, arrays))
@@ -111,7 +116,7 @@ def across(function: Callable[..., Any], *arrays: Any) -> Any:
 
 def aligned(arrays: Any, depth: int) -> list[Any]:
     """The arrays of the inner backend that broadcast as the samples do: dimensions of length 1 come behind the samples."""
-    most = max([len(array.shape) for array in arrays if hasattr(array, "shape")])
+    most = max([len(array.shape) for array in arrays if is_array(array)])
     return [spread(array.array, most) if inside(array, depth) else array for array in arrays]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, spread
+from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, is_array, spread
 from tapeloom.backend.fallback import mapped
 
 Function = Callable[..., Any]
@@ -58,30 +58,32 @@ _POSITIONAL = {"expand_dims": 1, "permute_dims": 1, "squeeze": 1, "take_along_ax
 class Functions:
     """A namespace of functions of batches of one depth: those of ``source``. Whatever else it holds is there as it is."""
 
-    def __init__(self, source: Any, depth: int, prefix: str = "") -> None:
+    def __init__(self, source: Any, depth: int, loops: set[str], prefix: str = "") -> None:
         self._source = source
         self._depth = depth
+        self._loops = loops
         self._prefix = prefix
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._source, name)
         made = found
         if name in ("linalg", "fft"):
-            made = Functions(found, self._depth, f"{name}.")
-        elif callable(found) and not isinstance(found, type):
-            made = batched(self._prefix + name, found, self._depth, self._source)
+            made = Functions(found, self._depth, self._loops, f"{name}.")
+        elif callable(found) and not isinstance(found, type) and not hasattr(found, "dtype"):  # a dtype is no function
+            made = batched(self._prefix + name, found, self._depth, self._source, self._loops)
         setattr(self, name, made)
         return made
 
 
-def batched(name: str, function: Function, depth: int, source: Any) -> Function:
-    """``function`` for batches of ``depth``, by its class."""
+def batched(name: str, function: Function, depth: int, source: Any, loops: set[str]) -> Function:
+    """``function`` for batches of ``depth``, by its class; ``loops`` learns the names of those that have none."""
     rule = _rule(name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if max(depth_of(args), depth_of([*kwargs.values()])) < depth:
             return function(*args, **kwargs)
         if rule is None:
+            loops.add(f"xp.{name}")
             return looped(function, depth, source, *args, **kwargs)
         result = rule(_Call(name, function, depth, source), *args, **kwargs)
         return mapped(result, lambda array: Batch(array, depth))
@@ -120,7 +122,7 @@ def stacked(rows: Sequence[Any], depth: int, source: Any) -> Any:
     if isinstance(first, (list, tuple)):
         parts = [stacked(list(column), depth, source) for column in zip(*rows, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    return Batch(source.stack(list(rows), axis=0), depth) if hasattr(first, "shape") else first
+    return Batch(source.stack(list(rows), axis=0), depth) if is_array(first) else first
 
 
 def samples(values: Any, depth: int) -> int:
@@ -143,7 +145,7 @@ class _Call:
         """An array with all samples, also of a value that they share."""
         if inside(value, self.depth):
             return value.array
-        array = value if hasattr(value, "shape") else self.source.asarray(value)
+        array = value if is_array(value) else self.source.asarray(value)
         return self.source.broadcast_to(array, (count, *array.shape))
 
 
@@ -171,7 +173,7 @@ def _along(call: _Call, *args: Any, **kwargs: Any) -> Any:
         args = args[:place]
     axis = kwargs.pop(parameter, default)
     count, ndim = samples(args, call.depth), args[0].ndim
-    arrays = [call.whole(arg, count) if hasattr(arg, "shape") else arg for arg in args]
+    arrays = [call.whole(arg, count) if is_array(arg) else arg for arg in args]
     if axis is None and call.name in _FLATTENED:
         size = arrays[0].shape
         arrays[0], axis = call.source.reshape(arrays[0], (count, prod(size[1:]))), 0
@@ -226,9 +228,11 @@ def _take(call: _Call, x: Any, indices: Any, *, axis: int = 0) -> Any:
 
 def _matmul(call: _Call, x: Any, y: Any) -> Any:
     """Matrices broadcast over what is in front of them; a vector is a matrix of one row or column."""
-    left, right = len(_sample(x, call.depth)) == 1, len(_sample(y, call.depth)) == 1
-    a = x if not left else _viewed(x, (None, slice(None)), call.depth)
-    b = y if not right else _viewed(y, (slice(None), None), call.depth)
+    if not inside(y, call.depth) and len(y.shape) == 2:  # one product for all samples
+        rows = call.source.reshape(x.array, (prod(x.array.shape[:-1]), x.array.shape[-1]))
+        return call.source.reshape(call.function(rows, y), (*x.array.shape[:-1], y.shape[1]))
+    left, right = len(x.shape) == 1, len(y.shape) == 1
+    a, b = x[None, :] if left else x, y[:, None] if right else y
     out = call.function(*aligned((a, b), call.depth))
     if left and right:
         return out[..., 0, 0]
@@ -236,19 +240,11 @@ def _matmul(call: _Call, x: Any, y: Any) -> Any:
 
 
 def _solve(call: _Call, a: Any, b: Any) -> Any:
-    vector = len(_sample(b, call.depth)) == 1
-    columns = _viewed(b, (slice(None), None), call.depth) if vector else b
+    vector = len(b.shape) == 1
+    columns = b[:, None] if vector else b
     count = samples([a, b], call.depth)
     out = call.function(*[call.whole(array, count) for array in (a, columns)] if vector else aligned((a, b), call.depth))
     return out[..., 0] if vector else out
-
-
-def _sample(value: Any, depth: int) -> tuple[int, ...]:
-    return tuple(value.shape)
-
-
-def _viewed(value: Any, key: Any, depth: int) -> Any:
-    return value[key]
 
 
 def _moveaxis(call: _Call, x: Any, source: Any, destination: Any) -> Any:

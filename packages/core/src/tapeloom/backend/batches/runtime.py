@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
-from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, spread
+from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, is_array, spread
 from tapeloom.backend.batches.functions import Functions, looped, moved, samples
 from tapeloom.backend.fallback import mapped
 from tapeloom.backend.kernels import ArrayKernels
@@ -30,10 +30,10 @@ LEADING = frozenset({"complex", "conj", "erf", "imag", "real", "swap_last"})
 class BatchedKernels(ArrayKernels):
     """The shared kernels over batches of ``depth``. ``inner`` are the kernels of the arrays that hold the samples."""
 
-    def __init__(self, inner: Any, depth: int) -> None:
+    def __init__(self, inner: Any, depth: int, loops: set[str]) -> None:
         self.inner = inner
         self.depth = depth
-        super().__init__(Functions(inner.xp, depth))
+        super().__init__(Functions(inner.xp, depth, loops))
         for name in LEADING:
             setattr(self, name, functools.partial(self._all_at_once, getattr(inner, name)))
 
@@ -70,11 +70,11 @@ class BatchedKernels(ArrayKernels):
         whole = x.array if inside(x, self.depth) else self.inner.copy(self._whole(x, count))
         owned = owned or whole is not getattr(x, "array", None)
         order = None
-        if any(hasattr(part, "shape") for part in key):
+        if any(is_array(part) for part in key):
             places, order = self._key(x.ndim, key, count)
         else:
             places = (slice(None), *key)
-        if hasattr(value, "shape"):
+        if is_array(value):
             value = spread(value.array if inside(value, self.depth) else value[None, ...], _ndim_at(x.ndim, key))
         if order:  # the samples' dimensions in the order in which the key meets them
             value = self.inner.permute(value, tuple(order.index(axis) for axis in range(len(order))))
@@ -118,7 +118,7 @@ def mapped_batch(array: Any, function: Callable[[Any], Any]) -> Any:
 
 def _ndim_at(ndim: int, key: tuple[Any, ...]) -> int:
     """How many dimensions ``x[key]`` has; index arrays count with theirs."""
-    arrays = [part for part in key if hasattr(part, "shape")]
+    arrays = [part for part in key if is_array(part)]
     picked = sum(isinstance(part, int) for part in key) + len(arrays)
     return ndim - picked + sum(part is None for part in key) + max([len(part.shape) for part in arrays], default=0)
 
@@ -146,12 +146,13 @@ class BatchedBackend(ArrayAPIBackend):
         self.name = f"vmap of {inner.name}"
         self.device_type = device.type
         self.lacking_dtypes = inner.lacking_dtypes
+        self.vectorizes = inner.vectorizes
         base = StandardKernels if isinstance(inner.kernels, StandardKernels) else ArrayKernels
         kind = BatchedKernels if base is ArrayKernels else type("BatchedKernels", (BatchedKernels, base), {})
-        self.kernels = kind(inner.kernels, depth)
-        self.xp = self.kernels.xp
-        #: kernels of which at least one call went through the samples one by one
+        #: kernels, and functions of the library, of which a call has gone through the samples one by one
         self.loops: set[str] = set()
+        self.kernels = kind(inner.kernels, depth, self.loops)
+        self.xp = self.kernels.xp
 
     # what a sample is not asked for: the inner backend has it
 
@@ -208,7 +209,8 @@ class BatchedBackend(ArrayAPIBackend):
         depth, inner = self.depth, functools.partial(self.inner.call, name)
         text = getattr(self.kernels, name, None)
         op = REGISTRY.get(name)
-        dims = self._dims_of(op)
+        native = self.vectorizes
+        dims = () if native else self._dims_of(op)
 
         def run(*values: Any) -> Any:
             if depth_of(values) < depth:
@@ -221,16 +223,26 @@ class BatchedBackend(ArrayAPIBackend):
             if dims and values[0].ndim and depth_of(values[1:]) < 0:
                 moved_values = [moved(value, 0) if place in dims else value for place, value in enumerate(values)]
                 return mapped(inner(values[0].array, *moved_values[1:]), lambda array: Batch(array, depth))
-            if text is not None:
-                try:
+            try:
+                if native and op is not None:
+                    return self.vectorized(name, values, ())
+                if text is not None:
                     return text(*values)
-                except _STOPS:
-                    pass  # the sample says what is wrong
+            except _STOPS:
+                pass  # the sample says what is wrong
             self.loops.add(name)
             return looped(inner, depth, self.inner.kernels.xp, *values)
 
         run.__name__ = run.__qualname__ = name
         return run
+
+    def vectorized(self, name: str, values: Sequence[Any], levels: tuple[Any, ...]) -> Any:
+        own = marked(values, self.depth)
+        held = [_held(value, self.depth) for value in values]
+        if depth_of(list(values)) < self.depth:  # those that share what is mapped over
+            return self.inner.vectorized(name, held, levels)
+        result = self.inner.vectorized(name, held, (*levels, own))
+        return mapped(result, lambda array: Batch(array, self.depth))
 
     def _dims_of(self, op: Any) -> tuple[int, ...]:
         """The places of the dimensions, of an op that folds those of its one input away: the inner kernel does that too."""
@@ -240,6 +252,19 @@ class BatchedBackend(ArrayAPIBackend):
         roles = [p.role for p in passed[1:]]
         plain = passed[0].role == "Tensor" and set(roles) <= {"Dims", "bool", "float"} and roles.count("Dims") == 1
         return (1 + roles.index("Dims"),) if plain else ()
+
+
+def marked(value: Any, depth: int) -> Any:
+    """Where ``value`` holds samples of ``depth``: True for a batch, lists and tuples item by item."""
+    if type(value) in (list, tuple):
+        return tuple([marked(item, depth) for item in value])
+    return inside(value, depth)
+
+
+def _held(value: Any, depth: int) -> Any:
+    if type(value) is list:
+        return [_held(item, depth) for item in value]
+    return value.array if inside(value, depth) else value
 
 
 class _Guarded:
