@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tapeloom.autograd import anomaly_mode, function
+from importlib import import_module
+from typing import Any
+
+from tapeloom.autograd import anomaly_mode, function, functional
 from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tapeloom.autograd.function import Function, once_differentiable
 from tapeloom.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -11,10 +14,14 @@ from tapeloom.tape.walk import backward, grad
 __all__ = [
     "Function",
     "anomaly_mode",
+    "GradcheckError",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
+    "gradcheck",
+    "gradgradcheck",
     "grad",
     "inference_mode",
     "no_grad",
@@ -22,3 +29,10 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The checks of gradients, from ``tapeloom.testing``, which nothing loads before its use."""
+    if name in ("GradcheckError", "gradcheck", "gradgradcheck"):
+        return getattr(import_module("tapeloom.testing.gradients"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,8 +42,8 @@ def jacrev(
             real("jacrev", made.outputs)
             aux = made.inputs.released(made.aux)
             pulled = vmap(lambda *basis: made.pulled(made.out_form.rebuild(basis), made.create), chunk_size=chunk_size)
-            rows = pulled(*_basis(made.outputs))
-        result = made.out_form.rebuild([form.rebuild(parts) for parts in _by_output(rows, made.outputs)])
+            rows = pulled(*basis_of(made.outputs))
+        result = made.out_form.rebuild([form.rebuild(parts) for parts in by_output(rows, made.outputs)])
         return (result, aux) if has_aux else result
 
     return jacobian
@@ -55,13 +55,13 @@ def _at_once(begin: Callable[[], Linearization], leaves: Sequence[Tensor]) -> tu
         made = begin()
         real("jacrev", made.outputs)
         level.size = sum(out.numel() for out in made.outputs)
-        basis = [enter(part, level, 0) for part in _basis(made.outputs, level)]
+        basis = [enter(part, level, 0) for part in basis_of(made.outputs, level)]
         rows = [leave(g, level, 0) for g in made.pulled(made.out_form.rebuild(basis), made.create)]
         aux = mapped_tensors(lambda tensor: leave(tensor, level, 0)[0], made.inputs.released(made.aux))
     return made, rows, aux
 
 
-def _basis(tensors: Sequence[Tensor], level: Level | None = None) -> list[Tensor]:
+def basis_of(tensors: Sequence[Tensor], level: Level | None = None) -> list[Tensor]:
     """The unit vectors of all elements of ``tensors`` together, along dimension 0, each tensor's part in its shape."""
     total = sum(tensor.numel() for tensor in tensors)
     parts, start = [], 0
@@ -73,7 +73,7 @@ def _basis(tensors: Sequence[Tensor], level: Level | None = None) -> list[Tensor
     return parts
 
 
-def _by_output(rows: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[list[Tensor]]:
+def by_output(rows: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[list[Tensor]]:
     """For each output the Jacobians by all inputs, cut out of the rows of each input."""
     parts, start = [], 0
     for out in outputs:
@@ -107,14 +107,14 @@ def jacfwd(
             forms.append(out_form)
             return columns, pushed[2] if has_aux else ()
 
-        columns, aux = vmap(push, randomness=randomness)(*_basis(leaves))
-        result = forms[0].rebuild([form.rebuild(_by_input(column, leaves)) for column in columns])
+        columns, aux = vmap(push, randomness=randomness)(*basis_of(leaves))
+        result = forms[0].rebuild([form.rebuild(by_input(column, leaves)) for column in columns])
         return (result, mapped_tensors(lambda tensor: tensor[0], aux)) if has_aux else result
 
     return jacobian
 
 
-def _by_input(column: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+def by_input(column: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
     """The Jacobians of one output by each input, from its derivatives along all directions (dimension 0)."""
     last = OPS.permute(column, (*range(1, column.ndim), 0))
     parts, start = [], 0

@@ -268,7 +268,7 @@ def leave(x: Tensor, level: Level, dim: int | None) -> Tensor:
     array = read_array(x)
     kind: Kind = kind_of(x.kind.dtype, device.home)
     if inside(array, device.backend.depth):
-        held = make(array.array, kind)
+        held = make(array.held, kind)
         made = OPS.sum(held, (0,), dtype=held.dtype) if dim is None else held
     else:  # all samples share it
         held = make(array, kind)

@@ -18,55 +18,55 @@ class Batch:
     batches of the deepest, to which all others are one array that the samples share.
     """
 
-    __slots__ = ("array", "depth")
+    __slots__ = ("depth", "held")
     __array_ufunc__ = None  # NumPy's arrays and scalars leave mixed arithmetic to us
     __hash__ = object.__hash__
 
-    def __init__(self, array: Any, depth: int) -> None:
-        self.array = array
+    def __init__(self, held: Any, depth: int) -> None:
+        self.held = held
         self.depth = depth
 
     @property
     def shape(self) -> Shape:
         """The shape of one sample."""
-        return tuple(self.array.shape[1:])
+        return tuple(self.held.shape[1:])
 
     @property
     def ndim(self) -> int:
         """How many dimensions a sample has."""
-        return len(self.array.shape) - 1
+        return len(self.held.shape) - 1
 
     @property
     def size(self) -> int:
         """How many elements a sample has."""
-        return int(self.array.size) // (self.array.shape[0] or 1)
+        return int(self.held.size) // (self.held.shape[0] or 1)
 
     @property
     def dtype(self) -> Any:
         """The array library's dtype object."""
-        return self.array.dtype
+        return self.held.dtype
 
     @property
     def real(self) -> Batch:
         """The real parts."""
-        return Batch(self.array.real, self.depth)
+        return Batch(self.held.real, self.depth)
 
     @property
     def imag(self) -> Batch:
         """The imaginary parts."""
-        return Batch(self.array.imag, self.depth)
+        return Batch(self.held.imag, self.depth)
 
     def __getitem__(self, key: Any) -> Batch:
-        return Batch(self.array[(slice(None), *(key if isinstance(key, tuple) else (key,)))], self.depth)
+        return Batch(self.held[(slice(None), *(key if isinstance(key, tuple) else (key,)))], self.depth)
 
     def __neg__(self) -> Batch:
-        return Batch(-self.array, self.depth)
+        return Batch(-self.held, self.depth)
 
     def __invert__(self) -> Batch:
-        return Batch(~self.array, self.depth)
+        return Batch(~self.held, self.depth)
 
     def __repr__(self) -> str:
-        return f"Batch({self.array!r})"
+        return f"Batch({self.held!r})"
 
     def _unknown(self, *args: Any) -> Any:
         raise StateError(
@@ -117,7 +117,7 @@ def across(function: Callable[..., Any], *arrays: Any) -> Any:
 def aligned(arrays: Any, depth: int) -> list[Any]:
     """The arrays of the inner backend that broadcast as the samples do: dimensions of length 1 come behind the samples."""
     most = max([len(array.shape) for array in arrays if is_array(array)])
-    return [spread(array.array, most) if inside(array, depth) else array for array in arrays]
+    return [spread(array.held, most) if inside(array, depth) else array for array in arrays]
 
 
 def inside(value: Any, depth: int) -> bool:

@@ -107,7 +107,7 @@ def looped(function: Function, depth: int, source: Any, *args: Any, **kwargs: An
     def own(value: Any, place: int) -> Any:
         if type(value) in (list, tuple):
             return type(value)([own(item, place) for item in value])
-        return value.array[place, ...] if inside(value, depth) else value
+        return value.held[place, ...] if inside(value, depth) else value
 
     rows = [
         function(*[own(arg, place) for arg in args], **{name: own(arg, place) for name, arg in kwargs.items()})
@@ -129,7 +129,7 @@ def samples(values: Any, depth: int) -> int:
     """How many samples the batches of ``depth`` in a value hold."""
     if type(values) in (list, tuple):
         return max([samples(value, depth) for value in values], default=0)
-    return int(values.array.shape[0]) if inside(values, depth) else 0
+    return int(values.held.shape[0]) if inside(values, depth) else 0
 
 
 class _Call:
@@ -144,7 +144,7 @@ class _Call:
     def whole(self, value: Any, count: int) -> Any:
         """An array with all samples, also of a value that they share."""
         if inside(value, self.depth):
-            return value.array
+            return value.held
         array = value if is_array(value) else self.source.asarray(value)
         return self.source.broadcast_to(array, (count, *array.shape))
 
@@ -162,7 +162,7 @@ def _leading(call: _Call, *args: Any, **kwargs: Any) -> Any:
 
 
 def _inner(value: Any, depth: int) -> Any:
-    return value.array if inside(value, depth) else value
+    return value.held if inside(value, depth) else value
 
 
 def _along(call: _Call, *args: Any, **kwargs: Any) -> Any:
@@ -198,11 +198,11 @@ def _reshape(call: _Call, x: Any, shape: Any, **kwargs: Any) -> Any:
     if -1 in size:
         rest = prod(length for length in size if length != -1)
         size = tuple((x.size // rest if rest else 0) if length == -1 else length for length in size)
-    return call.function(x.array, (x.array.shape[0], *size), **kwargs)
+    return call.function(x.held, (x.held.shape[0], *size), **kwargs)
 
 
 def _broadcast_to(call: _Call, x: Any, shape: Any) -> Any:
-    return call.function(spread(x.array, len(shape)), (x.array.shape[0], *shape))
+    return call.function(spread(x.held, len(shape)), (x.held.shape[0], *shape))
 
 
 def _joined(call: _Call, arrays: Any, *, axis: int | None = 0, **kwargs: Any) -> Any:
@@ -215,22 +215,22 @@ def _joined(call: _Call, arrays: Any, *, axis: int | None = 0, **kwargs: Any) ->
 
 def _take(call: _Call, x: Any, indices: Any, *, axis: int = 0) -> Any:
     if not inside(indices, call.depth):
-        return call.function(x.array, indices, axis=moved(axis, x.ndim))
+        return call.function(x.held, indices, axis=moved(axis, x.ndim))
     count = samples([x, indices], call.depth)
     whole, axis = call.whole(x, count), axis % len(x.shape)
     size = [1] * len(whole.shape)
-    size[0], size[axis + 1] = count, indices.array.shape[1]
-    places = call.source.reshape(indices.array, tuple(size))
+    size[0], size[axis + 1] = count, indices.held.shape[1]
+    places = call.source.reshape(indices.held, tuple(size))
     size = [*whole.shape]
-    size[axis + 1] = indices.array.shape[1]
+    size[axis + 1] = indices.held.shape[1]
     return call.source.take_along_axis(whole, call.source.broadcast_to(places, tuple(size)), axis=axis + 1)
 
 
 def _matmul(call: _Call, x: Any, y: Any) -> Any:
     """Matrices broadcast over what is in front of them; a vector is a matrix of one row or column."""
     if not inside(y, call.depth) and len(y.shape) == 2:  # one product for all samples
-        rows = call.source.reshape(x.array, (prod(x.array.shape[:-1]), x.array.shape[-1]))
-        return call.source.reshape(call.function(rows, y), (*x.array.shape[:-1], y.shape[1]))
+        rows = call.source.reshape(x.held, (prod(x.held.shape[:-1]), x.held.shape[-1]))
+        return call.source.reshape(call.function(rows, y), (*x.held.shape[:-1], y.shape[1]))
     left, right = len(x.shape) == 1, len(y.shape) == 1
     a, b = x[None, :] if left else x, y[:, None] if right else y
     out = call.function(*aligned((a, b), call.depth))
@@ -249,12 +249,12 @@ def _solve(call: _Call, a: Any, b: Any) -> Any:
 
 def _moveaxis(call: _Call, x: Any, source: Any, destination: Any) -> Any:
     ndim = x.ndim
-    return call.function(x.array, moved(source, ndim), moved(destination, ndim))
+    return call.function(x.held, moved(source, ndim), moved(destination, ndim))
 
 
 def _full(call: _Call, shape: Any, fill_value: Any, **kwargs: Any) -> Any:
     size = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    made = call.source.broadcast_to(spread(fill_value.array, len(size)), (fill_value.array.shape[0], *size))
+    made = call.source.broadcast_to(spread(fill_value.held, len(size)), (fill_value.held.shape[0], *size))
     return call.source.asarray(made, dtype=kwargs.get("dtype"), copy=True)
 
 

@@ -41,7 +41,7 @@ class BatchedKernels(ArrayKernels):
         return self.inner.native_dtype(dtype)
 
     def _astype(self, x: Any, native: Any) -> Any:
-        return Batch(self.inner._astype(x.array, native), self.depth) if inside(x, self.depth) else self.inner._astype(x, native)
+        return Batch(self.inner._astype(x.held, native), self.depth) if inside(x, self.depth) else self.inner._astype(x, native)
 
     def _all_at_once(self, kernel: Kernel, *values: Any) -> Any:
         if depth_of(values) < self.depth:
@@ -67,7 +67,7 @@ class BatchedKernels(ArrayKernels):
         if depth_of([x, value, *key]) < self.depth:
             return self.inner.at(x, key, value, how, owned)
         count = samples([x, value, *key], self.depth)
-        whole = x.array if inside(x, self.depth) else self.inner.copy(self._whole(x, count))
+        whole = x.held if inside(x, self.depth) else self.inner.copy(self._whole(x, count))
         owned = owned or whole is not getattr(x, "array", None)
         order = None
         if any(is_array(part) for part in key):
@@ -75,14 +75,14 @@ class BatchedKernels(ArrayKernels):
         else:
             places = (slice(None), *key)
         if is_array(value):
-            value = spread(value.array if inside(value, self.depth) else value[None, ...], _ndim_at(x.ndim, key))
+            value = spread(value.held if inside(value, self.depth) else value[None, ...], _ndim_at(x.ndim, key))
         if order:  # the samples' dimensions in the order in which the key meets them
             value = self.inner.permute(value, tuple(order.index(axis) for axis in range(len(order))))
         return Batch(self.inner.at(whole, places, value, how, owned), self.depth)
 
     def _whole(self, x: Any, count: int) -> Any:
         """An array with all samples, also of one that they share."""
-        return x.array if inside(x, self.depth) else self.inner.expand(x, (count, *x.shape))
+        return x.held if inside(x, self.depth) else self.inner.expand(x, (count, *x.shape))
 
     def _key(self, ndim: int, key: tuple[Any, ...], count: int) -> tuple[tuple[Any, ...], tuple[int, ...] | None]:
         """A key with index arrays, for arrays that hold samples; and how to order the dimensions of what it reads.
@@ -100,7 +100,7 @@ class BatchedKernels(ArrayKernels):
             elif part.dtype == self._native[dtypes.bool_]:
                 raise TypeError("a mask picks another number of elements from each sample")
             else:
-                parts.append(spread(part.array, most) if inside(part, self.depth) else part[None, ...])
+                parts.append(spread(part.held, most) if inside(part, self.depth) else part[None, ...])
         own = self.inner.reshape(self.inner.xp.arange(count), (-1, *(1,) * most))
         together = axes[-1] - axes[0] == len(axes) - 1
         lead = axes[0] if together else 0
@@ -113,7 +113,7 @@ class BatchedKernels(ArrayKernels):
 
 def mapped_batch(array: Any, function: Callable[[Any], Any]) -> Any:
     """``function`` of the array that holds the samples, as a batch again."""
-    return Batch(function(array.array), array.depth) if type(array) is Batch else function(array)
+    return Batch(function(array.held), array.depth) if type(array) is Batch else function(array)
 
 
 def _ndim_at(ndim: int, key: tuple[Any, ...]) -> int:
@@ -160,7 +160,7 @@ class BatchedBackend(ArrayAPIBackend):
         return self.inner.native(dtype)
 
     def dtype_of(self, array: Any) -> DType:
-        return self.dtype_of(array.array) if type(array) is Batch else self.inner.dtype_of(array)
+        return self.dtype_of(array.held) if type(array) is Batch else self.inner.dtype_of(array)
 
     def device_of(self, array: Any) -> Device:
         return self.device  # type: ignore[no-any-return]
@@ -190,7 +190,7 @@ class BatchedBackend(ArrayAPIBackend):
         return mapped_batch(array, self.inner.copy)
 
     def in_range(self, index: Any, low: int | float, high: int | float) -> bool:
-        return self.inner.in_range(index.array if inside(index, self.depth) else index, low, high)
+        return self.inner.in_range(index.held if inside(index, self.depth) else index, low, high)
 
     # kernels
 
@@ -211,6 +211,7 @@ class BatchedBackend(ArrayAPIBackend):
         op = REGISTRY.get(name)
         native = self.vectorizes
         dims = () if native else self._dims_of(op)
+        leading = op is not None and op.leading and not native
 
         def run(*values: Any) -> Any:
             if depth_of(values) < depth:
@@ -220,9 +221,11 @@ class BatchedBackend(ArrayAPIBackend):
                     f"{name}: under vmap each sample would have a result of another shape, for it depends on values. Call it "
                     f"outside of the function, or keep the shape, for instance with tapeloom.where."
                 )
+            if leading:
+                return mapped(inner(*aligned(values, depth)), lambda array: Batch(array, depth))
             if dims and values[0].ndim and depth_of(values[1:]) < 0:
                 moved_values = [moved(value, 0) if place in dims else value for place, value in enumerate(values)]
-                return mapped(inner(values[0].array, *moved_values[1:]), lambda array: Batch(array, depth))
+                return mapped(inner(values[0].held, *moved_values[1:]), lambda array: Batch(array, depth))
             try:
                 if native and op is not None:
                     return self.vectorized(name, values, ())
@@ -264,7 +267,7 @@ def marked(value: Any, depth: int) -> Any:
 def _held(value: Any, depth: int) -> Any:
     if type(value) is list:
         return [_held(item, depth) for item in value]
-    return value.array if inside(value, depth) else value
+    return value.held if inside(value, depth) else value
 
 
 class _Guarded:
