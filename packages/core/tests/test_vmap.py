@@ -108,7 +108,10 @@ def check(call: Call, in_dims: int, shared: bool = False) -> None:
     if shared:
         stacked[1:] = rows[0][1:]
     dims = tuple(in_dims if not shared or not place else None for place in range(len(stacked)))
+    given = [tensor.clone() for tensor in stacked]
     got = tl.vmap(call, in_dims=dims, randomness="same")(*stacked)
+    for tensor, value in zip(stacked, given, strict=True):
+        close(tensor, value, f"{call.case}: an argument was changed")
     assert len(got) == len(want[0]), f"{call.case}: {len(got)} results came"
     for part, column in zip(got, zip(*want, strict=True), strict=True):
         close(part, tl.stack(list(column)), f"{call.case} in_dims={dims}")
@@ -121,8 +124,9 @@ def _refused(name: str, checks: Any) -> bool:
         try:
             one()
         except (DeviceError, InplaceError, StateError, UnsupportedError) as error:
-            assert any(part in str(error) for part in SAYS), error
-            refused = True
+            refused = any(part in str(error) for part in SAYS)
+            if not refused:
+                raise
     return refused
 
 
@@ -199,7 +203,12 @@ def test_the_gradients_of_samples_are_those_of_a_loop(name: str) -> None:
         # the tape of the batch as a whole, walked from outside
         stacked = [tl.stack(list(column)) for column in zip(*rows, strict=True)]
         leaves = [stacked[place].requires_grad_() for place in places]
-        loss = tl.vmap(lambda *tensors, call=call, places=places: value_of(call, places, list(tensors))(*[tensors[p] for p in places]), randomness="same")
+        loss = tl.vmap(
+            lambda *tensors, call=call, places=places: value_of(call, places, list(tensors))(
+                *[tensors[p] for p in places]
+            ),
+            randomness="same",
+        )
         outer = tl.autograd.grad(loss(*stacked).sum(), leaves, materialize_grads=True)
         for place, part in enumerate(outer):
             close(part, tl.stack([row[place] for row in want]), f"{case}, outer gradient of input {place}")

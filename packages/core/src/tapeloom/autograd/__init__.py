@@ -13,16 +13,16 @@ from tapeloom.tape.walk import backward, grad
 
 __all__ = [
     "Function",
-    "anomaly_mode",
     "GradcheckError",
+    "anomaly_mode",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "function",
     "functional",
+    "grad",
     "gradcheck",
     "gradgradcheck",
-    "grad",
     "inference_mode",
     "no_grad",
     "once_differentiable",

@@ -54,7 +54,9 @@ def _vector(name: str, v: Any, tensors: Sequence[Tensor], what: str) -> list[Ten
         return [OPS.full_of(bare(tensors[0]), 1)]
     parts = _tuple(name, "v", v)
     if len(parts) != len(tensors):
-        raise ArgumentError(f"{name}: v has {len(parts)} tensors, and there are {len(tensors)} {what}. They must agree.")
+        raise ArgumentError(
+            f"{name}: v has {len(parts)} tensors, and there are {len(tensors)} {what}. They must agree."
+        )
     for part, tensor in zip(parts, tensors, strict=True):
         if part.shape != tensor.shape:
             raise ShapeError(f"{name}: a part of v has shape {part.shape}, and belongs to one of shape {tensor.shape}.")
@@ -69,7 +71,9 @@ def _checked(name: str, made: Linearization, strict: bool) -> None:
         reached = _behind(out)
         for place, own in enumerate(made.inputs.own):
             if own.node not in reached:
-                raise GradientError(f"{name}: output {number} does not depend on input {place}, which strict=True refuses.")
+                raise GradientError(
+                    f"{name}: output {number} does not depend on input {place}, which strict=True refuses."
+                )
 
 
 def _behind(tensor: Tensor) -> set[Node]:
@@ -89,7 +93,9 @@ def _finished(made: Linearization, create_graph: bool, tree: Any) -> Any:
 
 
 @entry
-def vjp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vjp(
+    func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """``(func(*inputs), v^T J)``: the gradients of the inputs for the gradients ``v`` of the outputs."""
     made = _begin("vjp", func, inputs, create_graph)
     _checked("vjp", made, strict)
@@ -99,7 +105,9 @@ def vjp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph:
 
 
 @entry
-def jvp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False) -> Any:
+def jvp(
+    func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """``(func(*inputs), J v)``: the derivatives of the outputs along ``v``."""
     made = _begin("jvp", func, inputs, create_graph)
     _checked("jvp", made, strict)
@@ -124,7 +132,9 @@ def jacobian(
     if strategy not in ("forward-mode", "reverse-mode"):
         raise ArgumentError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got {strategy!r}.")
     if strategy == "forward-mode" and (not vectorize or create_graph or strict):
-        raise ArgumentError("jacobian: strategy='forward-mode' needs vectorize=True, create_graph=False and strict=False.")
+        raise ArgumentError(
+            "jacobian: strategy='forward-mode' needs vectorize=True, create_graph=False and strict=False."
+        )
     if strict and vectorize:
         raise ArgumentError("jacobian: strict=True cannot be combined with vectorize=True.")
     made = _begin("jacobian", func, inputs, create_graph)
@@ -133,25 +143,31 @@ def jacobian(
         columns = vmap(lambda *v: made.pushed(list(v)))(*basis_of(made.inputs.own))
         found = [by_input(column, made.inputs.own) for column in columns]
     else:
-        found = by_output(_rows(made, create_graph, vectorize), made.outputs)
+        found = (_at_once if vectorize else _one_by_one)(made, create_graph)
     parts = [_like(inputs, entry) for entry in found]
     return _finished(made, create_graph, made.out_form.rebuild(parts))
 
 
-def _rows(made: Linearization, create_graph: bool, vectorize: bool) -> list[Tensor]:
-    """For each input the gradients of all elements of the outputs, along dimension 0."""
+def _at_once(made: Linearization, create_graph: bool) -> list[list[Tensor]]:
+    """For each output the Jacobians by all inputs, all rows by one vmap."""
+    rows = vmap(lambda *basis: made.pulled(made.out_form.rebuild(basis), create_graph))(*basis_of(made.outputs))
+    return by_output(rows, made.outputs)
 
-    def row(*cotangents: Tensor) -> list[Tensor]:
-        return made.pulled(made.out_form.rebuild(cotangents), create_graph)
 
-    basis = basis_of(made.outputs)
-    if vectorize:
-        return vmap(row)(*basis)  # type: ignore[no-any-return]
-    count = basis[0].shape[0]
-    if not count:
-        return [OPS.zeros_of((0, *own.shape), bare(own)) for own in made.inputs.own]
-    rows = [row(*[part[place] for part in basis]) for place in range(count)]
-    return [OPS.stack(list(column), 0) for column in zip(*rows, strict=True)]
+def _one_by_one(made: Linearization, create_graph: bool) -> list[list[Tensor]]:
+    """For each output the Jacobians by all inputs, row by row."""
+    found = []
+    for out in made.outputs:
+        (basis,) = basis_of([out])
+        rows = [pull([out], made.inputs.own, [basis[n]], create_graph) for n in range(out.numel())]
+        columns = zip(*rows, strict=True) if rows else [[]] * len(made.inputs.own)
+        found.append([_stacked(list(column), out, own) for column, own in zip(columns, made.inputs.own, strict=True)])
+    return found
+
+
+def _stacked(rows: list[Tensor], out: Tensor, own: Tensor) -> Tensor:
+    whole = OPS.stack(rows, 0) if rows else OPS.zeros_of((0, *own.shape), bare(own))
+    return OPS.reshape(whole, (*out.shape, *own.shape))  # type: ignore[no-any-return]
 
 
 @entry
@@ -181,7 +197,9 @@ def hessian(
 
 
 @entry
-def vhp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vhp(
+    func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """``(func(*inputs), v^T H)``: a product with the matrix of second derivatives, which is never made."""
     made = _begin("vhp", _gradient("vhp", func, strict), inputs, create_graph, has_aux=True)
     _checked("vhp", made, strict)
@@ -191,7 +209,9 @@ def vhp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph:
 
 
 @entry
-def hvp(func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False) -> Any:
+def hvp(
+    func: Function, inputs: Tensors, v: Tensors | None = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """``(func(*inputs), H v)``: as ``vhp``, along ``v``; ``vhp`` is cheaper, and the same where the matrix is symmetric."""
     made = _begin("hvp", _gradient("hvp", func, strict), inputs, create_graph, has_aux=True)
     _checked("hvp", made, strict)
@@ -213,7 +233,9 @@ def _gradient(name: str, func: Function, strict: bool) -> Function:
             reached = _behind(out)
             for place, tensor in enumerate(own):
                 if tensor.node not in reached:
-                    raise GradientError(f"{name}: the output does not depend on input {place}, which strict=True refuses.")
+                    raise GradientError(
+                        f"{name}: the output does not depend on input {place}, which strict=True refuses."
+                    )
         return OPS.reshape(out, ())  # type: ignore[no-any-return]
 
     def both(*own: Tensor) -> Any:

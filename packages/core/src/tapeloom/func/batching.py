@@ -94,7 +94,9 @@ def _in_dims(in_dims: Any, leaves: list[Any], form: Form) -> list[Any]:
                 f"None for it."
             )
         if not -leaf.ndim <= dim < leaf.ndim:
-            raise ShapeError(f"vmap: in_dims has {dim} for a tensor of shape {leaf.shape}, which has no such dimension.")
+            raise ShapeError(
+                f"vmap: in_dims has {dim} for a tensor of shape {leaf.shape}, which has no such dimension."
+            )
         dims[position] = dim % leaf.ndim
     return dims
 
@@ -104,7 +106,9 @@ def _count(leaves: list[Any], dims: list[Any]) -> int:
     if not sizes:
         raise ArgumentError("vmap: in_dims is None for all arguments, so there is nothing to map over.")
     if len({*sizes}) > 1:
-        raise ShapeError(f"vmap: the arguments have {sizes} samples along their dimensions of in_dims. They must agree.")
+        raise ShapeError(
+            f"vmap: the arguments have {sizes} samples along their dimensions of in_dims. They must agree."
+        )
     return int(sizes[0])
 
 

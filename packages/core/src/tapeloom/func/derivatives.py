@@ -75,7 +75,9 @@ class Inputs:
         return mapped_tensors(lambda tensor: tensor if self.leads_out(tensor) else bare(tensor), tree)
 
 
-def pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor], create: bool) -> list[Tensor]:
+def pull(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor], create: bool
+) -> list[Tensor]:
     """The gradients of ``inputs`` for those of ``outputs``, zeros where nothing comes back; recorded with ``create``."""
     pairs = [(out, g) for out, g in zip(outputs, cotangents, strict=True) if out.node is not None]
     deeper = any(g.device is not out.device for out, g in pairs)  # a batch of gradients for a tape of one
@@ -86,7 +88,10 @@ def pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequen
         created = create or deeper
         with enable_grad():
             got = walk_back(outs, reached, gradients, True, created, materialize_grads=True)
-        found = {id(tensor): g if create or not created or g is None else bare(g) for tensor, g in zip(reached, got, strict=True)}
+        found = {
+            id(tensor): g if create or not created or g is None else bare(g)
+            for tensor, g in zip(reached, got, strict=True)
+        }
     return [found[id(tensor)] if id(tensor) in found else zeros_like(tensor) for tensor in inputs]
 
 
@@ -136,7 +141,9 @@ def split_aux(name: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
     if not has_aux:
         return result, None
     if not isinstance(result, tuple) or len(result) != 2:
-        raise ArgumentTypeError(f"{name}: with has_aux the function must return a pair (output, aux), got {type(result).__name__}.")
+        raise ArgumentTypeError(
+            f"{name}: with has_aux the function must return a pair (output, aux), got {type(result).__name__}."
+        )
     return result
 
 
@@ -176,8 +183,10 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
 
 
 def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that computes the gradient of ``func`` and its result: ``(gradient, value)``, with ``has_aux``
-    ``(gradient, (value, aux))``; see ``grad``."""
+    """A function that computes the gradient of ``func`` and its result, ``(gradient, value)``; see ``grad``.
+
+    With ``has_aux`` it gives ``(gradient, (value, aux))``.
+    """
 
     @entry
     @functools.wraps(func)
@@ -317,9 +326,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (made.value, vjp_fn, made.inputs.released(made.aux)) if has_aux else (made.value, vjp_fn)
 
 
-def jvp(
-    func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
-) -> Any:
+def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """``(func(*primals), derivative)``: the derivative of ``func`` at ``primals`` along ``tangents``, tuples alike.
 
     It costs one evaluation of ``func`` and two gradients, whatever the number of inputs and outputs. ``strict`` refuses results that do
@@ -329,7 +336,14 @@ def jvp(
 
 
 def jvp_of(
-    name: str, func: Callable[..., Any], primals: Any, tangents: Any, argnums: Any, *, strict: bool = False, has_aux: bool = False
+    name: str,
+    func: Callable[..., Any],
+    primals: Any,
+    tangents: Any,
+    argnums: Any,
+    *,
+    strict: bool = False,
+    has_aux: bool = False,
 ) -> Any:
     """``jvp`` by the arguments ``argnums``."""
     if not isinstance(primals, tuple):
@@ -343,7 +357,9 @@ def jvp_of(
 
 def _same_form(name: str, form: Form, wanted: Form) -> None:
     if form != wanted:
-        raise ArgumentError(f"{name}: the tangents have the form {form!r}, and the primals {wanted!r}. They must agree.")
+        raise ArgumentError(
+            f"{name}: the tangents have the form {form!r}, and the primals {wanted!r}. They must agree."
+        )
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:

@@ -27,7 +27,10 @@ def functional_call(
     the module. Raises ArgumentError for a name that the module does not have.
     """
     given = _merged(parameter_and_buffer_dicts)
-    named = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    named = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
     unknown = [name for name in given if name not in named]
     if unknown:
         raise ArgumentError(
@@ -38,7 +41,9 @@ def functional_call(
         given = _tied(given, named)
     missing = [name for name in named if name not in given]
     if strict and missing:
-        raise ArgumentError(f"functional_call: with strict=True all names must be given; {', '.join(missing)} are missing.")
+        raise ArgumentError(
+            f"functional_call: with strict=True all names must be given; {', '.join(missing)} are missing."
+        )
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
     owners = dict(module.named_modules())
     places = [(owners[name.rpartition(".")[0]].__dict__, name.rpartition(".")[2]) for name in given]
@@ -65,7 +70,9 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
     for part in dicts:
         twice = merged.keys() & part.keys()
         if twice:
-            raise ArgumentError(f"functional_call: {', '.join(sorted(twice))} is in two of the dicts. Give each name once.")
+            raise ArgumentError(
+                f"functional_call: {', '.join(sorted(twice))} is in two of the dicts. Give each name once."
+            )
         merged |= part
     return merged
 
@@ -94,7 +101,9 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
     if any(type(model) is not type(listed[0]) for model in listed):
         raise ArgumentError("stack_module_state: the models are of different classes. They must all be of one.")
     if len({model.training for model in listed}) > 1:
-        raise ArgumentError("stack_module_state: some models are in training mode and some in eval mode. They must agree.")
+        raise ArgumentError(
+            "stack_module_state: some models are in training mode and some in eval mode. They must agree."
+        )
     return (
         _stacked([dict(model.named_parameters()) for model in listed]),
         _stacked([dict(model.named_buffers()) for model in listed]),

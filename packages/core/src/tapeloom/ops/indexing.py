@@ -162,8 +162,8 @@ def getitem(input: Tensor, key: Any) -> Tensor:
         parts = key if isinstance(key, tuple) else (key,)
         met = among_levels(error, (input, *parts), {})
         if met is not None:
-            input, *parts = met[0]
-            return getitem(input, tuple(parts) if isinstance(key, tuple) else parts[0])
+            input, *lifted_parts = met[0]
+            return getitem(input, tuple(lifted_parts) if isinstance(key, tuple) else lifted_parts[0])
         trim(error)
         raise
 

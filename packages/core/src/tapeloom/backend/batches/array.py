@@ -68,14 +68,15 @@ class Batch:
     def __repr__(self) -> str:
         return f"Batch({self.held!r})"
 
-    def _unknown(self, *args: Any) -> Any:
+    def unknown(self, *args: Any) -> Any:
+        """Raise StateError: there is no one value."""
         raise StateError(
             "vmap: the values of a batched tensor cannot be read inside the function, for each sample has its own: no .item(), "
             ".tolist(), .numpy(), bool() and no shape that depends on values. Use tapeloom.where in the place of `if`, or "
             "return the tensor and read it outside."
         )
 
-    __bool__ = __int__ = __float__ = __complex__ = __index__ = __array__ = __iter__ = _unknown
+    __bool__ = __int__ = __float__ = __complex__ = __index__ = __array__ = __iter__ = unknown
 
 
 def _operators(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -101,6 +102,18 @@ def depth_of(values: Any) -> int:
     if type(values) in (list, tuple):
         return max(map(depth_of, values), default=-1)
     return -1
+
+
+def within(value: Any, depth: int, function: Callable[[Any], Any]) -> Any:
+    """``function`` of the array that holds the samples, as a batch again; of ``value`` itself where it is none."""
+    return Batch(function(value.held), depth) if inside(value, depth) else function(value)
+
+
+def samples(values: Any, depth: int) -> int:
+    """How many samples the batches of ``depth`` in a value hold; lists and tuples item by item."""
+    if type(values) in (list, tuple):
+        return max([samples(value, depth) for value in values], default=0)
+    return int(values.held.shape[0]) if inside(values, depth) else 0
 
 
 def is_array(value: Any) -> bool:

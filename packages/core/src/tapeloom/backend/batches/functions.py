@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, is_array, spread
+from tapeloom.backend.batches.array import Batch, aligned, depth_of, inside, is_array, samples, spread
 from tapeloom.backend.fallback import mapped
 
 Function = Callable[..., Any]
@@ -125,13 +125,6 @@ def stacked(rows: Sequence[Any], depth: int, source: Any) -> Any:
     return Batch(source.stack(list(rows), axis=0), depth) if is_array(first) else first
 
 
-def samples(values: Any, depth: int) -> int:
-    """How many samples the batches of ``depth`` in a value hold."""
-    if type(values) in (list, tuple):
-        return max([samples(value, depth) for value in values], default=0)
-    return int(values.held.shape[0]) if inside(values, depth) else 0
-
-
 class _Call:
     """The function that is called, and what the rules need besides. Rules return arrays of the inner backend."""
 
@@ -243,7 +236,9 @@ def _solve(call: _Call, a: Any, b: Any) -> Any:
     vector = len(b.shape) == 1
     columns = b[:, None] if vector else b
     count = samples([a, b], call.depth)
-    out = call.function(*[call.whole(array, count) for array in (a, columns)] if vector else aligned((a, b), call.depth))
+    out = call.function(
+        *[call.whole(array, count) for array in (a, columns)] if vector else aligned((a, b), call.depth)
+    )
     return out[..., 0] if vector else out
 
 
