@@ -428,6 +428,8 @@ PLACES = {
     "torch.Tensor": "tapeloom.Tensor",
     "torch.linalg": "tapeloom.linalg",
     "torch.autograd": "tapeloom.autograd",
+    "torch.autograd.functional": "tapeloom.autograd.functional",
+    "torch.func": "tapeloom.func",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
     "torch.nn.init": "tapeloom.nn.init",
@@ -439,8 +441,6 @@ PLACES = {
 SHORT = {"tapeloom": "tl", "tapeloom.nn.functional": "F", "tapeloom.linalg": "tl.linalg", "tapeloom.Tensor": "x"}
 #: names of PyTorch's that tapeloom has under another; besides these, a name is looked for in the places of SHORT
 OTHER = {
-    "torch.autograd.gradcheck": "tapeloom.testing.gradcheck",
-    "torch.autograd.gradgradcheck": "tapeloom.testing.gradgradcheck",
     "torch.dtype": "tl.DType",
     "torch.Size": "tuple",
     "torch.inf": "math.inf",

@@ -243,3 +243,9 @@ def test_call_forms_that_mean_one_thing():
         torch.maximum(torch.ones(2), 0)
     with pytest.raises(TypeError):
         torch.prod(torch.ones(2, 3), dim=(0, 1))
+
+
+def test_function_transforms_get_values():
+    x = torch.ones(3)
+    torch.vmap(lambda row: row.add_(1))(x)
+    assert x.tolist() == [2.0, 2.0, 2.0]

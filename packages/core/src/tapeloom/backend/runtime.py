@@ -100,6 +100,10 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
+    def text(self, array: Array) -> str | None:
+        """What ``repr`` of a tensor is where the host cannot show it as one array; else None."""
+        return None
+
     def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tapeloom.func.batching import vmap
 from tapeloom.func.derivatives import grad, grad_and_value, jvp, linearize, value_and_grad, vjp
 from tapeloom.func.jacobians import hessian, jacfwd, jacrev
-from tapeloom.func.modules import functional_call, stack_module_state
+from tapeloom.func.modules import functional_call, replace_all_batch_norm_modules_, stack_module_state
 
 __all__ = [
     "functional_call",
@@ -16,6 +16,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "value_and_grad",
     "vjp",

@@ -110,6 +110,18 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
     )
 
 
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Take the running statistics away from all batch normalisations in ``root``, in place; returns ``root``.
+
+    Each then uses the statistics of its batch, so that nothing is written to which the samples of vmap share.
+    """
+    for module in root.modules():
+        if any(parent.__name__ == "_BatchNorm" for parent in type(module).__mro__):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
+
+
 def _stacked(states: list[dict[str, Tensor]]) -> dict[str, Any]:
     made = {}
     for name, first in states[0].items():

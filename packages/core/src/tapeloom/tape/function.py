@@ -24,6 +24,7 @@ from tapeloom.errors import (
 from tapeloom.modes import MODES, no_grad, tell_watchers
 from tapeloom.op.registry import OPS
 from tapeloom.shapes import broadcast
+from tapeloom.tape.levels import LEVELS, together
 from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensors.alias import related, shared
 from tapeloom.tensors.kind import Kind
@@ -237,6 +238,10 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward on these arguments, and record the call where a tensor among them requires a gradient."""
+        if LEVELS.get():
+            met = together((*args, *kwargs.values()))
+            if met is not None:
+                args, kwargs = met[: len(args)], dict(zip(kwargs, met[len(args) :], strict=True))
         separate = cls.setup_context is not Function.setup_context
         if separate or kwargs:
             args, kwargs = _bound(cls, args, kwargs, separate)

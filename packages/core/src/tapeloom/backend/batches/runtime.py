@@ -61,6 +61,12 @@ class BatchedBackend(ArrayAPIBackend):
     def to_host(self, array: Any) -> Any:
         return array.unknown() if inside(array, self.depth) else self.inner.to_host(array)
 
+    def text(self, array: Any) -> str | None:
+        if not inside(array, self.depth):
+            return self.inner.text(array)
+        shown = self.inner.text(array.held) or str(self.inner.to_host(array.held))
+        return f"vmap of {array.held.shape[0]} tensors of shape {array.shape}:\n{shown}"
+
     def from_host(self, array: Any, device: Device) -> Any:
         return self.inner.from_host(array, self.home)
 
