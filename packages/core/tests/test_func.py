@@ -170,15 +170,23 @@ def test_functions_of_the_user_run_on_batches() -> None:
         (lambda x: x.sum().item(), StateError, "the values of a batched tensor cannot be read"),
         (lambda x: x if x.sum() > 0 else -x, StateError, "the values of a batched tensor cannot be read"),
         (lambda x: x.tolist(), StateError, "the values of a batched tensor cannot be read"),
-        (lambda x: x.nonzero(), UnsupportedError, "nonzero: under vmap each sample would have a result of another shape"),
+        (
+            lambda x: x.nonzero(),
+            UnsupportedError,
+            "nonzero: under vmap each sample would have a result of another shape",
+        ),
         (lambda x: x[x > 1], UnsupportedError, "a result of another shape"),
-        (lambda x: tl.ones(3).add_(x), InplaceError, "add_: the samples of vmap share the tensor that is to be changed"),
+        (
+            lambda x: tl.ones(3).add_(x),
+            InplaceError,
+            "add_: the samples of vmap share the tensor that is to be changed",
+        ),
         (lambda x: tl.ones(3).__setitem__(0, x[0]), InplaceError, "the samples of vmap share the tensor"),
         (lambda x: x + tl.rand(3), StateError, "rand: random numbers are drawn within vmap"),
         (lambda x: 3.0, ArgumentTypeError, "vmap: the function must return tensors, got float"),
         (lambda x: x @ tl.ones(2, 2), ShapeError, "matmul: shapes"),
     ],
-)  # fmt: skip
+)
 def test_refusals(program: Any, raises: type[Exception], says: str) -> None:
     with pytest.raises(raises, match=says.replace("(", r"\(")):
         vmap(program)(tl.ones(2, 3))
@@ -188,19 +196,69 @@ def test_refusals(program: Any, raises: type[Exception], says: str) -> None:
 @pytest.mark.parametrize(
     ("call", "raises", "says"),
     [
-        (lambda x: vmap(lambda x: x, in_dims="0")(x), ArgumentError, "vmap: in_dims must be an int or a tuple in the form of the arguments, got str."),
-        (lambda x: vmap(lambda x: x, in_dims=2)(x), ShapeError, "vmap: in_dims has 2 for a tensor of shape (2, 3), which has no such dimension."),
-        (lambda x: vmap(lambda x: x, in_dims=(0, 0))(x), ArgumentError, "vmap: in_dims (0, 0) does not fit the arguments, (*): the branches are not the same."),
-        (lambda x: vmap(lambda x, y: x)(x, x[:1]), ShapeError, "vmap: the arguments have [2, 1] samples along their dimensions of in_dims. They must agree."),
-        (lambda x: vmap(lambda x: x, out_dims=5)(x), ShapeError, "vmap: out_dims has 5 for a result whose samples have shape (3,)."),
-        (lambda x: vmap(lambda x: x, randomness="none")(x), ArgumentError, "vmap: randomness must be one of 'error', 'different', 'same', got 'none'."),
-        (lambda x: grad(lambda x: x)(x), ShapeError, "grad: the function must return one number, a tensor without dimensions, got shape (2, 3). Reduce it, for instance with .sum(), or use vjp or jacrev."),
-        (lambda x: grad(lambda x: x.sum(), 1)(x), ArgumentError, "grad: argnums has 1, and 1 positional arguments were given."),
-        (lambda x: jvp(lambda x: x, (x,), (x[0],)), ShapeError, "jvp: a tangent is float32[3], and what it belongs to float32[2, 3]. They must agree."),
-        (lambda x: functional_call(object(), 3), ArgumentTypeError, "functional_call: expected a dict of tensors by name, or a list of such dicts, got int."),
-        (lambda x: vmap(vjp(vmap(lambda x: x.sin()), x)[1])(tl.ones(4, 2, 3)), StateError, "vmap: a gradient goes back through a vmap that has ended, and it is a batch of another one. Call vjp within the function that is mapped, or use tapeloom.func.jacrev."),
+        (
+            lambda x: vmap(lambda x: x, in_dims="0")(x),
+            ArgumentError,
+            "vmap: in_dims must be an int or a tuple in the form of the arguments, got str.",
+        ),
+        (
+            lambda x: vmap(lambda x: x, in_dims=2)(x),
+            ShapeError,
+            "vmap: in_dims has 2 for a tensor of shape (2, 3), which has no such dimension.",
+        ),
+        (
+            lambda x: vmap(lambda x: x, in_dims=(0, 0))(x),
+            ArgumentError,
+            "vmap: in_dims (0, 0) does not fit the arguments, (*): the branches are not the same.",
+        ),
+        (
+            lambda x: vmap(lambda x, y: x)(x, x[:1]),
+            ShapeError,
+            ("vmap: the arguments have [2, 1] samples along their dimensions of in_dims. They must agree."),
+        ),
+        (
+            lambda x: vmap(lambda x: x, out_dims=5)(x),
+            ShapeError,
+            "vmap: out_dims has 5 for a result whose samples have shape (3,).",
+        ),
+        (
+            lambda x: vmap(lambda x: x, randomness="none")(x),
+            ArgumentError,
+            "vmap: randomness must be one of 'error', 'different', 'same', got 'none'.",
+        ),
+        (
+            lambda x: grad(lambda x: x)(x),
+            ShapeError,
+            (
+                "grad: the function must return one number, a tensor without dimensions, got shape (2, "
+                "3). Reduce it, for instance with .sum(), or use vjp or jacrev."
+            ),
+        ),
+        (
+            lambda x: grad(lambda x: x.sum(), 1)(x),
+            ArgumentError,
+            "grad: argnums has 1, and 1 positional arguments were given.",
+        ),
+        (
+            lambda x: jvp(lambda x: x, (x,), (x[0],)),
+            ShapeError,
+            "jvp: a tangent is float32[3], and what it belongs to float32[2, 3]. They must agree.",
+        ),
+        (
+            lambda x: functional_call(object(), 3),
+            ArgumentTypeError,
+            "functional_call: expected a dict of tensors by name, or a list of such dicts, got int.",
+        ),
+        (
+            lambda x: vmap(vjp(vmap(lambda x: x.sin()), x)[1])(tl.ones(4, 2, 3)),
+            StateError,
+            (
+                "vmap: a gradient goes back through a vmap that has ended, and it is a batch of another "
+                "one. Call vjp within the function that is mapped, or use tapeloom.func.jacrev."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_messages(call: Any, raises: type[Exception], says: str) -> None:
     with pytest.raises(raises) as caught:
         call(tl.ones(2, 3))

@@ -24,59 +24,61 @@ class BatchedKernels(ArrayKernels):
     """The shared kernels over batches of ``depth``. ``inner`` are the kernels of the arrays that hold the samples."""
 
     def __init__(self, inner: Any, depth: int, loops: set[str]) -> None:
-        self.inner = inner
-        self.depth = depth
+        self._holders = inner
+        self._depth = depth
         super().__init__(Functions(inner.xp, depth, loops))
         for name in INNER:
             kernel = getattr(inner, name, None)
             if kernel is not None:
-                setattr(self, name, functools.partial(self._at_once, kernel))
+                setattr(self, name, functools.partial(self._called_once, kernel))
 
-    def _at_once(self, kernel: Kernel, *values: Any) -> Any:
-        if depth_of(values) < self.depth:
+    def _called_once(self, kernel: Kernel, *values: Any) -> Any:
+        if depth_of(values) < self._depth:
             return kernel(*values)
-        return mapped(kernel(*aligned(values, self.depth)), lambda array: Batch(array, self.depth))
+        return mapped(kernel(*aligned(values, self._depth)), lambda array: Batch(array, self._depth))
 
     def native_dtype(self, dtype: DType) -> Any:
-        return self.inner.native_dtype(dtype)
+        return self._holders.native_dtype(dtype)
 
     def _astype(self, x: Any, native: Any) -> Any:
-        return within(x, self.depth, lambda array: self.inner._astype(array, native))
+        return within(x, self._depth, lambda array: self._holders._astype(array, native))
 
     def copy(self, array: Any) -> Any:
-        return within(array, self.depth, self.inner.copy)
+        return within(array, self._depth, self._holders.copy)
 
     # reads and writes: all of the shared kernels come here
 
     def read(self, x: Any, key: Key) -> Any:
-        if depth_of([x, *key]) < self.depth:
-            return self.inner.read(x, key)
-        count = samples([x, *key], self.depth)
-        places, order = self._places(x.ndim, key, count)
-        found = self.inner.read(self._whole(x, count), places)
-        return Batch(self.inner.permute(found, order) if order else found, self.depth)
+        if depth_of([x, *key]) < self._depth:
+            return self._holders.read(x, key)
+        count = samples([x, *key], self._depth)
+        places, order = self._sample_key(x.ndim, key, count)
+        found = self._holders.read(self._all_samples(x, count), places)
+        return Batch(self._holders.permute(found, order) if order else found, self._depth)
 
     def at(self, x: Any, key: Any, value: Any, how: str = "set", owned: bool = False) -> Any:
         key = key if isinstance(key, tuple) else (key,)
-        if depth_of([x, value, *key]) < self.depth:
-            return self.inner.at(x, key, value, how, owned)
-        count = samples([x, value, *key], self.depth)
+        if depth_of([x, value, *key]) < self._depth:
+            return self._holders.at(x, key, value, how, owned)
+        count = samples([x, value, *key], self._depth)
         places, order = (slice(None), *key), None
         if any(is_array(part) for part in key):
-            places, order = self._places(x.ndim, key, count)
+            places, order = self._sample_key(x.ndim, key, count)
         if is_array(value):
-            value = spread(value.held if inside(value, self.depth) else value[None, ...], _ndim_at(x.ndim, key))
+            value = spread(value.held if inside(value, self._depth) else value[None, ...], _ndim_at(x.ndim, key))
         if order:  # the samples' dimensions in the order in which the key meets them
-            value = self.inner.permute(value, tuple(order.index(axis) for axis in range(len(order))))
-        if inside(x, self.depth):
-            return Batch(self.inner.at(x.held, places, value, how, owned), self.depth)
-        return Batch(self.inner.at(self.inner.copy(self._whole(x, count)), places, value, how, True), self.depth)
+            value = self._holders.permute(value, tuple(order.index(axis) for axis in range(len(order))))
+        if inside(x, self._depth):
+            return Batch(self._holders.at(x.held, places, value, how, owned), self._depth)
+        return Batch(
+            self._holders.at(self._holders.copy(self._all_samples(x, count)), places, value, how, True), self._depth
+        )
 
-    def _whole(self, x: Any, count: int) -> Any:
+    def _all_samples(self, x: Any, count: int) -> Any:
         """An array with all samples, also of one that they share."""
-        return x.held if inside(x, self.depth) else self.inner.expand(x, (count, *x.shape))
+        return x.held if inside(x, self._depth) else self._holders.expand(x, (count, *x.shape))
 
-    def _places(self, ndim: int, key: Key, count: int) -> tuple[Key, tuple[int, ...] | None]:
+    def _sample_key(self, ndim: int, key: Key, count: int) -> tuple[Key, tuple[int, ...] | None]:
         """A key with index arrays, for arrays that hold samples; and how to order the dimensions of what it reads.
 
         The samples are indexed by their numbers. That brings the dimensions of the index arrays to the front, right behind
@@ -85,14 +87,14 @@ class BatchedKernels(ArrayKernels):
         key = _explicit(ndim, key)
         axes = [axis for axis, part in enumerate(key) if not isinstance(part, slice)]
         most = max(len(key[axis].shape) for axis in axes)
-        parts: list[Any] = [self.inner.reshape(self.inner.xp.arange(count), (-1, *(1,) * most))]
+        parts: list[Any] = [self._holders.reshape(self._holders.xp.arange(count), (-1, *(1,) * most))]
         for part in key:
             if isinstance(part, slice):
                 parts.append(part)
             elif part.dtype == self._native[dtypes.bool_]:
                 raise TypeError("a mask picks another number of elements from each sample")
             else:
-                parts.append(spread(part.held, most) if inside(part, self.depth) else part[None, ...])
+                parts.append(spread(part.held, most) if inside(part, self._depth) else part[None, ...])
         lead = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
         if not lead:
             return tuple(parts), None

@@ -111,14 +111,16 @@ class BatchedBackend(ArrayAPIBackend):
         kernel with its settings moved past the samples where the roles of its parameters say how; else the text of the shared kernel,
         and where that does not work the inner kernel for one sample after the other.
         """
-        inner = functools.partial(self.inner.call, name)
         op = REGISTRY.get(name)
+        inner = functools.partial(self.inner.call, name)
+        defaults = [p.default for p in op.parameters if p.passed] if op is not None and self.vectorizes else []
         text = getattr(self.kernels, name, None)
         first = None
         if op is not None:
             first = functools.partial(self.vectorized, name) if self.vectorizes else self._by_roles(op, inner)
 
         def run(*values: Any) -> Any:
+            values = (*values, *defaults[len(values) :])  # programs take all parameters
             if depth_of(values) < self.depth:
                 return inner(*values)
             if op is not None and op.dynamic:
