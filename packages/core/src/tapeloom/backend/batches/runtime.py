@@ -113,14 +113,15 @@ class BatchedBackend(ArrayAPIBackend):
         """
         op = REGISTRY.get(name)
         inner = functools.partial(self.inner.call, name)
-        defaults = [p.default for p in op.parameters if p.passed] if op is not None and self.vectorizes else []
+        passed = [p for p in op.parameters if p.passed] if op is not None else []
         text = getattr(self.kernels, name, None)
         first = None
         if op is not None:
             first = functools.partial(self.vectorized, name) if self.vectorizes else self._by_roles(op, inner)
 
-        def run(*values: Any) -> Any:
-            values = (*values, *defaults[len(values) :])  # programs take all parameters
+        def run(*values: Any, **named: Any) -> Any:
+            if named or self.vectorizes:  # the programs of a library take all parameters
+                values = (*values, *[named.get(p.name, p.default) for p in passed[len(values) :]])
             if depth_of(values) < self.depth:
                 return inner(*values)
             if op is not None and op.dynamic:
