@@ -157,5 +157,5 @@ def _close(got: Any, want: Any, where: str) -> None:
         a, b = a.astype(np.float32), b.astype(np.float32)
     slack = 64 * got.dtype.eps
     finite = np.abs(b[np.isfinite(b)])
-    scale = float(finite.max()) if finite.size else 1.0
+    scale = max(float(finite.max()), 1.0) if finite.size else 1.0  # what is smaller may be left of a difference
     np.testing.assert_allclose(a, b, rtol=slack, atol=slack * scale, err_msg=where)

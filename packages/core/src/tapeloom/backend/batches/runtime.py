@@ -34,6 +34,11 @@ class BatchedBackend(ArrayAPIBackend):
     """
 
     def __init__(self, inner: Backend, depth: int, device: Any) -> None:
+        if not hasattr(inner.kernels, "xp"):
+            raise UnsupportedError(
+                f"vmap: the kernels of the backend {inner.name!r} are not those over an array module (ArrayKernels), which vmap runs on "
+                f"batches."
+            )
         self.inner = inner
         self.depth = depth
         #: the device of the batches, and that of the arrays that hold them
