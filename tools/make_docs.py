@@ -96,6 +96,7 @@ OTHERS = {
     "tapeloom.dtypes": "Dtypes",
     "tapeloom.modes": "Gradient modes",
     "tapeloom.autograd.anomaly_mode": "Gradient modes",
+    "tapeloom.func.batching": "Function transforms",
     "tapeloom.generator": "Random state",
     "tapeloom.checkpoint": "Files and printing",
     "tapeloom.printing": "Files and printing",

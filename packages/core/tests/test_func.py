@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
-from tapeloom.errors import ArgumentError, ArgumentTypeError, InplaceError, ShapeError, StateError, UnsupportedError
+from tapeloom.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    IndexingError,
+    InplaceError,
+    ShapeError,
+    StateError,
+    UnsupportedError,
+)
 from tapeloom.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, vjp, vmap
 from tapeloom.tape.levels import LEVELS
 from tapeloom.testing.gradients import gradcheck
@@ -185,6 +193,7 @@ def test_functions_of_the_user_run_on_batches() -> None:
         (lambda x: x + tl.rand(3), StateError, "rand: random numbers are drawn within vmap"),
         (lambda x: 3.0, ArgumentTypeError, "vmap: the function must return tensors, got float"),
         (lambda x: x @ tl.ones(2, 2), ShapeError, "matmul: shapes"),
+        (lambda x: tl.ones(4)[x.long() * 7], IndexingError, "index: index 7 is out of range for dim 0 of length 4."),
     ],
 )
 def test_refusals(program: Any, raises: type[Exception], says: str) -> None:

@@ -23,6 +23,8 @@ from tapeloom.tape.levels import bare
 from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor
 
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
 Tensors = Tensor | tuple[Tensor, ...]
 Function = Callable[..., Any]
 

@@ -53,9 +53,7 @@ def functional_call(
             owner[attribute] = value
         return module(*arguments, **(kwargs or {}))
     finally:
-        for name, (owner, attribute), value in zip(given, places, before, strict=True):
-            if owner[attribute] is not given[name] and isinstance(given, dict):
-                given[name] = owner[attribute]  # what the module itself set, such as a running mean
+        for (owner, attribute), value in zip(places, before, strict=True):
             owner[attribute] = value
 
 

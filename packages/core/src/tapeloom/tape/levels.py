@@ -280,6 +280,15 @@ def leave(x: Tensor, level: Level, dim: int | None) -> Tensor:
     return crossed(x, read_array(made), device.home, Leave(level, dim))
 
 
+def outside(x: Tensor) -> Tensor:
+    """``x`` off the tape and out of all levels, the samples in front: for messages about values."""
+    array, device = read_array(x), x.device
+    while isinstance(device, LevelDevice):
+        array = array.held if inside(array, device.backend.depth) else array
+        device = device.home
+    return make(array, kind_of(x.dtype, device))
+
+
 def bare(x: Tensor) -> Tensor:
     """``x`` off the tape."""
     return make(read_array(x), x.kind)
