@@ -21,7 +21,11 @@ from tapeloom.errors import (
 )
 from tapeloom.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, vjp, vmap
 from tapeloom.tape.levels import LEVELS
+from tapeloom.testing.checks import function_of, gradient_cases
 from tapeloom.testing.gradients import gradcheck
+from tapeloom.testing.table import load
+
+TABLE = load()
 
 
 def drawn(*size: int, seed: int = 0) -> Any:
@@ -49,6 +53,15 @@ def test_jvp_linearize_and_the_jacobians_agree() -> None:
     assert tl.allclose(jvp(curve, (x,), (v,))[1], rows @ v)
     assert tl.allclose(linearize(curve, x)[1](v), rows @ v)
     assert tl.allclose(vjp(curve, x)[1](v)[0], v @ rows)
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.grad == 2])
+def test_jvp_of_every_row_is_the_difference_quotient(name: str) -> None:
+    for case, dtype in gradient_cases(TABLE[name], 2):
+        function, tensors = function_of(case, "cpu", dtype)
+        if tensors:
+            settings = {"eps": 1e-5, "atol": 1e-6, "rtol": 1e-6}
+            gradcheck(function, tensors, check_backward_ad=False, check_forward_ad=True, **settings)
 
 
 def test_jvp_of_a_function_that_ignores_its_input() -> None:

@@ -24,7 +24,7 @@ from tapeloom.errors import (
 from tapeloom.modes import MODES, no_grad, tell_watchers
 from tapeloom.op.registry import OPS
 from tapeloom.shapes import broadcast
-from tapeloom.tape.levels import LEVELS, together
+from tapeloom.tape.levels import LEVELS, lifted, together
 from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensors.alias import related, shared
 from tapeloom.tensors.kind import Kind
@@ -170,6 +170,7 @@ class Call(Plan):
 
     def fitting(self, gradient: Tensor, edge: Node, position: int) -> Tensor:
         """A gradient in the dtype and shape of its argument: cast, and summed over the dimensions that it has beyond."""
+        gradient = lifted(gradient, edge.kind.device)
         kind = gradient.kind
         if kind.device is not edge.kind.device or (kind.dtype.is_complex and not edge.kind.dtype.is_complex):
             raise GradientError(

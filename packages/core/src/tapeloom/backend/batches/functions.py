@@ -22,7 +22,7 @@ LEADING = frozenset(
     (
         "abs acos acosh add asin asinh asarray astype atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or "
         "bitwise_right_shift bitwise_xor broadcast_arrays ceil clip conj copysign cos cosh divide empty_like equal exp exp2 "
-        "expm1 floor floor_divide fmod full_like greater greater_equal hypot imag isfinite isinf isnan less less_equal log "
+        "expm1 floor floor_divide fmod frexp full_like gcd greater greater_equal hypot imag isfinite isinf isnan lcm less less_equal log "
         "log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matrix_transpose maximum minimum multiply "
         "negative nextafter not_equal ones_like positive pow real reciprocal remainder round sign signbit sin sinh sqrt "
         "square subtract tan tanh tril triu trunc where zeros_like "
@@ -226,7 +226,9 @@ def _matmul(call: _Call, x: Any, y: Any) -> Any:
         return call.source.reshape(call.function(rows, y), (*x.held.shape[:-1], y.shape[1]))
     left, right = len(x.shape) == 1, len(y.shape) == 1
     a, b = x[None, :] if left else x, y[:, None] if right else y
-    out = call.function(*aligned((a, b), call.depth))
+    a, b = aligned((a, b), call.depth)
+    # outer products, such as each sample's gradient of a weight, are slow as a batch of matrix products
+    out = call.source.multiply(a, b) if a.shape[-1] == 1 else call.function(a, b)
     if left and right:
         return out[..., 0, 0]
     return out[..., 0, :] if left else out[..., 0] if right else out
