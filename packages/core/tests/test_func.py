@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import tapeloom as tl
+from tapeloom.backend.batches.array import Batch
+from tapeloom.backend.batches.functions import Functions, looped
 from tapeloom.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -285,6 +287,54 @@ def test_messages(call: Any, raises: type[Exception], says: str) -> None:
     with pytest.raises(raises) as caught:
         call(tl.ones(2, 3))
     assert str(caught.value) == says
+
+
+def test_no_samples_at_all() -> None:
+    x = tl.ones(0, 3)
+    for function in (tl.sin, lambda x: x.reshape(-1, 1), lambda x: x.sum(), lambda x: (x @ tl.ones(3, 2)).softmax(0)):
+        assert vmap(function)(x).shape == (0, *function(tl.ones(3)).shape)
+    assert looped(lambda x: (x.sum(), x[:2]), 0, np, Batch(np.ones((0, 3)), 0))[1].held.shape == (0, 2)
+
+
+def test_functions_of_the_array_library() -> None:
+    """Those that no shared kernel calls yet, by each of their classes, against a loop."""
+    rng = np.random.default_rng(0)
+    loops: set[str] = set()
+    xp: Any = Functions(np, 0, loops)
+    x, y, v = (
+        Batch(rng.uniform(1, 2, size) + eye, 0)
+        for size, eye in (((4, 3, 3), 3 * np.eye(3)), ((4, 3, 3), 0), ((4, 3), 0))
+    )
+    for call in (
+        lambda xp, x, y, v: xp.linalg.solve(x, v),
+        lambda xp, x, y, v: xp.linalg.solve(x, y),
+        lambda xp, x, y, v: xp.linalg.solve(np.eye(3) * 2, v),
+        lambda xp, x, y, v: xp.linalg.inv(x),
+        lambda xp, x, y, v: xp.linalg.vector_norm(x),
+        lambda xp, x, y, v: xp.linalg.matrix_norm(x),
+        lambda xp, x, y, v: xp.fft.fft(x),
+        lambda xp, x, y, v: xp.fft.fftn(x),
+        lambda xp, x, y, v: xp.fft.fftn(x, axes=(0,)),
+        lambda xp, x, y, v: xp.vecdot(x, v),
+        lambda xp, x, y, v: xp.matmul(v, x),
+        lambda xp, x, y, v: xp.matmul(x, v),
+        lambda xp, x, y, v: xp.matmul(v, v),
+        lambda xp, x, y, v: xp.take(x, np.asarray([2, 0]), axis=1),
+        lambda xp, x, y, v: xp.take(x, xp.astype(v, np.int64), axis=-1),
+        lambda xp, x, y, v: xp.roll(x, 1),
+        lambda xp, x, y, v: xp.roll(x, (1, 2), axis=(0, 1)),
+        lambda xp, x, y, v: xp.argmax(x, keepdims=True),
+        lambda xp, x, y, v: xp.argmax(x, axis=0),
+        lambda xp, x, y, v: xp.concat([x, np.zeros((1, 3))], axis=0),
+        lambda xp, x, y, v: xp.concat([x, v], axis=None),
+        lambda xp, x, y, v: xp.moveaxis(x, 0, -1),
+        lambda xp, x, y, v: xp.searchsorted(xp.sort(v), xp.sort(v) + 0.1),
+        lambda xp, x, y, v: xp.tensordot(x, y),
+    ):  # fmt: skip
+        got = call(xp, x, y, v).held
+        want = np.stack([call(np, x.held[n], y.held[n], v.held[n]) for n in range(4)])
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+    assert loops == {"xp.searchsorted", "xp.tensordot"}
 
 
 # random numbers

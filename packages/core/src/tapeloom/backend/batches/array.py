@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from tapeloom.errors import StateError
@@ -39,7 +40,7 @@ class Batch:
     @property
     def size(self) -> int:
         """How many elements a sample has."""
-        return int(self.held.size) // (self.held.shape[0] or 1)
+        return prod(self.shape)
 
     @property
     def dtype(self) -> Any:

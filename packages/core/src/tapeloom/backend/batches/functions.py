@@ -56,21 +56,25 @@ _POSITIONAL = {"expand_dims": 1, "permute_dims": 1, "squeeze": 1, "take_along_ax
 
 
 class Functions:
-    """A namespace of functions of batches of one depth: those of ``source``. Whatever else it holds is there as it is."""
+    """The functions of the array module ``source`` for batches of one depth. Whatever else it holds is there as it is.
 
-    def __init__(self, source: Any, depth: int, loops: set[str], prefix: str = "") -> None:
+    ``part`` names a namespace within it, such as ``linalg``. ``loops`` learns the names of functions that run for one sample after
+    the other.
+    """
+
+    def __init__(self, source: Any, depth: int, loops: set[str], part: str = "") -> None:
         self._source = source
         self._depth = depth
         self._loops = loops
-        self._prefix = prefix
+        self._part = part
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._source, name)
-        made = found
-        if name in ("linalg", "fft"):
-            made = Functions(found, self._depth, self._loops, f"{name}.")
+        found = made = getattr(getattr(self._source, self._part) if self._part else self._source, name)
+        if name in ("linalg", "fft") and not self._part:
+            made = Functions(self._source, self._depth, self._loops, name)
         elif callable(found) and not isinstance(found, type) and not hasattr(found, "dtype"):  # a dtype is no function
-            made = batched(self._prefix + name, found, self._depth, self._source, self._loops)
+            full = f"{self._part}.{name}" if self._part else name
+            made = batched(full, found, self._depth, self._source, self._loops)
         setattr(self, name, made)
         return made
 
@@ -107,13 +111,16 @@ def looped(function: Function, depth: int, source: Any, *args: Any, **kwargs: An
     def own(value: Any, place: int) -> Any:
         if type(value) in (list, tuple):
             return type(value)([own(item, place) for item in value])
-        return value.held[place, ...] if inside(value, depth) else value
+        if not inside(value, depth):
+            return value
+        return value.held[place, ...] if count else source.zeros(value.shape, dtype=value.dtype)
 
     rows = [
         function(*[own(arg, place) for arg in args], **{name: own(arg, place) for name, arg in kwargs.items()})
-        for place in range(count)
+        for place in range(count or 1)  # of no samples the shapes are those of one
     ]
-    return stacked(rows, depth, source)
+    result = stacked(rows, depth, source)
+    return result if count else mapped(result, lambda batch: Batch(batch.held[:0, ...], depth))
 
 
 def stacked(rows: Sequence[Any], depth: int, source: Any) -> Any:
@@ -166,7 +173,8 @@ def _along(call: _Call, *args: Any, **kwargs: Any) -> Any:
         args = args[:place]
     axis = kwargs.pop(parameter, default)
     count, ndim = samples(args, call.depth), args[0].ndim
-    arrays = [call.whole(arg, count) if is_array(arg) else arg for arg in args]
+    most = max([len(arg.shape) for arg in args if is_array(arg)])
+    arrays = [spread(call.whole(arg, count), most) if is_array(arg) else arg for arg in args]
     if axis is None and call.name in _FLATTENED:
         size = arrays[0].shape
         arrays[0], axis = call.source.reshape(arrays[0], (count, prod(size[1:]))), 0
