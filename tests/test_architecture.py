@@ -28,6 +28,8 @@ LAYERS = [
         "devices",
         "generator",
         "host_random",
+        "host_draws",
+        "host_windows",
         "host",
         "printing",
         "call_site",
@@ -39,7 +41,8 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "func", "linalg", "checkpoint"],
+    ["methods", "accelerator", "autograd", "fft", "func", "linalg", "random", "signal", "special", "checkpoint"],
+    ["utils"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why
@@ -51,6 +54,7 @@ LATE = {
 #: read_grad and write_grad, which a captured step can watch
 DIRECT_ACCESS = {
     "tensors/tensor.py": "defines these functions",
+    "tensors/facts.py": "asks for the shape alone",
     "tensors/node.py": "defines Leaf",
     "call/text.py": "the generated text, closed while anything watches",
 }

@@ -67,6 +67,9 @@ def test_generated_blocks_are_up_to_date():
 API = {
     "tapeloom": "functions",
     "tapeloom.linalg": "functions",
+    "tapeloom.fft": "functions",
+    "tapeloom.signal.windows": "functions",
+    "tapeloom.special": "functions",
     "tapeloom.accelerator": "functions",
     "tapeloom.Tensor": "tensor",
     "tapeloom.autograd": "autograd",

@@ -30,7 +30,9 @@ import make_stubs
 import tapeloom
 from tapeloom import Tensor, dtypes, methods, promote_types
 from tapeloom.dtypes import DType
+from tapeloom.errors import DTypeError
 from tapeloom.op.registry import REGISTRY, Public, published
+from tapeloom.tensors.facts import Facts
 
 ROOT = make_stubs.ROOT
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -39,18 +41,44 @@ BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of gen
 FAMILIES = {
     "creation": "Creation",
     "random": "Random numbers",
+    "draws": "Random numbers of further distributions",
+    "dropout": "Dropout and other layers that are random",
     "conversion": "Conversion",
     "elementwise": "Arithmetic and functions, element by element",
+    "rounding": "Rounding, and the parts of a number",
+    "extremes": "The larger and the smaller",
+    "special": "Special functions",
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
+    "norm": "Norms",
+    "scan": "Running results",
+    "statistics": "Statistics",
+    "histogram": "Histograms",
+    "calculus": "Differences and integrals",
     "linalg": "Linear algebra",
+    "fft": "Fourier transforms",
+    "signal": "Signals",
+    "signal_windows": "Windows",
     "movement": "Shape and order",
+    "joining": "Joining",
+    "splitting": "Splitting",
+    "repeating": "Padding, turning and repeating",
+    "diagonals": "Diagonals and triangles",
     "indexing": "Indexing",
+    "scattering": "Scattering",
+    "masks": "Masks and positions",
+    "sorting": "Sorting, searching and sets",
     "activation": "Activation",
     "normalization": "Normalization",
     "conv": "Convolution",
     "pooling": "Pooling",
+    "adaptive": "Pooling to a given size",
+    "unpooling": "Unpooling",
+    "window_norms": "Norms over windows",
+    "resize": "Resizing",
+    "grid": "Sampling at the places of a grid",
+    "fold": "Between space and channels",
     "lookup": "Lookup",
     "loss": "Losses",
     "handles": "Handles and history",
@@ -208,9 +236,15 @@ def functions_block(namespace: str) -> list[str]:
             also += [code(f"{public.names[0]}_")] if public.inplace else []
             rows.append((calls(public.names[0], signature(public.call)), first_words(public.call), ", ".join(also)))
             named += [public.names[0]] if detailed(public.call) else []
+        if not rows:  # a family of a namespace alone
+            continue
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)
+    if aliases := make_stubs.aliases_of(namespace):
+        others = (f"{code(name)} is {code(known)}" for name, known in sorted(aliases.items()) if name != known)
+        same = (code(name) for name, known in sorted(aliases.items()) if name == known)
+        lines += [f"As in `tapeloom`: {', '.join(same)}. By another name: {', '.join(others)}.", ""]
     return lines
 
 
@@ -255,12 +289,12 @@ def others_block() -> list[str]:
 def tensor_block() -> list[str]:
     """The attributes and methods of Tensor."""
     attributes, own, named = [], [], []
-    for name, value in sorted(vars(Tensor).items()):
+    for name, value in sorted({**vars(Facts), **vars(Tensor)}.items()):
         if name.startswith("_") or name in Tensor.__slots__:
             continue
         if isinstance(value, property):
             attributes.append((code(name), first_words(value)))
-        elif value.__module__ == Tensor.__module__ or name in methods.JOINED:
+        elif value.__module__ in (Facts.__module__, Tensor.__module__) or name in methods.JOINED:
             own.append((calls(name, map(without_self, signature(value))), first_words(value)))
             named += [name] if detailed(value) else []
     lines = ["## Attributes", "", *table(("attribute", "is"), attributes)]
@@ -428,6 +462,9 @@ PLACES = {
     "torch": "tapeloom",
     "torch.Tensor": "tapeloom.Tensor",
     "torch.linalg": "tapeloom.linalg",
+    "torch.fft": "tapeloom.fft",
+    "torch.signal.windows": "tapeloom.signal.windows",
+    "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
     "torch.autograd.functional": "tapeloom.autograd.functional",
     "torch.func": "tapeloom.func",
@@ -506,7 +543,14 @@ def torch_block() -> list[str]:
 
 def promotion_block() -> list[str]:
     """What two dtypes promote to."""
-    rows = [[f"**{short(one)}**", *(short(promote_types(one, other)) for other in dtypes.ALL)] for one in dtypes.ALL]
+
+    def met(one: DType, other: DType) -> str:
+        try:
+            return short(promote_types(one, other))
+        except DTypeError:
+            return "–"
+
+    rows = [[f"**{short(one)}**", *(met(one, other) for other in dtypes.ALL)] for one in dtypes.ALL]
     return table(["", *map(short, dtypes.ALL)], rows)
 
 
@@ -514,6 +558,9 @@ def promotion_block() -> list[str]:
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "functions": lambda: functions_block(""),
     "linalg": lambda: functions_block("linalg"),
+    "fft": lambda: functions_block("fft"),
+    "signal.windows": lambda: functions_block("signal.windows"),
+    "special": lambda: functions_block("special"),
     "others": others_block,
     "tensor": tensor_block,
     "errors": errors_block,

@@ -150,8 +150,9 @@ def origin(name: str, module: str) -> str:
         return "builtins"
     if name in VOCABULARY:
         return VOCABULARY[name]
-    if isinstance(getattr(import_module(module), name, None), type):
-        return module
+    found = getattr(import_module(module), name, None)
+    if isinstance(found, type):
+        return found.__module__
     raise SystemExit(f"{module}: the name {name!r} of an annotation is not in VOCABULARY.")
 
 
@@ -166,6 +167,11 @@ def forms(namespace: str) -> list[Form]:
     return sorted(
         form(public.call, public.names, public.overloads) for public in published() if public.namespace == namespace
     )
+
+
+def aliases_of(namespace: str) -> dict[str, str]:
+    """The further names that a namespace has for what ``tapeloom``, or it itself, has already."""
+    return getattr(import_module(f"tapeloom.{namespace}"), "ALIASES", {}) if namespace else {}
 
 
 def method_forms() -> list[Form]:
@@ -205,9 +211,13 @@ def methods_stub() -> str:
 def namespace_stub(namespace: str) -> str:
     """The stub of a namespace such as ``tapeloom.linalg``."""
     found = forms(namespace)
-    names = sorted(name for made in found for name in made.names)
+    own = {name for made in found for name in made.names}
+    aliases = aliases_of(namespace)
+    names = sorted(own | aliases.keys())
     stub = Stub(set(names))
-    lines = [line for made in found for line in stub.definitions(made)]
+    lines = [f"from tapeloom import {known} as {name}" for name, known in aliases.items() if known not in own]
+    lines += [line for made in found for line in stub.definitions(made)]
+    lines += [f"{name} = {known}" for name, known in aliases.items() if known in own]
     return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {names!r}"]) + "\n"
 
 
@@ -246,7 +256,9 @@ def stubs() -> dict[Path, str]:
     """Every stub: its path and its text."""
     spaces = {public.namespace for public in published()}
     found = {CORE / "__init__.pyi": package_stub(), CORE / "_methods.pyi": methods_stub()}
-    return found | {CORE / f"{space}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))}
+    return found | {
+        CORE / f"{space.replace('.', '/')}.pyi": namespace_stub(space) for space in sorted(filter(None, spaces))
+    }
 
 
 def formatted(text: str) -> str:

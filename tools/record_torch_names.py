@@ -22,6 +22,9 @@ NAMESPACES = (
     "torch",
     "torch.Tensor",
     "torch.linalg",
+    "torch.fft",
+    "torch.signal.windows",
+    "torch.special",
     "torch.autograd",
     "torch.autograd.functional",
     "torch.func",
@@ -46,9 +49,18 @@ EXCLUDED = {
         r"(?!sparse_$)\w*sparse\w*|SparseAdam|(ccol|col|crow|row)_indices(_copy)?|indices(_copy)?|values(_copy)?|hspmm|[hds]?smm"
         r"|spmm|sspaddmm|saddmm|(is_)?coalesced?|dense_dim|to_dense|jagged|is_nested|to_padded_tensor",
     ),
+    "half of complex64": (
+        "PyTorch itself computes little with it, and no backend has it",
+        r"chalf|complex32",
+    ),
     "storage": (
         "memory belongs to the backend",
         r"\w*[Ss]torage\w*|(const_)?data_ptr|is_set_to|set_|from_file|share_memory_|is_shared|resize_as_",
+    ),
+    "strides and layouts": (
+        "how an array lies in memory is the backend's business",
+        r"as_strided\w*|(new_)?empty_strided|empty_permuted|resize_?|resize_as|torch\.Tensor\.(stride|dim_order)|strided|layout"
+        r"|memory_format|channels_last(_3d)?|(legacy_)?contiguous_format|preserve_format",
     ),
     "tensor classes by dtype": (
         "deprecated by PyTorch; write tensor(..., dtype=...)",
@@ -101,8 +113,8 @@ EXCLUDED = {
     ),
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
-        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
-        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
+        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
+        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.special\.(Tensor|common_args|multi_dim_common)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }
 #: modules whose functions and classes other modules merely import

@@ -26,7 +26,7 @@ def pulled(op: Op[Any, Any], dtype: Any, kept: tuple[Any, ...], g: Any) -> list[
     node.plan = plan = OpPlan(op, (True,) * len(op.inputs))
     node.edges = tuple(Leaf(kind, g.shape) for _ in op.inputs)
     node.kept, node.kind, node.shape = kept, kind, g.shape
-    pairs = plan.pairs(node, g, create=False)
+    pairs = plan.pairs(node, node.kept, g, create=False)
     assert [edge for edge, _ in pairs] == list(node.edges)
     return [np.asarray(gradient) for _, gradient in pairs]
 

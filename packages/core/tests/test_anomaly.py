@@ -49,7 +49,8 @@ def test_it_says_what_where_and_what_to_do():
     assert message(run) == (
         "backward: SqrtBackward returned nan in the gradient of input 0 (shape (2,)); the gradient that came to it holds only "
         f"finite numbers. sqrt was called at {__file__}, line {line_of('the root')}, in run: "
-        "`y = zeros().sqrt()  # the root`. Look at the values that it got there: its derivative is not finite at some of them."
+        "`y = zeros().sqrt()  # the root`. Look at the values that it got there: its derivative is not finite at some of them.\n"
+        "  what came 0: float32[2], finite from 0 to 0; 2 zeros"
     )
 
 
@@ -297,3 +298,30 @@ def test_wrong_settings(arguments):
 def test_nodes_remember_nothing_when_it_is_off():
     y = zeros().sqrt()
     assert y.grad_fn.hooks is None
+
+
+# infinities, and what came in
+
+
+def test_an_inf_where_it_is_looked_for():
+    def run():
+        x = tl.tensor([0.0, 2.0, float("nan"), -1.0], requires_grad=True)
+        (1 / x).sum().backward()
+
+    said = message(run, check_forward=True, check_inf=True)
+    assert said.startswith("divide: the result holds nan; its inputs hold nan.")
+    assert said.endswith("\n  what came 1: float32[4], finite from -1 to 2; 1 nan, 1 zeros")
+    said = message(lambda: tl.tensor([0.0, 1.0]).log(), check_forward=True, check_inf=True)
+    assert said.startswith("log: the result holds inf; its inputs hold only finite numbers.")
+    said = message(lambda: zeros().sqrt().sum().backward(), check_inf=True)
+    assert said.startswith("backward: SqrtBackward returned inf in the gradient of input 0 (shape (2,));")
+    with detect_anomaly():
+        zeros().sqrt().sum().backward()
+
+
+def test_statistics_of_every_kind():
+    def run(x):
+        return lambda: x / 0 * 0
+
+    said = message(run(tl.tensor([3j, float("inf")])), check_forward=True, check_inf=True)
+    assert "\n  what came 0: complex64[2], sizes finite from 3 to 3; 1 inf" in said

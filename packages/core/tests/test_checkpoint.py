@@ -362,15 +362,11 @@ def test_files_of_other_programs_load_as_a_dict(path):
 
 
 def test_a_dtype_of_another_program_that_we_lack(path):
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    save_file({"w": np.ones(3, np.uint32)}, path)
+    head = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [3], "data_offsets": [0, 3]}}).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(3))
     with pytest.raises(CheckpointError) as caught:
         tl.load(path)
-    assert str(caught.value) == (
-        f"load: the tensor 'w' in {path} is uint32, a dtype that tapeloom does not have. Cast it in the program that wrote it."
-    )
+    assert str(caught.value).startswith(f"load: {path}: the tensor 'w' has a dtype that NumPy does not have")
 
 
 # devices

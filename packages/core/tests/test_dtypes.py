@@ -112,7 +112,8 @@ def test_a_dtype_stays_itself_when_copied(dtype):
 
 def test_each_dtype_has_one_method_that_converts_to_it(device):
     for dtype in dtypes.ALL:
-        assert getattr(tl.tensor([0, 1], device=device), dtype.method)().dtype is dtype
+        if dtype.method:  # PyTorch has none for uint16, uint32 and uint64
+            assert getattr(tl.tensor([0, 1], device=device), dtype.method)().dtype is dtype
 
 
 def test_what_has_no_limits():
@@ -238,7 +239,8 @@ def test_converted_to_every_dtype_and_from_it(device, kind, dtype):
     values = [1 + 2j, 3j, 0, 2]
     x = tl.tensor(values, dtype=kind, device=device)
     wanted = values if dtype.is_complex else [bool(v) if dtype is tl.bool else complex(v).real for v in values]
-    for there in (x.to(dtype), getattr(x, dtype.method)(), tl.zeros(4, dtype=dtype, device=device).copy_(x)):
+    converted = getattr(x, dtype.method) if dtype.method else lambda: x.to(dtype)
+    for there in (x.to(dtype), converted(), tl.zeros(4, dtype=dtype, device=device).copy_(x)):
         assert there.dtype is dtype and there.tolist() == wanted
     assert there.numpy(force=True).dtype == host.native(dtype)
     back = tl.tensor([0, 1, 1], device=device).to(dtype).to(kind)
@@ -381,3 +383,36 @@ def test_what_is_no_maker_of_tensors():
         "tapeloom has no LongTensor. Use tapeloom.tensor(data, dtype=tapeloom.int64), or zeros and empty with that dtype."
     )
     assert not hasattr(tl, "ComplexFloatTensor") and list(dtypes.BY_TENSOR_TYPE.values()) == list(dtypes.ALL)
+
+
+# wide unsigned integers
+
+
+@pytest.mark.parametrize("dtype", [tl.uint16, tl.uint32, tl.uint64], ids=lambda dtype: dtype.name)
+def test_the_largest_unsigned_numbers(device, dtype):
+    top = dtype.max
+    x = tl.tensor([0, 1, top], dtype=dtype, device=device)
+    assert x.tolist() == [0, 1, top] and (x + 1).tolist() == [1, 2, 0] and (x == top).tolist() == [False, False, True]
+    assert (x // 2).tolist() == [0, 0, top // 2] and (~x).tolist() == [top, top - 1, 0] and x.max().item() == top
+    assert tl.full((2,), top, dtype=dtype, device=device).tolist() == [top, top]
+    assert (x.sum().dtype, x.float().dtype, (x / 2).dtype) == (tl.int64, tl.float32, tl.float32)
+    for number in (-1, top + 1):
+        with pytest.raises(DTypeError, match=rf"^tensor: the number {number} does not fit {dtype.name} \(0 to {top}\)"):
+            tl.tensor([number], dtype=dtype, device=device)
+    assert tl.tensor([x[2], x[1]]).tolist() == [top, 1]
+
+
+def test_unsigned_and_signed_integers_by_the_array_api_standard():
+    from array_api_strict._dtypes import _promotion_table
+
+    names = [dtype.name for dtype in dtypes.INTEGERS]
+    wanted = {(str(a._np_dtype), str(b._np_dtype)): str(c._np_dtype) for (a, b), c in _promotion_table.items()}
+    for a in names:
+        for b in names:
+            if (a, b) in wanted:
+                assert tl.promote_types(a, b).name == wanted[a, b]
+            else:
+                with pytest.raises(DTypeError, match=rf"^promote_types: no integer dtype holds both {a} and {b}\."):
+                    tl.promote_types(a, b)
+    with pytest.raises(DTypeError, match="no integer dtype holds both uint64 and int8"):
+        tl.ones(2, dtype=tl.uint64) + tl.ones(2, dtype=tl.int8)

@@ -52,7 +52,12 @@ class CupyKernels(ArrayKernels):
         # the sum itself in float32, without a copy of x: CuPy may add up half types as they are
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
+    def _sorted_places(self, x: Array, dim: int) -> Array:
+        return self.xp.argsort(x, axis=dim, kind="stable")  # CuPy does not know the standard's keyword ``stable``
+
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
+        if how not in ("set", "add"):  # at index arrays CuPy does not multiply, and has extremes of few dtypes
+            return self.folded(x, key, value, how)
         if how != "add" or is_basic(key):
             return super().at(x, key, value, how, owned)
         dtype = self.dtype_of(x)

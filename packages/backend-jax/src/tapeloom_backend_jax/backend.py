@@ -238,13 +238,13 @@ class JaxBackend(Backend):
         return program(*values)
 
     def rules_for(self, dtype: DType) -> RuleRunner:
-        programs: dict[OpPlan, Callable[[Node, Array], list[tuple[Node, Array]]]] = {}
+        programs: dict[OpPlan, Callable[..., list[tuple[Node, Array]]]] = {}
 
-        def run(plan: OpPlan, node: Node, g: Array) -> list[tuple[Node, Array]]:
+        def run(plan: OpPlan, node: Node, kept: tuple[Any, ...], g: Array) -> list[tuple[Node, Array]]:
             program = programs.get(plan)
             if program is None:
                 program = programs[plan] = self._hosted.rules(plan, Gradient(plan, dtype, self))
-            return program(node, g)
+            return program(node, kept, g)
 
         return run
 

@@ -20,7 +20,7 @@ Array = Any
 
 
 class Gradient:
-    """The gradient rules of one plan, for nodes whose result is ``dtype``: called with a node and its gradient.
+    """The gradient rules of one plan, for nodes whose result is ``dtype``: called with a node, what it kept, and its gradient.
 
     Settings are what the rules name besides arrays and values, and the shape of each edge where it is not that of the
     gradient. As ``Backend.rules_for`` says, half types are computed in float32, and rules of analytic functions run
@@ -68,7 +68,7 @@ class Gradient:
         self.program = compiled(f"{op.name}_gradient", rules, [OPERAND, *kept_sorts, SETTING, SETTING])
         self.derived = op.derived
 
-    def __call__(self, node: Node, g: Array) -> list[tuple[Node, Array]]:
+    def __call__(self, node: Node, kept: tuple[Any, ...], g: Array) -> list[tuple[Node, Array]]:
         edges: Any = node.edges
         shape = node.shape
         slots, passing = self.slots, self.passing
@@ -86,7 +86,7 @@ class Gradient:
             return [(edges[slot], g) for slot in slots]
         pairs = []
         kind = edges[slots[0]].kind if self.derived else None
-        for slot, size, gradient in zip(slots, sizes, self.program(g, *node.kept, tuple(sizes), kind), strict=True):
+        for slot, size, gradient in zip(slots, sizes, self.program(g, *kept, tuple(sizes), kind), strict=True):
             if gradient is not None:
                 pairs.append((edges[slot], gradient))
             elif size is None and slot in passing:

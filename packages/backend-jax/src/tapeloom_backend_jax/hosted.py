@@ -61,8 +61,9 @@ class Hosted:
 
         def run(*values: Any) -> Any:
             result = self.backend.through_host(kernel, *values)
-            if op.dtype_rule.gives == "int64" and op.outputs is None:
-                self.found.add(result)
+            if op.dtype_rule.gives == "int64":
+                for array in (result,) if op.outputs is None else result:
+                    self.found.add(array)
             return result
 
         return run
@@ -88,12 +89,12 @@ class Hosted:
         if plan.name not in self.following:
             return program
 
-        def run(node: Node, g: Any) -> Any:
-            if not self.found.among(node.kept):
-                return program(node, g)
+        def run(node: Node, kept: tuple[Any, ...], g: Any) -> Any:
+            if not self.found.among(kept):
+                return program(node, kept, g)
             device = self.backend.device_of(g)
-            there, kept = self.backend.to_host(g), mapped(node.kept, self.backend.to_host)
-            pairs = plan.run(there, kept, node.edges, host.completed)
+            there, its = self.backend.to_host(g), mapped(kept, self.backend.to_host)
+            pairs = plan.run(there, its, node.edges, host.completed)
             return [(edge, self.backend.from_host(gradient, device)) for edge, gradient in pairs]
 
         return run

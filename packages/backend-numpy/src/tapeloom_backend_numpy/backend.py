@@ -19,6 +19,8 @@ from tapeloom_backend_numpy.memory import owned
 from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
+from tapeloom_backend_numpy.scan import NativeScan
+from tapeloom_backend_numpy.sorting import VectorSorting
 from tapeloom_backend_numpy.summation import Summation
 
 Array = Any
@@ -35,8 +37,10 @@ class NumpyKernels(
     CachedActivation,
     CachedNormalization,
     SortedEmbedding,
+    VectorSorting,
     Masking,
     Fused,
+    NativeScan,
     Summation,
 ):
     """The shared kernels over NumPy. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""

@@ -17,7 +17,7 @@ from tapeloom.dtypes import BY_TENSOR_TYPE as _BY_TENSOR_TYPE
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
-_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils": "tapeloom-data"}
+_PARTS = {"nn": "tapeloom-nn", "optim": "tapeloom-nn", "data": "tapeloom-data", "utils.data": "tapeloom-data"}
 
 
 def _hint(name):
@@ -71,16 +71,20 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, func, linalg, ops  # noqa: E402
+from tapeloom import accelerator, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
     "accelerator": accelerator,
     "autograd": autograd,
     "errors": errors,
+    "fft": fft,
     "func": func,
     "linalg": linalg,
     "ops": ops,
+    "random": random,
+    "signal": signal,
+    "special": special,
     **_public_names(),
 }
 for _module, _names in _EXPORTS.items():
@@ -93,7 +97,7 @@ __all__ = sorted({*_public, *_LAZY})
 
 def __getattr__(name):
     """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
-    if name in _PARTS:
+    if name in _PARTS or name == "utils":
         try:
             return _import_module(f"tapeloom.{name}")
         except ModuleNotFoundError as error:
@@ -120,4 +124,4 @@ def __dir__():
         except ModuleNotFoundError:
             return False
 
-    return sorted([*__all__, *(part for part in _PARTS if installed(part))])
+    return sorted([*__all__, *(part for part in ("utils", *_PARTS) if "." not in part and installed(part))])

@@ -236,14 +236,7 @@ class _Reader:
         array = self.arrays[name]
         if pairs_of is not None:
             array = host.from_pairs(array, dtypes.as_dtype(pairs_of))
-        try:
-            dtype = host.dtype_of(array)
-        except DTypeError:
-            raise CheckpointError(
-                f"load: the tensor {name!r} in {self.source} is {array.dtype.name}, a dtype that tapeloom does not have. "
-                f"Cast it in the program that wrote it."
-            ) from None
-        return from_host(array, dtype, self.devices.of(saved_on))
+        return from_host(array, host.dtype_of(array), self.devices.of(saved_on))
 
 
 class _Devices:

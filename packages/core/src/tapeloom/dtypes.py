@@ -25,10 +25,10 @@ class DType:
     """One data type.
 
     ``name`` is NumPy's name, ``alias`` PyTorch's other one ("" where there is none), ``method`` the Tensor method that
-    converts to it, ``stored`` the name in safetensors files ("" for what is stored as pairs of ``real``). ``category``
-    is one of BOOL, INTEGER, FLOATING, COMPLEX, ``itemsize`` in bytes. ``inexact`` dtypes, floating and complex, can
-    have a gradient; ``half`` ones are floating with 16 bits. ``real`` is the dtype of the parts of a complex dtype,
-    and any other dtype itself.
+    converts to it ("" where there is none), ``stored`` the name in safetensors files ("" for what is stored as pairs of
+    ``real``). ``category`` is one of BOOL, INTEGER, FLOATING, COMPLEX, ``itemsize`` in bytes. ``inexact`` dtypes, floating
+    and complex, can have a gradient; ``half`` ones are floating with 16 bits. ``real`` is the dtype of the parts of a
+    complex dtype, and any other dtype itself.
 
     ``max`` and ``min`` are the largest and the smallest finite value. Only inexact dtypes have ``complex``, the complex
     dtype that holds them, ``significand``, its bits including the hidden one, ``eps``, the spacing at 1,
@@ -73,7 +73,7 @@ class DType:
         stored: str,
         *,
         alias: str = "",
-        method: str = "",
+        method: str | None = None,
         signed: bool = True,
         significand: int = 0,
         parts: DType | None = None,
@@ -83,7 +83,7 @@ class DType:
         self.itemsize = itemsize
         self.stored = stored
         self.alias = alias
-        self.method = method or alias or name
+        self.method = alias or name if method is None else method
         self.is_signed = signed
         self.is_floating_point = category == FLOATING
         self.is_complex = category == COMPLEX
@@ -143,6 +143,9 @@ int8 = DType("int8", INTEGER, 1, "I8", method="char")
 int16 = DType("int16", INTEGER, 2, "I16", alias="short")
 int32 = DType("int32", INTEGER, 4, "I32", alias="int")
 int64 = DType("int64", INTEGER, 8, "I64", alias="long")
+uint16 = DType("uint16", INTEGER, 2, "U16", method="", signed=False)
+uint32 = DType("uint32", INTEGER, 4, "U32", method="", signed=False)
+uint64 = DType("uint64", INTEGER, 8, "U64", method="", signed=False)
 float16 = DType("float16", FLOATING, 2, "F16", alias="half", significand=11)
 bfloat16 = DType("bfloat16", FLOATING, 2, "BF16", significand=8)
 float32 = DType("float32", FLOATING, 4, "F32", alias="float", significand=24)
@@ -153,7 +156,7 @@ complex128 = DType("complex128", COMPLEX, 16, "", alias="cdouble", parts=float64
 float16.complex = bfloat16.complex = float32.complex = complex64.complex = complex64
 float64.complex = complex128.complex = complex128
 
-INTEGERS = (uint8, int8, int16, int32, int64)
+INTEGERS = (uint8, int8, int16, int32, int64, uint16, uint32, uint64)
 FLOATS = (float16, bfloat16, float32, float64)
 COMPLEXES = (complex64, complex128)
 ALL = (bool_, *INTEGERS, *FLOATS, *COMPLEXES)
@@ -167,7 +170,9 @@ BY_NAME = {dtype.name: dtype for dtype in ALL} | {dtype.alias: dtype for dtype i
 BY_TENSOR_TYPE = {
     f"{prefix}Tensor": dtype
     for prefix, dtype in zip(
-        "Bool Byte Char Short Int Long Half BFloat16 Float Double ComplexFloat ComplexDouble".split(), ALL, strict=True
+        "Bool Byte Char Short Int Long UInt16 UInt32 UInt64 Half BFloat16 Float Double ComplexFloat ComplexDouble".split(),
+        ALL,
+        strict=True,
     )
 }
 _BY_PYTHON_TYPE: dict[object, DType] = {bool: bool_, int: int64}
@@ -215,7 +220,7 @@ def set_default_dtype(dtype: DType) -> None:
     _default[0] = dtype
 
 
-def _promote_pair(a: DType, b: DType) -> DType:
+def _promote_pair(a: DType, b: DType) -> DType | None:
     if a.is_complex or b.is_complex:
         return complex128 if float64 in (a.real, b.real) else complex64
     if a.category != b.category:
@@ -224,7 +229,9 @@ def _promote_pair(a: DType, b: DType) -> DType:
         return float32  # float16 with bfloat16: neither holds the other
     if a.category == INTEGER and a.is_signed != b.is_signed:
         signed, unsigned = (a, b) if a.is_signed else (b, a)
-        return int16 if signed.itemsize <= unsigned.itemsize else signed
+        if signed.itemsize > unsigned.itemsize:
+            return signed
+        return {1: int16, 2: int32, 4: int64}.get(unsigned.itemsize)  # nothing holds both uint64 and a signed integer
     return a if a.itemsize >= b.itemsize else b
 
 
@@ -232,8 +239,18 @@ _PROMOTION = {(a, b): _promote_pair(a, b) for a in ALL for b in ALL}
 
 
 def promote_types(a: DType, b: DType) -> DType:
-    """The smallest dtype that PyTorch's rules give for two tensors of dtypes ``a`` and ``b``."""
-    return _PROMOTION[as_dtype(a), as_dtype(b)]
+    """The smallest dtype that PyTorch's rules give for two tensors of dtypes ``a`` and ``b``.
+
+    For uint16, uint32 and uint64, which PyTorch does not promote, they are the rules of the Array API standard. Raises
+    DTypeError for uint64 with a signed integer, which no integer dtype holds.
+    """
+    found = _PROMOTION[as_dtype(a), as_dtype(b)]
+    if found is None:
+        raise DTypeError(
+            f"promote_types: no integer dtype holds both {as_dtype(a).name} and {as_dtype(b).name}. Cast one of them, for "
+            f"instance with .to(tapeloom.float64)."
+        )
+    return found
 
 
 def of_number(value: object) -> DType:
@@ -261,7 +278,7 @@ def weak_result(strong: DType | None, weak: list[DType]) -> DType:
     """
     result = weak[0]
     for dtype in weak[1:]:
-        result = _PROMOTION[result, dtype]
+        result = promote_types(result, dtype)
     if strong is None:
         return result
     if result.is_complex and strong.is_floating_point:

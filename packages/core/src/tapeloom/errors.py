@@ -10,7 +10,8 @@
     ├── BackendError      (ImportError)        a backend plugin that is missing, broken, too new or clashing
     ├── GradientError     (RuntimeError)       a backward pass that cannot be run
     │   ├── FreedTapeError                     … because its tape was already freed
-    │   └── AnomalyError                       … because of a nan, while anomalies are looked for
+    │   ├── AnomalyError                       … because of a nan, while anomalies are looked for
+    │   └── RecomputeError                     … because a checkpointed function ran otherwise the second time
     ├── InplaceError      (RuntimeError)       an in-place change that is not allowed
     ├── UnsupportedError  (NotImplementedError) an operation that this backend does not have
     ├── CheckpointError   (RuntimeError)       a file that is not a whole, fitting checkpoint
@@ -73,6 +74,10 @@ class FreedTapeError(GradientError):
 
 class AnomalyError(GradientError):
     """A nan that was found by ``autograd.detect_anomaly``, and where it came from."""
+
+
+class RecomputeError(GradientError):
+    """A function under ``utils.checkpoint`` that did not do the same when it was run again."""
 
 
 class InplaceError(TapeloomError, RuntimeError):

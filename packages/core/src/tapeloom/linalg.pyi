@@ -5,6 +5,9 @@
 from tapeloom.op.parameter import Axes, Cast, Dims
 from tapeloom.tensors.tensor import Tensor
 
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonals of the matrices along the last two dimensions; see ``tapeloom.diagonal``."""
+
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; see ``tapeloom.matmul``."""
 
@@ -35,4 +38,4 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
 
-__all__ = ["matmul", "matrix_norm", "norm", "vecdot", "vector_norm"]
+__all__ = ["diagonal", "matmul", "matrix_norm", "norm", "vecdot", "vector_norm"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from tapeloom.autograd import anomaly_mode, function, functional
+from tapeloom.autograd import anomaly_mode, function, functional, graph
 from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tapeloom.autograd.function import Function, once_differentiable
+from tapeloom.autograd.origins import why_no_grad
 from tapeloom.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tapeloom.tape.walk import backward, grad
 
@@ -23,11 +24,13 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
     "once_differentiable",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "why_no_grad",
 ]
 
 

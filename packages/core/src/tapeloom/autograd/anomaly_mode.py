@@ -1,7 +1,7 @@
 """Anomaly detection: which operation made the first nan, on which line of the user's program, in which module.
 
-A watcher (see ``call.watch``): while it is on, all calls take the general path, each recorded node remembers the place
-of its call, and every gradient is looked at. While it is off nothing is paid.
+A watcher (see ``call.watch``): while it is on, all calls take the general path, each recorded node and each result remember
+the place of their call (see ``origins``), and every gradient is looked at. While it is off nothing is paid.
 """
 
 from __future__ import annotations
@@ -10,51 +10,64 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tapeloom.autograd.origins import Origin, note_cut, note_of, note_read_out, note_result, tensors_in
 from tapeloom.call.op import Op
-from tapeloom.call.watch import CALLER, Watcher, close, reopen
-from tapeloom.call_site import call_site
+from tapeloom.call.watch import Watcher, close, operations, reopen
 from tapeloom.errors import AnomalyError, ArgumentTypeError
 from tapeloom.modes import MODES, Modes, enter, leave, mode, no_grad
 from tapeloom.tensors.kind import Kind
-from tapeloom.tensors.node import Node, Output, hooks_of
+from tapeloom.tensors.node import Node, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
 
-class Origin:
-    """Where an operation was called: the line, and the module if it was within one."""
-
-    __slots__ = ("caller", "site")
-
-    def __init__(self) -> None:
-        self.site = call_site()
-        caller = CALLER.get()
-        self.caller = "" if caller is None else f", in {caller}"
-
-    def __str__(self) -> str:
-        return f"{self.site}{self.caller}"
-
-
 class Anomaly(Watcher):
-    """Notes the origin of every node, and looks for nan: in gradients, and with ``check_forward`` in results too."""
+    """Notes the origin of every node and tensor, and looks for nan: in gradients, and with ``check_forward`` in results.
 
-    def __init__(self, check_nan: bool = True, check_forward: bool = False) -> None:
+    With ``check_inf`` an infinity is an anomaly too.
+    """
+
+    def __init__(self, check_nan: bool = True, check_forward: bool = False, check_inf: bool = False) -> None:
         self.check_nan = check_nan
         self.check_forward = check_forward
+        self.wrong = (NAN, INF) if check_inf else (NAN,)
+        self.given: dict[int, list[Any]] = {}  # the arguments of the calls that run, by the list that they came in
+
+    def before(self, op: Op[Any, Any], values: list[Any]) -> None:
+        """Remember the arguments as they were given: before they are cast, their origin is known."""
+        self.given[id(values)] = list(values)
 
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
         """Note where the call was made, and look for nan in its result."""
-        outputs = [part for part in (result if isinstance(result, tuple) else (result,)) if isinstance(part, Tensor)]
+        given = self.given.pop(id(values), values)
         origin = Origin()
-        for part in outputs:
-            node = part.node.edges[0] if isinstance(part.node, Output) else part.node
-            if node is not None:
-                hooks_of(node).origin = origin
-        if self.check_forward and NAN in map(_content, outputs):
-            items = [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
-            came = _worst([_content(item) for item in items if isinstance(item, Tensor)])
+        for node in operations(result):
+            hooks_of(node).origin = origin
+        note_result(op, given, result, origin)
+        found = _worst([_content(part) for part in tensors_in([result])]) if self.check_forward else FINITE
+        if found in self.wrong:
+            inputs = tensors_in(given)
+            came = _worst([_content(tensor) for tensor in inputs])
             raise AnomalyError(
-                f"{op.name}: the result holds nan; its inputs hold {came}. It was called at {origin}. {_FORWARD[came]}"
+                f"{op.name}: the result holds {found}; its inputs hold {came}. It was called at {origin}. {_FORWARD[came]}"
+                f"{_statistics(inputs)}"
             )
+
+    def failed(self, op: Op[Any, Any], values: list[Any], error: Exception) -> None:
+        """Add to the error where the operands were made."""
+        for place, tensor in enumerate(tensors_in(self.given.pop(id(values), values))):
+            note = note_of(tensor)
+            if note is not None:
+                error.add_note(
+                    f"operand {place}, {tensor.dtype.name}{list(tensor.shape)}, was made by {note.made_by} at {note.origin}"
+                )
+
+    def cut(self, result: Tensor, source: Tensor, how: str) -> None:
+        """Note that ``result`` leaves the history of ``source``."""
+        note_cut(result, source, how)
+
+    def read_out(self, source: Tensor, how: str) -> None:
+        """Note that values left the tape."""
+        note_read_out(how)
 
     def after_recording(self, node: Node) -> None:
         """Note where the call was made."""
@@ -65,13 +78,15 @@ class Anomaly(Watcher):
         if not self.check_nan:
             return
         for edge, gradient in pairs:
-            if _content(gradient, edge.kind) == NAN:
+            found = _content(gradient, edge.kind)
+            if found in self.wrong:
                 arrived = g if isinstance(g, list) else [g]
                 came = _worst([_content(part, node.kind) for part in arrived if part is not None])
                 place = next(place for place, other in enumerate(node.edges) if other is edge)
                 raise AnomalyError(
-                    f"backward: {node.name} returned nan in the gradient of input {place} (shape {edge.shape}); the gradient "
+                    f"backward: {node.name} returned {found} in the gradient of input {place} (shape {edge.shape}); the gradient "
                     f"that came to it holds {came}. {_called(node)} {_BACKWARD[came]}"
+                    f"{_statistics([_tensor(part, node.kind) for part in arrived if part is not None])}"
                 )
 
     def backward_failed(self, node: Node, error: Exception) -> None:
@@ -96,9 +111,7 @@ _BACKWARD = {
 
 def _content(value: Any, kind: Kind | None = None) -> str:
     """What numbers are in a Tensor, or in a raw array of the device of ``kind``."""
-    if not isinstance(value, Tensor):
-        assert kind is not None
-        value = make(value, kind.of(value))
+    value = _tensor(value, kind)
     if not value.kind.inexact:
         return FINITE
     with no_grad():
@@ -106,6 +119,36 @@ def _content(value: Any, kind: Kind | None = None) -> str:
         if values.isfinite().all():
             return FINITE
         return NAN if values.isnan().any() else INF
+
+
+def _tensor(value: Any, kind: Kind | None) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    assert kind is not None
+    return make(value, kind.of(value))
+
+
+def _statistics(tensors: list[Tensor]) -> str:
+    """A line for each tensor: how many nan, inf and zeros it holds, and the range of the finite numbers."""
+    return "".join(f"\n  what came {place}: {_summary(tensor)}" for place, tensor in enumerate(tensors))
+
+
+def _summary(tensor: Tensor) -> str:
+    with no_grad():
+        values = tensor.detach().abs() if tensor.is_complex() else tensor.detach()
+        head = f"{tensor.dtype.name}{list(tensor.shape)}"
+        if not tensor.numel() or not values.dtype.inexact:
+            return f"{head}, {'no elements' if not tensor.numel() else f'from {values.min().item()} to {values.max().item()}'}"
+        finite = values[values.isfinite()]
+        counts = ", ".join(
+            f"{count} {name}"
+            for name, found in (("nan", values.isnan()), ("inf", values.isinf()), ("zeros", values == 0))
+            if (count := int(found.sum().item()))
+        )
+        span = (
+            f"finite from {finite.min().item():.6g} to {finite.max().item():.6g}" if finite.numel() else "none finite"
+        )
+        return f"{head}, {'sizes ' if tensor.is_complex() else ''}{span}{f'; {counts}' if counts else ''}"
 
 
 def _worst(contents: list[str]) -> str:
@@ -182,7 +225,9 @@ class detect_anomaly(mode):
     """Within it a nan gradient is an AnomalyError, which says what made it and where that was called. Also a decorator.
 
     The forward pass must be run within it too. ``check_nan=False`` only notes in errors of backward where the operation
-    was called; ``check_forward=True`` looks at the results of the forward pass as well. Slow: for finding a fault.
+    was called; ``check_forward=True`` looks at the results of the forward pass as well, and ``check_inf=True`` takes inf
+    for an anomaly too. Errors say where their operands were made; ``why_no_grad`` knows what cut a tape off. Slow: for
+    finding a fault.
 
     Example:
         >>> import tapeloom as tl
@@ -194,12 +239,11 @@ class detect_anomaly(mode):
         tapeloom.errors.AnomalyError: backward: SqrtBackward returned nan in the gradient of input 0 (shape (2,)); ...
     """
 
-    def __init__(self, check_nan: bool = True, check_forward: bool = False) -> None:
-        self.check_nan = check_nan
-        self.check_forward = check_forward
+    def __init__(self, check_nan: bool = True, check_forward: bool = False, check_inf: bool = False) -> None:
+        self.settings = check_nan, check_forward, check_inf
 
     def __enter__(self) -> detect_anomaly:
-        anomaly = Anomaly(self.check_nan, self.check_forward)
+        anomaly = Anomaly(*self.settings)
         with _switching():
             enter(self, watchers=_with(MODES.get(), anomaly))
         return self
@@ -209,7 +253,7 @@ class detect_anomaly(mode):
             leave(self)
 
     def _arguments(self) -> tuple[Any, ...]:
-        return self.check_nan, self.check_forward
+        return self.settings
 
 
 def is_anomaly_enabled() -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kernel = Callable[..., Any]
 #: what runs the gradient rules of a node on raw arrays: (plan, node, gradient) -> pairs of an edge and its gradient
-RuleRunner = Callable[["OpPlan", "Node", Any], "list[tuple[Node, Any]]"]
+RuleRunner = Callable[["OpPlan", "Node", "tuple[Any, ...]", Any], "list[tuple[Node, Any]]"]
 
 #: the methods that every backend must give; all others of ``Backend`` have a default
 OWED = "native dtype_of from_host to_host scalar full arange random_words copy in_range".split()
@@ -43,7 +43,7 @@ class Backend:
     #: ops that it has no kernel for; a kernel that is not there counts as one too
     lacking_ops: frozenset[str] = frozenset()
     #: kernels that compute float16 and bfloat16 exactly enough themselves: all others get float32 and are rounded once
-    half_kernels: frozenset[str] = frozenset()
+    half_kernels: frozenset[str] = frozenset({"nextafter"})
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
     #: ops whose gradient rules take half arrays as they are, for they are such kernels again
@@ -216,25 +216,24 @@ class Backend:
             return self._rules_in_float32
         return self._rules_conjugated if dtype.is_complex else None
 
-    def _rules_in_float32(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+    def _rules_in_float32(self, plan: OpPlan, node: Node, kept: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:
         """Half types: the rules get float32, and each gradient is rounded once."""
         if plan.op.dtype_rule.moves or plan.op.name in self.half_rules:
-            return plan.run(g, node.kept, node.edges, self.completed)
-        kept = tuple([self.widened(value) for value in node.kept])
-        pairs = plan.run(self.widened(g), kept, node.edges, self.completed)
+            return plan.run(g, kept, node.edges, self.completed)
+        wide = tuple([self.widened(value) for value in kept])
+        pairs = plan.run(self.widened(g), wide, node.edges, self.completed)
         return [(edge, self.narrowed(gradient, edge.kind.dtype)) for edge, gradient in pairs]
 
-    def _rules_conjugated(self, plan: OpPlan, node: Node, g: Any) -> list[tuple[Node, Any]]:
+    def _rules_conjugated(self, plan: OpPlan, node: Node, kept: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:
         """Rules written for real numbers hold for an analytic function between two conjugations.
 
         PyTorch's gradient is the conjugate of the derivative, so that of f is ``conj(rule(conj(g)))``.
         """
         if plan.op.dtype_rule.complex != "analytic" or plan.op.derived:  # the ops of a text conjugate for themselves
-            return plan.run(g, node.kept, node.edges, self.completed)
+            return plan.run(g, kept, node.edges, self.completed)
         conj = self.completed.conj
         return [
-            (edge, conj(gradient))
-            for edge, gradient in plan.run(mapped(g, conj), node.kept, node.edges, self.completed)
+            (edge, conj(gradient)) for edge, gradient in plan.run(mapped(g, conj), kept, node.edges, self.completed)
         ]
 
     def widened(self, value: Any) -> Any:

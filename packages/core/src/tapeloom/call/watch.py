@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom.modes import MODES, enter, leave
 from tapeloom.op.registry import REGISTRY
+from tapeloom.tensors.node import Leaf, Output
 
 if TYPE_CHECKING:
     from tapeloom.call.op import Op
     from tapeloom.call.promote import Key
     from tapeloom.tensors.kind import Kind
     from tapeloom.tensors.node import Node
+    from tapeloom.tensors.tensor import Tensor
 
 #: guards ``Op.closed`` and the filling of ``Op.kernel_by_kind``
 _lock = Lock()
@@ -44,6 +46,15 @@ class Watcher:
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
         """Called with the result of a call, and with its arguments as they were computed with: promoted and cast."""
 
+    def failed(self, op: Op[Any, Any], values: list[Any], error: Exception) -> None:
+        """Called when a call raises ``error``; it is raised again afterwards."""
+
+    def cut(self, result: Tensor, source: Tensor, how: str) -> None:
+        """Called when ``result`` is taken from ``source`` without its history; ``how`` is the name of the call."""
+
+    def read_out(self, source: Tensor, how: str) -> None:
+        """Called when the values of ``source``, which has a history, are handed to Python or NumPy."""
+
     def after_recording(self, node: Node) -> None:
         """Called with a node that no op recorded: that of a transfer or of a ``Function``."""
 
@@ -52,6 +63,18 @@ class Watcher:
 
     def backward_failed(self, node: Node, error: Exception) -> None:
         """Called when ``error`` was raised while a walk was at ``node``; it is raised again afterwards."""
+
+
+def operations(result: Any) -> list[Node]:
+    """The nodes that stand for the calls that made ``result``, a result or a tuple of them, without leaves."""
+    found: dict[Node, None] = {}
+    for part in result if isinstance(result, tuple) else (result,):
+        node = getattr(part, "node", None)
+        if isinstance(node, Output):
+            node = node.edges[0]
+        if node is not None and not isinstance(node, Leaf):
+            found[node] = None
+    return list(found)
 
 
 def close(ops: Iterable[Op[Any, Any]] | None = None) -> None:

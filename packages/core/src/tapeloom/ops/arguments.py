@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom import shapes
 from tapeloom.call.explain import not_a_tensor
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentTypeError, ShapeError
 from tapeloom.tape.levels import outside
 from tapeloom.tensors.tensor import is_tensor, read_array
 
@@ -53,3 +54,11 @@ def as_tensors_of(name: str, values: Any, parameter: str = "tensors") -> list[An
                 f"{name}: {parameter} must be tensors, got {type(value).__name__} at position {position}."
             )
     return given
+
+
+def dim_of(name: str, input: Any, dim: Any, what: str) -> int:
+    """``dim`` of ``input`` counted from 0; a 0-d tensor, which has none to do ``what`` with, is refused."""
+    axis = shapes.normalize_dim(name, dim, as_tensor_of(name, input).ndim)
+    if not input.ndim:
+        raise ShapeError(f"{name}: a 0-d tensor has no dimension to {what}.")
+    return axis

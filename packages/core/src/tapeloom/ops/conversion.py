@@ -73,7 +73,8 @@ def _converter(name: str, dtype: DType) -> None:
 
 
 for _dtype in dtypes.ALL:
-    _converter(_dtype.method, _dtype)
+    if _dtype.method:
+        _converter(_dtype.method, _dtype)
 
 
 @function()

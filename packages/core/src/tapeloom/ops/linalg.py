@@ -9,7 +9,7 @@ from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, ShapeError, UnsupportedError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
-from tapeloom.ops.reduction import vector_norm
+from tapeloom.ops.norm import vector_norm
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Axes, Cast, Dims

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
 
 
-def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
+def restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: bool, ops: Any) -> Any:
     """``g`` with the reduced dimensions back, as length 1."""
     if keepdim or not dim:
         return g
@@ -24,7 +24,7 @@ def _restored(g: Any, shape: tuple[int, ...], dim: tuple[int, ...], keepdim: boo
 
 
 def _spread(g: Any, dim: tuple[int, ...], keepdim: bool, input_shape: tuple[int, ...], ops: Any) -> Any:
-    return ops.expand(_restored(g, input_shape, dim, keepdim, ops), input_shape)
+    return ops.expand(restored(g, input_shape, dim, keepdim, ops), input_shape)
 
 
 def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
@@ -35,6 +35,38 @@ def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 sum.gradient(input=_spread)
+
+
+@function()
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
+    """The sum over ``dim`` of what is not nan; see ``sum``. Not for complex tensors."""
+    if as_tensor_of("nansum", input).is_complex():
+        raise DTypeError("nansum: complex tensors are not supported. Sum the real and the imaginary part.")
+    kept = OPS.where(OPS.isnan(input), 0, input) if input.dtype.inexact else input
+    return OPS.sum(kept, dim, keepdim, dtype=dtype)
+
+
+@function()
+def sum_to_size(input: Tensor, *size: int) -> Tensor:
+    """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+    wanted = shapes.as_ints("sum_to_size", "size", size[0] if len(size) == 1 else size)
+    shape = as_tensor_of("sum_to_size", input).shape
+    if shapes.broadcast("sum_to_size", wanted, shape) != shape:
+        raise ShapeError(f"sum_to_size: size {wanted} does not broadcast to the shape {shape} of input, but the other way around.")
+    lead = len(shape) - len(wanted)
+    lost = tuple(axis for axis, have in enumerate(shape) if axis < lead or have != wanted[axis - lead])
+    return OPS.reshape(OPS.sum(input, lost, True) if lost or not wanted else input, wanted)
+
+
+@function()
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64."""
+    if as_tensor_of("trace", input).ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, got shape {input.shape}.")
+    if input.dtype is dtypes.bool_:
+        raise DTypeError("trace: bool tensors are not supported. Cast it with .int().")
+    side = input.shape[0] if input.shape[0] < input.shape[1] else input.shape[1]  # ``min`` is the op here
+    return OPS.sum(OPS.reshape(OPS.narrow(OPS.narrow(input, 0, 0, side), 1, 0, side), (-1,))[:: side + 1])
 
 
 @op(takes="inexact", complex="as written")
@@ -50,7 +82,7 @@ mean.gradient(
 def _prod_gradient(g: Any, input: Any, dim: Any, keepdim: bool, ops: Any) -> Any:
     # products of all *other* elements: of those before, times those after. Right also where elements are 0.
     shape = input.shape
-    g = _restored(g, shape, dim, keepdim, ops)
+    g = restored(g, shape, dim, keepdim, ops)
     if len(dim) == 0:
         return g
     order = tuple(axis for axis in range(len(shape)) if axis not in dim) + dim
@@ -76,11 +108,13 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast 
 prod.gradient(input=_prod_gradient)
 
 
-def _not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
-    _refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
+def not_empty(op: OpSchema, input: Tensor, dim: tuple[int, ...] | int, *rest: Any) -> None:
+    """The check of a reduction that has no value for no elements."""
+    refuse_empty(op.name, input, dim if isinstance(dim, tuple) else (dim,) if input.ndim else ())
 
 
-def _refuse_empty(name: str, input: Any, axes: Any) -> None:
+def refuse_empty(name: str, input: Any, axes: Any) -> None:
+    """Raise ShapeError where one of the dimensions ``axes`` has no elements."""
     for axis in axes:
         if input.shape[axis] == 0:
             raise ShapeError(
@@ -91,31 +125,32 @@ def _refuse_empty(name: str, input: Any, axes: Any) -> None:
 
 def _extreme_gradient(g: Any, input: Any, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
     # all elements equal to the extreme one share its gradient evenly, as in PyTorch
-    g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
+    g, out = restored(g, input.shape, dim, keepdim, ops), restored(out, input.shape, dim, keepdim, ops)
     hit = ops.where(ops.eq(input, out), ops.full_of(input, 1), 0)
     return hit * (g / ops.sum(hit, dim, True))
 
 
-@op(check=_not_empty)
+@op(check=not_empty)
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
 amax.gradient(input=_extreme_gradient)
 
 
-@op(check=_not_empty)
+@op(check=not_empty)
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
 amin.gradient(input=_extreme_gradient)
 
 
 class ValuesAndIndices(NamedTuple):
-    """The two results of ``max`` and ``min`` over a dimension."""
+    """What ``max``, ``median``, ``cummax`` and their like find along a dimension, and where."""
 
     values: Tensor
     indices: Tensor
 
 
-def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+def selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: Any, ops: Any) -> Any:
+    """The gradient of an op of (input, dim, keepdim) that gives ``ValuesAndIndices``: it goes to the elements found."""
     upstream, indices = g.values, out.indices
     if not input_shape:
         return upstream
@@ -124,16 +159,16 @@ def _selected_gradient(g: Any, dim: int, keepdim: bool, out: Any, input_shape: A
     return ops.scatter_add(ops.zeros_of(input_shape, upstream), dim, indices, upstream)
 
 
-@primitive(outputs=ValuesAndIndices, check=_not_empty)
+@primitive(outputs=ValuesAndIndices, check=not_empty)
 def max_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The largest value over one dimension and where it is first; that element alone gets the gradient."""
-max_values.gradient(input=_selected_gradient)
+max_values.gradient(input=selected_gradient)
 
 
-@primitive(outputs=ValuesAndIndices, check=_not_empty)
+@primitive(outputs=ValuesAndIndices, check=not_empty)
 def min_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The smallest value over one dimension and where it is first; that element alone gets the gradient."""
-min_values.gradient(input=_selected_gradient)
+min_values.gradient(input=selected_gradient)
 
 _EXTREME = (
     "(input: Tensor) -> Tensor",
@@ -159,15 +194,39 @@ def _extreme(name: str, whole: Any, along: Any, pairwise: Any, input: Any, dim: 
         if keepdim is not False or (dim is not None and other is not None):
             raise ArgumentTypeError(f"{name}: two tensors are compared element by element; dim and keepdim belong to one.")
         return pairwise(input, dim if other is None else other)
-    return whole(input) if dim is None else along(input, dim, keepdim)
+    return whole_or_along(name, whole, along, input, dim, keepdim)
 
 
-@primitive(gives="int64", check=_not_empty)
+def whole_or_along(name: str, whole: Any, along: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    """``whole(input)`` without ``dim``, else ``along(input, dim, keepdim)``."""
+    if dim is not None:
+        return along(input, dim, keepdim)
+    if keepdim:
+        raise ArgumentTypeError(f"{name}: keepdim belongs to dim. Give dim, or leave keepdim out.")
+    return whole(input)
+
+
+class MinAndMax(NamedTuple):
+    """The two results of ``aminmax``."""
+
+    min: Tensor
+    max: Tensor
+
+
+@function()
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
+    """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
+    ndim = as_tensor_of("aminmax", input).ndim
+    axis = None if dim is None else shapes.normalize_dim("aminmax", dim, ndim)
+    return MinAndMax(OPS.amin(input, axis, keepdim), OPS.amax(input, axis, keepdim))
+
+
+@primitive(gives="int64", check=not_empty)
 def argmax_along(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """Where the largest value along ``dim`` is first."""
 
 
-@primitive(gives="int64", check=_not_empty)
+@primitive(gives="int64", check=not_empty)
 def argmin_along(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     """Where the smallest value along ``dim`` is first."""
 
@@ -176,9 +235,9 @@ def _position(name: str, along: Any, input: Any, dim: Any, keepdim: bool) -> Any
     ndim = as_tensor_of(name, input).ndim
     if dim is not None:
         axis = shapes.normalize_dim(name, dim, ndim)
-        _refuse_empty(name, input, (axis,) if ndim else ())
+        refuse_empty(name, input, (axis,) if ndim else ())
         return along(input, axis, keepdim)
-    _refuse_empty(name, input, range(ndim))
+    refuse_empty(name, input, range(ndim))
     flat = along(OPS.reshape(input, -1), 0, False)
     return OPS.reshape(flat, (1,) * input.ndim) if keepdim else flat
 
@@ -210,39 +269,6 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
 
-@op(gives="sum", complex="as written")
-def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """Running sums along ``dim``."""
-cumsum.gradient(
-    input=lambda g, dim, input_shape, ops: ops.flip(ops.cumsum(ops.flip(g, (dim,)), dim), (dim,)) if input_shape else g
-)
-
-
-def _cumprod_gradient(g: Any, input: Any, dim: int, out: Any, ops: Any) -> Any:
-    # The gradient of element i is (the product before i) * S_i, where S_i = g_i + x_{i+1} * S_{i+1}. This recurrence is
-    # solved for all i at once, by doubling: log2(length) steps, right also where elements are 0.
-    if not input.shape or not input.shape[dim]:
-        return g
-    length = input.shape[dim]
-
-    def ahead(x: Any, by: int) -> Any:
-        return ops.place(ops.narrow(x, dim, by, length - by), dim, 0, length) if by < length else x * 0
-
-    factor, total, by = ahead(input, 1), g, 1
-    while by < length:
-        total = total + factor * ahead(total, by)
-        factor = factor * ahead(factor, by)
-        by *= 2
-    one = ops.full_of(ops.narrow(input, dim, 0, 1), 1)
-    return total * ops.cat([one, ops.narrow(out, dim, 0, length - 1)], dim)
-
-
-@op(gives="sum", complex="analytic")
-def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
-    """Running products along ``dim``."""
-cumprod.gradient(input=_cumprod_gradient)
-
-
 @primitive(takes="inexact", gives="real", complex="as written")
 def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: bool = False) -> Tensor:
     """The mean squared distance from the mean over ``dim``, divided by n - ``correction``; real. See ``var``."""
@@ -251,7 +277,7 @@ def variance(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim: 
 def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool, ops: Any) -> Any:
     free = _count(input.shape, dim) - correction
     scale = 2 / free if free > 0 else float("inf")
-    return _restored(g, input.shape, dim, keepdim, ops) * scale * (input - ops.mean(input, dim, True))
+    return restored(g, input.shape, dim, keepdim, ops) * scale * (input - ops.mean(input, dim, True))
 
 
 variance.gradient(input=_variance_gradient)
@@ -262,12 +288,12 @@ def deviation(input: Tensor, dim: Dims = None, correction: float = 1.0, keepdim:
     """The square root of ``variance``; its gradient where it is 0 is 0. See ``std``."""
 deviation.gradient(
     input=lambda g, input, dim, correction, keepdim, out, ops: _variance_gradient(
-        _over(g * 0.5, out, ops), input, dim, correction, keepdim, ops
+        over(g * 0.5, out, ops), input, dim, correction, keepdim, ops
     )
 )
 
 
-def _over(x: Any, divisor: Any, ops: Any) -> Any:
+def over(x: Any, divisor: Any, ops: Any) -> Any:
     """``x / divisor``, 0 where ``divisor`` is 0: the gradient of PyTorch's norms and deviations there."""
     zero = ops.eq(divisor, 0)
     return ops.where(zero, 0, x / ops.where(zero, 1, divisor))
@@ -316,74 +342,6 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 logsumexp.gradient(
-    input=lambda g, input, dim, keepdim, out, ops: _restored(g, input.shape, dim, keepdim, ops)
-    * ops.exp(input - _restored(out, input.shape, dim, keepdim, ops))
+    input=lambda g, input, dim, keepdim, out, ops: restored(g, input.shape, dim, keepdim, ops)
+    * ops.exp(input - restored(out, input.shape, dim, keepdim, ops))
 )
-
-
-def _has_norm(op: OpSchema, input: Tensor, p: float, dim: tuple[int, ...], keepdim: bool) -> None:
-    if p < 0 or p == float("inf"):
-        _not_empty(op, input, dim)
-
-
-@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm)
-def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """``sum(|input| ** p) ** (1 / p)`` over ``dim``; for p = inf the largest |input|, -inf the least, 0 how many are not 0.
-
-    The gradient of a norm that is 0 is 0, and so is that of a 0.
-    """
-
-
-def _norm_gradient(g: Any, input: Any, p: float, dim: Any, keepdim: bool, out: Any, ops: Any) -> Any:
-    g, out = _restored(g, input.shape, dim, keepdim, ops), _restored(out, input.shape, dim, keepdim, ops)
-    if p == 0:
-        return ops.zeros_of(input.shape, g)
-    if p == 2:
-        return g * _over(input, out, ops)
-    direction = ops.sgn(input)
-    if p == 1:
-        return g * direction
-    size = ops.abs(input)
-    if p in (float("inf"), float("-inf")):  # all elements of that size share the gradient evenly
-        hit = ops.where(ops.eq(size, out), ops.full_of(size, 1), 0)
-        return direction * (hit * (g / ops.sum(hit, dim, True)))
-    zero, gone = ops.eq(input, 0), ops.eq(out, 0)
-    slope = ops.where(zero, 0, ops.pow(ops.where(zero, 1, size), p - 1))
-    return direction * (slope * ops.where(gone, 0, g / ops.pow(ops.where(gone, 1, out), p - 1)))
-
-
-order_norm.gradient(input=_norm_gradient)
-
-
-@function()
-def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
-    if isinstance(p, str) and p != "fro":
-        raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
-    return _norm("norm", input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
-
-
-@function(namespace="linalg")
-def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
-    return _norm("vector_norm", x, ord, dim, keepdim, dtype)
-
-
-def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
-    if not isinstance(p, dtypes.REAL_NUMBERS):
-        raise ArgumentTypeError(f"{name}: the order must be a number, got {p!r}.")
-    if dtype is not None:
-        wanted, given = dtypes.as_dtype(dtype), as_tensor_of(name, x).dtype
-        if given.inexact and dtypes.promote_types(given, wanted) is not wanted:
-            raise DTypeError(f"{name}: dtype={wanted.name} would narrow the {given.name} of input. Cast it yourself, or leave dtype out.")
-        x = OPS.cast(x, wanted)
-    return OPS.order_norm(x, p, dim, keepdim)
-
-
-@function(method=False)
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
-    dtype = as_tensor_of("normalize", input).dtype
-    wide = OPS.cast(input, dtypes.float32) if dtype.half else input  # a half type may hold neither the norm nor eps
-    out = OPS.divide(wide, OPS.clamp(_norm("normalize", wide, p, dim, True, None), eps))
-    return OPS.cast(out, dtype) if dtype.half else out

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from weakref import ref
 
@@ -33,6 +34,8 @@ from tapeloom.tensors.tensor import Tensor, among, make, read_array
 
 #: a saved tensor: its array, its kind, and its node, or for an output of the call itself the output's position
 Saved = tuple[Any, Kind, "Node | int | None"]
+#: the node whose ``backward`` runs now, and what it kept
+_PULLED: ContextVar[tuple[Node | None, tuple[Any, ...]]] = ContextVar("tapeloom_pulled", default=(None, ()))
 
 
 class FunctionCtx:
@@ -87,7 +90,10 @@ class FunctionCtx:
                 f"{self._name}: the saved tensors were already freed. Call the first backward with retain_graph=True to "
                 f"walk the tape twice, or compute the result again."
             )
-        return tuple([_unpacked(entry, node) for entry in node.kept])
+        given, kept = _PULLED.get()
+        if given is not node:  # asked for outside of backward
+            kept = node.plan.kept(node)
+        return tuple([_unpacked(entry, node) for entry in kept])
 
     def _tensors(self, method: str, tensors: tuple[Any, ...]) -> tuple[Tensor, ...]:
         for position, tensor in enumerate(tensors):
@@ -120,9 +126,13 @@ class Call(Plan):
         )
         self.frees = any(tensor is not None for tensor in context._to_save)
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """Call backward, and check and fit what it returns."""
-        found = _defined(self.function, "backward")(self.context, *self.arriving(g))
+        token = _PULLED.set((node, kept))
+        try:
+            found = _defined(self.function, "backward")(self.context, *self.arriving(g))
+        finally:
+            _PULLED.reset(token)
         gradients = found if isinstance(found, tuple) else (found,)
         while len(gradients) > len(node.edges) and gradients[-1] is None:
             gradients = gradients[:-1]
@@ -161,7 +171,7 @@ class Call(Plan):
             arrived.append(part if part is None or isinstance(part, Tensor) else make(part, kind))
         return arrived
 
-    def source(self, node: Node, place: int) -> Node | None:
+    def node_of_output(self, node: Node, place: int) -> Node | None:
         """The node of the output at ``place``."""
         output = self.outputs[place]
         if output is None or not self.flows[place]:
@@ -263,7 +273,7 @@ class Function:
         if any(context.needs_input_grad) and MODES.get().grad and any(isinstance(part, Tensor) for part in parts):
             plan = Call(cls, context, arguments, result)
             node = _recorded(plan, edges, arguments, parts)
-            sources = [plan.source(node, place) for place in range(len(parts))]
+            sources = [plan.node_of_output(node, place) for place in range(len(parts))]
         made = [_handed_out(part, source, context, arguments) for part, source in zip(parts, sources, strict=True)]
         context._to_save = context._dirty = context._constants = ()
         return tuple(made) if isinstance(result, tuple) else made[0]
@@ -331,8 +341,7 @@ def _unpacked(entry: Saved | None, node: Node) -> Tensor | None:
         return None
     array, kind, source = entry
     if isinstance(source, int):
-        assert isinstance(node.plan, Call)
-        source = node.plan.source(node, source)
+        source = node.plan.node_of_output(node, source)
     return make(array, kind, source)
 
 
@@ -363,7 +372,7 @@ class _Once(Plan):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """Raise."""
         raise GradientError(
             f"{self.name}: its backward is marked once_differentiable, so its gradients cannot be differentiated again. "

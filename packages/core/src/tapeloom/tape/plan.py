@@ -32,12 +32,44 @@ class Plan:
     name: str
     frees: bool
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def kept(self, node: Node) -> tuple[Any, ...]:
+        """What ``node`` kept."""
+        return node.kept
+
+    def node_of_output(self, node: Node, place: int) -> Node | None:
+        """The node of the output at ``place`` of a ``Function``."""
+        raise NotImplementedError
+
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """Each edge of ``node`` that gets a gradient, and that gradient in the edge's shape.
 
-        ``g`` is the gradient of the result; of several results a list, with None where nothing came back.
+        ``kept`` is what the node kept. ``g`` is the gradient of the result; of several results a list, with None where
+        nothing came back.
         """
         raise NotImplementedError
+
+
+class Around(Plan):
+    """A plan put around that of one node, to do something besides."""
+
+    __slots__ = ("frees", "inner", "name")
+
+    def __init__(self, inner: Plan) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.frees = inner.frees
+
+    def kept(self, node: Node) -> tuple[Any, ...]:
+        """See ``Plan.kept``."""
+        return self.inner.kept(node)
+
+    def node_of_output(self, node: Node, place: int) -> Node | None:
+        """See ``Plan.node_of_output``."""
+        return self.inner.node_of_output(node, place)
+
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
+        """See ``Plan.pairs``."""
+        return self.inner.pairs(node, kept, g, create)
 
 
 class OpPlan(Plan):
@@ -77,13 +109,13 @@ class OpPlan(Plan):
         if rules and self.joint is None and not several and not any(r.wants_need for _, r in rules):
             self.calls = tuple((slot, r.function, r.positions, len(r.positions), r.wants_ops) for slot, r in rules)
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """See ``Plan.pairs``: runs the rules, on raw arrays or on Tensors."""
         if create:
-            return self.recorded(node, g)
-        kind, kept, edges = node.kind, node.kept, node.edges
+            return self.recorded(node, kept, g)
+        kind, edges = node.kind, node.edges
         if kind.run_rules is not None:
-            return kind.run_rules(self, node, g)
+            return kind.run_rules(self, node, kept, g)
         kernels = kind.kernels
         if self.calls is None:
             return self.run(g, kept, edges, kernels)
@@ -149,14 +181,14 @@ class OpPlan(Plan):
 
     # under create_graph
 
-    def recorded(self, node: Node, g: Any) -> Pairs:
+    def recorded(self, node: Node, kept: tuple[Any, ...], g: Any) -> Pairs:
         """Run the rules on Tensors, so that they are recorded."""
         if self.op.composite:
-            return self.composite(node, self._wrapped(node), g, create=True)
+            return self.composite(node, self._wrapped(node, kept), g, create=True)
         analytic = node.kind.dtype.is_complex and self.op.dtype_rule.complex == "analytic"
         if analytic:
             g = [part if part is None else OPS.conj(part) for part in g] if self.op.outputs else OPS.conj(g)
-        gradients = self.pull(g, tuple(self._wrapped(node)), OPS)
+        gradients = self.pull(g, tuple(self._wrapped(node, kept)), OPS)
         pairs: Pairs = []
         for edge, gradient in zip(node.edges, gradients, strict=True):
             if edge is not None and gradient is not None:
@@ -164,12 +196,12 @@ class OpPlan(Plan):
                 pairs.append((edge, gradient if gradient.shape == edge.shape else OPS.reduce_to(gradient, edge.shape)))
         return pairs
 
-    def _wrapped(self, node: Node) -> list[Any]:
-        """What ``node`` keeps, arrays as Tensors at their places on the tape."""
+    def _wrapped(self, node: Node, kept: tuple[Any, ...]) -> list[Any]:
+        """What ``node`` kept, arrays as Tensors at their places on the tape."""
         op = self.op
         inputs, edges = op.inputs, self.edges_by_input(node)
         wrapped: list[Any] = []
-        for name, value in zip(op.layout, node.kept, strict=True):
+        for name, value in zip(op.layout, kept, strict=True):
             if value is None:
                 wrapped.append(None)
             elif name in inputs:

@@ -22,7 +22,7 @@ class Transfer(Plan):
     def __init__(self, source: Kind) -> None:
         self.source = source
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """See ``Plan.pairs``: moves the gradient back."""
         edge = node.edges[0]
         assert edge is not None

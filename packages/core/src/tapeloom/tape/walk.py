@@ -15,7 +15,7 @@ from tapeloom.call_site import entry
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, FreedTapeError, GradientError, ShapeError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.registry import OPS
-from tapeloom.tensors.node import FREED, Leaf, Node, Output, hooks_of
+from tapeloom.tensors.node import FREED, GradientEdge, Leaf, Node, Output, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array, read_grad, write_array, write_grad
 
 
@@ -25,7 +25,7 @@ def backward(
     gradients: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Sequence[Tensor] | Tensor | None = None,
+    inputs: Sequence[Tensor | GradientEdge] | Tensor | GradientEdge | None = None,
 ) -> None:
     """Add the gradients of ``tensors`` to ``.grad`` of the leaves; see ``Tensor.backward``."""
     roots = _roots("backward", tensors, gradients, create_graph)
@@ -41,7 +41,7 @@ def backward(
 @entry
 def grad(
     outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
@@ -59,15 +59,16 @@ def grad(
     nodes = [_node_of("grad", tensor) for tensor in wanted]
     found = walk(roots, create_graph if retain_graph is None else retain_graph, create_graph, capture=set(nodes))
     result: list[Tensor | None] = []
-    for position, (tensor, node) in enumerate(zip(wanted, nodes, strict=True)):
+    for position, node in enumerate(nodes):
         gradient = found.get(node)
         if gradient is None:
             if materialize_grads:
-                result.append(make(tensor.kind.backend.zeros(tensor.shape, tensor.dtype, tensor.device), tensor.kind))
+                kind = node.kind
+                result.append(make(kind.backend.zeros(node.shape, kind.dtype, kind.device), kind))
                 continue
             if not allow_unused:
                 raise GradientError(
-                    f"grad: the outputs do not depend on input {position} (shape {tensor.shape}). "
+                    f"grad: the outputs do not depend on input {position} (shape {node.shape}). "
                     f"Give allow_unused=True for None, or materialize_grads=True for zeros."
                 )
             result.append(None)
@@ -78,14 +79,16 @@ def grad(
 
 def _listed(what: str, name: str, value: Any) -> list[Any]:
     """One tensor, or several, as a list."""
-    if isinstance(value, Tensor):
+    if isinstance(value, (Tensor, GradientEdge)):
         return [value]
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ArgumentTypeError(f"{what}: {name} must be a tensor or a list of tensors, got {type(value).__name__}.")
     return list(value)
 
 
-def _node_of(what: str, tensor: Tensor) -> Node:
+def _node_of(what: str, tensor: Tensor | GradientEdge) -> Node:
+    if isinstance(tensor, GradientEdge):
+        return tensor.node
     if not isinstance(tensor, Tensor):
         raise ArgumentTypeError(f"{what}: inputs must be tensors, got {type(tensor).__name__}.")
     if tensor.node is None:
@@ -213,7 +216,7 @@ def walk(
                     f"backward: the tape was already freed at {node.name}. Call the first backward with "
                     f"retain_graph=True to walk it twice, or compute the result again."
                 )
-            pairs = node.plan.pairs(node, g, create)
+            pairs = node.plan.pairs(node, kept, g, create)
             if watched:
                 tell_watchers("after_backward", node, g, pairs)
             if not retain and node.plan.frees:
@@ -306,7 +309,7 @@ def tensor_backward(
     gradient: Tensor | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Sequence[Tensor] | Tensor | None = None,
+    inputs: Sequence[Tensor | GradientEdge] | Tensor | GradientEdge | None = None,
 ) -> None:
     """Add the gradients of this tensor to ``.grad`` of the leaves that it was made from.
 

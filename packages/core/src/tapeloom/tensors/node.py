@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from tapeloom.tape.plan import Plan
@@ -40,6 +40,8 @@ class Node:
     shape: Any
     number: int
     hooks: Hooks | None
+    register_hook: ClassVar[Callable[..., RemovableHandle]]  # ``tape.hooks`` has them, ``methods`` joins them
+    register_prehook: ClassVar[Callable[..., RemovableHandle]]
 
     @property
     def name(self) -> str:
@@ -110,6 +112,13 @@ class Output(Node):
         source = self.edges[0]
         assert source is not None
         return source.name
+
+
+class GradientEdge(NamedTuple):
+    """Where on the tape the gradient of a tensor arrives: a node, and which of its operation's outputs."""
+
+    node: Node
+    output_nr: int
 
 
 class Hooks:

@@ -13,13 +13,13 @@ from warnings import warn
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
-from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
 from tapeloom.host import read_only
+from tapeloom.modes import MODES, tell_watchers
 from tapeloom.printing import tensor_text
-from tapeloom.shapes import element_count, normalize_dim
 from tapeloom.tensors.extra import Extra
+from tapeloom.tensors.facts import Facts
 from tapeloom.tensors.kind import Kind, kind_of
 from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
 
@@ -32,7 +32,7 @@ else:
 T = TypeVar("T", bound="Tensor")
 
 
-class Tensor(TensorMethods):
+class Tensor(Facts, TensorMethods):
     """An n-dimensional array on a device. Make one with ``tapeloom.tensor``, ``zeros``, ``randn`` and their family.
 
     ``array`` is the backend's handle, ``kind`` its dtype and device, ``node`` its place on the tape (None for a
@@ -55,27 +55,7 @@ class Tensor(TensorMethods):
             f"values, tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
         )
 
-    # what it is
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        return self.array.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> DType:
-        """The data type of the elements."""
-        return self.kind.dtype
-
-    @property
-    def device(self) -> Device:
-        """Where the values are."""
-        return self.kind.device
-
-    @property
-    def ndim(self) -> int:
-        """How many dimensions it has."""
-        return len(self.array.shape)
+    # gradients
 
     @property
     def is_leaf(self) -> bool:
@@ -86,41 +66,6 @@ class Tensor(TensorMethods):
     def grad_fn(self) -> Node | None:
         """The node of the operation that made it; None for a leaf."""
         return None if self.is_leaf else self.node
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes per element."""
-        return self.kind.dtype.itemsize
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the length of one dimension."""
-        if dim is None:
-            return self.shape
-        if not self.ndim:
-            raise IndexingError("size: a 0-d tensor has no dimensions, so none has a length.")
-        return self.shape[normalize_dim("size", dim, self.ndim)]
-
-    def dim(self) -> int:
-        """How many dimensions it has."""
-        return self.ndim
-
-    def numel(self) -> int:
-        """How many elements it has."""
-        return element_count(self.array.shape)
-
-    def is_floating_point(self) -> bool:
-        """Whether its dtype is floating."""
-        return self.kind.dtype.is_floating_point
-
-    def is_complex(self) -> bool:
-        """Whether its dtype is complex."""
-        return self.kind.dtype.is_complex
-
-    def element_size(self) -> int:
-        """Bytes per element."""
-        return self.kind.dtype.itemsize
-
-    # gradients
 
     @property
     def requires_grad(self) -> bool:
@@ -264,7 +209,7 @@ class Tensor(TensorMethods):
             raise DeviceError(
                 f"numpy: this tensor is on {self.device}. Use .cpu().numpy() to copy it to the host first."
             )
-        return read_only(host_array(self))
+        return read_only(_read_out(self, "numpy"))
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
@@ -272,11 +217,11 @@ class Tensor(TensorMethods):
             raise ShapeError(
                 f"item: a tensor of shape {self.shape} has {self.numel()} elements; only one can be an item."
             )
-        return host_array(self).item()
+        return _read_out(self, "item").item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
-        return host_array(self).tolist()
+        return _read_out(self, "tolist").tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
@@ -396,6 +341,13 @@ def write_handles(handles: list[Tensor], arrays: list[Any], nodes: list[Node | N
 def host_array(tensor: Tensor) -> Any:
     """The values of ``tensor`` as a NumPy array, which may share its memory."""
     return tensor.kind.backend.to_host(tensor.array)
+
+
+def _read_out(tensor: Tensor, how: str) -> Any:
+    """``host_array`` for users, by the method ``how``."""
+    if tensor.node is not None and MODES.get().watchers:
+        tell_watchers("read_out", tensor, how)
+    return host_array(tensor)
 
 
 def read_grad(leaf: Leaf) -> Tensor | None:

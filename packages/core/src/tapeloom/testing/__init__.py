@@ -10,19 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapeloom.testing.comparison import Comparison, compare
     from tapeloom.testing.conformance import Conformance
     from tapeloom.testing.differential import agree
     from tapeloom.testing.gradients import GradcheckError, gradcheck, gradgradcheck
 
 _HOMES = {
+    "Comparison": "comparison",
     "Conformance": "conformance",
     "GradcheckError": "gradients",
     "agree": "differential",
+    "compare": "comparison",
     "gradcheck": "gradients",
     "gradgradcheck": "gradients",
 }
 
-__all__ = ["Conformance", "GradcheckError", "agree", "gradcheck", "gradgradcheck"]
+__all__ = ["Comparison", "Conformance", "GradcheckError", "agree", "compare", "gradcheck", "gradgradcheck"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,8 +6,10 @@
         device = "mydevice"
         xfails = "xfails.txt"       # next to the test file, if there are deviations
 
-Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared. What
-a backend cannot do as asked is listed in its xfail file, grouped under reasons; a listed test that passes is an error.
+Tests are made from the table of samples: one for each op and check, and for each dtype where values are compared: float32,
+float64 and one more, which differs from op to op. With the option ``--tapeloom-full`` it is every dtype.
+
+What a backend cannot do as asked is listed in its xfail file, grouped under reasons; a listed test that passes is an error.
 What needs an op of its ``lacking_ops`` or a dtype of its ``lacking_dtypes`` is skipped, with that as the reason. A backend
 that is missing or does not load fails the suite.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import zlib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -40,7 +43,7 @@ from tapeloom.dtypes import DType
 from tapeloom.errors import DeviceError, TapeloomError, UnsupportedError
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import checks
-from tapeloom.testing.plugin import required
+from tapeloom.testing.plugin import FULL, required
 from tapeloom.testing.refusals import check_refusals
 from tapeloom.testing.table import Row, load
 
@@ -93,7 +96,8 @@ class Conformance:
     #: a file of expected failures, next to the test file unless absolute; see ``read_xfails``
     xfails: str | Path | None = None
     #: whether the backend compiles a program for each shape and dtype, at some 20 ms each, and has no memory layouts:
-    #: then int8, int16 and float16 are left out, permuted and sliced inputs, and the gradients of all but the first cases
+    #: then permuted and sliced inputs are left out, and, unless the suite is run in full, the gradients of all but the first
+    #: cases
     compiles: bool = False
     _before: Backend | None = None
 
@@ -146,12 +150,13 @@ class Conformance:
         elif names == ["row"]:
             cases = [(row.name, (row,)) for row in rows.values() if APPLIES[check](row)]
         else:
-            cases = [(f"{row.name}-{dtype.name}", (row, dtype)) for row in rows.values() for dtype in self._dtypes(row)]
+            full = _in_full(metafunc.config)
+            cases = [
+                (f"{row.name}-{dtype.name}", (row, dtype))
+                for row in rows.values()
+                for dtype in chosen_dtypes(row, full)
+            ]
         metafunc.parametrize(", ".join(names), self._params(check, cases))
-
-    def _dtypes(self, row: Row) -> list[DType]:
-        left_out = {"int8", "int16", "float16"} if self.compiles and len(row.dtypes) > 2 else set()
-        return [dtype for dtype in row.dtypes if dtype.name not in left_out]
 
     @classmethod
     def _type(cls) -> str:
@@ -187,9 +192,9 @@ class Conformance:
     # values
 
     @skips_lacking
-    def test_value(self, row: Row, dtype: DType) -> None:
+    def test_value(self, row: Row, dtype: DType, pytestconfig: Any) -> None:
         """Value, shape, dtype and device of each sample; inputs stay as they are."""
-        checks.check_values(row, dtype, self._device(), few=self.compiles)
+        checks.check_values(row, dtype, self._device(), few=self._thin(pytestconfig))
 
     @skips_lacking
     def test_layout(self, row: Row) -> None:
@@ -204,14 +209,14 @@ class Conformance:
     # gradients
 
     @skips_lacking
-    def test_gradient(self, row: Row) -> None:
+    def test_gradient(self, row: Row, pytestconfig: Any) -> None:
         """First derivatives against differences."""
-        checks.check_gradient(row, 1, self._device(), 2 if self.compiles else None)
+        checks.check_gradient(row, 1, self._device(), 2 if self._thin(pytestconfig) else None)
 
     @skips_lacking
-    def test_second_gradient(self, row: Row) -> None:
+    def test_second_gradient(self, row: Row, pytestconfig: Any) -> None:
         """Second derivatives against differences of the first."""
-        checks.check_gradient(row, 2, self._device(), 1 if self.compiles else None)
+        checks.check_gradient(row, 2, self._device(), 1 if self._thin(pytestconfig) else None)
 
     @skips_lacking
     def test_partial_gradient(self, row: Row) -> None:
@@ -219,10 +224,11 @@ class Conformance:
         checks.check_partial_gradients(row, self._device())
 
     @skips_lacking
-    def test_gradient_dtype(self, row: Row) -> None:
+    def test_gradient_dtype(self, row: Row, pytestconfig: Any) -> None:
         """Gradients in float16, bfloat16 and float32 have that dtype and nearly the same values."""
         lacking = get_backend(self._device().type).lacking_dtypes
-        checks.check_gradient_dtypes(row, [kind for kind in self._dtypes(row) if kind not in lacking], self._device())
+        kinds = [kind for kind in chosen_dtypes(row, _in_full(pytestconfig)) if kind not in lacking]
+        checks.check_gradient_dtypes(row, kinds, self._device())
 
     # forms
 
@@ -264,6 +270,25 @@ class Conformance:
 
     def _device(self) -> Any:
         return resolve_device(self.device)
+
+    def _thin(self, config: pytest.Config) -> bool:
+        """Whether each further case costs a compile that the usual run has no time for."""
+        return self.compiles and not _in_full(config)
+
+
+def _in_full(config: pytest.Config) -> bool:
+    return bool(config.getoption(FULL, default=False))
+
+
+def chosen_dtypes(row: Row, full: bool) -> list[DType]:
+    """The dtypes that ``row`` is tested with: all of them, or float32, float64 and others, three in all."""
+    if full:
+        return list(row.dtypes)
+    usual = [dtype for dtype in row.dtypes if dtype.name in ("float32", "float64")]
+    others = [dtype for dtype in row.dtypes if dtype not in usual]
+    first = zlib.crc32(row.name.encode())  # the same in each run and process
+    more = min(3 - len(usual), len(others))
+    return usual + [others[(first + place) % len(others)] for place in range(more)]
 
 
 def _lacking(backend: Backend, values: tuple[Any, ...]) -> str | None:

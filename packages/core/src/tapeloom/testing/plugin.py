@@ -1,4 +1,4 @@
-"""A pytest plugin for whoever asks for it: the fixture ``tapeloom_device`` and the option ``--tapeloom-device``.
+"""A pytest plugin for whoever asks for it: the fixture ``tapeloom_device``, options for devices and for the whole suite.
 
     pytest_plugins = ["tapeloom.testing.plugin"]        # in the conftest.py beside the settings of pytest
 
@@ -16,6 +16,7 @@ from tapeloom.backend.plugins import report, resolve_device
 from tapeloom.errors import TapeloomError
 
 OPTION = "--tapeloom-device"
+FULL = "--tapeloom-full"
 FIXTURE = "tapeloom_device"
 
 
@@ -25,8 +26,12 @@ def required() -> list[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--tapeloom-device``."""
-    parser.getgroup("tapeloom").addoption(
+    """Add ``--tapeloom-device`` and ``--tapeloom-full``."""
+    group = parser.getgroup("tapeloom")
+    group.addoption(
+        FULL, action="store_true", help="run the conformance suite for every dtype of each op, and all its cases"
+    )
+    group.addoption(
         OPTION,
         action="append",
         metavar="DEVICE",

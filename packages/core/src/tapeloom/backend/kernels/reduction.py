@@ -62,12 +62,6 @@ class Reduction:
     def count_nonzero(self: Any, x: Array, dim: Dims) -> Array:
         return self.as_int64(self.xp.count_nonzero(x, axis=dim))
 
-    def cumsum(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumulative_sum(x, axis=dim, dtype=x.dtype) if x.ndim else x
-
-    def cumprod(self: Any, x: Array, dim: int) -> Array:
-        return self.xp.cumulative_prod(x, axis=dim, dtype=x.dtype) if x.ndim else x
-
     def variance(self: Any, x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
         """Composite: the mean squared distance from the mean, over n - correction."""
         count = 1

@@ -12,7 +12,7 @@ import numpy as np
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexingError, ShapeError
 from tapeloom.testing.inputs import T, V
-from tapeloom.testing.references import INF, NAN, dims_of, either, folded, scanned
+from tapeloom.testing.references import INF, NAN, dims_of, either, folded
 from tapeloom.testing.table import ALL, COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
 
 X = T(2, 3, 4)
@@ -53,7 +53,8 @@ def _sum(values: list[Any]) -> Any:
     return math.fsum(values) if values and all(isinstance(value, float) for value in values) else sum(values)
 
 
-def _mean(values: list[Any]) -> Any:
+def mean_of(values: list[Any]) -> Any:
+    """The mean of a list, nan of none."""
     return _sum(values) / len(values) if values else NAN
 
 
@@ -61,8 +62,8 @@ EMPTY = [[T(0, 3)], [T(0, 3), 0], [T(0, 3), 1]]
 CAST = [case(X, dtype=dtypes.float64, only=FLOATS), case(X, 1, dtype=dtypes.int32, only=[dtypes.bool_, dtypes.int64])]
 row("sum", *OVER, *EMPTY, *CAST, reference=_named(folded(_sum)), gives="sum", dtypes=EVERY, budget="sum", magnitude=_named(folded(_sum)))
 bad_dims("sum")
-row("mean", *OVER, *[case(*item, grad=False) for item in EMPTY], CAST[0], reference=_named(folded(_mean)), budget="sum", dtypes=INEXACT,
-    magnitude=_named(folded(_mean)))
+row("mean", *OVER, *[case(*item, grad=False) for item in EMPTY], CAST[0], reference=_named(folded(mean_of)), budget="sum", dtypes=INEXACT,
+    magnitude=_named(folded(mean_of)))
 bad_dims("mean")
 fails(
     "mean",
@@ -76,6 +77,39 @@ fails("mean", case(X, dtype=dtypes.int64), DTypeError,
 row("prod", *OVER, *EMPTY, case(V([[2.0, 0.0, 3.0], [0.0, 0.0, 4.0]]), 1, only=FLOATS), reference=_named(folded(math.prod)),
     gives="sum", dtypes=EVERY, budget="sum")
 bad_dims("prod")
+
+
+HOLES = V([[1.0, NAN, 3.0], [NAN, NAN, NAN]])
+NAN_CASES = [[X], [X, 1], [X, (0, 2), True], case(X, dim=-1, dtype=dtypes.float64, only=FLOATS), [T()], case(T(0, 3), 0, grad=False),
+             case(HOLES, 1, only=FLOATS, grad=False)]
+row("nansum", *NAN_CASES, reference=folded(lambda values: _sum([value for value in values if value == value])), gives="sum", dtypes=ALL,
+    budget="sum", magnitude=folded(lambda values: _sum([value for value in values if value == value])))
+fails("nansum", [X], DTypeError, "nansum: complex tensors are not supported. Sum the real and the imaginary part.", dtypes.complex64)
+
+
+def _summed_to(x: Any, *size: Any) -> Any:
+    size = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
+    lead = x.ndim - len(size)
+    over = tuple(axis for axis in range(x.ndim) if axis < lead or size[axis - lead] != x.shape[axis])
+    return (folded(_sum)(x, over, True) if over else x).reshape(size)
+
+
+row("sum_to_size", [X, 3, 1], [X, (2, 1, 4)], [X, [4]], [X, (2, 3, 4)], case(X, size=(1,)), [T(), ()], [T(0, 3), 1, 3],
+    reference=lambda x, *dims, size=None: _summed_to(x, *(dims or (size,))), dtypes=(*FLOATS, *COMPLEX, dtypes.int64), budget="sum",
+    magnitude=lambda x, *dims, size=None: _summed_to(x, *(dims or (size,))))
+fails("sum_to_size", [X, 2], ShapeError,
+      "sum_to_size: shapes (2,) and (2, 3, 4) do not broadcast (axis -1: 2 vs 4). Reshape one operand, or give that axis the size 1.")
+fails("sum_to_size", [T(3), 2, 3], ShapeError, "sum_to_size: size (2, 3) does not broadcast to the shape (3,) of input, but the other way around.")
+
+
+def _trace(x: Any) -> Any:
+    return _sum([x[place, place].item() for place in range(min(x.shape))])
+
+
+row("trace", [T(3, 3)], [T(2, 4)], [T(4, 2)], [T(0, 3)], reference=_trace, gives="sum", dtypes=(*NUMBERS, *COMPLEX), budget="sum",
+    magnitude=_trace, without="0d")
+fails("trace", [X], ShapeError, "trace: expected a matrix, got shape (2, 3, 4).")
+fails("trace", [T(2, 2)], DTypeError, "trace: bool tensors are not supported. Cast it with .int().", dtypes.bool_)
 
 
 def _most(values: list[Any]) -> Any:
@@ -93,6 +127,13 @@ row("amin", *SOME[:-1], [T(0, 3), 1], case(SPECIAL, 1, only=FLOATS, grad=False),
 for _name in ("amax", "amin"):
     bad_dims(_name)
     no_elements(_name)
+
+
+row("aminmax", [X], case(X, dim=1), case(X, dim=-1, keepdim=True), [T()], case(T(0, 3), dim=1), case(SPECIAL, dim=1, only=FLOATS, grad=False),
+    reference=lambda x, dim=None, keepdim=False: (folded(_least)(x, dim, keepdim), folded(_most)(x, dim, keepdim)), gives=("same", "same"), **EXACT)
+fails("aminmax", [X, 1], ArgumentTypeError, "aminmax: takes 1 positional argument, got 2. Signature: aminmax(input, *, dim=None, keepdim=False)")
+fails("aminmax", [T(0)], ShapeError,
+      "aminmax: dim 0 of a tensor of shape (0,) is empty, and this reduction has no value for no elements. Reduce a dimension that has some.")
 
 
 def _placed(pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
@@ -149,6 +190,7 @@ for _name in ("max", "min"):
     fails(_name, case(X, bogus=1), ArgumentTypeError, text)
     text = f"{_name}: two tensors are compared element by element; dim and keepdim belong to one."
     fails(_name, [T(3), T(3), True], ArgumentTypeError, text)
+    fails(_name, case(X, keepdim=True), ArgumentTypeError, f"{_name}: keepdim belongs to dim. Give dim, or leave keepdim out.")
 
 TRUTH: dict[str, Any] = {"dtypes": EVERY, "budget": "exact", "grad": 0}
 SPARSE = T(2, 3, 4, low=0, high=1)
@@ -159,26 +201,17 @@ row("count_nonzero", *COUNTED, reference=folded(lambda values: sum(bool(value) f
 for _name in ("all", "any", "count_nonzero"):
     bad_dims(_name)
 
-# running
-
-RUNS = [[X, 1], [X, -1], case(X, dim=0), [T(), 0], [T(0, 3), 0], [T(3, 0), 1], case(X, 1, dtype=dtypes.float64, only=FLOATS)]
-row("cumsum", *RUNS, reference=scanned(_sum), gives="sum", dtypes=EVERY, budget="sum", magnitude=scanned(_sum))
-row("cumprod", *RUNS, case(V([[2.0, 0.0, 3.0, 0.0], [1.0, 2.0, 0.0, 4.0]]), 1, only=FLOATS), reference=scanned(math.prod), gives="sum",
-    dtypes=EVERY, budget="sum")
-for _name in ("cumsum", "cumprod"):
-    text = f"{_name}: dim -4 is out of range for a tensor of 3 dimensions. Give a dim from -3 to 2."
-    fails(_name, [X, -4], IndexingError, text)
-
 # spread
 
 
 def _variance(values: list[Any], correction: float) -> float:
-    mean = _mean(values)
+    mean = mean_of(values)
     total, free = math.fsum(abs(value - mean) ** 2 for value in values), len(values) - correction
     return total / free if values and free > 0 else INF if total else NAN
 
 
-def _spread(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
+def spread_of(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, correction: float = 1) -> Any:
+    """The variance, by every call form of ``var``."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     correction = correction if unbiased is None else float(unbiased)
@@ -200,14 +233,14 @@ row(
     case(T(3, 1), 1, grad=False),
     case(T(0, 3), 0, grad=False),
     case(T(), grad=False),
-    reference=lambda x, dim=None, correction=1.0, keepdim=False: _spread(x, dim, None, keepdim, correction),
+    reference=lambda x, dim=None, correction=1.0, keepdim=False: spread_of(x, dim, None, keepdim, correction),
     gives="real",
     dtypes=INEXACT,
     budget="chain",
     magnitude=_squares,
 )
 row("deviation", [X], [X, 1], [X, (0, 2), 0.0, True], [X, -1, 2.0], case(T(3, 1), 1, 0.0, grad=False), case(T(0, 3), 0, grad=False), case(T(), grad=False),
-    reference=lambda x, dim=None, correction=1.0, keepdim=False: np.sqrt(_spread(x, dim, None, keepdim, correction)), gives="real", dtypes=INEXACT, budget="chain", magnitude=_squares)
+    reference=lambda x, dim=None, correction=1.0, keepdim=False: np.sqrt(spread_of(x, dim, None, keepdim, correction)), gives="real", dtypes=INEXACT, budget="chain", magnitude=_squares)
 for _name in ("variance", "deviation"):
     bad_dims(_name)
     fails(_name, [X], DTypeError, f"{_name}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
@@ -216,8 +249,8 @@ FORMS = [[X], [X, 1], [X, False], [X, 1, False], case(X, dim=(0, 2), keepdim=Tru
 EMPTIES = [case(T(0, 3), 0, grad=False), case(T(0, 3), 0, correction=-1, grad=False), case(T(), grad=False)]
 FEW = [case(T(3, 2), 0, correction=3, grad=False), case(T(3, 2), 0, correction=4, grad=False), case(V([2.0, 2.0]), correction=2, only=FLOATS, grad=False)]
 LARGE = case(V([300.0, 400.0, 1000.0, -2000.0]), only=FLOATS)
-row("var", *FORMS, *EMPTIES, *FEW, reference=_spread, budget="chain", **SPREAD)
-row("std", *FORMS, *EMPTIES, *FEW, LARGE, reference=lambda *args, **named: np.sqrt(_spread(*args, **named)), budget="chain", **SPREAD)
+row("var", *FORMS, *EMPTIES, *FEW, reference=spread_of, budget="chain", **SPREAD)
+row("std", *FORMS, *EMPTIES, *FEW, LARGE, reference=lambda *args, **named: np.sqrt(spread_of(*args, **named)), budget="chain", **SPREAD)
 for _name in ("var", "std"):
     text = f"{_name}: unbiased=False and correction=2 were given. Give one of them."
     fails(_name, case(X, unbiased=False, correction=2), ArgumentError, text)
@@ -285,6 +318,32 @@ for _name in ("norm", "linalg.vector_norm"):
     fails(_name, case(X, dtype=dtypes.float32), DTypeError, text, dtypes.float64)
     text = f"{_name.split('.')[-1]}: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64)."
     fails(_name, [X], DTypeError, text, dtypes.int64)
+
+
+DISTANCES = {"gives": "real", "dtypes": INEXACT, "budget": "chain"}
+row("frobenius_norm", [X, 1], case(X, (0, -1), True), [T(), 0], case(T(0, 3), 0, grad=False), **DISTANCES,
+    reference=folded(lambda values: _norm(values, 2)))
+fails("frobenius_norm", [X, (0, 1, 2)], ShapeError,
+      "frobenius_norm: dim must name one or two dimensions, got (0, 1, 2). Use linalg.vector_norm.")
+row("dist", [T(2, 3), T(3)], [X, T(2, 3, 4), 3], case(T(4), T(4), p=INF), [T(), T(2), 1], case(T(0), T(0), grad=False), **DISTANCES,
+    reference=lambda x, y, p=2: folded(lambda values: _norm(values, p))(x - y))
+fails("dist", [T(3), 1.0], ArgumentTypeError, "dist: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
+fails("dist", [T(3), T(3)], DTypeError, "dist: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+
+
+def _renormed(x: Any, p: float, dim: int, maxnorm: float) -> Any:
+    sizes = folded(lambda values: _norm(values, p))(x, tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim), True)
+    return x * np.where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1)
+
+
+RENORMED = [[T(3, 4), 2, 0, 1.5], [X, 1.0, -1, 3.0], case(X, p=3, dim=1, maxnorm=0.5), [T(2, 3), INF, 0, 1.0], case(T(0, 3), 2, 1, 1.0, grad=False)]
+WITHIN: dict[str, Any] = {"dtypes": INEXACT, "budget": "chain", "magnitude": lambda *args, **named: np.float64(4.0), "without": "0d"}
+row("renorm", *RENORMED, reference=_renormed, **WITHIN)
+row("renorm_", *RENORMED[:1], reference=_renormed, calls=lambda x, *args: x.clone().renorm_(*args), **WITHIN | {"without": "0d empty"})
+fails("renorm_", [T(3), 2, 0, 1.0], ShapeError, "renorm_: expected at least 2 dimensions, got shape (3,).")
+fails("renorm", [T(3), 2, 0, 1.0], ShapeError, "renorm: expected at least 2 dimensions, got shape (3,).")
+fails("renorm", [X, 0, 0, 1.0], ArgumentError, "renorm: p must be positive, got 0.")
+fails("renorm", [X, 2, 0, -1.0], ArgumentError, "renorm: maxnorm must not be negative, got -1.0.")
 
 
 def _normalized(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
