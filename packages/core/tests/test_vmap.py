@@ -17,19 +17,46 @@ from tapeloom.testing.table import load
 TABLE = load()
 ROWS = [name for name, row in TABLE.items() if not row.maker and any(any(case.inputs()) for case in row.cases)]
 
-#: what needs the values of its tensors in Python, so that it cannot run on a batch, as in PyTorch
+#: what needs the values of its tensors in Python, or has results whose shape depends on them: it cannot run on a batch
 REFUSED = {
+    "argwhere",
+    "bincount",
+    "bincount with weights",
+    "binomial",
+    "counted",
+    "cov",  # with weights
+    "histc",
+    "histogram",
+    "histogramdd",
     "index_put as in PyTorch",  # masks: each sample has another number of places
     "index_put_",
     "masked_select",
+    "multinomial",
     "nonzero",
     "nonzero as a tuple",
     "one_hot",  # without num_classes
+    "poisson",
+    "repeat_interleave",
+    "repeat_interleave of places",
+    "tensor_split",  # at the places in a tensor
+    "unique",
+    "unique_consecutive",
+    "unique_places",
     "x[key] = value",
     "x[key]",
 }
-#: what would change a tensor that the samples share; and steps of optimizers, whose parameters and gradients must be of one kind
-REFUSED_SHARED = {"adam", "row_scaled_step", "running statistics", "sgd"}
+#: what would change a tensor that the samples share; steps of optimizers, whose parameters and gradients must be of one kind;
+#: and what needs values of tensors that differ
+REFUSED_SHARED = {
+    "adam",
+    "bincount with weights",
+    "binomial",
+    "counted",
+    "row_scaled_step",
+    "running statistics",
+    "running statistics of instances",
+    "sgd",
+}
 #: what the refusals say
 SAYS = (
     "cannot be read inside the function",
@@ -39,7 +66,7 @@ SAYS = (
     "and parameter 0 on cpu",
 )
 #: ops that run for one sample after the other
-LOOPED: set[str] = set()
+LOOPED = {"bitcast", "matrix_exponential", "xp.searchsorted"}
 
 
 def refused(checks: Iterable[Callable[[], None]]) -> bool:

@@ -216,7 +216,7 @@ class Enter(Plan):
         self.level = level
         self.dim = dim
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """See ``Plan.pairs``: the gradient leaves again; that of one value for all samples is the sum of theirs."""
         return _pair(node, g, create, lambda tensor: leave(tensor, self.level, self.dim))
 
@@ -232,7 +232,7 @@ class Leave(Plan):
         self.level = level
         self.dim = dim
 
-    def pairs(self, node: Node, g: Any, create: bool) -> Pairs:
+    def pairs(self, node: Node, kept: tuple[Any, ...], g: Any, create: bool) -> Pairs:
         """See ``Plan.pairs``: the gradient enters."""
         if any(level.device is self.level.device and level is not self.level for level in LEVELS.get()):
             raise StateError(

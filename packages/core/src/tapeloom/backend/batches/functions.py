@@ -23,7 +23,7 @@ LEADING = frozenset(
         "abs acos acosh add asin asinh asarray astype atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift bitwise_or "
         "bitwise_right_shift bitwise_xor broadcast_arrays ceil clip conj copysign cos cosh divide empty_like equal exp exp2 "
         "expm1 floor floor_divide fmod frexp full_like gcd greater greater_equal hypot imag isfinite isinf isnan lcm less less_equal log "
-        "log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matrix_transpose maximum minimum multiply "
+        "log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor matrix_transpose maximum minimum multiply "
         "negative nextafter not_equal ones_like positive pow real reciprocal remainder round sign signbit sin sinh sqrt "
         "square subtract tan tanh tril triu trunc where zeros_like "
         "linalg.cholesky linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh linalg.inv linalg.matrix_norm "
