@@ -30,8 +30,8 @@ def test_the_gradients_of_samples_are_those_of_a_loop(name: str) -> None:
 
 
 def test_what_the_samples_share_is_one_value() -> None:
-    for call in calls(TABLE["matmul"], tl.float32, "xla:0", most=2):
-        check_batch(call, shared=True)
+    for name in ("masked_select", "matmul"):
+        check_batch(calls(TABLE[name], tl.float32, "xla:0")[0], shared=True)
 
 
 def test_random_numbers_and_half_types() -> None:

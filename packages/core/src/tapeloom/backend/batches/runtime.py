@@ -125,15 +125,20 @@ class BatchedBackend(ArrayAPIBackend):
             first = functools.partial(self.vectorized, name) if self.vectorizes else self._by_roles(op, inner)
 
         def run(*values: Any, **named: Any) -> Any:
+            if op is None and named:
+                return text(*values, **named)  # type: ignore[misc]
             if named or self.vectorizes:  # the programs of a library take all parameters
                 values = (*values, *[named.get(p.name, p.default) for p in passed[len(values) :]])
-            if depth_of(values) < self.depth:
-                return inner(*values)
+            shared = depth_of(values) < self.depth
             if op is not None and op.dynamic:
+                if shared:  # a backend may have a way of its own for them
+                    return self.inner.kernel_for(op, self.inner.dtype_of(values[0]))(*values)
                 raise UnsupportedError(
                     f"{name}: under vmap each sample would have a result of another shape, for it depends on values. Call it "
                     f"outside of the function, or keep the shape, for instance with tapeloom.where."
                 )
+            if shared:
+                return inner(*values)
             try:
                 result = NotImplemented if first is None else first(values)
                 if result is NotImplemented and text is not None:
