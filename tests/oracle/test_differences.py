@@ -311,7 +311,8 @@ def test_call_forms_that_mean_one_thing():
         torch.prod(torch.ones(2, 3), dim=(0, 1))
 
 
-def test_function_transforms_get_values():
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_argument_that_is_differentiated_by_cannot_be_changed():
     x = torch.ones(3)
-    torch.vmap(lambda row: row.add_(1))(x)
+    torch.func.jvp(lambda x: x.mul_(2), (x,), (torch.ones(3),))
     assert x.tolist() == [2.0, 2.0, 2.0]

@@ -176,6 +176,21 @@ def half(lib):
     )
 
 
+def changed(lib, function, in_dims, *, tracked=False):
+    """What ``function`` of each sample makes of an argument that it changes in place."""
+    leaf = data(lib, 3, 4).requires_grad_(tracked)
+    x = leaf * 1
+    out = lib.t.func.vmap(function, in_dims=in_dims)(x)
+    if tracked:
+        (x * out.sum()).sum().backward()
+    return out, x, leaf.grad
+
+
+def set_first(x):
+    x[0] = 5.0
+    return x.sum()
+
+
 PROGRAMS = {
     # gradients and products
     "grad": lambda lib: lib.t.func.grad(f)(data(lib, 3), data(lib, 3, seed=1)),
@@ -273,6 +288,14 @@ PROGRAMS = {
         lambda x: x.new_zeros(2) + x.sum() + lib.t.zeros_like(x) + lib.t.arange(2)
     )(data(lib, 3, 2)),
     "vmap, in place": lambda lib: lib.t.func.vmap(lambda x: x.clone().add_(1).mul_(x))(data(lib, 3, 2)),
+    "vmap, argument in place": lambda lib: [changed(lib, lambda x: x.mul_(x.sum()), d) for d in (0, 1)],
+    "vmap, part of an argument in place": lambda lib: [
+        changed(lib, set_first, 1),
+        changed(lib, lambda x: x[1:].exp_(), 0),
+    ],
+    "vmap, argument in place, recorded": lambda lib: changed(lib, lambda x: x.mul_(2), 0, tracked=True),
+    "vmap, leaf in place": lambda lib: lib.t.func.vmap(lambda x: x.mul_(2))(data(lib, 3).requires_grad_()),
+    "grad, argument in place": lambda lib: lib.t.func.grad(lambda x: x.mul_(2).sum())(data(lib, 3)),
     "vmap, index": lambda lib: lib.t.func.vmap(lambda x, i: (x[i], x[0], x[..., None], x.gather(0, i)))(
         data(lib, 3, 4), labels(lib, 3, 2, below=4)
     ),

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom.call.inplace import inplace
 from tapeloom.call_site import entry
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.func.tree import Form, flatten, spread
 from tapeloom.op.registry import OPS
 from tapeloom.tape.levels import Level, enter, leave, lifted, running
-from tapeloom.tensors.tensor import Tensor
+from tapeloom.tensors.tensor import Tensor, read_array
 
 RANDOMNESS = ("error", "different", "same")
 
@@ -64,10 +65,18 @@ def _run(
     first = next(leaf for leaf, dim in zip(leaves, dims, strict=True) if dim is not None)
     with running(first.device, count, randomness) as level:
         inside = [leaf if dim is None else enter(leaf, level, dim) for leaf, dim in zip(leaves, dims, strict=True)]
+        entered = [read_array(leaf) if isinstance(leaf, Tensor) else None for leaf in inside]
         result = func(*form.rebuild(inside), **kwargs)
         outputs, out_form = flatten(result)
         where = _out_dims(out_dims, outputs, out_form)
         done = [_left(output, level, dim) for output, dim in zip(outputs, where, strict=True)]
+        changed = [
+            (given, leave(own, level, dim))
+            for given, own, dim, array in zip(leaves, inside, dims, entered, strict=True)
+            if dim is not None and read_array(own) is not array
+        ]
+    for given, value in changed:  # in place by the function
+        inplace("vmap", given, value)
     return out_form.rebuild(done)
 
 

@@ -81,29 +81,36 @@ def calls(row: Row, dtype: DType, device: Any = "cpu", most: int | None = None) 
 
 
 def check_batch(call: Call, in_dims: int = 0, shared: bool = False) -> None:
-    """All samples at once equal one after the other. ``shared``: they differ in the first tensor alone."""
+    """All samples at once equal one after the other. ``shared``: they differ in the first tensor alone.
+
+    What the call changes in place is changed in the batch, too, and nothing else.
+    """
     rows = call.samples()
     if shared:
         rows = [[row[0], *rows[0][1:]] for row in rows]
-    want = _looped(call, rows)
+    own = [[tensor.clone() for tensor in row] for row in rows]
+    want = _looped(call, own)
     if want is None:
         return
-    stacked = [tl.stack(list(column), 0 if in_dims == 0 else column[0].ndim) for column in zip(*rows, strict=True)]
-    if shared:
-        stacked[1:] = rows[0][1:]
-    given = [tensor.clone() for tensor in stacked]
-    dims = tuple(None if shared and place else in_dims for place in range(len(stacked)))
-    got = vmap(call, in_dims=dims, randomness="same")(*stacked)
+    dims = [None if shared and place else in_dims for place in range(len(rows[0]))]
+    given = [_joined(list(column), dim) for column, dim in zip(zip(*rows, strict=True), dims, strict=True)]
+    after = [_joined(list(column), dim) for column, dim in zip(zip(*own, strict=True), dims, strict=True)]
+    got = vmap(call, in_dims=tuple(dims), randomness="same")(*given)
     for part, column in zip(got, want, strict=True):
         _close(part, tl.stack(column), f"{call.case} in_dims={dims}")
-    for tensor, value in zip(stacked, given, strict=True):
-        _close(tensor, value, f"{call.case}: an argument was changed")
+    for tensor, value in zip(given, after, strict=True):
+        _close(tensor, value, f"{call.case} in_dims={dims}: an argument afterwards")
+
+
+def _joined(column: list[Tensor], dim: int | None) -> Tensor:
+    """The tensors of all samples along the first or the last dimension, or the one that they share."""
+    return column[0] if dim is None else tl.stack(column, 0 if dim == 0 else column[0].ndim)
 
 
 def check_nested(call: Call) -> None:
     """A batch of batches equals two loops."""
     flat = call.samples(6)
-    want = _looped(call, flat)
+    want = _looped(call, [[tensor.clone() for tensor in row] for row in flat])
     if want is None:
         return
     lines = [[tl.stack(list(column), -1) for column in zip(*flat[n : n + 2], strict=True)] for n in (0, 2, 4)]
@@ -140,7 +147,7 @@ def check_gradients(call: Call) -> None:
 
 def _looped(call: Call, rows: list[list[Tensor]]) -> list[list[Tensor]] | None:
     """For each result those of the samples, one after the other; None where one is no tensor."""
-    results = [call(*[tensor.clone() for tensor in row]) for row in rows]
+    results = [call(*row) for row in rows]
     if not all(isinstance(part, Tensor) for part in results[0]):
         return None
     return [list(column) for column in zip(*results, strict=True)]
