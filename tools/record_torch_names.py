@@ -104,6 +104,10 @@ EXCLUDED = {
         "an experiment that PyTorch withdrew",
         r"torch\.utils\.data\.(\w*DataPipe|\w*datapipe\w*|DataChunk|(argument|runtime)_validation\w*|non_deterministic)",
     ),
+    "for few": (
+        "decompositions of indefinite matrices, and some eigenvalues alone; use solve, or eigh",
+        r"ldl_(factor(_ex)?|solve)|lobpcg",
+    ),
     "deprecated": (
         "kept by PyTorch for old programs, or there to raise an error",
         r"torch\.(Tensor\.)?(symeig|eig|solve|lstsq|matrix_rank|triangular_solve|chain_matmul)"
