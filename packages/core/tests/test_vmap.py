@@ -66,7 +66,7 @@ SAYS = (
     "and parameter 0 on cpu",
 )
 #: ops that run for one sample after the other
-LOOPED = {"bitcast", "matrix_exponential", "xp.searchsorted"}
+LOOPED = {"xp.searchsorted"}
 
 
 def refused(checks: Iterable[Callable[[], None]]) -> bool:

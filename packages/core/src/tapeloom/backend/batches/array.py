@@ -57,6 +57,10 @@ class Batch:
         """The imaginary parts."""
         return Batch(self.held.imag, self.depth)
 
+    def view(self, dtype: Any) -> Batch:
+        """The bits of the last axis of each sample as numbers of another dtype, as NumPy has it."""
+        return Batch(self.held.view(dtype), self.depth)
+
     def __getitem__(self, key: Any) -> Batch:
         return Batch(self.held[(slice(None), *(key if isinstance(key, tuple) else (key,)))], self.depth)
 
