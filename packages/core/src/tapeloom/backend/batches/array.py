@@ -59,7 +59,10 @@ class Batch:
 
     def view(self, dtype: Any) -> Batch:
         """The bits of the last axis of each sample as numbers of another dtype, as NumPy has it."""
-        return Batch(self.held.view(dtype), self.depth)
+        try:
+            return Batch(self.held.view(dtype), self.depth)
+        except ValueError:  # the samples lie along the last axis in memory
+            return Batch(self.held.copy().view(dtype), self.depth)
 
     def __getitem__(self, key: Any) -> Batch:
         return Batch(self.held[(slice(None), *(key if isinstance(key, tuple) else (key,)))], self.depth)
