@@ -73,6 +73,8 @@ API = {
     "tapeloom.accelerator": "functions",
     "tapeloom.Tensor": "tensor",
     "tapeloom.autograd": "autograd",
+    "tapeloom.autograd.functional": "autograd",
+    "tapeloom.func": "func",
     "tapeloom.nn": "nn",
     "tapeloom.nn.functional": "nn",
     "tapeloom.nn.init": "nn",

@@ -402,7 +402,9 @@ def test_a_plugins_test_file_is_ten_lines(pytester):
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 3, "float32, float64 and one more"
     assert outcomes["passed"] == 3 + 1
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", *FULL, "-k", "value and ([exp2- or [log2-)", "--tb=line")
+    result = pytester.runpytest_subprocess(
+        "-q", "-p", "no:cacheprovider", *FULL, "-k", "value and ([exp2- or [log2-)", "--tb=line"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == len(TABLE["exp2"].dtypes), outcomes
     assert outcomes["passed"] == len(TABLE["log2"].dtypes)

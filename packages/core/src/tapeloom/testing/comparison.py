@@ -236,7 +236,9 @@ def _spread(want: list[Any], again: Callable[[Callable[[Any], Any]], list[Any]])
         after = again(lambda values: (values * (1 + step * rng.choice([-1.0, 1.0], values.shape))).astype(values.dtype))
         with np.errstate(all="ignore"):
             changes = [
-                np.maximum(most, np.abs(_wide(new) - _wide(old))) if new.shape == old.shape else most  # of as many as were found
+                np.maximum(most, np.abs(_wide(new) - _wide(old)))
+                if new.shape == old.shape
+                else most  # of as many as were found
                 for most, new, old in zip(changes, after, want, strict=True)
             ]
     with np.errstate(all="ignore"):
