@@ -16,6 +16,7 @@ from tapeloom.backend.plugins import get_backend
 from tapeloom.op import dtype_rules
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import GradcheckError, checks, conformance, refusals
+from tapeloom.testing.promotion import check_promotion
 from tapeloom.testing.table import load
 from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
@@ -71,7 +72,7 @@ def run(check: str, entry: Any, dtype: Any) -> None:
             "partial_gradient": checks.check_partial_gradients,
             "inplace": checks.check_inplace,
             "spelling": checks.check_spellings,
-            "promotion": checks.check_promotion,
+            "promotion": check_promotion,
             "failure": checks.check_failures,
             "refusal": refusals.check_refusals,
         }[check](entry, "planted")
