@@ -16,9 +16,10 @@ from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
 TABLE = load()
 #: ops whose results do not follow from their inputs
-UNCERTAIN = {"empty_like": "its values are whatever was in memory"} | {
-    name: "a tiny change of the order is another polynomial" for name in TABLE if "_polynomial_" in name
-}
+UNCERTAIN = {
+    "empty_like": "its values are whatever was in memory",
+    "nextafter": "its samples are the ends of the numbers",
+} | {name: "a tiny change of the order is another polynomial" for name in TABLE if "_polynomial_" in name}
 
 
 def planted(name):
