@@ -41,7 +41,19 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "einops_backend", "fft", "linalg", "random", "signal", "special", "checkpoint"],
+    [
+        "methods",
+        "accelerator",
+        "autograd",
+        "einops_backend",
+        "fft",
+        "func",
+        "linalg",
+        "random",
+        "signal",
+        "special",
+        "checkpoint",
+    ],
     ["utils"],
     ["testing", "array_api", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]

@@ -132,6 +132,7 @@ OTHERS = {
     "tapeloom.dtypes": "Dtypes",
     "tapeloom.modes": "Gradient modes",
     "tapeloom.autograd.anomaly_mode": "Gradient modes",
+    "tapeloom.func.batching": "Function transforms",
     "tapeloom.generator": "Random state",
     "tapeloom.checkpoint": "Files and printing",
     "tapeloom.printing": "Files and printing",
@@ -473,6 +474,8 @@ PLACES = {
     "torch.signal.windows": "tapeloom.signal.windows",
     "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
+    "torch.autograd.functional": "tapeloom.autograd.functional",
+    "torch.func": "tapeloom.func",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
     "torch.nn.init": "tapeloom.nn.init",
@@ -484,8 +487,6 @@ PLACES = {
 SHORT = {"tapeloom": "tl", "tapeloom.nn.functional": "F", "tapeloom.linalg": "tl.linalg", "tapeloom.Tensor": "x"}
 #: names of PyTorch's that tapeloom has under another; besides these, a name is looked for in the places of SHORT
 OTHER = {
-    "torch.autograd.gradcheck": "tapeloom.testing.gradcheck",
-    "torch.autograd.gradgradcheck": "tapeloom.testing.gradgradcheck",
     "torch.dtype": "tl.DType",
     "torch.Size": "tuple",
     "torch.inf": "math.inf",

@@ -26,6 +26,8 @@ NAMESPACES = (
     "torch.signal.windows",
     "torch.special",
     "torch.autograd",
+    "torch.autograd.functional",
+    "torch.func",
     "torch.nn",
     "torch.nn.functional",
     "torch.nn.init",
@@ -93,6 +95,10 @@ EXCLUDED = {
         r"|(set|get|is)_warn_always\w*|get_file_path|get_device_module|is_distributed|output_nr|record_stream"
         r"|is_multithreading_enabled|set_multithreading_enabled|is_view_replay_enabled|enforce_grad_layout_policy"
         r"|set_anomaly_enabled|swap_in_\w+|torch\.autograd\.(kineto_available|Profiler\w+|DeviceType|SavedTensor)",
+    ),
+    "inside of function transforms": (
+        "PyTorch's own machinery, or a library of its own (einops)",
+        r"torch\.func\.(debug_unwrap|functionalize|rearrange)",
     ),
     "data pipes": (
         "an experiment that PyTorch withdrew",

@@ -29,7 +29,9 @@ def test_an_array_of_jax_there_and_back(dtype: str) -> None:
     assert tl.from_dlpack(array, device="xla", copy=True).tolist() == x.tolist()
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="JAX computes on an accelerator here: its memory is not the host's")
+@pytest.mark.skipif(
+    jax.default_backend() != "cpu", reason="JAX computes on an accelerator here: its memory is not the host's"
+)
 def test_memory_of_the_host() -> None:
     x = tl.arange(3, dtype=tl.float32, device="xla")
     assert x.__dlpack_device__() == (1, 0)

@@ -249,10 +249,20 @@ def test_dtypes() -> None:
     assert xp.finfo(x).eps == strict.finfo(strict.float32).eps
     assert xp.iinfo(tl.uint64).max == 2**64 - 1
     for name in sorted(xp.__array_namespace_info__().dtypes()):
-        for kind in ("bool", "signed integer", "unsigned integer", "integral", "real floating", "complex floating", "numeric"):
+        for kind in (
+            "bool",
+            "signed integer",
+            "unsigned integer",
+            "integral",
+            "real floating",
+            "complex floating",
+            "numeric",
+        ):
             assert xp.isdtype(getattr(xp, name), kind) == strict.isdtype(getattr(strict, name), kind)
     assert xp.isdtype(tl.int8, (tl.int16, "bool", tl.int8))
-    with pytest.raises(ArgumentError, match="isdtype: kind 'float' does not exist. Give one of 'bool', 'signed integer'"):
+    with pytest.raises(
+        ArgumentError, match="isdtype: kind 'float' does not exist. Give one of 'bool', 'signed integer'"
+    ):
         xp.isdtype(tl.int8, "float")
 
 

@@ -94,7 +94,9 @@ def test_functions_of_numpy_give_what_numpy_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_numpy_refuse_what_would_lose_a_gradient(name: str) -> None:
-    with pytest.raises(GradientError, match=r"numpy: this tensor requires a gradient, which NumPy would lose\. Use \.detach"):
+    with pytest.raises(
+        GradientError, match=r"numpy: this tensor requires a gradient, which NumPy would lose\. Use \.detach"
+    ):
         FUNCTIONS[name](tracked())
 
 
@@ -194,12 +196,16 @@ def test_result_type_and_can_cast() -> None:
     assert tl.result_type(1, np.float64(2)) is tl.float32
     assert tl.result_type(1j, wide) is tl.complex128
     assert tl.result_type(tl.ones(2, dtype=tl.uint16), tl.ones(2, dtype=tl.int8)) is tl.int32
-    with pytest.raises(ArgumentTypeError, match="result_type: tensor2 must be a tensor or a number, got str"):
+    with pytest.raises(ArgumentTypeError, match="result_type: other must be a tensor or a number, got str"):
         tl.result_type(wide, "x")
     with pytest.raises(DTypeError, match="no integer dtype holds both"):
         tl.result_type(tl.ones(2, dtype=tl.uint64), tl.ones(2, dtype=tl.int8))
     assert tl.can_cast(tl.float64, tl.float16) and tl.can_cast(tl.int8, tl.uint8) and tl.can_cast(tl.bool, tl.int8)
-    assert not tl.can_cast(tl.float16, tl.int64) and not tl.can_cast(tl.int8, tl.bool) and not tl.can_cast(tl.complex64, tl.float64)
+    assert (
+        not tl.can_cast(tl.float16, tl.int64)
+        and not tl.can_cast(tl.int8, tl.bool)
+        and not tl.can_cast(tl.complex64, tl.float64)
+    )
 
 
 def test_limits() -> None:
@@ -214,14 +220,21 @@ def test_limits() -> None:
 # copies
 
 
-@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["copy", "deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "take", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["copy", "deepcopy", "pickle"]
+)
 def test_copies_of_tensors(take: Any) -> None:
     x = tracked()
     (x * x).sum().backward()
     for leaf in (x, tl.tensor(A), x.detach()):
         made = take(leaf)
         assert type(made) is type(leaf) and made is not leaf
-        assert (made.requires_grad, made.is_leaf, made.dtype, made.device) == (leaf.requires_grad, True, leaf.dtype, leaf.device)
+        assert (made.requires_grad, made.is_leaf, made.dtype, made.device) == (
+            leaf.requires_grad,
+            True,
+            leaf.dtype,
+            leaf.device,
+        )
         assert made.tolist() == leaf.tolist()
     view = tl.tensor(A)[1:]
     made = take(view)

@@ -61,17 +61,30 @@ def test_the_functions_for_any_array() -> None:
     assert array_api.asnumpy(x.detach()).tolist() == X.tolist()
 
 
-@pytest.mark.parametrize("order", ["import tapeloom as tl, einops", "import einops, tapeloom as tl", "import tapeloom as tl, importlib; einops = importlib.import_module('einops')"])  # fmt: skip
-def test_either_may_be_imported_first(order: str) -> None:
-    program = f"{order}; assert einops.rearrange(tl.ones(2, 3), 'a b -> b a').shape == (3, 2)"
+def run(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "import tapeloom as tl, einops",
+        "import einops, tapeloom as tl",
+        "import tapeloom as tl, importlib; einops = importlib.import_module('einops')",
+    ],
+)
+def test_either_may_be_imported_first(order: str) -> None:
+    run(f"{order}; assert einops.rearrange(tl.ones(2, 3), 'a b -> b a').shape == (3, 2)")
 
 
 def test_einops_is_not_imported_by_us() -> None:
-    program = "import sys, tapeloom, tapeloom.nn; assert 'einops' not in sys.modules; import einops; from tapeloom.einops_backend import EinopsFinder; assert EinopsFinder not in sys.meta_path"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
+    run("import sys, tapeloom, tapeloom.nn; assert 'einops' not in sys.modules")
+
+
+def test_the_finder_goes_when_it_has_found() -> None:
+    waiting = "sum(getattr(finder, '__name__', '') == 'EinopsFinder' for finder in sys.meta_path)"
+    run(f"import sys, tapeloom; assert {waiting} == 1; import einops; assert {waiting} == 0")
 
 
 # layers

@@ -51,6 +51,7 @@ _EXPORTS = {
         "DType bool_ can_cast finfo get_default_dtype iinfo promote_types set_default_dtype "
         + " ".join(dtype.name for dtype in _DTYPES if dtype.name != "bool")
     ),
+    "tapeloom.func.batching": "vmap",
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
@@ -69,9 +70,9 @@ _LAZY = {
     "save": ("tapeloom.checkpoint", "save"),
 }
 
-import tapeloom.einops_backend  # noqa: E402, F401 - einops may come later
+import tapeloom.einops_backend  # noqa: E402 - einops may come later
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal, special  # noqa: E402
+from tapeloom import accelerator, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
@@ -79,6 +80,7 @@ _public = {
     "autograd": autograd,
     "errors": errors,
     "fft": fft,
+    "func": func,
     "linalg": linalg,
     "ops": ops,
     "random": random,
@@ -123,4 +125,6 @@ def __dir__():
         except ModuleNotFoundError:
             return False
 
-    return sorted([*__all__, *(part for part in ("array_api", "utils", *_PARTS) if "." not in part and installed(part))])
+    return sorted(
+        [*__all__, *(part for part in ("array_api", "utils", *_PARTS) if "." not in part and installed(part))]
+    )

@@ -68,6 +68,7 @@ from tapeloom.dtypes import (
     complex64 as complex64,
     complex128 as complex128,
 )
+from tapeloom.func.batching import vmap as vmap
 from tapeloom.generator import (
     Generator as Generator,
     default_generator as default_generator,
@@ -100,6 +101,7 @@ from tapeloom import (
     autograd as autograd,
     errors as errors,
     fft as fft,
+    func as func,
     linalg as linalg,
     ops as ops,
     random as random,
@@ -3558,6 +3560,7 @@ __all__ = [
     "frombuffer",
     "full",
     "full_like",
+    "func",
     "gather",
     "gcd",
     "ge",
@@ -3900,6 +3903,7 @@ __all__ = [
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

@@ -85,16 +85,12 @@ def from_dlpack(x: Any, /, *, device: Device | None = None, copy: bool | None = 
     return tl.from_dlpack(x, device=device, copy=copy)
 
 
-def full(
-    shape: Shape, fill_value: complex, *, dtype: DType | None = None, device: Device | None = None
-) -> Tensor:
+def full(shape: Shape, fill_value: complex, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """A tensor of one value."""
     return tl.full(shape, _number(fill_value), dtype=dtype, device=device)
 
 
-def full_like(
-    x: Tensor, /, fill_value: complex, *, dtype: DType | None = None, device: Device | None = None
-) -> Tensor:
+def full_like(x: Tensor, /, fill_value: complex, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """A tensor of one value in the shape of ``x``."""
     return tl.full_like(x, _number(fill_value), dtype=dtype, device=device)
 

@@ -58,9 +58,7 @@ globals().update(_table())
 
 def clip(x: Tensor, /, min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor:
     """``x`` within bounds, in the dtype of ``x``."""
-    bounds = [
-        bound if bound is None else tl.asarray(bound, dtype=x.dtype, device=x.device) for bound in (min, max)
-    ]
+    bounds = [bound if bound is None else tl.asarray(bound, dtype=x.dtype, device=x.device) for bound in (min, max)]
     return x.clone() if bounds == [None, None] else tl.clip(x, *bounds)
 
 

@@ -15,7 +15,7 @@ __all__ = ["__array_namespace_info__"]
 _DTYPES = [tl.bool_, *(value for name in data_types.__all__ if isinstance(value := getattr(data_types, name), DType))]
 
 
-class __array_namespace_info__:  # noqa: N801 - the standard's name
+class __array_namespace_info__:
     """The standard's inspection functions, as methods."""
 
     def capabilities(self) -> dict[str, Any]:
@@ -36,9 +36,7 @@ class __array_namespace_info__:  # noqa: N801 - the standard's name
             "indexing": tl.int64,
         }
 
-    def dtypes(
-        self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None
-    ) -> dict[str, DType]:
+    def dtypes(self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
         """The standard's dtypes that the device has, by name, of one or several kinds."""
         lacking = tl.get_backend(resolve_device(device).type).lacking_dtypes
         return {

@@ -90,9 +90,7 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     return tl.matmul(*together("matmul", x1, x2))
 
 
-def matrix_norm(
-    x: Tensor, /, *, keepdims: bool = False, ord: float | Literal["fro", "nuc"] | None = "fro"
-) -> Tensor:
+def matrix_norm(x: Tensor, /, *, keepdims: bool = False, ord: float | Literal["fro", "nuc"] | None = "fro") -> Tensor:
     """The norms of matrices."""
     return tl.linalg.matrix_norm(x, "fro" if ord is None else ord, keepdim=keepdims)
 

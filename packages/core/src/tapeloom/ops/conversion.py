@@ -83,9 +83,9 @@ for _dtype in dtypes.ALL:
 
 
 @function(method=False)
-def result_type(tensor1: TensorLike, tensor2: TensorLike) -> DType:
+def result_type(tensor: TensorLike, other: TensorLike) -> DType:
     """The dtype that arithmetic gives for two tensors or numbers; those without dimensions count only by their category."""
-    return promoted(OPS.add, python_number(tensor1), python_number(tensor2))
+    return promoted(OPS.add, python_number(tensor), python_number(other))
 
 
 @function()

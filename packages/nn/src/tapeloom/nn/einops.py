@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import tapeloom as tl
 from einops.layers import RearrangeMixin, ReduceMixin
 from einops.layers._einmix import _EinmixMixin
+
+import tapeloom as tl
 from tapeloom import Tensor
 
 from .module import Module
