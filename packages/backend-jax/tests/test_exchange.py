@@ -44,8 +44,8 @@ def test_memory_of_the_host() -> None:
     array[:] = 1
     assert taken.sum().item() == 0  # JAX takes it that memory does not change
     assert tl.from_dlpack(tl.ones(3), device="xla").tolist() == [1, 1, 1]
+    array.flags.writeable = False
     with pytest.raises(ExchangeError, match="from_dlpack: ndarray could not be taken over"):
-        array.flags.writeable = False
         tl.from_dlpack(array, device="xla", copy=False)
     with pytest.raises(ExchangeError, match="requires a gradient"):
         jnp.from_dlpack(x.requires_grad_())

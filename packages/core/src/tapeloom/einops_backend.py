@@ -25,7 +25,7 @@ class EinopsFinder:
         """The module of einops, and None for all others."""
         if fullname != MODULE:
             return None
-        sys.meta_path.remove(cls)  # type: ignore[arg-type]
+        sys.meta_path.remove(cls)
         spec = PathFinder.find_spec(fullname, path)
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
@@ -45,7 +45,7 @@ def define(einops: Any) -> None:
         return
     functions = public_names()
 
-    class TapeloomBackend(einops.AbstractBackend):  # type: ignore[misc,name-defined]
+    class TapeloomBackend(einops.AbstractBackend):  # type: ignore[misc]
         """What einops asks for, over the methods of Tensor, so that gradients are kept."""
 
         framework_name = "tapeloom"
@@ -103,7 +103,7 @@ def register() -> None:
     if MODULE in sys.modules:
         define(sys.modules[MODULE])
     else:
-        sys.meta_path.insert(0, EinopsFinder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, EinopsFinder)
 
 
 register()

@@ -152,7 +152,8 @@ def svdvals(x: Tensor, /) -> Tensor:
 
 def tensordot(x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
     """The products summed over so many last and first, or over these dimensions."""
-    return tl.tensordot(*together("tensordot", x1, x2), dims=axes)
+    left, right = together("tensordot", x1, x2)
+    return tl.tensordot(left, right, axes)
 
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tensor:

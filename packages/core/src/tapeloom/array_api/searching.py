@@ -123,17 +123,17 @@ def unique_inverse(x: Tensor, /) -> UniqueInverse:
 
 def unique_values(x: Tensor, /) -> Tensor:
     """The different values, in ascending order."""
-    return tl.unique(x)  # type: ignore[return-value]
+    return tl.unique(x)
 
 
 def where(condition: Tensor, x1: Tensor | complex, x2: Tensor | complex, /) -> Tensor:
     """``x1`` where the condition is true, ``x2`` elsewhere."""
-    return tl.where(condition, *together("where", x1, x2))  # type: ignore[return-value]
+    return tl.where(condition, *together("where", x1, x2))
 
 
 def _from_start(indices: Tensor, length: int) -> Tensor:
     places = indices.to(tl.int64)
-    return tl.where(places < 0, places + length, places)  # type: ignore[return-value]
+    return tl.where(places < 0, places + length, places)
 
 
 def _kept(found: Tensor, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:

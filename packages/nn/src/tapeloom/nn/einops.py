@@ -37,7 +37,7 @@ class Rearrange(RearrangeMixin, Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The input in the shape and order that the pattern says."""
-        return self._apply_recipe(input)  # type: ignore[no-any-return]
+        return self._apply_recipe(input)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class Reduce(ReduceMixin, Module):
@@ -57,7 +57,7 @@ class Reduce(ReduceMixin, Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The input, reduced as the pattern says."""
-        return self._apply_recipe(input)  # type: ignore[no-any-return]
+        return self._apply_recipe(input)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class EinMix(_EinmixMixin, Module):
@@ -107,7 +107,7 @@ class EinMix(_EinmixMixin, Module):
         result = tl.einsum(self.einsum_pattern, input, self.weight)
         if self.bias is not None:
             result = result + self.bias
-        return result if self.post_rearrange is None else self.post_rearrange(result)  # type: ignore[no-any-return]
+        return result if self.post_rearrange is None else self.post_rearrange(result)
 
 
 def _rearrange(pattern: str | None, lengths: dict[str, Any] | None) -> Rearrange | None:
