@@ -224,7 +224,7 @@ def test_values(name: str) -> None:
         host = np.asarray(y._array)
         assert type(x) is tl.Tensor
         assert (x.shape, x.dtype.name) == (host.shape, host.dtype.name)
-        np.testing.assert_allclose(x.numpy(), host, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(x.cpu().numpy(), host, rtol=1e-12, atol=1e-12)
 
 
 def test_every_function_has_a_value_beside_it() -> None:
@@ -304,7 +304,7 @@ def test_gradients_go_through() -> None:
     xp = x.__array_namespace__()
     xp.sum(xp.where(x > 0, xp.multiply(x, x), 0.0) + xp.expand_dims(xp.mean(x, axis=1), axis=(1,))).backward()
     assert x.grad is not None
-    np.testing.assert_allclose(x.grad.numpy(), np.where(F > 0, 2 * F, 0) + 1)
+    np.testing.assert_allclose(x.grad.cpu().numpy(), np.where(F > 0, 2 * F, 0) + 1)
 
 
 @pytest.mark.parametrize(
