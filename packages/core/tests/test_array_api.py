@@ -299,6 +299,14 @@ def test_several_new_axes() -> None:
     assert vectors.shape == (2, 2) and values.dtype is tl.complex64
 
 
+def test_a_tensor_has_what_an_array_of_the_standard_has() -> None:
+    public = {name for name in dir(strict._array_object.Array) if name.strip("_") == name or name.startswith("__")}
+    missing = {name for name in public if not hasattr(tl.Tensor, name)} - {
+        "__buffer__"
+    }  # which is array-api-strict's own
+    assert missing <= {"__imatmul__"}  # x @= y is x = x @ y, as Python has it
+
+
 def test_gradients_go_through() -> None:
     x = tl.tensor(F, requires_grad=True)
     xp = x.__array_namespace__()
@@ -314,6 +322,11 @@ def test_gradients_go_through() -> None:
         lambda xp, x: xp.expand_dims(x, 5),
         lambda xp, x: xp.expand_dims(x, (0, 0)),
         lambda xp, x: xp.take(x, tl.tensor([0])),
+        lambda xp, x: xp.take(x, tl.tensor([0]), axis=2),
+        lambda xp, x: xp.take_along_axis(x, tl.tensor([[0]]), axis=-3),
+        lambda xp, x: xp.sum(x, axis=5),
+        lambda xp, x: xp.add(x, "1"),
+        lambda xp, x: xp.asarray(1.0, copy=False),
         lambda xp, x: xp.cumulative_sum(x),
         lambda xp, x: xp.nonzero(x.sum()),
         lambda xp, x: xp.matrix_transpose(x[0]),

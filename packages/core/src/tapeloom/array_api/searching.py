@@ -8,6 +8,7 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.array_api.data_types import together
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.shapes import normalize_dim
 
 __all__ = [
     "argmax",
@@ -96,12 +97,12 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
         if x.ndim != 1:
             raise ArgumentError(f"take: axis must be given for a tensor of {x.ndim} dimensions.")
         axis = 0
-    return tl.index_select(x, axis, _from_start(indices, x.shape[axis]))
+    return tl.index_select(x, axis, _from_start("take", x, indices, axis))
 
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
     """The elements at ``indices``, row by row along ``axis``; negative ones count from the end."""
-    return tl.take_along_dim(x, _from_start(indices, x.shape[axis]), axis)
+    return tl.take_along_dim(x, _from_start("take_along_axis", x, indices, axis), axis)
 
 
 def unique_all(x: Tensor, /) -> UniqueAll:
@@ -131,7 +132,9 @@ def where(condition: Tensor, x1: Tensor | complex, x2: Tensor | complex, /) -> T
     return tl.where(condition, *together("where", x1, x2))
 
 
-def _from_start(indices: Tensor, length: int) -> Tensor:
+def _from_start(name: str, x: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """``indices`` along ``axis`` as int64, none of them counted from the end."""
+    length = x.shape[normalize_dim(name, axis, x.ndim)]
     places = indices.to(tl.int64)
     return tl.where(places < 0, places + length, places)
 

@@ -116,7 +116,9 @@ class Backend:
 
     def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
         """An array on ``device`` of what has a method ``__dlpack__``; by way of the host where nothing better is known."""
-        return self.from_host(host.from_dlpack(foreign, copy), device)
+        if copy is False:
+            raise BufferError(f"memory of the host has to be copied to {device}.")
+        return self.from_host(host.from_dlpack(foreign, None), device)
 
     def dlpack_device(self, array: Array) -> tuple[int, int]:
         """The kind of memory and the number of the device, as DLPack counts them."""
