@@ -125,6 +125,7 @@ PARTS = {
 #: what `tapeloom` has besides ops and functions over them: module -> title, in the order of the page
 OTHERS = {
     "tapeloom.tensors.tensor": "Tensors",
+    "tapeloom.keys": "Tensors",
     "tapeloom.devices": "Devices and backends",
     "tapeloom.backend.device_type": "Devices and backends",
     "tapeloom.backend.plugins": "Devices and backends",
@@ -516,7 +517,9 @@ def public_here(place: str) -> frozenset[str]:
     """The public names at ``place``, modules apart."""
     found = found_at(place)
     return frozenset(
-        name for name in dir(found) if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
+        name
+        for name in {*dir(found), *getattr(found, "__all__", ())}
+        if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
     )
 
 

@@ -53,6 +53,7 @@ _EXPORTS = {
     ),
     "tapeloom.func.batching": "vmap",
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
+    "tapeloom.keys": "newaxis",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
     "tapeloom.tensors.tensor": "Tensor is_tensor",

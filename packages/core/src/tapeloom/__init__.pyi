@@ -79,6 +79,7 @@ from tapeloom.generator import (
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from tapeloom.keys import newaxis as newaxis
 from tapeloom.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -3731,6 +3732,7 @@ __all__ = [
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "newaxis",
     "nextafter",
     "nll_loss",
     "nn",
