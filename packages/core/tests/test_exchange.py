@@ -100,6 +100,13 @@ def test_functions_of_numpy_refuse_what_would_lose_a_gradient(name: str) -> None
         FUNCTIONS[name](tracked())
 
 
+def test_functions_of_numpy_that_ask_for_the_form_read_no_values() -> None:
+    x = tracked()
+    assert (np.shape(x), np.ndim(x), np.size(x)) == ((3,), 1, 3)
+    assert np.isrealobj(x) and not np.iscomplexobj(x)
+    assert np.size(x.detach(), axis=0) == 3
+
+
 def test_the_copy_of_array() -> None:
     x = tl.tensor(A)
     assert np.shares_memory(np.asarray(x, copy=False), np.asarray(x))

@@ -113,11 +113,21 @@ def memory_of(self: Tensor) -> tuple[int, int]:
 
 # NumPy
 
+#: functions of NumPy that ask for the form of a tensor, which needs no values, and their answers
+FORM: dict[str, Callable[[Tensor], Any]] = {
+    "shape": lambda x: x.shape,
+    "ndim": lambda x: x.ndim,
+    "size": lambda x: x.numel(),
+    "iscomplexobj": lambda x: x.dtype.is_complex,
+    "isrealobj": lambda x: not x.dtype.is_complex,
+}
 
 def numpy_function(
     self: Tensor, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """What a function of NumPy gives that has a tensor among its arguments: it gets the values, as ``.numpy()`` gives them."""
+    if function.__name__ in FORM and len(args) == 1 and not kwargs:
+        return FORM[function.__name__](self)
     return function(*_values(args), **_values(kwargs))
 
 
