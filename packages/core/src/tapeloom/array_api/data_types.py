@@ -7,7 +7,7 @@ from typing import Any
 
 import tapeloom as tl
 from tapeloom import Device, DType, Tensor, dtypes
-from tapeloom.errors import ArgumentError, ArgumentTypeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError
 
 int8, int16, int32, int64 = tl.int8, tl.int16, tl.int32, tl.int64
 uint8, uint16, uint32, uint64 = tl.uint8, tl.uint16, tl.uint32, tl.uint64
@@ -54,8 +54,11 @@ def astype(x: Tensor, dtype: DType, /, *, copy: bool = True, device: Device | No
 
 def can_cast(from_: DType | Tensor, to: DType, /) -> bool:
     """Whether promotion leads from one dtype to the other."""
-    found = dtypes._PROMOTION[_dtype_of(from_), dtypes.as_dtype(to)]
-    return found is dtypes.as_dtype(to)
+    source, target = _dtype_of(from_), dtypes.as_dtype(to)
+    try:
+        return dtypes.promote_types(source, target) is target
+    except DTypeError:  # uint64 with a signed integer
+        return False
 
 
 def finfo(type: DType | Tensor, /) -> tl.finfo:

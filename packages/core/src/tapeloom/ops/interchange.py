@@ -78,10 +78,10 @@ def _home(memory: int, index: int) -> Device:
 @function(method=False)
 def to_dlpack(tensor: Tensor) -> Any:
     """A DLPack capsule of the values of ``tensor``. Hand over the tensor itself where the other library takes it."""
-    return given(as_tensor_of("to_dlpack", tensor, "tensor"))
+    return dlpack_capsule(as_tensor_of("to_dlpack", tensor, "tensor"))
 
 
-def given(
+def dlpack_capsule(
     self: Tensor,
     *,
     stream: Any = None,
@@ -106,7 +106,7 @@ def given(
         raise ExchangeError(f"__dlpack__: this {self.dtype.name} tensor cannot be handed over: {error}") from error
 
 
-def memory_of(self: Tensor) -> tuple[int, int]:
+def dlpack_device(self: Tensor) -> tuple[int, int]:
     """DLPack's number of the kind of memory that the values are in, and the number of the device."""
     return self.kind.backend.dlpack_device(read_array(self))
 
@@ -121,6 +121,7 @@ FORM: dict[str, Callable[[Tensor], Any]] = {
     "iscomplexobj": lambda x: x.dtype.is_complex,
     "isrealobj": lambda x: not x.dtype.is_complex,
 }
+
 
 def numpy_function(
     self: Tensor, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
