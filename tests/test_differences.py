@@ -69,6 +69,22 @@ def test_from_numpy_lends_in_one_direction():
     assert array.tolist() == [5, 0, 0] and x.tolist() == [6, 1, 1]
 
 
+def test_functions_of_numpy_give_arrays():
+    assert type(np.exp(tl.zeros(3))) is np.ndarray
+    with pytest.raises(tl.errors.GradientError):
+        np.exp(tl.zeros(3, requires_grad=True))
+
+
+def test_dlpack_lends_in_one_direction():
+    array = np.zeros(3)
+    x = tl.from_dlpack(array)
+    array[0] = 5
+    assert x[0].item() == 5
+    x.add_(1)
+    assert array.tolist() == [5, 0, 0]
+    assert not np.from_dlpack(x).flags.writeable
+
+
 def test_numpy_is_read_only():
     array = tl.zeros(3).numpy()
     with pytest.raises(ValueError, match="read-only"):

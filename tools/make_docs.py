@@ -89,6 +89,7 @@ FAMILIES = {
     "lookup": "Lookup",
     "loss": "Losses",
     "handles": "Handles and history",
+    "interchange": "Other libraries",
 }
 #: the files of a package -> titles, in the order of its page
 PARTS = {
