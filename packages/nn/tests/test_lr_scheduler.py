@@ -105,7 +105,7 @@ def test_state_goes_on():
 
 def test_state_of_lambda_lr_leaves_the_functions_out():
     scheduler = LambdaLR(optimizer(1.0), lambda epoch: 1.0)
-    assert "lr_lambdas" not in scheduler.state_dict()
+    assert scheduler.state_dict()["lr_lambdas"] == [None]
     scheduler.load_state_dict(scheduler.state_dict())
     assert callable(scheduler.lr_lambdas[0])
 

@@ -112,7 +112,11 @@ OPTIMIZERS = {
         {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-3},
         {"lr": 0.1, "maximize": True},
     ],
-    "Adadelta": [{}, {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.1}, {"maximize": True, "rho": 1.0}],
+    "Adadelta": [
+        {},
+        {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.1},
+        {"lr": 0.1, "maximize": True, "rho": 1.0},
+    ],
     "Rprop": [{"lr": 0.01}, {"lr": 0.02, "etas": (0.4, 1.5), "step_sizes": (0.01, 0.05)}, {"maximize": True}],
     "ASGD": [
         {"lr": 0.1},
@@ -193,9 +197,9 @@ def agree(mine, reference, optimizer, twin, tolerance):
 def test_trajectories(name, settings, dtype):
     mine, reference, optimizer, twin, x = pair(name, settings, dtype)
     tolerance = DTYPES[dtype] * (50 if name in ("LBFGS", "Muon") else 1)
-    assert train(mine, optimizer, x, 10) == pytest.approx(
-        train(reference, twin, theirs(x), 10), rel=tolerance, abs=tolerance
-    )
+    steps = 5 if name == "LBFGS" else 10  # each is several
+    path = train(mine, optimizer, x, steps)
+    assert path == pytest.approx(train(reference, twin, theirs(x), steps), rel=tolerance, abs=tolerance)
     agree(mine, reference, optimizer, twin, tolerance * 10)
 
 

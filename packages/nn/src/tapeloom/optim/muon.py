@@ -94,7 +94,9 @@ class Muon(Optimizer):
         super().check_parameter(what, param)
         self.check_real(what, param)
         if param.ndim != 2:
-            self._refuse(f"{what} has shape {param.shape}, and only matrices can be optimized. Give the others to AdamW")
+            self._refuse(
+                f"{what} has shape {param.shape}, and only matrices can be optimized. Give the others to AdamW"
+            )
 
     @staticmethod
     def update(
