@@ -74,7 +74,7 @@ def strong_wolfe(
         left, right = sorted(point.t for point in pair)
         if (right - left) * reach < tolerance:
             break
-        t = _lowest(*pair, left, right)
+        t = _lowest(pair[0], pair[1], left, right)
         margin = 0.1 * (right - left)
         near_an_end = min(right - t, t - left) < margin
         if near_an_end and (stalled or t >= right or t <= left):

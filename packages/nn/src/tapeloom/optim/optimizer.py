@@ -314,16 +314,17 @@ class Optimizer(OptimizerHooks):
                 if held is None:
                     column[position] = self.initial_state(name, params[position], group)
                     new.append((states[position], column, name, position))
-        paired = any([param.kind.dtype.is_complex for param in params])
-        parts = [_real_parts(tensors) if paired else tensors for tensors in (params, grads, *columns.values())]
+        lists: list[Any] = [params, grads, *columns.values()]
+        paired = any(param.kind.dtype.is_complex for param in params)
+        parts = list(map(_real_parts, lists)) if paired else lists
         update_parameters(
             f"{type(self).__name__}.step", self.update, parts[0], parts[1],
             dict(zip(columns, parts[2:], strict=True)), settings,
             steps=steps if self._takes_step else None, fused=self.fused,
         )  # fmt: skip
         if paired:
-            for column, part in zip(columns.values(), parts[2:], strict=True):
-                _take_new(params, column, part)
+            for held, part in zip(columns.values(), parts[2:], strict=True):
+                _take_new(params, held, part)
         for state, step in zip(states, steps, strict=False):  # there are none where steps are not counted
             state["step"] = step
         for state, column, name, position in new:

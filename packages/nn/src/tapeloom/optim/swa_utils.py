@@ -1,12 +1,14 @@
 """Averages of a model's parameters over training, under the names of `torch.optim.swa_utils`.
 
-averaged = AveragedModel(model)
-scheduler = SWALR(optimizer, swa_lr=0.05)
-for epoch in range(epochs):
-    train(model, optimizer)
-    averaged.update_parameters(model)
-    scheduler.step()
-update_bn(loader, averaged)
+    averaged = AveragedModel(model)
+    scheduler = SWALR(optimizer, swa_lr=0.05)
+    for epoch in range(epochs):
+        train(model, optimizer)
+        averaged.update_parameters(model)
+        scheduler.step()
+    update_bn(loader, averaged)
+
+The averaged model is then evaluated, and saved, in the place of the model.
 """
 
 from __future__ import annotations
@@ -46,9 +48,9 @@ Averages: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]
 def get_swa_avg_fn() -> Average:
     """The average in which all parameters weigh the same: a + (p - a) / (n + 1)."""
 
-    @tl.no_grad()
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
-        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        with tl.no_grad():
+            return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
 
     return swa_update
 
@@ -61,9 +63,9 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """
     _check_decay("get_ema_avg_fn", decay)
 
-    @tl.no_grad()
     def ema_update(ema_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
-        return decay * ema_param + (1 - decay) * current_param
+        with tl.no_grad():
+            return decay * ema_param + (1 - decay) * current_param
 
     return ema_update
 
@@ -84,10 +86,10 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Averages:
 
 
 def _for_lists(average: Average) -> Averages:
-    @tl.no_grad()
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], num_averaged: Any) -> None:
-        for mean, param in zip(averaged, current, strict=True):
-            mean.copy_(average(mean, param, num_averaged))
+        with tl.no_grad():
+            for mean, param in zip(averaged, current, strict=True):
+                mean.copy_(average(mean, param, num_averaged))
 
     return update
 
@@ -155,35 +157,38 @@ class AveragedModel(Module):
         """The model with the averages."""
         return self.module(*args, **kwargs)
 
-    @tl.no_grad()
     def update_parameters(self, model: Module) -> None:
         """Takes the parameters of the model, as they are now, into the averages; the first ones are taken as they are."""
-        averaged, current = list(self.module.parameters()), list(model.parameters())
+        averaged: list[Tensor] = [*self.module.parameters()]
+        current: list[Tensor] = [*model.parameters()]
         own, new = list(self.module.buffers()), list(model.buffers())
         if self.use_buffers:
             averaged, current, own, new = averaged + own, current + new, [], []
         current = [param.detach().to(mean.device) for mean, param in zip(averaged, current, strict=True)]
-        count = int(self.n_averaged)
-        if not count:
-            own, new = own + averaged, new + current
-        elif self.multi_avg_fn is not None:
-            kinds: dict[Any, tuple[list[Tensor], list[Tensor]]] = {}
-            for mean, param in zip(averaged, current, strict=True):
-                means, params = kinds.setdefault((mean.device, mean.dtype), ([], []))
-                means.append(mean.detach())
-                params.append(param)
-            for means, params in kinds.values():
-                self.multi_avg_fn(means, params, self.n_averaged.to(means[0].device))
-        else:
+        with tl.no_grad():
+            if int(self.n_averaged):
+                self._average(averaged, current)
+            else:
+                own, new = own + averaged, new + current
+            for held, value in zip(own, new, strict=True):
+                held.copy_(value)
+            self.n_averaged += 1
+
+    def _average(self, averaged: list[Tensor], current: list[Tensor]) -> None:
+        if self.multi_avg_fn is None:
             average = self.avg_fn or get_swa_avg_fn()
             for mean, param in zip(averaged, current, strict=True):
                 mean.copy_(average(mean.detach(), param, self.n_averaged.to(mean.device)))
-        for mean, param in zip(own, new, strict=True):
-            mean.copy_(param)
-        self.n_averaged += 1
+            return
+        kinds: dict[Any, tuple[list[Tensor], list[Tensor]]] = {}
+        for mean, param in zip(averaged, current, strict=True):
+            means, params = kinds.setdefault((mean.device, mean.dtype), ([], []))
+            means.append(mean.detach())
+            params.append(param)
+        for means, params in kinds.values():
+            self.multi_avg_fn(means, params, self.n_averaged.to(means[0].device))
 
 
-@tl.no_grad()
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Computes the running statistics of all `BatchNorm` layers of a model anew, in one pass over the data.
 
@@ -203,7 +208,8 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     try:
         for batch in loader:
             x = batch[0] if isinstance(batch, (list, tuple)) else batch
-            model(x if device is None else x.to(device))
+            with tl.no_grad():
+                model(x if device is None else x.to(device))
     finally:
         for module, momentum in momenta.items():
             module.momentum = momentum

@@ -5,13 +5,13 @@ Most schedulers work on the rate that the groups have now, so several may be put
 Tensor stays the same Tensor: it gets its new value in place, and is never read back to the host.
 """
 
-from .combined import *
-from .cosine import *
-from .cycles import *
-from .factors import *
-from .functions import *
-from .plateau import *
-from .scheduler import *
+from .combined import ChainedScheduler, SequentialLR
+from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from .cycles import CyclicLR, OneCycleLR
+from .factors import ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialLR, StepLR
+from .functions import LambdaLR, MultiplicativeLR
+from .plateau import ReduceLROnPlateau
+from .scheduler import LRScheduler
 
 __all__ = [
     "ChainedScheduler",

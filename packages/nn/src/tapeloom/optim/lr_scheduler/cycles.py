@@ -243,13 +243,10 @@ class OneCycleLR(_Cycles):
             raise ArgumentError(
                 f"OneCycleLR: step {now} of a cycle of {self.total_steps}. Make it longer, or end here."
             )
-        began = 0.0
-        for end, *keys in self._phases[:-1]:
-            if now <= end:
-                break
-            began = end
-        else:
-            end, *keys = self._phases[-1]
+        last = len(self._phases) - 1
+        number = next((number for number, phase in enumerate(self._phases[:-1]) if now <= phase[0]), last)
+        end, *keys = self._phases[number]
+        began = self._phases[number - 1][0] if number else 0.0
         done = (now - began) / (end - began) if end != began else 1.0
         between = _BETWEEN[self._anneal_func_type]
         if self.cycle_momentum:
