@@ -50,7 +50,8 @@ def get_swa_avg_fn() -> Average:
 
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
         with tl.no_grad():
-            return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+            new: Tensor = averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+            return new
 
     return swa_update
 
