@@ -32,6 +32,7 @@ from tapeloom import Tensor, dtypes, methods, promote_types
 from tapeloom.dtypes import DType
 from tapeloom.errors import DTypeError
 from tapeloom.op.registry import REGISTRY, Public, published
+from tapeloom.tensors.facts import Facts
 
 ROOT = make_stubs.ROOT
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -40,8 +41,13 @@ BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w.]+) -->\n).*?(<!-- end of gen
 FAMILIES = {
     "creation": "Creation",
     "random": "Random numbers",
+    "draws": "Random numbers of further distributions",
+    "dropout": "Dropout and other layers that are random",
     "conversion": "Conversion",
     "elementwise": "Arithmetic and functions, element by element",
+    "rounding": "Rounding, and the parts of a number",
+    "extremes": "The larger and the smaller",
+    "special": "Special functions",
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
@@ -51,12 +57,35 @@ FAMILIES = {
     "histogram": "Histograms",
     "calculus": "Differences and integrals",
     "linalg": "Linear algebra",
+    "fft": "Fourier transforms",
+    "signal": "Signals",
+    "signal_windows": "Windows",
+    "products": "Products of vectors, matrices and tensors",
+    "einsum": "Sums of products by letters",
+    "decomposition": "Decompositions of matrices",
+    "spectrum": "Singular values and eigenvalues",
+    "solve": "Linear equations and inverses",
+    "matrix_functions": "Functions of matrices",
+    "householder": "Householder reflections and low rank",
     "movement": "Shape and order",
+    "joining": "Joining",
+    "splitting": "Splitting",
+    "repeating": "Padding, turning and repeating",
+    "diagonals": "Diagonals and triangles",
     "indexing": "Indexing",
+    "scattering": "Scattering",
+    "masks": "Masks and positions",
+    "sorting": "Sorting, searching and sets",
     "activation": "Activation",
     "normalization": "Normalization",
     "conv": "Convolution",
     "pooling": "Pooling",
+    "adaptive": "Pooling to a given size",
+    "unpooling": "Unpooling",
+    "window_norms": "Norms over windows",
+    "resize": "Resizing",
+    "grid": "Sampling at the places of a grid",
+    "fold": "Between space and channels",
     "lookup": "Lookup",
     "loss": "Losses",
     "handles": "Handles and history",
@@ -107,6 +136,7 @@ PARTS = {
 #: what `tapeloom` has besides ops and functions over them: module -> title, in the order of the page
 OTHERS = {
     "tapeloom.tensors.tensor": "Tensors",
+    "tapeloom.keys": "Tensors",
     "tapeloom.devices": "Devices and backends",
     "tapeloom.backend.device_type": "Devices and backends",
     "tapeloom.backend.plugins": "Devices and backends",
@@ -114,6 +144,7 @@ OTHERS = {
     "tapeloom.dtypes": "Dtypes",
     "tapeloom.modes": "Gradient modes",
     "tapeloom.autograd.anomaly_mode": "Gradient modes",
+    "tapeloom.func.batching": "Function transforms",
     "tapeloom.generator": "Random state",
     "tapeloom.checkpoint": "Files and printing",
     "tapeloom.printing": "Files and printing",
@@ -225,9 +256,15 @@ def functions_block(namespace: str) -> list[str]:
             also += [code(f"{public.names[0]}_")] if public.inplace else []
             rows.append((calls(public.names[0], signature(public.call)), first_words(public.call), ", ".join(also)))
             named += [public.names[0]] if detailed(public.call) else []
+        if not rows:  # a family of a namespace alone
+            continue
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)
+    if aliases := make_stubs.aliases_of(namespace):
+        others = (f"{code(name)} is {code(known)}" for name, known in sorted(aliases.items()) if name != known)
+        same = (code(name) for name, known in sorted(aliases.items()) if name == known)
+        lines += [f"As in `tapeloom`: {', '.join(same)}. By another name: {', '.join(others)}.", ""]
     return lines
 
 
@@ -272,12 +309,12 @@ def others_block() -> list[str]:
 def tensor_block() -> list[str]:
     """The attributes and methods of Tensor."""
     attributes, own, named = [], [], []
-    for name, value in sorted(vars(Tensor).items()):
+    for name, value in sorted({**vars(Facts), **vars(Tensor)}.items()):
         if name.startswith("_") or name in Tensor.__slots__:
             continue
         if isinstance(value, property):
             attributes.append((code(name), first_words(value)))
-        elif value.__module__ == Tensor.__module__ or name in methods.JOINED:
+        elif value.__module__ in (Facts.__module__, Tensor.__module__) or name in methods.JOINED:
             own.append((calls(name, map(without_self, signature(value))), first_words(value)))
             named += [name] if detailed(value) else []
     lines = ["## Attributes", "", *table(("attribute", "is"), attributes)]
@@ -445,7 +482,12 @@ PLACES = {
     "torch": "tapeloom",
     "torch.Tensor": "tapeloom.Tensor",
     "torch.linalg": "tapeloom.linalg",
+    "torch.fft": "tapeloom.fft",
+    "torch.signal.windows": "tapeloom.signal.windows",
+    "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
+    "torch.autograd.functional": "tapeloom.autograd.functional",
+    "torch.func": "tapeloom.func",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
     "torch.nn.init": "tapeloom.nn.init",
@@ -457,8 +499,6 @@ PLACES = {
 SHORT = {"tapeloom": "tl", "tapeloom.nn.functional": "F", "tapeloom.linalg": "tl.linalg", "tapeloom.Tensor": "x"}
 #: names of PyTorch's that tapeloom has under another; besides these, a name is looked for in the places of SHORT
 OTHER = {
-    "torch.autograd.gradcheck": "tapeloom.testing.gradcheck",
-    "torch.autograd.gradgradcheck": "tapeloom.testing.gradgradcheck",
     "torch.dtype": "tl.DType",
     "torch.Size": "tuple",
     "torch.inf": "math.inf",
@@ -488,7 +528,9 @@ def public_here(place: str) -> frozenset[str]:
     """The public names at ``place``, modules apart."""
     found = found_at(place)
     return frozenset(
-        name for name in dir(found) if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
+        name
+        for name in {*dir(found), *getattr(found, "__all__", ())}
+        if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
     )
 
 
@@ -538,6 +580,9 @@ def promotion_block() -> list[str]:
 BLOCKS: dict[str, Callable[[], list[str]]] = {
     "functions": lambda: functions_block(""),
     "linalg": lambda: functions_block("linalg"),
+    "fft": lambda: functions_block("fft"),
+    "signal.windows": lambda: functions_block("signal.windows"),
+    "special": lambda: functions_block("special"),
     "others": others_block,
     "tensor": tensor_block,
     "errors": errors_block,

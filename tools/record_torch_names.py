@@ -22,7 +22,12 @@ NAMESPACES = (
     "torch",
     "torch.Tensor",
     "torch.linalg",
+    "torch.fft",
+    "torch.signal.windows",
+    "torch.special",
     "torch.autograd",
+    "torch.autograd.functional",
+    "torch.func",
     "torch.nn",
     "torch.nn.functional",
     "torch.nn.init",
@@ -44,9 +49,18 @@ EXCLUDED = {
         r"(?!sparse_$)\w*sparse\w*|SparseAdam|(ccol|col|crow|row)_indices(_copy)?|indices(_copy)?|values(_copy)?|hspmm|[hds]?smm"
         r"|spmm|sspaddmm|saddmm|(is_)?coalesced?|dense_dim|to_dense|jagged|is_nested|to_padded_tensor",
     ),
+    "half of complex64": (
+        "PyTorch itself computes little with it, and no backend has it",
+        r"chalf|complex32",
+    ),
     "storage": (
         "memory belongs to the backend",
         r"\w*[Ss]torage\w*|(const_)?data_ptr|is_set_to|set_|from_file|share_memory_|is_shared|resize_as_",
+    ),
+    "strides and layouts": (
+        "how an array lies in memory is the backend's business",
+        r"as_strided\w*|(new_)?empty_strided|empty_permuted|resize_?|resize_as|torch\.Tensor\.(stride|dim_order)|strided|layout"
+        r"|memory_format|channels_last(_3d)?|(legacy_)?contiguous_format|preserve_format",
     ),
     "tensor classes by dtype": (
         "deprecated by PyTorch; write tensor(..., dtype=...)",
@@ -80,11 +94,29 @@ EXCLUDED = {
         r"autocast_\w+|(set|get|is)_autocast_\w+|clear_autocast_cache|has_(lapack|mkl|openmp|spectral)|compiled_with\w+"
         r"|(set|get|is)_warn_always\w*|get_file_path|get_device_module|is_distributed|output_nr|record_stream"
         r"|is_multithreading_enabled|set_multithreading_enabled|is_view_replay_enabled|enforce_grad_layout_policy"
+        r"|(set|get)_(num(_interop)?_threads|float32_matmul_precision)|set_flush_denormal"
+        r"|(\w+_)?deterministic_(algorithms(_\w+)?|debug_mode)"
         r"|set_anomaly_enabled|swap_in_\w+|torch\.autograd\.(kineto_available|Profiler\w+|DeviceType|SavedTensor)",
+    ),
+    "inside of function transforms": (
+        "PyTorch's own machinery, or a library of its own (einops)",
+        r"torch\.func\.(debug_unwrap|functionalize|rearrange)",
     ),
     "data pipes": (
         "an experiment that PyTorch withdrew",
         r"torch\.utils\.data\.(\w*DataPipe|\w*datapipe\w*|DataChunk|(argument|runtime)_validation\w*|non_deterministic)",
+    ),
+    "for few": (
+        "decompositions of indefinite matrices, and some eigenvalues alone; use solve, or eigh",
+        r"ldl_(factor(_ex)?|solve)|lobpcg",
+    ),
+    "streams and pinned memory": (
+        "the memory and the streams of a device are its backend's business; allocations that fail raise MemoryError",
+        r"pin_memory|is_pinned|Event|Stream|AcceleratorError|OutOfMemoryError",
+    ),
+    "undocumented": (
+        "methods and attributes that PyTorch's documentation does not name",
+        r"torch\.Tensor\.(index|grad_dtype)",
     ),
     "deprecated": (
         "kept by PyTorch for old programs, or there to raise an error",
@@ -95,8 +127,8 @@ EXCLUDED = {
     ),
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
-        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
-        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
+        r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
+        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.special\.(Tensor|common_args|multi_dim_common)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }
 #: modules whose functions and classes other modules merely import

@@ -21,12 +21,15 @@ LEFT_OUT = {
     "cuda": "devices",
     "empty": "gives zeros here, anything there",
     "empty_like": "likewise",
+    "new_empty": "likewise",
     "from_numpy": "takes no tensors; tried in its own tests",
     "frombuffer": "likewise",
 }
 #: what gives random numbers: dtype, shape and refusals are compared, values are not
 RANDOM = set(
-    "rand randn rand_like randn_like randint randint_like randperm normal bernoulli dropout uniform_ normal_ bernoulli_ random_".split()
+    "rand randn rand_like randn_like randint randint_like randperm normal bernoulli dropout uniform_ normal_ bernoulli_ random_ "
+    "multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ dropout_ dropout1d dropout2d dropout3d feature_dropout "
+    "feature_dropout_ alpha_dropout alpha_dropout_ feature_alpha_dropout feature_alpha_dropout_ rrelu rrelu_ gumbel_softmax".split()
 )
 #: methods that come from no registry, with the parameters that they take
 PLAIN_METHODS = {
@@ -120,7 +123,8 @@ def _written(text: str) -> list[Parameter]:
 
 def _place(name: str, namespace: str) -> tuple[str, Any] | None:
     """Where PyTorch has the function ``name``: functional first, whose signatures ours have."""
-    homes = {"linalg": ["linalg"]}.get(namespace, ["nn.functional", "", "Tensor"])
+    homes = {space: [space] for space in ("linalg", "fft", "signal.windows")} | {"special": ["special", ""]}
+    homes = homes.get(namespace, ["nn.functional", "", "Tensor"])
     for home in homes:
         value: Any = torch
         for part in filter(None, home.split(".")):

@@ -649,6 +649,16 @@ def test_numbers_made_in_parts_are_those_made_at_once(native: Any, on_numpy: OnN
 def test_a_new_generator_has_pytorchs_seed() -> None:
     assert Generator().get_state() == (67280421310721, 0)
     assert Generator("cuda").initial_seed() == Generator(device="cpu").initial_seed()
+    assert [str(source.device) for source in (Generator(), Generator("cuda"))] == ["cpu", "cuda"]
+
+
+def test_a_cloned_state_goes_on_alone() -> None:
+    source = Generator("cuda").manual_seed(5)
+    source.reserve(9)
+    other = source.clone_state()
+    assert other.get_state() == source.get_state() == (5, 2) and other.device is source.device
+    other.reserve(1)
+    assert source.get_state() == (5, 2)
 
 
 @pytest.mark.parametrize(
@@ -803,6 +813,12 @@ def test_module_functions_use_the_default_generator(restored_default: Generator)
     generator.set_rng_state((6, 2))
     assert restored_default.get_state() == (6, 2)
     assert generator.seed() == generator.initial_seed() != 6
+
+
+def test_the_namespace_random_holds_the_same_functions() -> None:
+    import tapeloom as tl
+
+    assert all(getattr(tl.random, name) is getattr(tl, name) for name in tl.random.__all__)
 
 
 def test_fork_rng_restores_the_state(restored_default: Generator) -> None:

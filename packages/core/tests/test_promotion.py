@@ -123,3 +123,9 @@ def test_float64_keeps_its_digits(device):
     assert (x * 3.0).item() == 1.0
     assert (x + 1e-12).item() == 1 / 3 + 1e-12
     assert x.exp().log().item() == pytest.approx(1 / 3, abs=1e-15)
+
+
+def test_a_0d_block_of_block_diag_matters_only_by_a_higher_category():
+    assert tl.block_diag(tl.ones(2), tl.tensor(1.0, dtype=tl.float64)).dtype is tl.float32
+    assert tl.block_diag(tl.ones(2, dtype=tl.int8), tl.tensor(1.0, dtype=tl.float64)).dtype is tl.float64
+    assert tl.block_diag(tl.tensor(1), tl.tensor(1.0, dtype=tl.float64)).dtype is tl.float64

@@ -63,8 +63,8 @@ def test_an_expanded_view_cannot_be_written():
     with pytest.raises(InplaceError) as caught:
         wide.add_(1)
     assert str(caught.value) == (
-        "expand: this view cannot be written through: several of its elements are one element of the tensor it was taken "
-        "from. Write to the tensor itself, or to a copy made with .clone()."
+        "expand: this view cannot be written through: several of its elements may be one element of the tensor it was "
+        "taken from. Write to the tensor itself, or to a copy made with .clone()."
     )
     x.add_(1)
     assert values(wide) == [[2, 2, 2], [2, 2, 2]]

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tapeloom import dtypes
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.kernels.activation import CUBIC, ROOT_HALF, ROOT_TWO_OVER_PI
+from tapeloom.dtypes import DType
 
 Array = Any
 _config: Any = jax.config
@@ -30,6 +32,12 @@ class Numeric:
         if approximate == "tanh":
             return x * jax.nn.sigmoid(x * (x * x * CUBIC + 1) * (2 * ROOT_TWO_OVER_PI))
         return x * 0.5 * lax.erfc(x * -ROOT_HALF)
+
+    def _incomplete(self, a: Array, x: Array, upper: bool) -> Array:
+        return lax.igammac(a, x) if upper else lax.igamma(a, x)  # whose loops end by themselves
+
+    def _most(self, n: Array) -> Array:
+        return jnp.max(n).astype(jnp.int64)  # ``iterate`` takes a number that is not known yet
 
     def pow(self: Any, x: Array, y: Array) -> Array:
         result = ArrayKernels.pow(self, x, y)
@@ -60,6 +68,20 @@ class Numeric:
 
     def view_as_complex(self: Any, x: Array) -> Array:
         return self.complex(x[..., 0], x[..., 1])
+
+    def bitcast(self: Any, x: Array, dtype: DType, size: tuple[int, ...]) -> Array:
+        old = self.dtype_of(x)
+        if old.is_complex:
+            x, old = self.view_as_real(x), old.real
+        if old is dtypes.bool_:
+            x = x.astype(jnp.uint8)
+        part = dtype.real if dtype.is_complex else dtypes.uint8 if dtype is dtypes.bool_ else dtype
+        raw = lax.bitcast_convert_type(x, jnp.uint8)
+        units = (*size, *(2,) * dtype.is_complex, *(part.itemsize,) * (part.itemsize > 1))
+        result = lax.bitcast_convert_type(raw.reshape(units), self.native(part))
+        if dtype is dtypes.bool_:
+            return result != 0
+        return self.view_as_complex(result) if dtype.is_complex else result
 
     def _precision(self) -> Any:
         """Full float32 products, unless the user told JAX otherwise: its default is TF32 on GPUs, bfloat16 on TPUs."""

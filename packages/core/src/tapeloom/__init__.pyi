@@ -22,7 +22,13 @@ from tapeloom.op.parameter import (
     TensorLike,
     Window,
 )
-from tapeloom.ops.reduction import ValuesAndIndices
+from tapeloom.ops.decomposition import PLU, QR
+from tapeloom.ops.histogram import Histogram, HistogramOfPoints
+from tapeloom.ops.householder import LowRank, Reflections
+from tapeloom.ops.matrix_functions import SignAndLog
+from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
+from tapeloom.ops.rounding import MantissaAndExponent
+from tapeloom.ops.spectrum import OldSVD
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -62,6 +68,7 @@ from tapeloom.dtypes import (
     complex64 as complex64,
     complex128 as complex128,
 )
+from tapeloom.func.batching import vmap as vmap
 from tapeloom.generator import (
     Generator as Generator,
     default_generator as default_generator,
@@ -72,6 +79,7 @@ from tapeloom.generator import (
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from tapeloom.keys import newaxis as newaxis
 from tapeloom.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -89,7 +97,18 @@ import tapeloom.data as data
 import tapeloom.nn as nn
 import tapeloom.optim as optim
 import tapeloom.utils as utils
-from tapeloom import accelerator as accelerator, autograd as autograd, errors as errors, linalg as linalg, ops as ops
+from tapeloom import (
+    accelerator as accelerator,
+    autograd as autograd,
+    errors as errors,
+    fft as fft,
+    func as func,
+    linalg as linalg,
+    ops as ops,
+    random as random,
+    signal as signal,
+    special as special,
+)
 
 __path__ = pkgutil.extend_path(__path__, __name__)
 __version__: str
@@ -143,11 +162,122 @@ def adaptive_avg_pool3d(input: Tensor, output_size: builtins.int | Sequence[buil
     As ``adaptive_avg_pool2d``, over three spatial dimensions.
     """
 
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, return_indices: Literal[False] = False) -> Tensor:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor, output_size: Window, return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
+
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
+
+def affine_grid(theta: Tensor, size: Size, align_corners: builtins.bool | None = None) -> Tensor:
+    """The grid for ``grid_sample`` that reads, for each place of an output of ``size``, the place that ``theta`` maps it to.
+
+    ``theta`` is (batch, 2, 3) for ``size`` (batch, channels, height, width), (batch, 3, 4) for one more spatial dimension:
+    each matrix maps (x, y, 1) to (x, y). ``align_corners`` is that of ``grid_sample``. Raises ShapeError for
+    shapes that do not fit.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, eq. 1.
+    """
 
 def all(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
@@ -161,11 +291,34 @@ def allclose(
 ) -> builtins.bool:
     """Whether all elements are close in the sense of ``isclose``."""
 
+def alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """With ``training``, each element is set to what SELU has for -inf with probability ``p``; then all are scaled and shifted.
+
+    Of inputs of mean 0 and variance 1 the outputs have them too. Raises ArgumentError for ``p`` outside 0 to 1.
+
+    Source: G. Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
+    """
+
+def alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``alpha_dropout`` in place."""
+
 def amax(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The largest value over ``dim``; equal ones share the gradient evenly."""
 
 def amin(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False) -> Tensor:
     """The smallest value over ``dim``; equal ones share the gradient evenly."""
+
+def aminmax(input: Tensor, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> MinAndMax:
+    """The smallest and the largest value: of all elements, or along ``dim``; equal ones share the gradient evenly."""
 
 def angle(input: Tensor) -> Tensor:
     """The angle of a complex number in radians; of a real one 0, or pi where it is negative. nan stays nan."""
@@ -190,8 +343,29 @@ def argmax(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.boo
 def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
 
+def argsort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool = False
+) -> Tensor:
+    """The ``indices`` of ``sort``. int64."""
+
+def argwhere(input: Tensor) -> Tensor:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
+
 def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
+
+def asarray(
+    obj: Any,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    copy: builtins.bool | None = None,
+    requires_grad: builtins.bool | None = None,
+) -> Tensor:
+    """``obj`` as a tensor, as ``as_tensor`` makes it; with ``copy=True`` always a copy, with ``copy=False`` never.
+
+    ``requires_grad`` is that of a tensor unless given. Raises ArgumentError where ``copy=False`` cannot be done.
+    """
 
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is ``input``; nan outside -1..1."""
@@ -218,6 +392,30 @@ def atanh(input: Tensor) -> Tensor:
 
 arctanh = atanh
 
+@overload
+def atleast_1d(input: Tensor, /) -> Tensor:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_1d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with one dimension where it has none. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(input: Tensor, /) -> Tensor:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_2d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with a new dimension in front until it has two. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(input: Tensor, /) -> Tensor:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
+
+@overload
+def atleast_3d(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensor, with three dimensions: (1, n, 1) of a vector, (n, m, 1) of a matrix. Several tensors, or a list of them, give a tuple."""
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: Window,
@@ -243,8 +441,8 @@ def avg_pool2d(
     """The mean of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it. With ``ceil_mode``
-    the last windows may reach beyond the padding, where nothing is counted. ``input`` may lack the batch dimension.
-    Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    the last windows may reach beyond the padding, where nothing is counted. Means of int64 are rounded towards 0.
+    ``input`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
 
 def avg_pool3d(
@@ -260,6 +458,19 @@ def avg_pool3d(
 
     As ``avg_pool2d``, over three spatial dimensions.
     """
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
+
+def bartlett_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A triangle from 0 to 1 and back."""
 
 def batch_norm(
     input: Tensor,
@@ -291,6 +502,9 @@ def bernoulli(input: Tensor, p: builtins.float | None = None, *, generator: Gene
 def bernoulli_(input: Tensor, p: TensorLike = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
 
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input1 @ weight[k] @ input2`` for each k, plus ``bias``: (…, n), (…, m), (out, n, m) and (out) give (…, out)."""
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -318,6 +532,19 @@ def binary_cross_entropy_with_logits(
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
     """
 
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: builtins.int = 0) -> Tensor:
+    """How often each number from 0 on occurs in a vector of integers; with ``weights`` the sums of theirs.
+
+    There are as many results as the largest number plus one, at least ``minlength``: int64, with ``weights`` float64 or
+    as float32 weights are.
+    """
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of ``count`` attempts succeed, each with probability ``prob``; the two broadcast and have one floating dtype.
+
+    Raises ArgumentError for a count that is negative or not finite, and for a probability outside 0 to 1.
+    """
+
 def bitwise_and(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in both; for bool, and."""
 
@@ -336,20 +563,55 @@ def bitwise_right_shift(input: TensorLike, other: TensorLike) -> Tensor:
 def bitwise_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """The bits set in exactly one."""
 
+def blackman_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``0.42 - 0.5 cos(x) + 0.08 cos(2 x)``, x going round once."""
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """The matrix with the ``tensors`` along its diagonal and zeros elsewhere; those of at most one dimension are rows.
+
+    Raises ShapeError for a tensor of more than two dimensions.
+    """
+
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices, (b, n, m) by (b, m, p); the batches do not broadcast."""
+
+def broadcast_shapes(*sizes: Size) -> tuple[builtins.int, ...]:
+    """The shape that tensors of these ``sizes`` broadcast to; an int is one of one dimension."""
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
 
+def bucketize(
+    input: TensorLike, boundaries: Tensor, *, out_int32: builtins.bool = False, right: builtins.bool = False
+) -> Tensor:
+    """Which of the intervals between the ascending ``boundaries`` (1-d) ``input`` lies in: ``searchsorted(boundaries, input)``."""
+
 def byte(self: Tensor) -> Tensor:
     """This tensor as uint8."""
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All combinations of one element of each of the vectors, a row each, the last varying fastest; of one vector, itself.
+
+    Raises ShapeError for what is no vector, DTypeError where their dtypes differ.
+    """
 
 def cat(tensors: Sequence[Tensor], dim: Dim = 0) -> Tensor:
     """The tensors joined along an existing dimension; their other lengths agree, their dtypes promote."""
 
 concat = cat
 concatenate = cat
+
+def cauchy_(
+    self: Tensor, median: builtins.float = 0.0, sigma: builtins.float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number of the Cauchy distribution, in place. Raises ArgumentError unless sigma > 0."""
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
@@ -361,8 +623,24 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
     """
 
+def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
+    """The channels, dim 1, of which ``groups`` lie one after the other, with those of the groups in turn.
+
+    Source: X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile
+    Devices", CVPR 2018, section 3.1.
+    """
+
 def char(self: Tensor) -> Tensor:
     """This tensor as int8."""
+
+def cholesky(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The Cholesky factor; see ``linalg.cholesky``."""
+
+def cholesky_inverse(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
+
+def cholesky_solve(input: Tensor, input2: Tensor, upper: builtins.bool = False) -> Tensor:
+    """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
 
 def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
@@ -372,8 +650,23 @@ def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None =
 
 clip = clamp
 
+def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
+    """``input`` kept at or below ``max``: ``clamp`` with one bound."""
+
+def clamp_min(input: Tensor, min: TensorLike) -> Tensor:
+    """``input`` kept at or above ``min``: ``clamp`` with one bound."""
+
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 1; those of at most one dimension are columns."""
+
+def combinations(input: Tensor, r: builtins.int = 2, with_replacement: builtins.bool = False) -> Tensor:
+    """The ways to choose ``r`` elements of a vector, in order, a row each: shape (ways, r), or (0,) for no ``r``.
+
+    With ``with_replacement`` an element may be chosen again. Raises ShapeError for what is no vector.
+    """
 
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + i * imag``; float16, bfloat16 and float32 give complex64, float64 gives complex128. Shapes broadcast."""
@@ -490,6 +783,12 @@ def conv_transpose3d(
 def copy_(self: Tensor, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
 
+def copysign(input: TensorLike, other: TensorLike) -> Tensor:
+    """The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
+
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
+
 def cos(input: Tensor) -> Tensor:
     """The cosine; ``input`` in radians."""
 
@@ -498,6 +797,19 @@ def cosh(input: Tensor) -> Tensor:
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
+
+def cov(
+    input: Tensor, *, correction: builtins.int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
+    """The covariances of the variables that are the rows of ``input``; its columns are the observations.
+
+    A vector is one variable, whose variance comes. ``fweights`` (integers) says how often each observation occurred,
+    ``aweights`` (floating) how much each counts. The sums are divided by the number of observations less ``correction``; with
+    weights by w less ``correction`` * (sum of fweights * aweights ** 2) / w, where w is the sum of fweights * aweights.
+    """
+
+def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+    """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
 
 def cross_entropy(
     input: Tensor,
@@ -521,17 +833,75 @@ def cross_entropy(
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
     """
 
+def cummax(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The largest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
+def cummin(input: Tensor, dim: Dim) -> ValuesAndIndices:
+    """The smallest value so far along ``dim`` and where it is, the last of equal ones; from a nan on it is nan."""
+
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
 
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 
+@overload
+def cumulative_trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
+@overload
+def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians: ``input * pi / 180``."""
+
+def det(input: Tensor) -> Tensor:
+    """The determinant of square matrices."""
+
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
 def detach_(self: Tensor) -> Tensor:
     """Take this tensor off its tape, in place. Raises InplaceError for a view, which belongs to the tensor it was taken from."""
+
+def diag(input: Tensor, diagonal: builtins.int = 0) -> Tensor:
+    """The matrix with a vector on a diagonal, or a copy of that diagonal of a matrix; see ``diagonal`` for which."""
+
+def diag_embed(input: Tensor, offset: builtins.int = 0, dim1: builtins.int = -2, dim2: builtins.int = -1) -> Tensor:
+    """Zeros with the last dimension of ``input`` on the diagonals of the matrices along ``dim1`` and ``dim2``."""
+
+def diagflat(input: Tensor, offset: builtins.int = 0) -> Tensor:
+    """The matrix with all elements of ``input``, in row-major order, on a diagonal."""
+
+def diagonal(input: Tensor, offset: builtins.int = 0, dim1: Dim = 0, dim2: Dim = 1) -> Tensor:
+    """The diagonals of the matrices along ``dim1`` and ``dim2``, as a new last dimension.
+
+    ``offset`` counts diagonals to the right of the main one, negative numbers those below it.
+    """
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+) -> Tensor:
+    """``input`` with ``src`` put where ``diagonal(input, offset, dim1, dim2)`` reads; ``src`` has the shape of that."""
+
+def diff(
+    input: Tensor,
+    n: builtins.int = 1,
+    dim: builtins.int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
+
+    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+    """
+
+def digamma(input: Tensor) -> Tensor:
+    """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
+
+def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
+    """The norm of order ``p`` of ``input - other``, of all elements."""
 
 def divide(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``; integers give floats. ``rounding_mode="trunc"`` or ``"floor"`` rounds and keeps integers."""
@@ -556,6 +926,62 @@ def dropout(
 
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
     the division in training is in its section 10.
+    """
+
+def dropout1d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, length) or (channels, length).
+
+    Source: J. Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015.
+    """
+
+def dropout2d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, height, width), or, as ``dropout1d``, of (batch, channels, length)."""
+
+def dropout3d(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = True,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, depth, height, width), or of such without a batch."""
+
+def dropout_(input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None) -> Tensor:
+    """``dropout`` in place."""
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 2: equal ones, so many, or those between the places of a list."""
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors joined along dim 2, to which those of less dimensions are brought first, as by ``atleast_3d``."""
+
+def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
+    """Sums of products by an equation of letters: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
+
+    The letters name the dimensions of each operand. Those that are not behind the arrow are summed over; without an arrow
+    stay those that occur once, in alphabetical order. A letter twice in one operand takes its diagonal. ``...`` stands for
+    dimensions that broadcast, in front unless it is placed behind the arrow. The other form gives lists of numbers below
+    52 for the letters, with ``Ellipsis``: ``einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+
+    Of three or more operands those two are multiplied first whose product adds least to what is held.
+
+    Source: of that order, D. Smith, J. Gray, "opt_einsum: a Python package for optimizing contraction order for einsum-like
+    expressions", Journal of Open Source Software 3, 2018: the greedy path.
     """
 
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
@@ -594,6 +1020,15 @@ def erf(input: Tensor) -> Tensor:
     Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
     """
 
+def erfc(input: Tensor) -> Tensor:
+    """``1 - erf(input)``, with all its digits where that is small."""
+
+def erfinv(input: Tensor) -> Tensor:
+    """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+    Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
+    """
+
 def exp(input: Tensor) -> Tensor:
     """``e ** input``."""
 
@@ -611,6 +1046,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 def expm1(input: Tensor) -> Tensor:
     """``exp(input) - 1``, exact for small ``input``."""
 
+def exponential_(self: Tensor, lambd: builtins.float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Give every element a number of density ``lambd * exp(-lambd x)``, in place. Raises ArgumentError unless lambd > 0."""
+
 def eye(
     n: builtins.int,
     m: builtins.int | None = None,
@@ -621,8 +1059,43 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix (m = n unless given), zeros elsewhere."""
 
+def feature_alpha_dropout(
+    input: Tensor,
+    p: builtins.float = 0.5,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``alpha_dropout`` of whole channels of (batch, channels, …)."""
+
+def feature_alpha_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_alpha_dropout`` in place."""
+
+def feature_dropout(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``dropout`` of whole channels of (batch, channels, …), whatever their dimensions."""
+
+def feature_dropout_(
+    input: Tensor, p: builtins.float, train: builtins.bool, *, generator: Generator | None = None
+) -> Tensor:
+    """``feature_dropout`` in place."""
+
+def fill(input: Tensor, value: TensorLike) -> Tensor:
+    """``value`` in the shape, dtype and on the device of ``input``, which gets a gradient of zeros."""
+
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
+
+def fill_diagonal_(self: Tensor, fill_value: Number, wrap: builtins.bool = False) -> Tensor:
+    """Give the elements whose places are the same in all dimensions one value, in place.
+
+    With ``wrap`` the diagonal of a matrix that is higher than wide begins again below the first, after an empty row.
+    Raises ShapeError for a tensor of more than two dimensions whose lengths differ.
+    """
 
 def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` joined into one."""
@@ -630,14 +1103,145 @@ def flatten(input: Tensor, start_dim: builtins.int = 0, end_dim: builtins.int = 
 def flip(input: Tensor, *dims: Axes) -> Tensor:
     """The order along ``dims`` reversed."""
 
+def fliplr(input: Tensor) -> Tensor:
+    """The order along dim 1 reversed: the columns of a matrix from right to left."""
+
+def flipud(input: Tensor) -> Tensor:
+    """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
+
+def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
 
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
 
+def fmax(input: TensorLike, other: TensorLike) -> Tensor:
+    """The larger of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
+def fmin(input: TensorLike, other: TensorLike) -> Tensor:
+    """The smaller of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
+
+def frac(input: Tensor) -> Tensor:
+    """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+def frexp(input: Tensor) -> MantissaAndExponent:
+    """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
+
+    0, infinities and nan are their own mantissa, with exponent 0.
+    """
+
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
+    """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -672,8 +1276,14 @@ def full_like(
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
 
-def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+def gather(input: Tensor, dim: Dim, index: Index, *, sparse_grad: builtins.bool = False) -> Tensor:
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
 
 def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
@@ -687,12 +1297,67 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
     """
 
+def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
+    """Give every element the number of attempts that a success of probability ``p`` takes (1, 2, …), in place.
+
+    What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
+    """
+
+def geqrf(input: Tensor) -> Reflections:
+    """The QR decomposition by reflections ``I - tau * v @ v.mH``.
+
+    R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
+    ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
+
+    Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
+    """
+
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors; see ``outer``."""
+
+def get_device(input: Tensor) -> builtins.int:
+    """The number of the device of ``input``; -1 on the CPU."""
+
 def glu(input: Tensor, dim: builtins.int = -1) -> Tensor:
     """The first half of ``input`` along ``dim`` times the sigmoid of the second half.
 
     The result is half as long there. Raises ArgumentError for an odd length.
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, "Language modeling with gated convolutional networks", ICML 2017,
     eq. 1.
+    """
+
+def gradient(
+    input: Tensor,
+    *,
+    spacing: builtins.float | Sequence[builtins.float] | Sequence[Tensor] = 1,
+    dim: Axes | None = None,
+    edge_order: builtins.int = 1,
+) -> tuple[Tensor, ...]:
+    """The derivatives of a function along each of ``dim`` (all unless given), estimated from its values ``input``.
+
+    Inside by differences of second order, at both ends by those of ``edge_order``, 1 or 2. ``spacing`` is the distance of
+    neighbours, one for each dimension, or a vector of the places along each.
+
+    Source: A. Quarteroni, R. Sacco, F. Saleri, "Numerical mathematics", 2nd edition, Springer 2007, section 10.10.
+    """
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: builtins.bool | None = None,
+) -> Tensor:
+    """``input`` (batch, channels, height, width) read at the places that ``grid`` (batch, height', width', 2) names as (x, y).
+
+    With three spatial dimensions, ``grid`` is (batch, depth', height', width', 3) and names (x, y, z). -1 and 1 are the
+    edges of the input, with ``align_corners`` the centres of its outermost elements. ``mode`` is ``bilinear`` (also
+    of eight elements), ``nearest`` (of two equally near the even one) or, with two dimensions, ``bicubic``. Places
+    outside give 0 (``padding_mode="zeros"``), the nearest element (``"border"``), or the element reached by reflections at
+    the edges (``"reflection"``). The result is (batch, channels, height', width'). Raises ShapeError for other shapes,
+    ArgumentError for unknown modes.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, section 3.3.
     """
 
 def group_norm(
@@ -715,6 +1380,45 @@ def gt(input: TensorLike, other: TensorLike) -> Tensor:
 
 greater = gt
 
+def gumbel_softmax(
+    logits: Tensor,
+    tau: builtins.float = 1.0,
+    hard: builtins.bool = False,
+    eps: builtins.float = 1e-10,
+    dim: builtins.int = -1,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``softmax((logits + G) / tau, dim)``, G being Gumbel numbers; as ``tau`` falls, a class drawn by the softmax of ``logits``.
+
+    With ``hard`` the result is a 1 at the largest number and zeros, with the gradient of the softmax. ``eps`` changes nothing.
+
+    Source: E. Jang, S. Gu, B. Poole, "Categorical reparameterization with Gumbel-softmax", ICLR 2017; C. Maddison,
+    A. Mnih, Y. Teh, "The concrete distribution", ICLR 2017.
+    """
+
+def hamming_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    alpha: builtins.float = 0.54,
+    beta: builtins.float = 0.46,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``alpha - beta cos(x)``, x going round once."""
+
+def hann_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``(1 - cos(x)) / 2``, x going round once."""
+
 def hardsigmoid(input: Tensor) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
@@ -734,17 +1438,88 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
     DTypeError where an integer dtype does not hold them.
     """
 
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+
+def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
+    """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
+
+    Elements outside and nan are not counted. Where ``min`` and ``max`` are equal the range is that of the elements.
+    """
+
+@overload
+def histogram(
+    input: Tensor,
+    bins: builtins.int,
+    *,
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+@overload
+def histogram(
+    input: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: builtins.bool = False
+) -> Histogram:
+    """How many elements lie in each bin, or the sum of their ``weight``, and the edges of the bins: (hist, bin_edges).
+
+    ``bins`` is how many equal parts ``range`` (that of the elements unless given) is cut into, or a vector of ascending
+    edges. Elements outside and nan are not counted. With ``density`` the integral over all bins is 1. ``input`` is
+    floating; ``weight`` and edges have its dtype.
+    """
+
+def histogramdd(
+    input: Tensor,
+    bins: builtins.int | Sequence[builtins.int] | Sequence[Tensor],
+    range: Sequence[builtins.float] | None = None,
+    weight: Tensor | None = None,
+    density: builtins.bool = False,
+) -> HistogramOfPoints:
+    """How many points lie in each bin of a grid, or the sum of their ``weight``, and the edges along each coordinate.
+
+    The coordinates of the points are the last dimension of ``input``, (…, D); ``weight`` has the others. ``bins`` is the
+    number of bins along each coordinate (one int for all), or their edges; ``range`` holds the two ends for each. See
+    ``histogram``.
+    """
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
+
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
 
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
 
+def i0(input: Tensor) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0."""
+
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+    Only ``other`` has a gradient. Negative numbers give nan.
+    """
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """``1 - igamma(input, other)``, with all its digits where that is small."""
+
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
 
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+
+def index_copy(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+
+def index_fill(input: Tensor, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+    """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
 
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
@@ -757,14 +1532,85 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """In place: ``index_put``."""
 
+def index_reduce(
+    input: Tensor, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+    ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+    """
+
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: builtins.bool = True,
+    momentum: builtins.float = 0.1,
+    eps: builtins.float = 1e-05,
+) -> Tensor:
+    """Normalise each channel of each sample of input (batch, channels, …); all else is one value per channel.
+
+    With ``use_input_stats``, mean and variance are those of the sample, and the running statistics (tensors, or None for
+    none) move towards their means over the batch as in ``batch_norm``. Otherwise the running statistics are used. Raises
+    ShapeError for shapes that do not fit, or for a single value a channel with ``use_input_stats``.
+
+    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization",
+    2016, section 2.
+    """
+
+def interpolate(
+    input: Tensor,
+    size: builtins.int | Sequence[builtins.int] | None = None,
+    scale_factor: builtins.float | Sequence[builtins.float] | None = None,
+    mode: str = "nearest",
+    align_corners: builtins.bool | None = None,
+    recompute_scale_factor: builtins.bool | None = None,
+    antialias: builtins.bool = False,
+) -> Tensor:
+    """``input`` (batch, channels, one to three spatial dimensions) resized to ``size``, or by ``scale_factor``.
+
+    ``mode`` is ``nearest``, ``nearest-exact`` or ``area`` (the mean of regions) for any of them, ``linear`` for one,
+    ``bilinear``, ``bicubic`` and ``lanczos`` (with ``antialias`` only) for two, ``trilinear`` for three. With ``align_corners`` the
+    centres of the corner elements stay where they are, else the edges. With ``antialias`` the filter of a smaller result
+    reaches all elements that it stands for. A ``scale_factor`` is used as given, unless ``recompute_scale_factor`` says to
+    take the quotient of the sizes. Modes but ``nearest`` take floating tensors, ``nearest`` those of uint8 too. Raises
+    ShapeError for other shapes, ArgumentError for settings that do not go together.
+
+    Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; C. Duchon,
+    "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
+    """
+
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of square matrices; see ``linalg.inv``."""
 
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the dtype of ``input`` is complex."""
 
+def is_conj(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+
 def is_contiguous(self: Tensor) -> builtins.bool:
     """Always True: strides are the backend's business."""
+
+def is_neg(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a negative too."""
+
+def is_nonzero(input: Tensor) -> builtins.bool:
+    """Whether the one element of ``input`` is not zero."""
+
+def is_same_size(input: Tensor, other: Tensor) -> builtins.bool:
+    """Whether two tensors have one shape."""
+
+def is_signed(input: Tensor) -> builtins.bool:
+    """Whether the dtype of ``input`` has negative numbers."""
 
 def isclose(
     input: Tensor,
@@ -778,14 +1624,73 @@ def isclose(
 def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
 
+def isin(
+    elements: TensorLike,
+    test_elements: TensorLike,
+    *,
+    assume_unique: builtins.bool = False,
+    invert: builtins.bool = False,
+) -> Tensor:
+    """Whether each of ``elements`` is among ``test_elements``, or with ``invert`` is not. nan is not, as it equals nothing."""
+
 def isinf(input: Tensor) -> Tensor:
     """Whether it is an infinity of either sign."""
 
 def isnan(input: Tensor) -> Tensor:
     """Whether it is nan."""
 
+def isneginf(input: Tensor) -> Tensor:
+    """Whether it is negative infinity."""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether it is positive infinity."""
+
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
+
+def istft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    length: builtins.int | None = None,
+    return_complex: builtins.bool = False,
+) -> Tensor:
+    """The signal of which ``input``, (batch, frequencies, frames), is the ``stft``: (batch, length).
+
+    The inverse transforms of the frames are multiplied by the window and added up where they overlap, and divided by the
+    sum of the windows' squares: the signal whose ``stft`` is nearest. ``length`` crops it, or pads it with zeros.
+    ``onesided`` is True unless ``input`` has ``n_fft`` frequencies; ``return_complex`` gives a complex signal.
+    Raises ArgumentError where the squares of the windows add up to nearly 0.
+
+    Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 32, 1984.
+    """
+
+def kaiser_window(
+    window_length: builtins.int,
+    periodic: builtins.bool = True,
+    beta: builtins.float = 12.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``I0(beta sqrt(1 - x**2)) / I0(beta)``, x going from -1 to 1; I0 is the modified Bessel function of order 0.
+
+    Source: J. Kaiser, R. Schafer, "On the use of the I0-sinh window for spectrum analysis", IEEE Transactions on
+    Acoustics, Speech and Signal Processing 28, 1980.
+    """
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
+
+def kthvalue(input: Tensor, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
@@ -805,6 +1710,12 @@ def layer_norm(
     Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """The least common multiple of integers, not negative; that of 0 and any is 0."""
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
@@ -815,6 +1726,12 @@ def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
 
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
+
+def lerp(input: Tensor, end: Tensor, weight: TensorLike) -> Tensor:
+    """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+
+def lgamma(input: Tensor) -> Tensor:
+    """The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
@@ -833,6 +1750,21 @@ def linspace(
 ) -> Tensor:
     """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
 
+def local_response_norm(
+    input: Tensor,
+    size: builtins.int,
+    alpha: builtins.float = 0.0001,
+    beta: builtins.float = 0.75,
+    k: builtins.float = 1.0,
+) -> Tensor:
+    """``input / (k + alpha * mean) ** beta``: the mean of the squares in ``size`` neighbouring channels, zeros around them.
+
+    ``input`` is (batch, channels, …) of three dimensions or more. Raises ShapeError for fewer.
+
+    Source: A. Krizhevsky, I. Sutskever, G. Hinton, "ImageNet classification with deep convolutional neural networks",
+    NeurIPS 2012, section 3.3, with a mean in place of the sum.
+    """
+
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
 
@@ -845,6 +1777,14 @@ def log1p(input: Tensor) -> Tensor:
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
 
+def log_normal_(
+    self: Tensor, mean: builtins.float = 1.0, std: builtins.float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Give every element a number whose logarithm is normal, of this mean and deviation, in place.
+
+    Raises ArgumentError unless std > 0.
+    """
+
 def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``input - log(sum(exp(input), dim))`` without overflow; ``dtype`` casts first.
 
@@ -854,6 +1794,15 @@ def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
+
+def logaddexp2(input: TensorLike, other: TensorLike) -> Tensor:
+    """``log2(2**input + 2**other)`` without overflow."""
+
+def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
+    """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
 
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
@@ -867,8 +1816,23 @@ def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
 
+def logit(input: Tensor, eps: builtins.float | None = None) -> Tensor:
+    """``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
+
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(input))``, exact for large negative ``input``."""
+
+def logspace(
+    start: Number,
+    end: Number,
+    steps: builtins.int,
+    base: builtins.float = 10.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``base`` to the powers of ``steps`` values from ``start`` to ``end``; complex where one of these is."""
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
@@ -877,13 +1841,65 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tenso
     Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 
+def lp_pool1d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, length).
+
+    As ``lp_pool2d``, over one spatial dimension.
+    """
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """``sum(x ** p) ** (1 / p)`` over each window of ``input`` (batch, channels, height, width), p being ``norm_type``.
+
+    Without absolute values, so that a sum that is negative gives nan, as in PyTorch. The order inf gives the largest
+    absolute value. The windows are those of ``avg_pool2d``; one that reaches beyond the input (``ceil_mode``) counts its
+    mean for what is missing. Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    """
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, depth, height, width).
+
+    As ``lp_pool2d``, over three spatial dimensions.
+    """
+
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input < other``, element by element."""
 
 less = lt
 
+def lu(input: Tensor, pivot: builtins.bool = True, get_infos: builtins.bool = False) -> tuple[Tensor, ...]:
+    """(LU, pivots), with ``get_infos`` also the infos of ``linalg.lu_factor_ex``."""
+
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """``linalg.lu_solve`` with the right side first."""
+
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: builtins.bool = True, unpack_pivots: builtins.bool = True
+) -> PLU:
+    """P, L and U of what ``linalg.lu_factor`` gave; those not asked for are empty."""
+
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
+
+def masked_scatter(input: Tensor, mask: Mask, source: Tensor) -> Tensor:
+    """``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -893,6 +1909,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
     """
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """The matrix exponential of square matrices; see ``linalg.matrix_exp``."""
+
+def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
+    """``input @ … @ input``, ``n`` times; see ``linalg.matrix_power``."""
 
 @overload
 def max(input: Tensor) -> Tensor:
@@ -1050,11 +2072,86 @@ def max_pool3d(
     As ``max_pool2d``, over three spatial dimensions.
     """
 
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, length) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over one spatial dimension.
+    """
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, height, width) at the places ``indices`` among zeros: what undoes ``max_pool2d``.
+
+    ``indices`` and the other settings are those of ``max_pool2d``. Inputs of several sizes are pooled to one; ``output_size``
+    says which it was. ``input`` may lack the batch dimension. Raises ShapeError for other shapes, IndexingError for an
+    index outside, ArgumentError for a size that cannot be.
+
+    Source: M. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 2.1.
+    """
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, depth, height, width) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over three spatial dimensions.
+    """
+
 def maximum(input: TensorLike, other: TensorLike) -> Tensor:
     """The larger of the two; nan where either is. Equal elements share the gradient, half each."""
 
 def mean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim``; floating or complex only. The mean of no elements is nan."""
+
+@overload
+def median(input: Tensor) -> Tensor:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
+def median(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The median, of an even number the lower one of the two in the middle; nan where a nan is.
+
+    ``median(input)`` is that of all elements, and those equal to it share the gradient evenly. ``median(input, dim)`` is
+    (values, indices) along ``dim``; of equal elements it is the one that stands in the middle of a stable order.
+    """
+
+@overload
+def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
+
+@overload
+def meshgrid(tensors: Sequence[Tensor], /, *, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each of the vectors a tensor of their lengths, in which its elements lie along its own dimension.
+
+    With ``indexing="xy"`` the first two dimensions are swapped. A 0-d tensor is a vector of one element.
+    Raises ShapeError for tensors of more dimensions, DTypeError where their dtypes differ.
+    """
 
 @overload
 def min(input: Tensor) -> Tensor:
@@ -1080,6 +2177,9 @@ def mish(input: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices, (n, m) by (m, p)."""
 
+def mode(input: Tensor, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The most frequent value along ``dim``, the smallest of several, and where it is last."""
+
 def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
 
@@ -1088,6 +2188,18 @@ moveaxis = movedim
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
+def msort(input: Tensor) -> Tensor:
+    """The elements in order along the first dimension."""
+
+def multinomial(
+    input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """``num_samples`` places of each row of ``input`` (n), or (rows, n), drawn by the weights there: int64.
+
+    Weights need not add up to 1. Without ``replacement`` no place comes twice in a row; places of weight 0 come last.
+    Raises ArgumentError for a weight that is negative or not finite, for a row of zeros, and for more samples than places.
+    """
+
 def multiply(input: TensorLike, other: TensorLike) -> Tensor:
     """``input * other``, element by element."""
 
@@ -1095,6 +2207,44 @@ mul = multiply
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
+
+def mvlgamma(input: Tensor, p: builtins.int) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+
+def nan_to_num(
+    input: Tensor,
+    nan: builtins.float | None = None,
+    posinf: builtins.float | None = None,
+    neginf: builtins.float | None = None,
+) -> Tensor:
+    """``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+    Of complex numbers the parts are looked at one by one.
+    """
+
+def nanmean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
+
+@overload
+def nanmedian(input: Tensor) -> Tensor:
+    """The ``median`` of what is not nan; nan where all is."""
+
+@overload
+def nanmedian(input: Tensor, dim: builtins.int, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``median`` of what is not nan; nan where all is."""
+
+def nanquantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The ``quantile`` of what is not nan; nan where all is."""
+
+def nansum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
+    """The sum over ``dim`` of what is not nan; see ``sum``. Not for complex tensors."""
 
 def narrow(input: Tensor, dim: Dim, start: Position, length: builtins.int) -> Tensor:
     """``length`` places along ``dim`` from ``start``."""
@@ -1108,6 +2258,11 @@ def negative(input: Tensor) -> Tensor:
     """``-input``."""
 
 neg = negative
+
+def new_empty(
+    input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A tensor of another size, to be filled later, in the dtype and on the device of ``input``. Its values are zeros."""
 
 def new_full(
     input: Tensor,
@@ -1139,6 +2294,9 @@ def new_zeros(
 ) -> Tensor:
     """Zeros of another size, in the dtype and on the device of ``input``."""
 
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
+
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -1165,6 +2323,9 @@ def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
     elements; a 0-d tensor counts as one of one dimension.
     """
 
+def nonzero_static(input: Tensor, *, size: builtins.int, fill_value: Position = -1) -> Tensor:
+    """The first ``size`` rows of ``nonzero``; rows of ``fill_value`` where there are fewer. The shape depends on no value."""
+
 def norm(
     input: Tensor,
     p: builtins.float | str | None = 2,
@@ -1173,7 +2334,10 @@ def norm(
     *,
     dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+    With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+    """
 
 @overload
 def normal(
@@ -1187,6 +2351,8 @@ def normal(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
+
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
 
     Raises ArgumentError for a negative ``std``.
     """
@@ -1203,6 +2369,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1218,6 +2386,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
 
@@ -1228,6 +2398,12 @@ def normal_(
 
 def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
     """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
+
+def nuclear_norm(input: Tensor, dim: Axes | builtins.bool | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
+
+    ``nuclear_norm(input, keepdim)`` is taken, too.
+    """
 
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
@@ -1242,17 +2418,63 @@ def ones_like(
 ) -> Tensor:
     """Ones in the shape, dtype and device of ``input``."""
 
+def orgqr(input: Tensor, input2: Tensor) -> Tensor:
+    """``linalg.householder_product``."""
+
+def ormqr(
+    input: Tensor, input2: Tensor, input3: Tensor, left: builtins.bool = True, transpose: builtins.bool = False
+) -> Tensor:
+    """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
+
+    With ``transpose`` of ``Q.mH``; without ``left``, ``input3 @ Q``.
+    """
+
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
 
 def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | None = None) -> Tensor:
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
 
+def pca_lowrank(
+    A: Tensor, q: builtins.int | None = None, center: builtins.bool = True, niter: builtins.int = 2
+) -> LowRank:
+    """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
+
+    ``q`` is 6 unless given, or the shorter side of the matrices where that is less.
+    """
+
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
 
+def pinverse(input: Tensor, rcond: builtins.float = 1e-15) -> Tensor:
+    """``linalg.pinv`` with ``rtol=rcond``."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
+    """Channels as blocks of elements: (…, channels * r * r, height, width) gives (…, channels, height * r, width * r).
+
+    ``r`` is ``upscale_factor``. Raises ShapeError where r * r does not divide the channels.
+
+    Source: W. Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network", CVPR 2016, eq. 4.
+    """
+
+def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
+    """Blocks of elements as channels: (…, channels, height * r, width * r) gives (…, channels * r * r, height, width).
+
+    The inverse of ``pixel_shuffle``; ``r`` is ``downscale_factor``. Raises ShapeError where r does not divide both lengths.
+    """
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
+
+    Raises ArgumentError for a rate that is negative or not finite.
+    """
+
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
+
+def polygamma(n: builtins.int, input: Tensor) -> Tensor:
+    """The ``n``-th derivative of ``digamma``, which is the one for n = 0. As a method: ``x.polygamma(n)``."""
 
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
@@ -1277,6 +2499,31 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
 
+def put(input: Tensor, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+
+def qr(input: Tensor, some: builtins.bool = True) -> QR:
+    """``linalg.qr``, reduced, or complete without ``some``."""
+
+def quantile(
+    input: Tensor,
+    q: builtins.float | Tensor,
+    dim: builtins.int | None = None,
+    keepdim: builtins.bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The quantile ``q`` along ``dim`` (of all elements unless given); nan where a nan is.
+
+    ``q`` is a number from 0 to 1, or a tensor of such with at most one dimension, which then comes first in the result.
+    It lies at the place ``q * (n - 1)`` of the n elements in ascending order. Between two places ``interpolation`` takes the
+    ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
+    straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
+    """
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees: ``input * 180 / pi``."""
+
 def rand(
     *size: Size,
     generator: Generator | None = None,
@@ -1284,7 +2531,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); of complex numbers both parts."""
 
 def rand_like(
     input: Tensor,
@@ -1333,7 +2580,7 @@ def randint(
 
 def randint_like(
     input: Tensor,
-    low: builtins.int,
+    low: builtins.int = 0,
     high: builtins.int | None = None,
     *,
     generator: Generator | None = None,
@@ -1350,7 +2597,7 @@ def randn(
     device: DeviceLike = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1.
+    """Normal numbers of mean 0 and standard deviation 1, half of the variance of complex ones being that of each part.
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
@@ -1385,6 +2632,17 @@ def randperm(
 ) -> Tensor:
     """The integers 0 to n - 1 in random order; int64."""
 
+def range(
+    start: Number,
+    end: Number,
+    step: Number = 1,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype unless given."""
+
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
 
@@ -1406,11 +2664,44 @@ def relu6(input: Tensor) -> Tensor:
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 
+def renorm(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
+
+def renorm_(self: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float) -> Tensor:
+    """In place: ``renorm``."""
+
 def repeat(input: Tensor, *repeats: Size) -> Tensor:
     """The tensor repeated ``repeats`` times along each dimension; more numbers than dimensions add dimensions in front."""
 
-def reshape(input: Tensor, *shape: Amounts) -> Tensor:
-    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred."""
+@overload
+def repeat_interleave(
+    input: Tensor,
+    repeats: builtins.int | Tensor,
+    dim: builtins.int | None = None,
+    *,
+    output_size: builtins.int | None = None,
+) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+@overload
+def repeat_interleave(repeats: Tensor, *, output_size: builtins.int | None = None) -> Tensor:
+    """Each place along ``dim`` as often as ``repeats`` says, one after the other; without ``dim``, of all elements in one row.
+
+    ``repeats`` is one number for all places or an integer tensor with one for each. ``repeat_interleave(repeats)`` gives
+    the places themselves. ``output_size`` is the sum of ``repeats``, for those who know it.
+    Raises ShapeError for ``repeats`` or an ``output_size`` that do not fit, ArgumentError for negative ``repeats``.
+    """
+
+def reshape(input: Tensor, *shape: Amounts, dtype: DType | None = None) -> Tensor:
+    """The same elements, in row-major order, in another shape; one length may be -1, to be inferred.
+
+    ``view(dtype)`` sees their bits as numbers of another dtype, without a gradient.
+    """
 
 view = reshape
 
@@ -1419,6 +2710,9 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when the part of a conjugate is negated is the backend's business."""
 
 def rms_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
@@ -1433,17 +2727,92 @@ def rms_norm(
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
 
+def rot90(input: Tensor, k: builtins.int = 1, dims: Axes = (0, 1)) -> Tensor:
+    """The plane of two ``dims`` turned by ``k`` quarters, from the first of them towards the second."""
+
 def round(input: Tensor, *, decimals: builtins.int = 0) -> Tensor:
     """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
+
+def rrelu(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    inplace: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``input`` where it is positive, else ``input`` times a slope: with ``training`` one drawn from ``lower`` to ``upper`` for each.
+
+    Without it the slope is the mean of the two. Raises ArgumentError where lower is above upper.
+
+    Source: B. Xu et al., "Empirical evaluation of rectified activations in convolutional network", arXiv:1505.00853, 2015.
+    """
+
+def rrelu_(
+    input: Tensor,
+    lower: builtins.float = 0.125,
+    upper: builtins.float = 0.3333333333333333,
+    training: builtins.bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """``rrelu`` in place."""
 
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
 
+def scalar_tensor(
+    s: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A 0-d tensor of the number ``s``, of the default dtype unless given."""
+
+def scatter(
+    input: Tensor,
+    dim: Dim,
+    index: Index,
+    src: TensorLike | None = None,
+    *,
+    value: Number | None = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+    ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+    """
+
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 
+def scatter_reduce(
+    input: Tensor, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+    ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+    at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+    """
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: TensorLike,
+    *,
+    out_int32: builtins.bool = False,
+    right: builtins.bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where ``input`` would stand in ``sorted_sequence``, ascending along its last dimension: as many elements are smaller.
+
+    The sequence is one for all, or one for each row of ``input``. With ``right`` (or ``side="right"``) as many are smaller or
+    equal. ``sorter`` are the places that sort a sequence which is not in order. int64, or int32 with ``out_int32``.
+    """
+
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
+
+def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
+    """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
 
 def selu(input: Tensor) -> Tensor:
     """``scale * elu(input, alpha)`` with the constants of self-normalizing networks.
@@ -1460,6 +2829,9 @@ def sigmoid(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
 
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign is minus, that of -0.0 included."""
+
 def silu(input: Tensor) -> Tensor:
     """``input * sigmoid(input)``, also called swish.
 
@@ -1470,8 +2842,24 @@ def silu(input: Tensor) -> Tensor:
 def sin(input: Tensor) -> Tensor:
     """The sine; ``input`` in radians."""
 
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi * input) / (pi * input)``, 1 at 0."""
+
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
+
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: builtins.int = 0,
+    start: builtins.int | None = None,
+    end: builtins.int | None = None,
+    step: builtins.int = 1,
+) -> Tensor:
+    """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
+
+def slogdet(input: Tensor) -> SignAndLog:
+    """The sign of the determinant, and the logarithm of its absolute value; see ``linalg.slogdet``."""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
     """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
@@ -1505,8 +2893,16 @@ def softsign(input: Tensor) -> Tensor:
     technical report 1337, Université de Montréal, 2009.
     """
 
+def sort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool | None = None
+) -> ValuesAndIndices:
+    """The elements in order along ``dim``, and where they were: (values, indices). Equal ones keep their order always."""
+
 def split(input: Tensor, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
+
+def split_with_sizes(input: Tensor, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts of the lengths ``split_sizes`` along ``dim``; they must add up to its length."""
 
 def sqrt(input: Tensor) -> Tensor:
     """The square root; nan below 0."""
@@ -1516,6 +2912,9 @@ def square(input: Tensor) -> Tensor:
 
 def squeeze(input: Tensor, *dim: Axes | None) -> Tensor:
     """Dimensions of length 1 taken away: all, or those of ``dim`` that have length 1."""
+
+def squeeze_(self: Tensor, dim: Axes | None = None) -> Tensor:
+    """In place: ``squeeze``."""
 
 def stack(tensors: Sequence[Tensor], dim: NewDim = 0) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension."""
@@ -1543,6 +2942,55 @@ def std(
 def std(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``."""
 
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+@overload
+def std_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``std`` and ``mean`` over ``dim``."""
+
+def stft(
+    input: Tensor,
+    n_fft: builtins.int,
+    hop_length: builtins.int | None = None,
+    win_length: builtins.int | None = None,
+    window: Tensor | None = None,
+    center: builtins.bool = True,
+    pad_mode: str = "reflect",
+    normalized: builtins.bool = False,
+    onesided: builtins.bool | None = None,
+    return_complex: builtins.bool | None = None,
+    align_to_window: builtins.bool | None = None,
+) -> Tensor:
+    """The Fourier transforms of frames of a signal (length) or of several (batch, length): (batch, frequencies, frames).
+
+    A frame is ``n_fft`` long, starts ``hop_length`` after the one before (n_fft // 4) and is multiplied by ``window``,
+    which stands in its middle and is ``win_length`` long (n_fft). ``center``: the signal is padded by n_fft // 2 at both
+    ends as ``pad_mode`` of ``pad`` says; without it, ``align_to_window`` lets the first frame start so that the window
+    begins with the signal. ``normalized`` divides by sqrt(n_fft). ``onesided``, True unless something is complex, keeps
+    the first n_fft // 2 + 1 frequencies. ``return_complex=False`` gives ``view_as_real`` of the result; of real signals
+    it must be said. Raises ShapeError for a signal shorter than a frame, ArgumentError for lengths that do not fit.
+
+    Source: J. Allen, "Short term spectral analysis, synthesis, and modification by discrete Fourier transform", IEEE
+    Transactions on Acoustics, Speech and Signal Processing 25, 1977.
+    """
+
 def subtract(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input - other``; with ``alpha=`` it is ``input - alpha * other``."""
 
@@ -1551,8 +2999,31 @@ sub = subtract
 def sum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 
+def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
+    """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+
+def svd(input: Tensor, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+    """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
+
+def svd_lowrank(
+    A: Tensor, q: builtins.int | None = 6, niter: builtins.int | None = 2, M: Tensor | None = None
+) -> LowRank:
+    """The ``q`` largest singular values of ``A - M`` and their vectors, nearly: U (…, m, q), S (…, q), V (…, n, q).
+
+    Of random directions, turned ``niter`` times towards the largest ones; the random numbers are those of ``manual_seed``.
+
+    Source: N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness: probabilistic algorithms for constructing
+    approximate matrix decompositions", SIAM Review 53, 2011, algorithms 4.4 and 5.1.
+    """
+
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
+
+def t_(self: Tensor) -> Tensor:
+    """In place: ``t``."""
+
+def take(input: Tensor, index: Index) -> Tensor:
+    """The elements of the flattened ``input`` at ``index``, in its shape; negative places count from the end."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
@@ -1577,6 +3048,19 @@ def tensor(
     Without ``dtype``: bool for bools, int64 for ints, the default dtype for floats, complex64 (for a default of float64
     complex128) for complex numbers; arrays and tensors keep theirs.
     Raises ShapeError for lists of uneven lengths, DTypeError for data that is not numeric.
+    """
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+    """Parts along ``dim``: so many, of which the first may be one longer, or those between the places given.
+
+    An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
+    read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
+    """
+
+def tensordot(a: Tensor, b: Tensor, dims: builtins.int | Sequence[Axes] = 2) -> Tensor:
+    """Sums of products over dimensions of both: the last ``dims`` of ``a`` with the first of ``b``, or two lists, in pairs.
+
+    The others follow, first those of ``a``. A length of 1 goes with any.
     """
 
 def tile(input: Tensor, *dims: Size) -> Tensor:
@@ -1614,17 +3098,76 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
     PyTorch's spelling.
     """
 
+def topk(
+    input: Tensor, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
+) -> ValuesAndIndices:
+    """The ``k`` largest, or smallest, elements along ``dim`` in order, and where they are: (values, indices).
+
+    nan is the largest. Of equal elements the first come first. They are in order without ``sorted`` too.
+    """
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64."""
+
 def transpose(input: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
     """Two dimensions swapped."""
 
 swapaxes = transpose
 swapdims = transpose
 
+def transpose_(self: Tensor, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+    """In place: ``transpose``."""
+
+swapaxes_ = transpose_
+swapdims_ = transpose_
+
+@overload
+def trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+@overload
+def trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
+    """The integral of ``y`` along ``dim`` by the trapezoidal rule, over the places ``x`` or a spacing of ``dx`` (1 unless given).
+
+    ``x`` is a vector of as many places as ``y`` has along ``dim``, or broadcasts to ``y``.
+    """
+
+trapz = trapezoid
+
 def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
 
+def tril_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the lower triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It reaches up to the diagonal ``offset``; see ``tril``.
+    """
+
 def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
+
+def triu_indices(
+    row: builtins.int,
+    col: builtins.int,
+    offset: builtins.int = 0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Rows and columns of the upper triangle of a (``row``, ``col``) matrix, row by row: int64 of shape (2, count).
+
+    It begins at the diagonal ``offset``; see ``triu``.
+    """
 
 def trunc(input: Tensor) -> Tensor:
     """The integer part."""
@@ -1643,13 +3186,74 @@ def unflatten(input: Tensor, dim: builtins.int, sizes: Amounts) -> Tensor:
 def uniform_(
     self: Tensor, low: builtins.float = 0.0, high: builtins.float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Give every element a uniform number in [low, high), in place.
+    """Give every element a uniform number in [low, high), both parts of a complex one, in place.
 
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
 
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
+def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
+    """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
+
+    Places beyond its end, and negative ones, go round. Raises DTypeError for ``indices`` that are no integers.
+    """
+
 def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
     """A new dimension of length 1 at ``dim``."""
+
+def unsqueeze_(self: Tensor, dim: builtins.int) -> Tensor:
+    """In place: ``unsqueeze``."""
+
+def vander(x: Tensor, N: builtins.int | None = None, increasing: builtins.bool = False) -> Tensor:
+    """The powers ``N - 1`` to 0 of the elements of a vector, as columns, or with ``increasing`` 0 to ``N - 1``.
+
+    N is the length of the vector unless given.
+    """
 
 @overload
 def var(
@@ -1674,6 +3278,32 @@ def var(
 def var(input: Tensor, unbiased: builtins.bool) -> Tensor:
     """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
 
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    *,
+    correction: builtins.float | None = 1,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(
+    input: Tensor,
+    dim: builtins.int | Sequence[builtins.int] | None = None,
+    unbiased: builtins.bool = True,
+    keepdim: builtins.bool = False,
+) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+@overload
+def var_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
+    """``var`` and ``mean`` over ``dim``."""
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
 
@@ -1683,11 +3313,24 @@ def view_as_complex(input: Tensor) -> Tensor:
 def view_as_real(input: Tensor) -> Tensor:
     """The real and imaginary parts side by side, in a last dimension of length 2."""
 
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts along dim 0: equal ones, so many, or those between the places of a list."""
+
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by rows."""
 
-def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
-    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+row_stack = vstack
+
+@overload
+def where(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
+
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
+
+def xlogy(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
 
 def zero_(self: Tensor) -> Tensor:
     """Give every element the value 0, in place."""
@@ -1715,12 +3358,25 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
     "adjoint",
+    "affine_grid",
     "all",
     "allclose",
+    "alpha_dropout",
+    "alpha_dropout_",
     "amax",
     "amin",
+    "aminmax",
     "angle",
     "any",
     "arange",
@@ -1733,44 +3389,69 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
+    "argwhere",
     "as_tensor",
+    "asarray",
     "asin",
     "asinh",
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "autograd",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "baddbmm",
+    "bartlett_window",
     "batch_norm",
     "bernoulli",
     "bernoulli_",
     "bfloat16",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman_window",
+    "block_diag",
     "bmm",
     "bool",
     "bool_",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
     "byte",
+    "cartesian_prod",
     "cat",
+    "cauchy_",
     "cdouble",
     "ceil",
     "celu",
     "cfloat",
+    "channel_shuffle",
     "char",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
+    "column_stack",
+    "combinations",
     "complex",
     "complex128",
     "complex64",
@@ -1786,24 +3467,48 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "copy_",
+    "copysign",
+    "corrcoef",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cpu",
+    "cross",
     "cross_entropy",
     "cuda",
+    "cummax",
+    "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "data",
     "default_generator",
+    "deg2rad",
+    "det",
     "detach",
     "detach_",
     "device",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "diff",
+    "digamma",
+    "dist",
     "div",
     "divide",
     "dot",
     "double",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "dropout_",
+    "dsplit",
+    "dstack",
+    "einsum",
     "elu",
     "embedding",
     "empty",
@@ -1812,159 +3517,270 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erfc",
+    "erfinv",
     "errors",
     "exp",
     "exp2",
     "expand",
     "expand_as",
     "expm1",
+    "exponential_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_alpha_dropout_",
+    "feature_dropout",
+    "feature_dropout_",
+    "fft",
+    "fill",
     "fill_",
+    "fill_diagonal_",
     "finfo",
     "fix",
     "flatten",
     "flip",
+    "fliplr",
+    "flipud",
     "float",
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "fmod",
     "fork_rng",
+    "frac",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "frexp",
+    "frobenius_norm",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
+    "func",
     "gather",
+    "gcd",
     "ge",
     "gelu",
+    "geometric_",
+    "geqrf",
+    "ger",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
+    "get_device",
     "get_rng_state",
     "glu",
+    "gradient",
     "greater",
     "greater_equal",
+    "grid_sample",
     "group_norm",
     "gt",
+    "gumbel_softmax",
     "half",
+    "hamming_window",
+    "hann_window",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "heaviside",
+    "histc",
+    "histogram",
+    "histogramdd",
     "hookimpl",
     "host_fallback",
+    "hsplit",
     "hstack",
     "hypot",
+    "i0",
+    "igamma",
+    "igammac",
     "iinfo",
     "imag",
     "index_add",
+    "index_copy",
+    "index_fill",
     "index_put",
     "index_put_",
+    "index_reduce",
     "index_select",
     "inference_mode",
     "initial_seed",
+    "inner",
+    "instance_norm",
     "int",
     "int16",
     "int32",
     "int64",
     "int8",
+    "interpolate",
+    "inverse",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
     "is_available",
     "is_complex",
+    "is_conj",
     "is_contiguous",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
     "is_tensor",
     "isclose",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "isreal",
+    "istft",
+    "kaiser_window",
+    "kron",
+    "kthvalue",
     "l1_loss",
     "layer_norm",
+    "lcm",
+    "ldexp",
     "le",
     "leaky_relu",
+    "lerp",
     "less",
     "less_equal",
+    "lgamma",
     "linalg",
     "linear",
     "linspace",
     "load",
+    "local_response_norm",
     "log",
     "log10",
     "log1p",
     "log2",
+    "log_normal_",
     "log_softmax",
     "logaddexp",
+    "logaddexp2",
+    "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsigmoid",
+    "logspace",
     "logsumexp",
     "long",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
     "manual_seed",
     "masked_fill",
+    "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
     "mm",
+    "mode",
     "moveaxis",
     "movedim",
     "mse_loss",
+    "msort",
     "mul",
+    "multinomial",
     "multiply",
     "mv",
+    "mvlgamma",
+    "nan_to_num",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
     "narrow",
     "ne",
     "neg",
     "negative",
+    "new_empty",
     "new_full",
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "newaxis",
+    "nextafter",
     "nll_loss",
     "nn",
     "no_grad",
     "nonzero",
+    "nonzero_static",
     "norm",
     "normal",
     "normal_",
     "normalize",
     "not_equal",
+    "nuclear_norm",
     "one_hot",
     "ones",
     "ones_like",
     "ops",
     "optim",
+    "orgqr",
+    "ormqr",
     "outer",
     "pad",
+    "pca_lowrank",
     "permute",
+    "pinverse",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson",
     "polar",
+    "polygamma",
     "positive",
     "pow",
     "prelu",
     "prod",
     "promote_types",
+    "put",
+    "qr",
+    "quantile",
+    "rad2deg",
     "rand",
     "rand_like",
     "randint",
     "randint_like",
     "randn",
     "randn_like",
+    "random",
     "random_",
     "randperm",
+    "range",
     "ravel",
     "real",
     "reciprocal",
@@ -1972,18 +3788,31 @@ __all__ = [
     "relu",
     "relu6",
     "remainder",
+    "renorm",
+    "renorm_",
     "repeat",
+    "repeat_interleave",
     "reshape",
     "reshape_as",
     "resolve_conj",
+    "resolve_neg",
     "rms_norm",
     "roll",
+    "rot90",
     "round",
+    "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "save",
+    "scalar_tensor",
+    "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
     "seed",
     "select",
+    "select_scatter",
     "selu",
     "set_default_device",
     "set_default_dtype",
@@ -1994,36 +3823,63 @@ __all__ = [
     "short",
     "sigmoid",
     "sign",
+    "signal",
+    "signbit",
     "silu",
     "sin",
+    "sinc",
     "sinh",
+    "slice_scatter",
+    "slogdet",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
     "softsign",
+    "sort",
+    "special",
     "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
+    "squeeze_",
     "stack",
     "std",
+    "std_mean",
+    "stft",
     "sub",
     "subtract",
     "sum",
+    "sum_to_size",
+    "svd",
+    "svd_lowrank",
     "swapaxes",
+    "swapaxes_",
     "swapdims",
+    "swapdims_",
     "t",
+    "t_",
+    "take",
     "take_along_dim",
     "tan",
     "tanh",
     "tanhshrink",
     "tensor",
+    "tensor_split",
+    "tensordot",
     "tile",
     "to",
+    "topk",
+    "trace",
     "transpose",
+    "transpose_",
+    "trapezoid",
+    "trapz",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "type_as",
@@ -2034,17 +3890,27 @@ __all__ = [
     "unbind",
     "unflatten",
     "uniform_",
+    "unique",
+    "unique_consecutive",
+    "unravel_index",
     "unregister_backend",
     "unsqueeze",
+    "unsqueeze_",
     "utils",
+    "vander",
     "var",
+    "var_mean",
+    "vdot",
     "view",
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vmap",
+    "vsplit",
     "vstack",
     "where",
     "xla",
+    "xlogy",
     "zero_",
     "zeros",
     "zeros_like",

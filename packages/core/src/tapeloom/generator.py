@@ -13,6 +13,7 @@ from os import urandom
 from threading import Lock
 from types import TracebackType
 
+from tapeloom.devices import Device
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 from tapeloom.shapes import as_int
 
@@ -24,13 +25,14 @@ _FIRST_SEED = 67280421310721  # PyTorch's default for a new generator
 class Generator:
     """A source of random numbers; its whole state is ``(seed, offset)``, offset counted in blocks.
 
-    ``device`` is taken for PyTorch's spelling and changes nothing: one generator serves every device, and the same
-    seed gives the same bits on each. A new generator has a fixed seed, as in PyTorch; ``seed()`` picks a random one.
+    ``device`` (the CPU) is what the attribute says and changes nothing: one generator serves every device, and the
+    same seed gives the same bits on each. A new generator has a fixed seed, as in PyTorch; ``seed()`` picks a random one.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_offset", "_seed")
+    __slots__ = ("__weakref__", "_lock", "_offset", "_seed", "device")
 
-    def __init__(self, device: object = None) -> None:
+    def __init__(self, device: str | Device | None = None) -> None:
+        self.device = Device("cpu" if device is None else device)
         self._lock = Lock()
         self._seed = _FIRST_SEED
         self._offset = 0
@@ -75,6 +77,12 @@ class Generator:
         with self._lock:
             self._seed, self._offset = seed, offset
 
+    def clone_state(self) -> Generator:
+        """A new generator that goes on as this one would."""
+        made = Generator(self.device)
+        made.set_state(self.get_state())
+        return made
+
     def reserve(self, n_words: int) -> tuple[int, int]:
         """Take the next ``n_words`` words for one draw; return ``(seed, offset)``, which names their first block.
 
@@ -95,6 +103,7 @@ class Generator:
         return self.get_state()
 
     def __setstate__(self, state: tuple[int, int]) -> None:
+        self.device = Device("cpu")
         self._lock = Lock()
         self.set_state(state)
 
@@ -143,13 +152,13 @@ def set_rng_state(state: tuple[int, int]) -> None:
 class fork_rng:
     """``with fork_rng(): ...`` leaves the default generator as it was before the block, even after an exception.
 
-    ``devices`` is taken for PyTorch's spelling and changes nothing; with ``enabled=False`` the block changes nothing.
+    ``devices`` and ``device_type`` are taken for PyTorch's spelling and change nothing; with ``enabled=False`` the block changes nothing.
     The generator is shared: draws that other threads make meanwhile are rewound too.
     """
 
     __slots__ = ("_enabled", "_states")
 
-    def __init__(self, devices: object = None, enabled: bool = True) -> None:
+    def __init__(self, devices: object = None, enabled: bool = True, *, device_type: object = None) -> None:
         self._enabled = enabled
         self._states: list[tuple[int, int]] = []  # a stack: one object may be entered within itself
 

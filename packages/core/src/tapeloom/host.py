@@ -9,9 +9,10 @@ import contextlib
 import functools
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from tapeloom import dtypes, host_random
+from tapeloom import dtypes, host_draws, host_random, host_windows
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 
@@ -174,6 +175,13 @@ def stack(arrays: list[Any]) -> Any:
     return np.stack(arrays)
 
 
+def broadcast(array: Any, size: tuple[int, ...]) -> Any:
+    """A host array spread to ``size``."""
+    import numpy as np
+
+    return np.broadcast_to(array, size)
+
+
 def lend(array: Any) -> tuple[Any, DType]:
     """``array`` itself, in native byte order, with its dtype."""
     found = dtype_of(array)
@@ -212,6 +220,22 @@ def linspace(start: complex, end: complex, count: int, dtype: DType) -> Any:
     return np.array([abs(n) // steps * (1 if n > 0 else -1) for n in totals], native(dtype))
 
 
+def logspace(start: complex, end: complex, count: int, base: float, dtype: DType) -> Any:
+    """``base`` to the powers from ``start`` to ``end``; for integers these ends are rounded towards 0, and so are the results.
+
+    Raises DTypeError for a result that an integer dtype cannot hold.
+    """
+    import numpy as np
+
+    first, last = (start, end) if dtype.inexact else (int(start.real), int(end.real))
+    with np.errstate(all="ignore"):  # a power of a negative base may be nan, and any may be infinite
+        powers = np.power(base, np.linspace(first, last, count))
+        if not dtype.inexact and count:
+            for value in (powers.min().item(), powers.max().item()):
+                dtypes.fitting("logspace", value, dtype)
+        return powers.astype(native(dtype))
+
+
 def normal(seed: int, offset: int, size: tuple[int, ...], mean: float, std: float, dtype: DType) -> Any:
     """Normal numbers of the stream of ``seed`` from block ``offset`` on."""
     import numpy as np
@@ -231,6 +255,30 @@ def truncated_normal(
     words = host_random.native_words(np, seed, offset, host_random.truncated_words(math.prod(size)))
     numbers = host_random.truncated_from_words(np, words, mean, std, low, high)
     return numbers.astype(native(dtype), copy=False).reshape(size)
+
+
+def drawn(kind: str, reserve: Callable[[int], tuple[int, int]], dtype: DType, *settings: Any) -> Any:
+    """A draw of ``host_draws`` in ``dtype``; ``reserve`` takes so many words of a stream, and says which."""
+    import numpy as np
+
+    def uniforms(count: int) -> Any:
+        words = host_draws.uniform_words(count)
+        return host_draws.uniform_from_words(np, host_random.native_words(np, *reserve(words), words))
+
+    with np.errstate(all="ignore"):
+        values = getattr(host_draws, kind)(np, uniforms, *settings)
+        return (
+            np.minimum(values, float(dtype.max)).astype(native(dtype))
+            if not dtype.inexact
+            else values.astype(native(dtype))
+        )
+
+
+def window(shape: str, count: int, periodic: bool, dtype: DType, *settings: Any) -> Any:
+    """A window of signal processing; see ``host_windows``."""
+    import numpy as np
+
+    return host_windows.window(np, shape, count, periodic, *settings).astype(native(dtype))
 
 
 def read_only(array: Any) -> Any:

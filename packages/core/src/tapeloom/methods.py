@@ -7,9 +7,11 @@ result, ``_methods.pyi``, is generated from the same registry by ``tools/make_st
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from os import listdir
 from typing import Any
 
-from tapeloom import dtypes
+from tapeloom import dtypes, ops
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
@@ -18,34 +20,15 @@ from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
-from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
-    activation,
-    calculus,
-    comparison,
-    complex_numbers,
-    conv,
-    conversion,
-    creation,
-    elementwise,
-    handles,
-    histogram,
-    indexing,
-    linalg,
-    lookup,
-    loss,
-    movement,
-    norm,
-    normalization,
-    pooling,
-    random,
-    reduction,
-    scan,
-    statistics,
-)
+from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, special, splitting
 from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.node import Node
 from tapeloom.tensors.tensor import Tensor, make
+
+for _file in sorted(listdir(ops.__path__[0])):  # noqa: PTH208 - os is loaded in any case
+    if _file.endswith(".py"):
+        import_module(f"tapeloom.ops.{_file.removesuffix('.py')}")  # which registers its ops
 
 # operators: dunder -> op; the reflected forms swap the operands
 OPERATORS = {
@@ -72,7 +55,10 @@ JOINED: dict[str, Any] = {
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
     "type": conversion.tensor_type,
+    "unfold": explained(splitting.unfold),
     "where": explained(comparison.where_method, "where"),
+    "polygamma": explained(special.polygamma_method, "polygamma"),
+    "polygamma_": explained(special.polygamma_),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(
@@ -122,23 +108,24 @@ def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
     return compare
 
 
-def _inplace(op: Op[Any, Any]) -> Callable[..., Tensor]:
-    """The form that gives the result to its first operand: ``add_`` and ``+=``."""
+def _inplace(call: Any) -> Callable[..., Tensor]:
+    """The form of an op or function that gives the result to its first operand: ``add_`` and ``+=``."""
+    name = call.__name__
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         try:
-            check_writable(op.name, self)
+            check_writable(name, self)
             try:
-                value = op(self, *args, **kwargs)
+                value = call(self, *args, **kwargs)
             except TapeloomError as error:
-                report_as(f"{op.name}_", error)
+                report_as(f"{name}_", error)
                 raise
-            return inplace(op.name, self, value)
+            return inplace(name, self, value)
         except TapeloomError as error:
             trim(error)
             raise
 
-    return documented(method, op, f"{op.name}_", f"In place: {op.__doc__}")
+    return documented(method, call, f"{name}_", f"In place: {call.__doc__}")
 
 
 def bind() -> None:
@@ -158,7 +145,7 @@ def bind() -> None:
         for name in public.names:
             if public.method:
                 setattr(Tensor, name, method_of(call) if isinstance(call, Op) else call)
-            if public.inplace and isinstance(call, Op):
+            if public.inplace:
                 setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)

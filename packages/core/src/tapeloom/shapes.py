@@ -67,7 +67,7 @@ def normalize_dims(op: str, dims: object, ndim: int) -> Shape:
         return _scalar_dims(op, given)
     result = tuple(normalize_dim(op, dim, ndim) for dim in given)
     if len(set(result)) != len(result):
-        raise ShapeError(f"{op}: dim {given} names a dimension more than once. Name each dimension once.")
+        raise _named_twice(op, given)
     return result
 
 
@@ -102,7 +102,13 @@ def per_axis(op: str, name: str, value: object, count: int) -> Shape:
 def _scalar_dims(op: str, dims: Shape) -> Shape:
     for dim in dims:
         normalize_dim(op, dim, 0)
+    if len(dims) > 1:
+        raise _named_twice(op, dims)
     return ()
+
+
+def _named_twice(op: str, dims: Shape) -> ShapeError:
+    return ShapeError(f"{op}: dim {dims} names a dimension more than once. Name each dimension once.")
 
 
 def broadcast(op: str, *shapes: Shape) -> Shape:

@@ -43,7 +43,7 @@ class Backend:
     #: ops that it has no kernel for; a kernel that is not there counts as one too
     lacking_ops: frozenset[str] = frozenset()
     #: kernels that compute float16 and bfloat16 exactly enough themselves: all others get float32 and are rounded once
-    half_kernels: frozenset[str] = frozenset()
+    half_kernels: frozenset[str] = frozenset({"nextafter"})
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
     #: ops whose gradient rules take half arrays as they are, for they are such kernels again
@@ -99,6 +99,10 @@ class Backend:
     def to_host(self, array: Array) -> Any:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
+
+    def text(self, array: Array) -> str | None:
+        """What ``repr`` of a tensor is where the host cannot show it as one array; else None."""
+        return None
 
     def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
@@ -183,6 +187,19 @@ class Backend:
     def completed(self) -> Any:
         """The kernels, with functions that compute on the host in the place of those that are lacking."""
         return completed(self)
+
+    # batches of vmap: see ``batches``
+
+    #: whether the library maps kernels over batches itself, by ``vectorized``; else the shared kernels run on batches
+    vectorizes: bool = False
+
+    def vectorized(self, name: str, values: Sequence[Any], levels: tuple[Any, ...]) -> Any:
+        """The kernel of the op ``name`` for all samples at once, the results with the samples in front.
+
+        ``levels`` has an entry for each vmap, the innermost first: for each value whether it holds samples along its first axis
+        (a tuple of that for a list of arrays). The arrays of an outer vmap are in front of those of an inner one.
+        """
+        raise NotImplementedError
 
     def through_host(self, kernel: Kernel, *values: Any) -> Any:
         """The result of a kernel of host arrays, for arrays of this backend."""

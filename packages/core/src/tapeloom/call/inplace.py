@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
-from tapeloom.tensors.alias import DETACH, history, link, related, relatives, unlink, writable_memory
+from tapeloom.tape.levels import Shared, lifted
+from tapeloom.tensors.alias import DETACH, history, link, related, relatives, step_aside, unlink, writable_memory
 from tapeloom.tensors.extra import Path
 from tapeloom.tensors.node import Leaf, Node, hooks_of
 from tapeloom.tensors.tensor import Tensor, among, extra_of, make, read_array, write_array, write_handles
@@ -67,6 +68,10 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
             f"{name}_: the result has shape {value.shape} and cannot be put into a tensor of shape {target.shape}."
         )
     if value.kind is not target.kind:
+        if value.device is not target.device and value.device == target.device:  # levels of vmap
+            value = lifted(value, target.device)
+            if value.device is not target.device:
+                raise shared_by_samples(name)
         if value.device is not target.device:
             raise DeviceError(f"{name}_: the result is on {value.device}, and the tensor on {target.device}.")
         if value.dtype.category > target.dtype.category:
@@ -76,6 +81,34 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
             )
         value = OPS.cast(value, target.dtype)
     assign(target, value if value.node is not None else overwriting(target, value))
+    return target
+
+
+def shared_by_samples(name: str) -> InplaceError:
+    """The error for a write into a tensor that the samples of a vmap share."""
+    return InplaceError(
+        f"{name}_: the samples of vmap share the tensor that is to be changed, and what is put into it is not the same for all of "
+        f"them. Use the out-of-place form, or a tensor made from a batched one, such as x.new_zeros(size)."
+    )
+
+
+def become(name: str, target: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
+    """Make ``target`` what ``view``, one of the ops that give views, makes of it; returns ``target``.
+
+    Handles related to it stay so, in the shapes that they have. What has a history always records this, as the nodes that
+    made it know the shape it had. Raises InplaceError for a leaf that requires a gradient (while recording).
+    """
+    check_writable(name, target)
+    leaf = target.node if type(target.node) is Leaf else None
+    with _lock:
+        value = view(target) if leaf else _with_grad(True, view, target)
+        array, (op, statics) = read_array(value), extra_of(value).path[-1]
+        unlink(value)
+        if related(target):
+            step_aside(target, op, statics)
+        if leaf:
+            leaf.shape = value.shape
+        write_handles([target], [array], [leaf or _followed(target, value.node)])
     return target
 
 
@@ -115,6 +148,8 @@ def write(
 
 def assign(target: Tensor, value: Tensor) -> None:
     """Give ``target``, and every handle related to it, the ``value`` (of the same kind and shape)."""
+    if target.extra is not None and type(target) is Shared:
+        raise shared_by_samples("copy")
     if target.extra is None or not related(target):
         node = _followed(target, value.node) if MODES.get().grad else target.node
         write_array(target, read_array(value))
@@ -180,9 +215,13 @@ def _followers(top: Tensor, root: Tensor) -> list[Tensor]:
 
 
 def _off_tape(function: Callable[..., T], *args: Any) -> T:
+    return _with_grad(False, function, *args)
+
+
+def _with_grad(enabled: bool, function: Callable[..., T], *args: Any) -> T:
     modes = MODES.get()
     try:
-        MODES.set(modes.with_grad(False))
+        MODES.set(modes.with_grad(enabled))
         return function(*args)
     finally:
         MODES.set(modes)
@@ -228,8 +267,8 @@ def _written(root: Tensor, path: Path, value: Tensor) -> Tensor:
             continue
         if op.write is None:
             raise InplaceError(
-                f"{op.name}: this view cannot be written through: several of its elements are one element of the tensor "
-                f"it was taken from. Write to the tensor itself, or to a copy made with .clone()."
+                f"{op.name}: this view cannot be written through: several of its elements may be one element of the "
+                f"tensor it was taken from. Write to the tensor itself, or to a copy made with .clone()."
             )
         value = op.write(base, value, *statics)
     return value

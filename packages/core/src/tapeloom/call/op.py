@@ -23,11 +23,12 @@ from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
 from tapeloom.call.watch import register, remember
 from tapeloom.call_site import trim
-from tapeloom.errors import TapeloomError
+from tapeloom.errors import DeviceError, TapeloomError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments, Parameter
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
 from tapeloom.op.schema import OpSchema
+from tapeloom.tape.levels import LEVELS, together
 from tapeloom.tape.plan import OpPlan
 from tapeloom.tensors.kind import Kind
 
@@ -117,9 +118,11 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+    if op.extension is not None and _extended(op, op.extension, len(args) + len(kwargs), kwargs):
         arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
+        for flag, place, normalise in _flags(op.extension, arguments):
+            normalise(op.name, flag, rest[flag] if flag in rest else given[place], 0)
         try:
             return op.extension(*given, **rest)
         except EXPLAINED as error:
@@ -140,6 +143,13 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if watched:
         tell_watchers("after", op, values, result, op=op)
     return result
+
+
+def _extended(op: Op[Any, Any], extension: Callable[..., Any], given: int, kwargs: dict[str, Any]) -> bool:
+    """Whether a call is one of those that the extension takes: with its keywords, or without what it can do without."""
+    if not kwargs.keys() <= set(op.arguments.names):
+        return True
+    return given < op.arguments.required and given >= Arguments(extension).required
 
 
 def _unrepaired(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -164,11 +174,11 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
     return documented(method, op, op.name, op.__doc__)
 
 
-def documented(made: Callable[..., Any], op: OpSchema, name: str, doc: str | None) -> Callable[..., Any]:
-    """``made`` with what ``help`` shows: a name, a text, and the signature of ``op``, which is read when asked for."""
+def documented(made: Callable[..., Any], call: Any, name: str, doc: str | None) -> Callable[..., Any]:
+    """``made`` with what ``help`` shows: a name, a text, and the signature of ``call``, which is read when asked for."""
     made.__name__ = made.__qualname__ = name
-    made.__doc__, made.__module__ = doc, op.__module__
-    made.__wrapped__ = op.declaration  # type: ignore[attr-defined]
+    made.__doc__, made.__module__ = doc, call.__module__
+    made.__wrapped__ = call.declaration if isinstance(call, OpSchema) else call  # type: ignore[attr-defined]
     return made
 
 
@@ -208,18 +218,25 @@ def function(
     name: str | None = None,
     namespace: str = "",
     overloads: Sequence[str] = (),
+    inplace: bool = False,
 ) -> Callable[[C], C]:
     """Mark a plain function over ops as public: in ``tapeloom`` or a namespace of it, and as a method of Tensor.
 
     Arguments may be spelled as in PyTorch (see ``bind.SPELLINGS``), and an error that an inner op raises is reported
-    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs.
+    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs. ``inplace``:
+    there is a form ``name_`` too.
     """
 
     def mark(made: C) -> C:
         public = name or made.__name__
         called = explained(made, public)
-        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
-            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
+        key = f"{namespace}.{public}" if namespace else public
+        if key in FUNCTIONS:
+            raise TypeError(
+                f"function {key!r} is declared twice: in {FUNCTIONS[key].call.__module__} and {made.__module__}."
+            )
+        FUNCTIONS[key] = Public(
+            called, (public, *aliases), namespace, method=method, inplace=inplace, overloads=tuple(overloads)
         )
         return called
 
@@ -247,6 +264,9 @@ def explained(made: C, name: str | None = None) -> C:
                 args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
                 return made(*args, **kwargs)
             except EXPLAINED as error:
+                met = among_levels(error, args, kwargs)
+                if met is not None:
+                    return called(*met[0], **met[1])
                 explain_function(public, made, args, kwargs, error)
                 raise
         except TapeloomError as error:
@@ -256,6 +276,16 @@ def explained(made: C, name: str | None = None) -> C:
     functools.update_wrapper(called, made)
     called.__name__ = called.__qualname__ = public
     return cast("C", called)
+
+
+def among_levels(
+    error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments of a function that refused devices, where these are levels of vmap, so that they meet; else None."""
+    if type(error) is not DeviceError or not LEVELS.get():
+        return None
+    found = together((*args, *kwargs.values()))
+    return None if found is None else (found[: len(args)], dict(zip(kwargs, found[len(args) :], strict=True)))
 
 
 def _flags(made: Callable[..., Any], arguments: Arguments) -> list[tuple[str, int, Any]]:

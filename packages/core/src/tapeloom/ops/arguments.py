@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tapeloom import shapes
 from tapeloom.call.explain import not_a_tensor
-from tapeloom.errors import ArgumentTypeError
+from tapeloom.errors import ArgumentTypeError, ShapeError
+from tapeloom.tape.levels import outside
 from tapeloom.tensors.tensor import is_tensor, read_array
 
 
@@ -33,7 +35,7 @@ def require(condition: bool, explain: Callable[[], Exception]) -> None:
 
 def first_outside(values: Any, low: float, high: float) -> Any:
     """The first element of a tensor that does not lie in low <= v < high, for messages."""
-    return next(value for value in values.reshape(-1).tolist() if not low <= value < high)
+    return next(value for value in outside(values).reshape(-1).tolist() if not low <= value < high)
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
@@ -52,3 +54,11 @@ def as_tensors_of(name: str, values: Any, parameter: str = "tensors") -> list[An
                 f"{name}: {parameter} must be tensors, got {type(value).__name__} at position {position}."
             )
     return given
+
+
+def dim_of(name: str, input: Any, dim: Any, what: str) -> int:
+    """``dim`` of ``input`` counted from 0; a 0-d tensor, which has none to do ``what`` with, is refused."""
+    axis = shapes.normalize_dim(name, dim, as_tensor_of(name, input).ndim)
+    if not input.ndim:
+        raise ShapeError(f"{name}: a 0-d tensor has no dimension to {what}.")
+    return axis

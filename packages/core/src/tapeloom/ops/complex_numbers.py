@@ -109,7 +109,7 @@ def conjugate(input: Tensor) -> Tensor:
     return OPS.conj(input) if as_tensor_of("conj", input).is_complex() else input
 
 
-@function()
+@function(inplace=True)
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
     return OPS.clone(OPS.conj(input)) if as_tensor_of("conj_physical", input).is_complex() else input
@@ -119,6 +119,12 @@ def conj_physical(input: Tensor) -> Tensor:
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor itself: when a conjugate is computed is the backend's business."""
     return as_tensor_of("resolve_conj", input)
+
+
+@function()
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: when the part of a conjugate is negated is the backend's business."""
+    return as_tensor_of("resolve_neg", input)
 
 
 @function()
@@ -163,8 +169,9 @@ def angle(input: Tensor) -> Tensor:
 @function(method=False)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
-    as_tensor_of("polar", abs, "abs")
-    as_tensor_of("polar", angle, "angle")
+    for parameter, value in (("abs", abs), ("angle", angle)):
+        if not as_tensor_of("polar", value, parameter).dtype.is_floating_point:
+            raise DTypeError(f"polar: {parameter} must be a floating tensor, got {value.dtype.name}. Cast it with .float().")
     return OPS.complex(OPS.multiply(abs, OPS.cos(angle)), OPS.multiply(abs, OPS.sin(angle)))
 
 
@@ -175,6 +182,26 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype of ``input`` is complex."""
     return as_tensor_of("is_complex", input).is_complex()
+
+
+@function()
+def is_conj(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+    as_tensor_of("is_conj", input)
+    return False
+
+
+@function()
+def is_neg(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a negative too."""
+    as_tensor_of("is_neg", input)
+    return False
+
+
+@function()
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype of ``input`` has negative numbers."""
+    return as_tensor_of("is_signed", input).dtype.is_signed
 
 
 @function()

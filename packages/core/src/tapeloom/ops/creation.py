@@ -66,6 +66,32 @@ def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> 
 
 
 @function(method=False)
+def asarray(
+    obj: Any, *, dtype: DTypeLike = None, device: DeviceLike = None, copy: bool | None = None, requires_grad: bool | None = None
+) -> Tensor:
+    """``obj`` as a tensor, as ``as_tensor`` makes it; with ``copy=True`` always a copy, with ``copy=False`` never.
+
+    ``requires_grad`` is that of a tensor unless given. Raises ArgumentError where ``copy=False`` cannot be done.
+    """
+    made = as_tensor(obj, dtype, device)
+    shares = isinstance(obj, Tensor) or host.is_array(obj)
+    if copy is False and not (shares and made.dtype.name == obj.dtype.name and made.device == getattr(obj, "device", "cpu")):
+        raise ArgumentError("asarray: this data cannot be shared: its dtype, device or kind is another. Leave out copy=False.")
+    if copy:
+        made = OPS.clone(made)
+    if requires_grad is None or made.requires_grad == requires_grad:
+        return made
+    return made.detach().requires_grad_(requires_grad)
+
+
+@function(method=False)
+def scalar_tensor(s: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor of the number ``s``, of the default dtype unless given."""
+    value = as_number("scalar_tensor", "s", s, dtypes.NUMBERS)
+    return _filled("scalar_tensor", (), value, *_options(dtype, device, dtypes.get_default_dtype()), requires_grad)
+
+
+@function(method=False)
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
     if not host.is_array(array):
@@ -175,18 +201,27 @@ def arange(
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ArgumentError(f"arange: start and end must be finite, got {first} and {last}.")
     if not (first <= last if by > 0 else first >= last and by < 0) or (whole and abs(by) < 1):
-        raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}{' in integers' if whole else ''}.")
+        raise ArgumentError(f"arange: step {by} does not lead from {first} to {last}{_in_integers(chosen)}.")
     if counted is dtypes.int64:
         first, last, by = int(first), int(last), int(by)
     count = -((first - last) // by) if counted is dtypes.int64 else math.ceil((last - first) / by)
-    if count * chosen.itemsize >= 2**63:
-        raise ArgumentError(f"arange: {count} elements from {first} to {last} are more than memory can hold.")
-    if whole and chosen is not dtypes.int64 and count:
+    return _stepped("arange", first, by, count, chosen, where, requires_grad)
+
+
+def _stepped(name: str, first: Any, by: Any, count: int, dtype: DType, device: Device, requires_grad: bool) -> Tensor:
+    """``count`` elements from ``first`` on, each ``by`` more than the one before; in integers both are rounded towards 0."""
+    if count * dtype.itemsize >= 2**63:
+        raise ArgumentError(f"{name}: {count} elements from {first} on are more than memory can hold.")
+    if dtype.category == dtypes.INTEGER and count:
         first, by = int(first), int(by)
         for value in (first, first + by * (count - 1)):
-            dtypes.fitting("arange", value, chosen)
-    array = kind_of(chosen, where).backend.arange(first, by, count, chosen, where)
-    return _finished(array, chosen, where, requires_grad)
+            dtypes.fitting(name, value, dtype)
+    array = kind_of(dtype, device).backend.arange(first, by, count, dtype, device)
+    return _finished(array, dtype, device, requires_grad)
+
+
+def _in_integers(dtype: DType) -> str:
+    return " in integers" if dtype.category == dtypes.INTEGER else ""
 
 
 def _has_ranges(name: str, dtype: DType, *categories: int) -> None:
@@ -194,22 +229,62 @@ def _has_ranges(name: str, dtype: DType, *categories: int) -> None:
         raise DTypeError(f"{name}: there is no range of {dtype.name} numbers. Give an integer or a floating dtype.")
 
 
+@function(method=False, name="range")
+def closed_range(
+    start: Number, end: Number, step: Number = 1, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """``start``, ``start + step``, … up to ``end``, which is included; of the default dtype unless given."""
+    given = (("start", start), ("end", end), ("step", step))
+    first, last, by = (as_number("range", name, value) for name, value in given)
+    chosen, where = _options(dtype, device, dtypes.get_default_dtype())
+    _has_ranges("range", chosen, dtypes.INTEGER, dtypes.FLOATING)
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise ArgumentError(f"range: start and end must be finite, got {first} and {last}.")
+    if chosen.category == dtypes.INTEGER:
+        first, last, by = int(first), int(last), int(by)
+    if not by or (last - first) / by < 0:
+        raise ArgumentError(f"range: step {by} does not lead from {first} to {last}{_in_integers(chosen)}.")
+    return _stepped("range", first, by, math.floor((last - first) / by) + 1, chosen, where, requires_grad)
+
+
 @function(method=False)
 def linspace(
     start: Number, end: Number, steps: int, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
     """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
-    count = shapes.as_int("linspace", "steps", steps)
+    first, last, count, chosen, where = _ends("linspace", start, end, steps, dtype, device)
+    return from_host(host.linspace(first, last, count, chosen), chosen, where, requires_grad)
+
+
+@function(method=False)
+def logspace(
+    start: Number,
+    end: Number,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DTypeLike = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``base`` to the powers of ``steps`` values from ``start`` to ``end``; complex where one of these is."""
+    first, last, count, chosen, where = _ends("logspace", start, end, steps, dtype, device)
+    number = float(as_number("logspace", "base", base))
+    return from_host(host.logspace(first, last, count, number, chosen), chosen, where, requires_grad)
+
+
+def _ends(name: str, start: Any, end: Any, steps: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[Any, Any, int, DType, Device]:
+    """What ``linspace`` and ``logspace`` are given: both ends as the dtype holds them, how many values, the dtype, the device."""
+    count = shapes.as_int(name, "steps", steps)
     if count < 0:
-        raise ArgumentError(f"linspace: steps must not be negative, got {count}.")
+        raise ArgumentError(f"{name}: steps must not be negative, got {count}.")
     given = (("start", start), ("end", end))
-    first, last = (as_number("linspace", name, value, dtypes.NUMBERS) for name, value in given)
+    first, last = (as_number(name, parameter, value, dtypes.NUMBERS) for parameter, value in given)
     default = dtypes.get_default_dtype()
     complex_ends = isinstance(first, complex) or isinstance(last, complex)
     chosen, where = _options(dtype, device, default.complex if complex_ends else default)
-    _has_ranges("linspace", chosen, dtypes.INTEGER, dtypes.FLOATING, dtypes.COMPLEX)
-    first, last = dtypes.storable("linspace", first, chosen), dtypes.storable("linspace", last, chosen)
-    return from_host(host.linspace(first, last, count, chosen), chosen, where, requires_grad)
+    _has_ranges(name, chosen, dtypes.INTEGER, dtypes.FLOATING, dtypes.COMPLEX)
+    return dtypes.storable(name, first, chosen), dtypes.storable(name, last, chosen), count, chosen, where
 
 
 @function(method=False)
@@ -254,6 +329,13 @@ def new_ones(input: Tensor, *size: Size, dtype: DTypeLike = None, device: Device
     """Ones of another size, in the dtype and on the device of ``input``."""
     as_tensor_of("new_ones", input)
     return ones(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@function()
+def new_empty(input: Tensor, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of another size, to be filled later, in the dtype and on the device of ``input``. Its values are zeros."""
+    as_tensor_of("new_empty", input)
+    return empty(*size, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @function()

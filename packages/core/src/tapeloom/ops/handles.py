@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tapeloom import dtypes
-from tapeloom.call.inplace import check_writable, inplace, overwriting
+from tapeloom.call.inplace import become, check_writable, inplace, overwriting
 from tapeloom.call.op import function
 from tapeloom.errors import ArgumentTypeError, InplaceError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.conversion import converted
 from tapeloom.ops.creation import full_like
+from tapeloom.ops.movement import t, transpose
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.alias import DETACH, shared
 from tapeloom.tensors.tensor import Tensor, leave_tape
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import TensorLike
+    from tapeloom.op.parameter import Axes, TensorLike
 
 
 @function()
@@ -58,6 +59,12 @@ def is_contiguous(self: Tensor) -> bool:
     return True
 
 
+@function(method=False)
+def get_device(input: Tensor) -> int:
+    """The number of the device of ``input``; -1 on the CPU."""
+    return as_tensor_of("get_device", input).get_device()
+
+
 @function()
 def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Give every element one value, in place."""
@@ -68,6 +75,12 @@ def fill_(self: Tensor, value: TensorLike) -> Tensor:
         value = converted(value, self.dtype)
         return inplace("fill", self, overwriting(self, OPS.expand(value, self.shape)))
     return inplace("fill", self, full_like(self, value))
+
+
+@function(method=False)
+def fill(input: Tensor, value: TensorLike) -> Tensor:
+    """``value`` in the shape, dtype and on the device of ``input``, which gets a gradient of zeros."""
+    return fill_(OPS.clone(as_tensor_of("fill", input)), value)
 
 
 @function()
@@ -91,3 +104,30 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     elif value.node is not None and value.node is src.node:
         value = OPS.reshape(value, value.shape)  # a place on the tape of its own
     return inplace("copy", self, overwriting(self, value))
+
+
+# another shape, in place
+
+
+@function()
+def squeeze_(self: Tensor, dim: Axes | None = None) -> Tensor:
+    """In place: ``squeeze``."""
+    return become("squeeze", as_tensor_of("squeeze_", self, "self"), lambda x: OPS.squeeze(x) if dim is None else OPS.squeeze(x, dim))
+
+
+@function()
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    """In place: ``unsqueeze``."""
+    return become("unsqueeze", as_tensor_of("unsqueeze_", self, "self"), lambda x: OPS.unsqueeze(x, dim))
+
+
+@function()
+def t_(self: Tensor) -> Tensor:
+    """In place: ``t``."""
+    return become("t", as_tensor_of("t_", self, "self"), t)
+
+
+@function(aliases=("swapaxes_", "swapdims_"))
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """In place: ``transpose``."""
+    return become("transpose", as_tensor_of("transpose_", self, "self"), lambda x: transpose(x, dim0, dim1))

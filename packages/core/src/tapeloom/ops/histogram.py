@@ -12,7 +12,7 @@ from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require
 from tapeloom.ops.creation import linspace
-from tapeloom.ops.movement import unbind
+from tapeloom.ops.splitting import unbind
 from tapeloom.tensors.tensor import Tensor, is_tensor
 
 if TYPE_CHECKING:

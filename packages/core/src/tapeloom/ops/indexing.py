@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.kernels.indexing import advanced_key
-from tapeloom.call.inplace import check_writable, write
-from tapeloom.call.op import function, op, primitive
+from tapeloom.call.inplace import check_writable, shared_by_samples, write
+from tapeloom.call.op import among_levels, function, op, primitive
 from tapeloom.call_site import entry, trim
 from tapeloom.errors import (
     ArgumentError,
@@ -22,6 +22,7 @@ from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
+from tapeloom.tape.levels import LEVELS, lifted
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ def getitem(input: Tensor, key: Any) -> Tensor:
             return OPS.index(base, *_positions("index", input, base.shape, advanced))
         return base if basic is not None else OPS.reshape(input, input.shape)
     except TapeloomError as error:
+        parts = key if isinstance(key, tuple) else (key,)
+        met = among_levels(error, (input, *parts), {})
+        if met is not None:
+            input, *lifted_parts = met[0]
+            return getitem(input, tuple(lifted_parts) if isinstance(key, tuple) else lifted_parts[0])
         trim(error)
         raise
 
@@ -170,12 +176,23 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
+    if LEVELS.get():
+        key, value = _at_level_of(input, key, value)
     if not is_tensor(value):
         value = _constant(input, value)
     if value.device is input.device and value.dtype is not input.dtype:
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
     write("index_put", input, *_writing(input, key, value, False))
+
+
+def _at_level_of(input: Tensor, key: Any, value: Any) -> tuple[Any, Any]:
+    """``key`` and ``value`` at the level of vmap that ``input`` is at; InplaceError where they are deeper."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    raised = [lifted(part, input.device) if is_tensor(part) else part for part in (*parts, value)]
+    if any(is_tensor(part) and part.device is not input.device and part.device == input.device for part in raised):
+        raise shared_by_samples("index_put")
+    return (tuple(raised[:-1]) if isinstance(key, tuple) else raised[0]), raised[-1]
 
 
 def _writing(
@@ -262,15 +279,18 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 # gather and scatter
 
 
-def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+def check_gather(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    """``index`` lies beside ``input`` along all dimensions but ``dim``, within a source that follows, and names places of ``dim``."""
     if not index.numel():  # PyTorch takes an empty index of any shape
         return
-    if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
+    size, own = (tensor.shape or (1,) for tensor in (input, index))
+    if len(own) != len(size):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
-    for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
+    for axis, (have, most) in enumerate(zip(own, size, strict=True)):
         if axis != dim and have > most:
             raise ShapeError(f"{op.name}: index of shape {index.shape} is longer than input of shape {input.shape} in dim {axis}.")
-    if rest and is_tensor(rest[0]) and (rest[0].ndim != index.ndim or any(a > b for a, b in zip(index.shape, rest[0].shape, strict=True))):
+    source = rest[0].shape or (1,) if rest and is_tensor(rest[0]) else own
+    if len(source) != len(own) or any(a > b for a, b in zip(own, source, strict=True)):
         raise ShapeError(f"{op.name}: index of shape {index.shape} does not lie within the source of shape {rest[0].shape}.")
     _check_places(op, input, dim, index)
 
@@ -280,33 +300,43 @@ def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     require(within(index, 0, length), lambda: _outside(op.name, index, 0, length, dim))
 
 
-@op(moves=True, check=_same_ndim)
+@op(moves=True, check=check_gather)
 def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
 gather.gradient(input=lambda g, dim, index, input_shape, ops: ops.scatter_add(ops.zeros_of(input_shape, g), dim, index, g))
 
 
-@op(moves=True, check=_same_ndim, inplace=True)
+@gather.extend
+def _(input: Tensor, dim: Dim, index: Index, *, sparse_grad: bool = False) -> Tensor:
+    return OPS.gather(input, dim, index)
+
+
+@op(moves=True, check=check_gather, inplace=True)
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(
     input=lambda g: g,
-    src=lambda g, dim, index, src_shape, ops: _gathered_in(g, dim, index, src_shape, ops),
+    src=lambda g, dim, index, src_shape, ops: gathered_in(g, dim, index, src_shape, ops),
 )
 
 
-def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
+def gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
     """What ``gather`` reads, and zeros for the part of ``src`` beyond ``index``, which was not added."""
     if 0 in index.shape:
         return ops.zeros_of(size, g)
     g = ops.gather(g, dim, index)
+    g = g if len(g.shape) == len(size) else ops.reshape(g, (-1,) if size else ())
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
     return g
 
 
-def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
+def check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
+    """``index`` is a list of places of ``dim``."""
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     if not input.ndim and index.numel() != 1:
@@ -314,8 +344,9 @@ def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     _check_places(op, input, dim, index)
 
 
-def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
-    _check_select(op, input, dim, index)
+def check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
+    """``check_select``, and ``source`` has as many places there, and the lengths of ``input`` elsewhere."""
+    check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):
         raise ShapeError(
@@ -324,7 +355,7 @@ def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Ten
         )
 
 
-@op(moves=True, check=_check_select)
+@op(moves=True, check=check_select)
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
 index_select.gradient(
@@ -332,7 +363,7 @@ index_select.gradient(
 )
 
 
-@op(moves=True, check=_check_add, inplace=True)
+@op(moves=True, check=check_add, inplace=True)
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
     """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
@@ -345,7 +376,9 @@ index_add.gradient(
 
 @index_add.extend
 def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
-    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+    if alpha != 1:
+        source = OPS.multiply(source, bool(alpha) if as_tensor_of("index_add", source, "source").dtype is dtypes.bool_ else alpha)
+    return OPS.index_add(input, dim, index, source)
 
 
 # bool masks
@@ -420,21 +453,19 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], 1, *shape[axis + 1 :])
 
 
-# triangles
+@function(method=False)
+def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
+    """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
 
-
-def _check_matrix(op: OpSchema, input: Tensor, diagonal: int) -> None:
-    if input.ndim < 2:
-        raise ShapeError(f"{op.name}: expected a matrix or a batch of them, got shape {input.shape}.")
-
-
-@op(moves=True, inplace=True, check=_check_matrix)
-def tril(input: Tensor, diagonal: Position = 0) -> Tensor:
-    """The lower triangle of the last two dimensions, up to ``diagonal``; zeros above."""
-tril.gradient(input=lambda g, diagonal, ops: ops.tril(g, diagonal))
-
-
-@op(moves=True, inplace=True, check=_check_matrix)
-def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
-    """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
-triu.gradient(input=lambda g, diagonal, ops: ops.triu(g, diagonal))
+    Places beyond its end, and negative ones, go round. Raises DTypeError for ``indices`` that are no integers.
+    """
+    if as_tensor_of("unravel_index", indices, "indices").dtype.category != dtypes.INTEGER:
+        raise DTypeError(f"unravel_index: indices must hold integers, got {indices.dtype.name}. Cast them with .long().")
+    size = shapes.as_size("unravel_index", shape)
+    if 0 in size and indices.numel():
+        raise ShapeError(f"unravel_index: a tensor of shape {size} has no elements.")
+    rest, found = OPS.cast(indices, dtypes.int64), []
+    for length in reversed(size):
+        found.append(OPS.remainder(rest, length or 1))
+        rest = OPS.floor_divide(rest, length or 1)
+    return tuple(reversed(found))

@@ -6,15 +6,16 @@ on the host and moved, since log, sin and cos differ in the last bit from librar
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
-from tapeloom.call.op import function, primitive
+from tapeloom.call.op import function
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, StateError
 from tapeloom.generator import Generator, default_generator
 from tapeloom.host_random import (
     integer_range,
@@ -27,18 +28,25 @@ from tapeloom.host_random import (
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require, within
+from tapeloom.tape.levels import LEVELS, innermost, per_sample
 from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
     from tapeloom.devices import Device, DeviceLike
     from tapeloom.dtypes import DTypeLike
-    from tapeloom.op.parameter import Mask, Size, TensorLike
+    from tapeloom.op.parameter import Size, TensorLike
 
 # draws: raw arrays of a size, dtype and device
 
 
-def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
+def reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
+    """The seed and the first block of the next ``words`` words of ``generator``, or of the default one."""
+    if any(level.randomness == "error" for level in LEVELS.get()):
+        raise StateError(
+            f"{name}: random numbers are drawn within vmap, which does not say for whom. Call vmap with randomness='different', which "
+            f"gives each sample its own, or with randomness='same'."
+        )
     if generator is None:
         return default_generator.reserve(words)
     if not isinstance(generator, Generator):
@@ -46,30 +54,47 @@ def _reserved(name: str, generator: Generator | None, words: int) -> tuple[int, 
     return generator.reserve(words)
 
 
-def _words(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
+def words_on(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
     """The backend of ``device`` and the next ``words`` words there."""
-    backend = kind_of(dtypes.float32, device).backend
-    seed, offset = _reserved(name, generator, words)
-    return backend, backend.random_words(seed, offset, words, device)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        count = shapes.element_count(size)
+        backend = kind_of(dtypes.float32, where).backend
+        drawn = backend.random_words(*reserved(name, generator, count), count, where)
+        return drawn if len(size) == 1 else backend.call("reshape", drawn, size)
+
+    return kind_of(dtypes.float32, device).backend, per_sample(device, (words,), draw)
 
 
-def _floating(name: str, dtype: DType) -> DType:
+def floating_only(name: str, dtype: DType) -> DType:
+    """``dtype``, which must be floating."""
     if not dtype.is_floating_point:
         raise DTypeError(f"{name}: only floating tensors can hold these numbers, got {dtype.name}. Give a floating dtype.")
     return dtype
 
 
+def _joined(parts: Tensor, dtype: DType) -> Tensor:
+    """Complex numbers of ``dtype`` from their parts, side by side in the last dimension."""
+    kind = kind_of(dtype, parts.device)
+    return make(kind.backend.call("view_as_complex", read_array(parts)), kind)
+
+
 def _unit(name: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device) -> Tensor:
-    _floating(name, dtype)
-    backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
+    if dtype.is_complex:
+        return _joined(_unit(name, generator, (*size, 2), dtype.real, device), dtype)
+    floating_only(name, dtype)
+    backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("unit_from_words", words, dtype), size), kind_of(dtype, device))
 
 
-def _uniform(
+def uniform_numbers(
     name: str, generator: Generator | None, size: tuple[int, ...], low: float, high: float, dtype: DType, device: Device
 ) -> Tensor:
-    start, scale, top = uniform_bounds(name, low, high, _floating(name, dtype))
-    backend, words = _words(name, generator, uniform_words(shapes.element_count(size), dtype), device)
+    """Uniform numbers in [low, high)."""
+    if dtype.is_complex:
+        return _joined(uniform_numbers(name, generator, (*size, 2), low, high, dtype.real, device), dtype)
+    start, scale, top = uniform_bounds(name, low, high, floating_only(name, dtype))
+    backend, words = words_on(name, generator, uniform_words(shapes.element_count(size), dtype), device)
     return make(backend.call("reshape", backend.call("uniform_from_words", words, start, scale, top, dtype), size), kind_of(dtype, device))
 
 
@@ -78,11 +103,16 @@ def _normal(
 ) -> Tensor:
     if not std >= 0:
         raise ArgumentError(f"{name}: std must not be negative, got {std}.")
-    _floating(name, dtype)
-    count = shapes.element_count(size)
-    seed, offset = _reserved(name, generator, normal_words(count))
-    kind = kind_of(dtype, device)
-    return make(kind.backend.from_host(host.normal(seed, offset, size, mean, std, dtype), device), kind)
+    if dtype.is_complex:  # half of the variance for each part
+        made = _joined(_normal(name, generator, (*size, 2), 0.0, std / math.sqrt(2), dtype.real, device), dtype)
+        return made + mean if mean else made
+    floating_only(name, dtype)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = reserved(name, generator, normal_words(shapes.element_count(size)))
+        return kind_of(dtype, where).backend.from_host(host.normal(*place, size, mean, std, dtype), where)
+
+    return make(per_sample(device, size, draw), kind_of(dtype, device))
 
 
 def _integers(
@@ -93,7 +123,7 @@ def _integers(
     if low < first or high - 1 > last:
         raise ArgumentError(f"{name}: {low} to {high - 1} does not fit {dtype.name}, which takes {first} to {last}.")
     count = shapes.element_count(size)
-    backend, words = _words(name, generator, 2 * count if wide else count, device)
+    backend, words = words_on(name, generator, 2 * count if wide else count, device)
     numbers = backend.call("cast", backend.call("integers_from_words", words, low, span, wide), dtype)
     return make(backend.call("reshape", numbers, size), kind_of(dtype, device))
 
@@ -111,7 +141,7 @@ def _finished(made: Tensor, requires_grad: bool) -> Tensor:
 
 
 def _options(dtype: DTypeLike, device: DeviceLike, default: DType) -> tuple[DType, Device]:
-    return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
+    return (default if dtype is None else dtypes.as_dtype(dtype)), innermost(resolve_device(device))
 
 
 def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
@@ -131,7 +161,7 @@ def rand(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1); of complex numbers both parts."""
     return _finished(
         _unit("rand", generator, _size("rand", size), *_options(dtype, device, dtypes.get_default_dtype())), requires_grad
     )
@@ -145,7 +175,7 @@ def randn(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1.
+    """Normal numbers of mean 0 and standard deviation 1, half of the variance of complex ones being that of each part.
 
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
@@ -208,14 +238,15 @@ def randperm(
     chosen, where = _options(dtype, device, dtypes.int64)
     if count - 1 > _exact_range(chosen)[1]:
         raise ArgumentError(f"randperm: the numbers up to {count - 1} do not fit {chosen.name}. Give a wider dtype.")
-    backend, words = _words("randperm", generator, 2 * count, where)
+    backend, words = words_on("randperm", generator, 2 * count, where)
     order = backend.call("cast", backend.call("permutation_from_words", words, count), chosen)
     return _finished(make(order, kind_of(chosen, where)), requires_grad)
 
 
 def _like(name: str, input: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
     as_tensor_of(name, input)
-    return input.shape, dtypes.as_dtype(dtype or input.dtype), input.device if device is None else resolve_device(device)
+    where = innermost(input.device if device is None else resolve_device(device))
+    return input.shape, dtypes.as_dtype(dtype or input.dtype), where
 
 
 @function(method=False)
@@ -248,7 +279,7 @@ def randn_like(
 @function(method=False)
 def randint_like(
     input: Tensor,
-    low: int,
+    low: int = 0,
     high: int | None = None,
     *,
     generator: Generator | None = None,
@@ -283,6 +314,8 @@ def normal(
 ) -> Tensor:
     """Normal numbers: of numbers ``mean`` and ``std`` with a ``size``, or of tensors (one or both), which broadcast.
 
+    They have the dtype of ``mean`` where it is a tensor, else that of ``std``.
+
     Raises ArgumentError for a negative ``std``.
     """
     mean, std = (
@@ -298,14 +331,17 @@ def normal(
     if size is not None:
         raise ArgumentTypeError("normal: size cannot be given together with tensors for mean or std.")
     if is_tensor(std):
+        if std.is_complex():
+            raise DTypeError(f"normal: std must be real, got a {std.dtype.name} tensor. Give its abs().")
         below = OPS.logical_not(OPS.ge(std, 0))  # nan too
         require(within(below, 0, 1), lambda: ArgumentError("normal: std must not be negative anywhere."))
     elif not std >= 0:
         raise ArgumentError(f"normal: std must not be negative, got {std}.")
-    model = mean.detach() * 1.0 + std.detach() if is_tensor(mean) and is_tensor(std) else mean if is_tensor(mean) else std
-    drawn = _normal("normal", generator, model.shape, 0.0, 1.0, _floating("normal", model.dtype), model.device)
+    given = [value for value in (mean, std) if is_tensor(value)]
+    size = shapes.broadcast("normal", *(value.shape for value in given))
+    drawn = _normal("normal", generator, size, 0.0, 1.0, given[0].dtype, given[0].device)
     std, mean = (value.detach() if is_tensor(value) else value for value in (std, mean))
-    return drawn * std + mean
+    return OPS.cast(drawn * std + mean, given[0].dtype)
 
 
 @function()
@@ -317,7 +353,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     as_tensor_of("bernoulli", input)
     if p is not None:
         return _coins("bernoulli", input, p, generator)
-    _floating("bernoulli", input.dtype)
+    floating_only("bernoulli", input.dtype)
     return _coins("bernoulli", input, input.detach(), generator)
 
 
@@ -334,41 +370,10 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
         threshold = backend.call("probability_thresholds", spread)
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))
-    backend, words = _words(name, generator, count, input.device)
+    device = innermost(input.device)
+    backend, words = words_on(name, generator, count, device)
     ones = backend.call("cast", backend.call("bernoulli_from_words", words, threshold), input.dtype)
-    return make(backend.call("reshape", ones, input.shape), input.kind)
-
-
-# dropout
-
-
-@primitive(takes="floating")
-def masked_scale(input: Tensor, mask: Mask, scale: float) -> Tensor:
-    """``input * scale`` where ``mask`` is true, 0 elsewhere."""
-masked_scale.gradient(input=lambda g, mask, scale, ops: ops.masked_scale(g, mask, scale))
-
-
-@function(method=False)
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Tensor:
-    """With ``training``, each element becomes 0 with probability ``p`` and is divided by 1 - p otherwise; else ``input`` itself.
-
-    Raises ArgumentError for ``p`` outside 0 to 1.
-
-    Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014;
-    the division in training is in its section 10.
-    """
-    as_tensor_of("dropout", input)
-    threshold = probability_threshold("dropout", as_number("dropout", "p", p))
-    if not training or not threshold:
-        return input
-    _floating("dropout", input.dtype)
-    backend, words = _words("dropout", generator, input.numel(), input.device)
-    kept = backend.call("reshape", backend.call("keep_from_words", words, threshold), input.shape)
-    mask = make(kept, kind_of(dtypes.bool_, input.device))
-    out = OPS.masked_scale(input, mask, 1 / (1 - p) if p < 1 else 0.0)
-    return put("dropout", input, out) if inplace else out
+    return make(backend.call("reshape", ones, input.shape), kind_of(input.dtype, device))
 
 
 # in place
@@ -378,14 +383,14 @@ def dropout(
 def uniform_(
     self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Give every element a uniform number in [low, high), in place.
+    """Give every element a uniform number in [low, high), both parts of a complex one, in place.
 
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
     low = as_number("uniform_", "low", low)
     high = as_number("uniform_", "high", high)
     check_writable("uniform", as_tensor_of("uniform_", self, "self"))
-    return put("uniform", self, _uniform("uniform_", generator, self.shape, low, high, self.dtype, self.device))
+    return put("uniform", self, uniform_numbers("uniform_", generator, self.shape, low, high, self.dtype, self.device))
 
 
 @function()
@@ -398,11 +403,15 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
 
 def truncated_normal_(name: str, input: Tensor, mean: float, std: float, low: float, high: float, generator: Generator | None) -> Tensor:
     """Give every element a normal number from ``low`` to ``high``, in place: for ``nn.init``."""
-    dtype, device = _floating(name, as_tensor_of(name, input).dtype), input.device
+    dtype, device = floating_only(name, as_tensor_of(name, input).dtype), input.device
     check_writable(name.removesuffix("_"), input)
-    seed, offset = _reserved(name, generator, truncated_words(input.numel()))
-    made = host.truncated_normal(seed, offset, input.shape, mean, std, low, high, dtype)
-    return put(name.removesuffix("_"), input, make(input.kind.backend.from_host(made, device), input.kind))
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = reserved(name, generator, truncated_words(shapes.element_count(size)))
+        made = host.truncated_normal(*place, size, mean, std, low, high, dtype)
+        return kind_of(dtype, where).backend.from_host(made, where)
+
+    return put(name.removesuffix("_"), input, make(per_sample(device, input.shape, draw), input.kind))
 
 
 @function()

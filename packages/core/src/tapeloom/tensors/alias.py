@@ -64,29 +64,33 @@ def relatives(root: Tensor) -> list[Tensor]:
 
 def unlink(tensor: Tensor) -> None:
     """Take ``tensor`` out of the relations it has; its views stay related to each other through a stand-in."""
-    extra = tensor.extra
-    if extra is None:
-        return
+    if tensor.extra is not None:
+        _replace(tensor, make(read_array(tensor), tensor.kind))
+        _drop_if_empty(tensor, tensor.extra)
+
+
+def step_aside(tensor: Tensor, op: Any, statics: tuple[Any, ...]) -> None:
+    """Make ``tensor`` the view ``op(tensor, *statics)`` of what it was, for which a stand-in takes its place."""
+    was = make(read_array(tensor), tensor.kind, tensor.node)
+    _replace(tensor, was)
+    link(tensor, was, op, statics)
+
+
+def _replace(tensor: Tensor, stand_in: Tensor) -> None:
+    """Put ``stand_in`` in the place of ``tensor``, which leaves the relations it had."""
+    extra, its = extra_of(tensor), extra_of(stand_in)
     if extra.base is not None:
         root = extra_of(extra.base)
         root.views[:] = [weak for weak in root.views if weak() is not None and weak() is not tensor]
-        own = [view for view in relatives(extra.base) if extra_of(view).detached is tensor]
-        if own:
-            stand_in = make(read_array(tensor), tensor.kind, tensor.node)
-            its = extra_of(stand_in)
-            its.base, its.path = extra.base, extra.path
-            root.views.append(ref(stand_in))
-            for view in own:
+        root.views.append(ref(stand_in))
+        for view in relatives(extra.base):
+            if extra_of(view).detached is tensor:
                 extra_of(view).detached = stand_in
-        _forget_base(extra)
-    alive = relatives(tensor)
+    for view in relatives(tensor):
+        extra_of(view).base = stand_in
+    its.base, its.path, its.detached, its.views = extra.base, extra.path, extra.detached, extra.views
     extra.views = []
-    if alive:
-        stand_in = make(read_array(tensor), tensor.kind)
-        extra_of(stand_in).views = [ref(view) for view in alive]
-        for view in alive:
-            extra_of(view).base = stand_in
-    _drop_if_empty(tensor, extra)
+    _forget_base(extra)
 
 
 def _forget_base(extra: Extra) -> None:

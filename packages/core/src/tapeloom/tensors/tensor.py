@@ -13,14 +13,13 @@ from warnings import warn
 from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
-from tapeloom.devices import Device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, IndexingError, ShapeError
+from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
 from tapeloom.host import read_only
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.printing import tensor_text
-from tapeloom.shapes import element_count, normalize_dim
 from tapeloom.tensors.extra import Extra
+from tapeloom.tensors.facts import Facts
 from tapeloom.tensors.kind import Kind, kind_of
 from tapeloom.tensors.node import Hooks, Leaf, Node, RemovableHandle, add_hook, hooks_of
 
@@ -33,7 +32,7 @@ else:
 T = TypeVar("T", bound="Tensor")
 
 
-class Tensor(TensorMethods):
+class Tensor(Facts, TensorMethods):
     """An n-dimensional array on a device. Make one with ``tapeloom.tensor``, ``zeros``, ``randn`` and their family.
 
     ``array`` is the backend's handle, ``kind`` its dtype and device, ``node`` its place on the tape (None for a
@@ -56,27 +55,7 @@ class Tensor(TensorMethods):
             f"values, tapeloom.empty(size) or tapeloom.zeros(size) for a given size."
         )
 
-    # what it is
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each dimension."""
-        return self.array.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> DType:
-        """The data type of the elements."""
-        return self.kind.dtype
-
-    @property
-    def device(self) -> Device:
-        """Where the values are."""
-        return self.kind.device
-
-    @property
-    def ndim(self) -> int:
-        """How many dimensions it has."""
-        return len(self.array.shape)
+    # gradients
 
     @property
     def is_leaf(self) -> bool:
@@ -87,41 +66,6 @@ class Tensor(TensorMethods):
     def grad_fn(self) -> Node | None:
         """The node of the operation that made it; None for a leaf."""
         return None if self.is_leaf else self.node
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes per element."""
-        return self.kind.dtype.itemsize
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the length of one dimension."""
-        if dim is None:
-            return self.shape
-        if not self.ndim:
-            raise IndexingError("size: a 0-d tensor has no dimensions, so none has a length.")
-        return self.shape[normalize_dim("size", dim, self.ndim)]
-
-    def dim(self) -> int:
-        """How many dimensions it has."""
-        return self.ndim
-
-    def numel(self) -> int:
-        """How many elements it has."""
-        return element_count(self.array.shape)
-
-    def is_floating_point(self) -> bool:
-        """Whether its dtype is floating."""
-        return self.kind.dtype.is_floating_point
-
-    def is_complex(self) -> bool:
-        """Whether its dtype is complex."""
-        return self.kind.dtype.is_complex
-
-    def element_size(self) -> int:
-        """Bytes per element."""
-        return self.kind.dtype.itemsize
-
-    # gradients
 
     @property
     def requires_grad(self) -> bool:
@@ -332,7 +276,7 @@ class Tensor(TensorMethods):
         return bool(found.any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
-        return tensor_text(self, host_array(self))
+        return self.kind.backend.text(self.array) or tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
         if not self.ndim and (spec or type(self) is Tensor):

@@ -144,3 +144,10 @@ def matrix_product(x: Any, y: Any) -> Any:
     if x.ndim == 1:
         out = out[..., 0, :]
     return out[..., 0] if y.ndim == 1 else out
+
+
+def fourier(x: Any, axis: int, sign: float, phases: bool = True) -> Any:
+    """The Fourier transform along ``axis`` by its definition; without ``phases`` the sums that all terms add up to."""
+    n = x.shape[axis]
+    powers = np.exp(sign * 2j * np.pi / n * np.outer(np.arange(n), np.arange(n)) * phases)
+    return np.moveaxis(np.tensordot(powers, x, (1, axis)), 0, axis)

@@ -224,7 +224,8 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
     ``same``: the promoted dtype. ``float``: integers and bool give float32. ``sum``: integers and bool give int64.
     ``number``: bool gives int64.
     The name of a dtype: always that one. ``real``: that of the parts of a complex dtype, else the same; ``real float``: also,
-    integers and bool give float32. ``complex``: the complex dtype that holds it. A DType: that one.
+    integers and bool give float32. ``complex``: the complex dtype that holds it, complex64 of integers and bool.
+    A DType: that one.
     """
     if isinstance(gives, DType):
         return gives
@@ -233,7 +234,7 @@ def expected_dtype(gives: Any, promoted: DType) -> DType:
     if gives == "real":
         return promoted.real
     if gives == "complex":
-        return promoted.complex
+        return (promoted if promoted.inexact else dtypes.float32).complex
     if gives in ("float", "real float"):
         kind = promoted.real if gives == "real float" else promoted
         return kind if promoted.inexact else dtypes.float32

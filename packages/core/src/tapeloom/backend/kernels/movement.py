@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tapeloom.backend.array import Array
+from tapeloom.dtypes import DType
 
 Ints = tuple[int, ...]
 
@@ -18,10 +19,21 @@ class Movement:
     def reshape(self: Any, x: Array, shape: Ints) -> Array:
         return self.xp.reshape(x, shape)
 
+    def bitcast(self: Any, x: Array, dtype: DType, size: Ints) -> Array:
+        flat = self.xp.reshape(x, (-1,))
+        try:
+            bits = flat.view(self.native(dtype))
+        except ValueError:  # its elements are apart, and have another size
+            bits = self.copy(flat).view(self.native(dtype))
+        return self.xp.reshape(bits, size)
+
     def permute(self: Any, x: Array, dims: Ints) -> Array:
         return self.xp.permute_dims(x, dims)
 
     def expand(self: Any, x: Array, size: Ints) -> Array:
+        return self.xp.broadcast_to(x, size)
+
+    def spread(self: Any, x: Array, size: Ints) -> Array:
         return self.xp.broadcast_to(x, size)
 
     def squeeze(self: Any, x: Array, dim: Ints) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import I, P, T, V
@@ -60,12 +61,13 @@ fails("arange", [], ArgumentTypeError, "arange: end must be a number, got None o
 fails("arange", [0, 5, -1], ArgumentError, "arange: step -1 does not lead from 0 to 5.")
 fails("arange", [INF], ArgumentError, "arange: start and end must be finite, got 0 and inf.")
 fails("arange", [0, 3, 0.5], ArgumentError, "arange: step 0.5 does not lead from 0 to 3 in integers.", dtypes.int64)
-fails("arange", [1e30], ArgumentError, f"arange: {int(1e30)} elements from 0 to 1e+30 are more than memory can hold.")
+fails("arange", [1e30], ArgumentError, f"arange: {int(1e30)} elements from 0 on are more than memory can hold.")
 fails("arange", [250, 258], DTypeError, "arange: the number 257 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("arange", [2], DTypeError, "arange: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 fails("arange", [0, "5"], ArgumentTypeError, "arange: end must be a number, got '5' of type str.")
 #: integers are rounded towards 0, and before them the ends
 WHOLE = ([0, 10, 7, [0, 1, 3, 5, 6, 8, 10]], [5, -5, 4, [5, 1, -1, -5]], [0.5, 2.5, 5, [0, 0, 1, 1, 2]])
+POWERS = ([0, 10, 4, 2, [1, 10, 101, 1024]], [0.5, 3.7, 4, -2, [1, -2, 4, -8]])
 row("linspace", *[case(*given, expect=want, only=[dtypes.int64]) for *given, want in WHOLE], case(0, 1, 5, only=INEXACT), [3.0, -1.0, 3], [2, 7, 1], [0, 1, 0], case(0, 2 + 1j, 5, only=COMPLEX), dtypes=(dtypes.int64, *INEXACT), budget="rounded", grad=0, maker=True, without="0d",
     reference=lambda start, end, steps: np.array([start + (end - start) * i / max(steps - 1, 1) for i in range(steps)]))
 fails("linspace", [0, 1, -1], ArgumentError, "linspace: steps must not be negative, got -1.")
@@ -73,6 +75,17 @@ fails("linspace", [0, 300, 3], DTypeError,
       "linspace: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("linspace", [0, 1, 2], DTypeError, "linspace: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 fails("linspace", [0, "1", 3], ArgumentTypeError, "linspace: end must be a number, got '1' of type str.")
+row("logspace", *[case(*given, expect=want, only=[dtypes.int64]) for *given, want in POWERS], case(0, 2, 5, only=INEXACT), case(3.0, -1.0, 3, 2, only=INEXACT), [2, 7, 1], [0, 1, 0],
+    case(0, 2 + 1j, 5, base=2.0, only=COMPLEX), dtypes=(dtypes.int64, *INEXACT), budget="function", grad=0, maker=True, without="0d",
+    reference=lambda start, end, steps, base=10.0: np.array([base ** (start + (end - start) * i / max(steps - 1, 1)) for i in range(steps)]))
+fails("logspace", [0, 1, -1], ArgumentError, "logspace: steps must not be negative, got -1.")
+fails("logspace", [0, 3, 2], DTypeError, "logspace: the number 1000.0 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
+row("range", [1, 4], [5, 0, -2], [3, 3], case(0.0, 1.0, 0.25, only=FLOATS), case(0.5, 3.7, expect=[0, 1, 2, 3], only=[dtypes.int64]), case(1.5, 2, expect=[1, 2], only=[dtypes.int64]),
+    reference=lambda start, end, step=1: _range(start, end + step / 2, step), dtypes=(dtypes.int64, *FLOATS), budget="exact", grad=0, maker=True, without="0d empty")
+fails("range", [4, 1], ArgumentError, "range: step 1 does not lead from 4 to 1.")
+fails("range", [0, INF], ArgumentError, "range: start and end must be finite, got 0 and inf.")
+fails("range", [0, 3, 0.5], ArgumentError, "range: step 0 does not lead from 0 to 3 in integers.", dtypes.int64)
+fails("range", [0, 2], DTypeError, "range: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)
 row("eye", [3], [2, 4], [0], reference=lambda n, m=None: built((n, n if m is None else m), lambda i: float(i[0] == i[1])), **MADE | {"without": "0d"})
 fails("eye", [-1], ShapeError, "eye: size (-1, -1) has the negative length -1. Give lengths of 0 or more.")
 fails("eye", [2, 2.5], ArgumentTypeError, "eye: size must be an int, got 2.5 of type float.")
@@ -84,6 +97,12 @@ fails("one_hot", [3, 4], ArgumentTypeError, "one_hot: input must be a tensor, go
 LISTS = [[[[1, 0], [0, 1]]], [1], [[[]]], [[True, False]]]
 row("tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
 row("as_tensor", *LISTS, [V([[1, 0], [0, 1]])], reference=lambda data: np.asarray(data), **MADE | {"without": "empty"})
+row("asarray", *LISTS, case(V([[1, 0], [0, 1]]), copy=True), case([1.0, 0.0], requires_grad=True, only=INEXACT), **MADE | {"without": "empty"},
+    reference=lambda data, **named: np.asarray(data))
+fails("asarray", case([1, 2], copy=False), ArgumentError,
+      "asarray: this data cannot be shared: its dtype, device or kind is another. Leave out copy=False.")
+row("scalar_tensor", [1], [True], case(2.5, only=FLOATS), case(2.5j, only=COMPLEX), reference=lambda s: np.asarray(s), **MADE | {"without": "empty"})
+fails("scalar_tensor", [[1]], ArgumentTypeError, "scalar_tensor: s must be a number, got [1] of type list.")
 fails("tensor", [[[1, 2], [3]]], ShapeError, "tensor: the nested lists have uneven lengths. All lists at one depth need the same length.")
 fails("tensor", [[300]], DTypeError, "tensor: the number 300 does not fit uint8 (0 to 255). Give a wider dtype.", dtypes.uint8)
 fails("tensor", [[1, 300.5]], DTypeError, "tensor: the number 300.5 does not fit uint8 (0 to 255). Give a wider dtype.", dtypes.uint8)
@@ -98,7 +117,8 @@ row("new_zeros", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *si
 row("new_ones", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(1)(*size), **LIKE)
 row("new_full", [T(3), (2, 2), 1], [T(), (), 0], [T(0), (0,), 1], reference=lambda x, size, value: np.full(size, value), **LIKE)
 row("new_tensor", [T(3), [1, 0]], [T(), 1], [T(0), []], reference=lambda x, data: np.asarray(data), **LIKE)
-for _name in ("zeros", "ones"):
+row("new_empty", [T(3), 2, 2], [T(), (2, 3)], [T(0), 0], reference=lambda x, *size: _filled(0)(*size), **LIKE)
+for _name in ("zeros", "ones", "empty"):
     fails(f"new_{_name}", [T(3), 2, -2], ShapeError, f"new_{_name}: size (2, -2) has the negative length -2. Give lengths of 0 or more.")
     fails(f"new_{_name}", [3, 2], ArgumentTypeError, f"new_{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 fails("new_full", [T(3), (2,), "x"], ArgumentTypeError, "new_full: fill_value must be a number, got 'x' of type str.")
@@ -142,6 +162,10 @@ row("fill_", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], calls=_on_co
 fails("fill_", [T(3, 4), T(4)], ShapeError, "fill_: the value must have no dimensions, got shape (4,). Use .copy_(value).")
 fails("fill_", [T(3), 300], DTypeError, "fill_: the number 300 does not fit uint8 (0 to 255). Cast the tensor to a wider dtype first.", dtypes.uint8)
 fails("fill_", [T(3), "x"], ArgumentTypeError, "fill_: value must be a tensor or a number, got str.")
+row("fill", [T(3, 4), 1], [T(), 0], [T(0, 3), 1], [T(3, 4), V(1)], reference=lambda x, value: np.full(x.shape, np.asarray(value)), **MOVED)
+fails("fill", [T(3, 4), T(4)], ShapeError, "fill: the value must have no dimensions, got shape (4,). Use .copy_(value).")
+row("get_device", case(T(3), expect=0), case(T(), expect=0), case(T(0), expect=0), calls=lambda x: tl.get_device(x) + x.is_cpu - (x.device.index or 0), grad=0)
+fails("get_device", [3], ArgumentTypeError, "get_device: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
 row("zero_", [T(3, 4)], [T()], [T(0, 3)], calls=_on_copy("zero_"), reference=lambda x: np.zeros(x.shape), **MOVED)
 row("copy_", [T(3, 4), T(3, 4)], [T(3, 4), 1], [T(3, 4), T(4)], [T(), T()], [T(0, 3), T(3)], case(T(2, dtype=dtypes.float32), V([1, 0]), grad=False), gives="first",
     calls=_on_copy("copy_"), reference=lambda x, source: np.broadcast_to(source, x.shape), **MOVED)

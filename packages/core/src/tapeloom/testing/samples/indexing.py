@@ -1,4 +1,4 @@
-"""Samples of indexing: ``x[key]``, assignment, gather and scatter, masks, triangles. Keys are tried against NumPy's."""
+"""Samples of indexing: ``x[key]``, assignment, gather and scatter, masks. Keys are tried against NumPy's."""
 
 from __future__ import annotations
 
@@ -319,14 +319,14 @@ fails("masked_select", [T(3), I(3, below=3)], DTypeError, "masked_select: mask m
 fails("masked_select", [T(3), True], ArgumentTypeError, "masked_select: mask must be a tensor, got bool. Make it one with tapeloom.tensor(...).")
 
 
-def _triangle(keep: Any) -> Any:
-    return lambda x, diagonal=0: built(x.shape, lambda i: x[i] if keep(i[-1] - i[-2], diagonal) else x.dtype.type(0), x)
+def _unraveled(indices: Any, shape: Any) -> tuple[Any, ...]:
+    size = (shape,) if isinstance(shape, int) else shape
+    places = list(np.ndindex(*size)) or [()]
+    return tuple(built(indices.shape, lambda i, axis=axis: places[indices[i] % len(places)][axis], indices) for axis in range(len(size)))
 
 
-row("tril", [T(3, 4)], [T(4, 3), 1], [T(2, 3, 3), -1], case(T(3, 4), diagonal=5), [T(0, 3)], reference=_triangle(lambda d, k: d <= k),
-    without="0d", **PICKED)
-row("triu", [T(3, 4)], [T(4, 3), 1], [T(2, 3, 3), -1], case(T(3, 4), diagonal=5), [T(0, 3)], reference=_triangle(lambda d, k: d >= k),
-    without="0d", **PICKED)
-for _name in ("tril", "triu"):
-    for _shape in ((), (3,)):
-        fails(_name, [T(*_shape)], ShapeError, f"{_name}: expected a matrix or a batch of them, got shape {_shape}.")
+row("unravel_index", [I(2, 3, below=24), (2, 3, 4)], [P(5), 6], [P([-1, 7]), (2, 3)], [I(0, below=1), (0, 3)], reference=_unraveled,
+    gives=("int64",) * 3, grad=0, dtypes=[dtypes.int64], budget="exact")
+fails("unravel_index", [P([1]), (0, 3)], ShapeError, "unravel_index: a tensor of shape (0, 3) has no elements.")
+fails("unravel_index", [P([1]), (-1, 3)], ShapeError, "unravel_index: size (-1, 3) has the negative length -1. Give lengths of 0 or more.")
+fails("unravel_index", [T(3), (3,)], DTypeError, "unravel_index: indices must hold integers, got float32. Cast them with .long().")

@@ -1,0 +1,8 @@
+"""Fourier transforms under the names of ``torch.fft``: what the registry holds for this namespace."""
+
+from __future__ import annotations
+
+from tapeloom.op.registry import public_names
+
+globals().update(public_names("fft"))
+__all__ = sorted(public_names("fft"))  # noqa: PLE0605 - the generated stub beside it is what checkers read
