@@ -121,6 +121,7 @@ PARTS = {
         "lion": "Lion",
         "muon": "Muon",
         "lbfgs": "L-BFGS",
+        "kfac": "K-FAC",
         "optimizer": "Base class",
         "arguments": "For formulas of your own",
     },

@@ -8,7 +8,7 @@
     optimizer.step()
 
 An optimizer is a class with the names of its state and one formula, which updates one parameter; see `Optimizer`. `LBFGS`
-is more than a formula, as it evaluates the loss several times a step.
+is more than a formula, as it evaluates the loss several times a step, and `KFAC`, which watches the layers of a model.
 
 `foreach`, `fused` and `capturable`, which in PyTorch say how a step is computed, are taken and change nothing: every
 optimizer hands whole groups to the backend. `differentiable` must be False.
@@ -23,6 +23,7 @@ from .adam import *
 from .adamax import *
 from .arguments import is_zero as is_zero
 from .asgd import *
+from .kfac import *
 from .lamb import *
 from .lbfgs import *
 from .lion import *
