@@ -254,6 +254,8 @@ def test_step_hooks_see_and_change_the_call():
 def test_hooks_of_a_step_of_ones_own():
     class Twice(optim.SGD):
         def step(self, closure=None):
+            super().step(closure)
+            super().step(closure)
             return "stepped"
 
     optimizer, seen = Twice([nn.Parameter(tl.ones(1))]), []

@@ -20,6 +20,7 @@ class OptimizerHooks:
     """The hooks of one optimizer, by place, each place in calling order. Copies and pickles leave them out."""
 
     _hooks: dict[str, OrderedDict[int, Hook]]
+    _stepping = False
 
     def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Calls `hook(optimizer, args, kwargs)` before each step; what it returns, (args, kwargs), replaces them.
@@ -81,7 +82,7 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if "_hooks" not in self.__dict__:
+        if "_hooks" not in self.__dict__ or self._stepping:  # a step that calls that of its base is one step
             return step(self, *args, **kwargs)
         call: tuple[Any, Any] = (self, *args), kwargs
         for hook in self._hooks_at("step_pre"):
@@ -93,7 +94,11 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                         f"got {type(changed).__name__}."
                     )
                 call = changed
-        result = step(*call[0], **call[1])
+        self._stepping = True
+        try:
+            result = step(*call[0], **call[1])
+        finally:
+            self._stepping = False
         for hook in self._hooks_at("step_post"):
             hook(self, *call)
         return result

@@ -10,7 +10,7 @@ from tapeloom.call.explain import checked
 from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 
 from ..optimizer import Optimizer
-from .scheduler import _EPOCH_WARNING, LRScheduler, check_optimizer, each_group, set_value
+from .scheduler import EPOCH_WARNING, LRScheduler, check_optimizer, each_group, set_value
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -93,7 +93,7 @@ class ReduceLROnPlateau(LRScheduler):
                 f"ReduceLROnPlateau: metrics must be a number, got {type(metrics).__name__}."
             ) from None
         if epoch is not None:
-            warnings.warn(f"ReduceLROnPlateau: {_EPOCH_WARNING}", UserWarning, stacklevel=2)
+            warnings.warn(f"ReduceLROnPlateau: {EPOCH_WARNING}", UserWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(current):
             self.best = current

@@ -17,7 +17,7 @@ from ..optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
 
-_EPOCH_WARNING = "step(epoch) is there for old programs. Call step() without an argument once an epoch."
+EPOCH_WARNING = "step(epoch) is there for old programs. Call step() without an argument once an epoch."
 
 
 def value_of(lr: Any) -> Any:
@@ -121,7 +121,7 @@ class LRScheduler:
                 stacklevel=2,
             )
         if epoch is not None:
-            warnings.warn(f"{type(self).__name__}: {_EPOCH_WARNING}", UserWarning, stacklevel=2)
+            warnings.warn(f"{type(self).__name__}: {EPOCH_WARNING}", UserWarning, stacklevel=2)
         self._advance(epoch)
 
     def _begin(self) -> None:
