@@ -16,6 +16,7 @@ from tapeloom.ops.optimizer import update_parameters
 
 from .arguments import IGNORED, is_zero
 from .hooks import OptimizerHooks, hooked
+from .pairs import real_parts, take_new
 
 __all__ = ["Optimizer", "ParamsLike"]
 
@@ -316,7 +317,7 @@ class Optimizer(OptimizerHooks):
                     new.append((states[position], column, name, position))
         lists: list[Any] = [params, grads, *columns.values()]
         paired = any(param.kind.dtype.is_complex for param in params)
-        parts = list(map(_real_parts, lists)) if paired else lists
+        parts = list(map(real_parts, lists)) if paired else lists
         update_parameters(
             f"{type(self).__name__}.step", self.update, parts[0], parts[1],
             dict(zip(columns, parts[2:], strict=True)), settings,
@@ -324,7 +325,7 @@ class Optimizer(OptimizerHooks):
         )  # fmt: skip
         if paired:
             for held, part in zip(columns.values(), parts[2:], strict=True):
-                _take_new(params, held, part)
+                take_new(params, held, part)
         for state, step in zip(states, steps, strict=False):  # there are none where steps are not counted
             state["step"] = step
         for state, column, name, position in new:
@@ -452,22 +453,6 @@ class Optimizer(OptimizerHooks):
 #: what others than the optimizer itself keep in a group
 _SAVED_KEYS = ("param_names", "initial_lr", "swa_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 _GROUP_KEYS = ("params", *_SAVED_KEYS)
-
-
-def _real_parts(tensors: list[Tensor | None] | None) -> Any:
-    """Real and imaginary parts side by side in the place of complex tensors: views, through which a step updates them."""
-    if tensors is None:
-        return None
-    return [
-        tl.view_as_real(tensor.detach()) if tensor is not None and tensor.is_complex() else tensor for tensor in tensors
-    ]
-
-
-def _take_new(params: list[Tensor], column: list[Tensor | None] | None, part: list[Tensor | None] | None) -> None:
-    """Puts the states with which a formula of real parts began into `column`, as complex as their parameters."""
-    for position, param in enumerate(params):
-        if column is not None and part is not None and column[position] is None and (new := part[position]) is not None:
-            column[position] = tl.view_as_complex(new) if param.is_complex() else new
 
 
 def _copied(value: Any, like: Tensor) -> Any:
