@@ -54,6 +54,8 @@ FAMILIES = {
     "movement": "Shape and order",
     "indexing": "Indexing",
     "activation": "Activation",
+    "attention": "Attention",
+    "recurrent": "Recurrent layers",
     "normalization": "Normalization",
     "conv": "Convolution",
     "pooling": "Pooling",

@@ -20,6 +20,7 @@ from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
+    attention,
     calculus,
     comparison,
     complex_numbers,

@@ -26,6 +26,7 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.attention import Attention
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
@@ -55,6 +56,7 @@ class ArrayKernels(
     Indexing,
     Linalg,
     Activation,
+    Attention,
     Window,
     Normalization,
     Loss,
