@@ -39,6 +39,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     normalization,
     pooling,
     random,
+    recurrent,
     reduction,
     scan,
     statistics,

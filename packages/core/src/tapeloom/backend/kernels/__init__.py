@@ -37,6 +37,7 @@ from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.random import Random
+from tapeloom.backend.kernels.recurrent import Recurrent
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.scan import Scan
 from tapeloom.backend.kernels.statistics import Statistics
@@ -57,6 +58,7 @@ class ArrayKernels(
     Linalg,
     Activation,
     Attention,
+    Recurrent,
     Window,
     Normalization,
     Loss,
