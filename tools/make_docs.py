@@ -61,6 +61,9 @@ FAMILIES = {
     "pooling": "Pooling",
     "lookup": "Lookup",
     "loss": "Losses",
+    "likelihood": "Losses by likelihood",
+    "margin_losses": "Losses with a margin",
+    "distance": "Distances",
     "handles": "Handles and history",
 }
 #: the files of a package -> titles, in the order of its page

@@ -28,11 +28,14 @@ from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.attention import Attention
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.distance import Distance
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.indexing import Indexing
+from tapeloom.backend.kernels.likelihood import Likelihood
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
+from tapeloom.backend.kernels.margin_losses import MarginLosses
 from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
@@ -62,6 +65,9 @@ class ArrayKernels(
     Window,
     Normalization,
     Loss,
+    Likelihood,
+    MarginLosses,
+    Distance,
     Embedding,
     Random,
 ):

@@ -43,7 +43,7 @@ class Attention:
         if alone is not None:
             weights = self.where(alone, 0.0, weights)
         if keep is not None:
-            weights = self.masked_scale(weights, keep, keep_scale)
+            weights = self.where(keep, weights, 0) * keep_scale
         return self.matmul(weights, value)
 
     def _for_heads(self: Any, query: Array, array: Array) -> Array:

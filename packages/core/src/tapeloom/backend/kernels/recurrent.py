@@ -164,7 +164,7 @@ class Recurrent:
             return carry, (dgates, dh, *carry)
 
         steps = (g_out, g_cells, i, f, g, o, bent, cells_before, mask)
-        start = self.zero_like(h), self.zero_like(c)
+        start = self.zeros_of(tuple(h.shape), h), self.zeros_of(tuple(c.shape), c)
         dgates, dh, carried_h, carried_c = self._over_time(step, start, steps, not reverse)
         end = -1 if reverse else 0
         dprojection = None if projection is None else self._over_all(dh, o * bent)
@@ -197,7 +197,7 @@ class Recurrent:
             return carry, (self.cat([dr, dz, dn], 1), down, *carry)
 
         steps = (g_out, r, z, n, own, before, mask)
-        dgates, down, carried = self._over_time(step, (self.zero_like(h),), steps, not reverse)
+        dgates, down, carried = self._over_time(step, (self.zeros_of(tuple(h.shape), h),), steps, not reverse)
         dbias = None if bias is None else self.sum(down, (0, 1))
         return dgates, carried[-1 if reverse else 0], self._over_all(down, before), dbias
 
@@ -219,7 +219,7 @@ class Recurrent:
             carry = (self.matmul(dgates, weight) + past,)
             return carry, (dgates, *carry)
 
-        dgates, carried = self._over_time(step, (self.zero_like(h),), (g_out, out, mask), not reverse)
+        dgates, carried = self._over_time(step, (self.zeros_of(tuple(h.shape), h),), (g_out, out, mask), not reverse)
         return dgates, carried[-1 if reverse else 0], self._over_all(dgates, self._before(h, out, reverse))
 
     # all layers
@@ -309,7 +309,7 @@ class Recurrent:
                 lasts.append(tuple([state[0 if reverse else -1] for state in states]))
             x = self.cat(outs, 2) if bidirectional else outs[0]
             if keep is not None and layer < layers - 1:
-                x = self.masked_scale(x, keep[layer], keep_scale)
+                x = self.where(keep[layer], x, 0) * keep_scale
         if rows is not None:
             x = self.index_select(self.reshape(x, (x.shape[0] * x.shape[1], x.shape[2])), 0, rows)
         elif batch_first:
