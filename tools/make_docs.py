@@ -62,6 +62,7 @@ FAMILIES = {
     "lookup": "Lookup",
     "loss": "Losses",
     "likelihood": "Losses by likelihood",
+    "ctc": "Connectionist temporal classification",
     "margin_losses": "Losses with a margin",
     "distance": "Distances",
     "handles": "Handles and history",

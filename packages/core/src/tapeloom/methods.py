@@ -27,6 +27,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     conv,
     conversion,
     creation,
+    ctc,
     distance,
     elementwise,
     handles,

@@ -28,6 +28,7 @@ from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.attention import Attention
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.ctc import Ctc
 from tapeloom.backend.kernels.distance import Distance
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
@@ -68,6 +69,7 @@ class ArrayKernels(
     Likelihood,
     MarginLosses,
     Distance,
+    Ctc,
     Embedding,
     Random,
 ):
