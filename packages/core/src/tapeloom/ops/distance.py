@@ -42,7 +42,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return OPS.cosine(x1, x2, dim, eps)  # type: ignore[no-any-return]
 
 
-@op(takes="floating", composite=True, method=False)
+@op(takes="inexact", gives="real", complex="as written", composite=True, method=False)
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The norm of order ``p`` of ``x1 - x2 + eps`` over the last dimension; shapes broadcast.
 

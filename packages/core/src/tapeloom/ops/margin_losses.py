@@ -100,7 +100,7 @@ def _triplet_fits(op: OpSchema, anchor: Any, positive: Any, negative: Any, margi
         raise ShapeError(f"{op.name}: the tensors must have a last dimension, which the distance is taken over, got 0-d tensors.")
 
 
-@op(takes="floating", composite=True, check=_triplet_fits, method=False)
+@op(takes="inexact", gives="real", complex="as written", composite=True, check=_triplet_fits, method=False)
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
