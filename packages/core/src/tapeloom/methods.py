@@ -21,6 +21,7 @@ from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     activation,
     attention,
+    bags,
     calculus,
     comparison,
     complex_numbers,
@@ -46,6 +47,7 @@ from tapeloom.ops import (  # noqa: F401 - importing a family registers its ops
     recurrent,
     reduction,
     scan,
+    shrinking,
     statistics,
 )
 from tapeloom.tape.hooks import register_hook, register_prehook

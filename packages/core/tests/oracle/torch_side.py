@@ -17,7 +17,7 @@ OURS = set(
     "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
     "max_pool_backward avg_pool_backward embedding_backward attention lstm_sequence gru_sequence rnn_sequence lstm_layers rnn_layers "
     "lstm_step gru_step rnn_step raised gaussian_nll cosine all_distances distances_within multi_margin multilabel_margin multilabel_soft_margin "
-    "ctc_alphas ctc "
+    "ctc_alphas ctc scaled_back "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "
     "is_contiguous detach_ equal allclose copy_ empty empty_like".split()
@@ -32,7 +32,7 @@ LAYERS = {
     "rms_norm",
     "conv2d",
     "prelu",
-    *"kl_div poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss ctc_loss".split(),
+    *"kl_div poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss ctc_loss threshold embedding_bag".split(),
 }
 #: rows that PyTorch spells otherwise
 SPELLED: dict[str, Any] = {
@@ -169,9 +169,12 @@ DIFFERENT = {
     ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
-    "soft_margin_loss(V[1], V[1], reduction='none')",  # PyTorch's exp overflows
-    "multilabel_margin_loss(T[0, 3], P[0, 3], reduction='sum')",  # PyTorch writes nothing into its result
-    "multi_margin_loss(T[0, 3], P[0], reduction='sum')",
+    ("soft_margin_loss(V[1], V[1], reduction='none')", "float32"),  # PyTorch's exp overflows
+    ("soft_margin_loss(V[1], V[1], reduction='none')", "float64"),
+    ("multilabel_margin_loss(T[0, 3], P[0, 3], reduction='sum')", "float32"),  # PyTorch writes nothing into its result
+    ("multilabel_margin_loss(T[0, 3], P[0, 3], reduction='sum')", "float64"),
+    ("multi_margin_loss(T[0, 3], P[0], reduction='sum')", "float32"),
+    ("multi_margin_loss(T[0, 3], P[0], reduction='sum')", "float64"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
 WITHOUT_GRADIENT = {

@@ -61,7 +61,7 @@ def huber_loss(
     """
 
 
-@op(takes="floating", composite=True, check=_reducible, method=False)
+@op(takes="inexact", complex="analytic", composite=True, check=_reducible, method=False)
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

@@ -27,6 +27,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.attention import Attention
+from tapeloom.backend.kernels.bags import Bags
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
 from tapeloom.backend.kernels.ctc import Ctc
 from tapeloom.backend.kernels.distance import Distance
@@ -44,6 +45,7 @@ from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.recurrent import Recurrent
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.scan import Scan
+from tapeloom.backend.kernels.shrinking import Shrinking
 from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
@@ -61,6 +63,7 @@ class ArrayKernels(
     Indexing,
     Linalg,
     Activation,
+    Shrinking,
     Attention,
     Recurrent,
     Window,
@@ -71,6 +74,7 @@ class ArrayKernels(
     Distance,
     Ctc,
     Embedding,
+    Bags,
     Random,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
