@@ -24,7 +24,9 @@ class Numeric:
 
     def _over_time(self, step: Any, carry: Any, steps: Sequence[Array | None], reverse: bool) -> tuple[Array, ...]:
         # one loop in the program, where the shared text would be compiled again for each time step
-        found: tuple[Array, ...] = lax.scan(lambda carry, here: step(carry, *here), carry, tuple(steps), reverse=reverse)[1]
+        found: tuple[Array, ...] = lax.scan(
+            lambda carry, here: step(carry, *here), carry, tuple(steps), reverse=reverse
+        )[1]
         return found
 
     def erf(self, x: Array) -> Array:

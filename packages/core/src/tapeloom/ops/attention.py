@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tapeloom import dtypes
 from tapeloom.call.op import function, primitive
@@ -21,7 +21,7 @@ NAME = "scaled_dot_product_attention"
 
 
 @primitive(takes="floating", composite=True)
-def attention(
+def attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -77,7 +77,7 @@ def scaled_dot_product_attention(
     keep = kept(NAME, query, size, dropout_p) if dropout_p else None
     scale = query.shape[-1] ** -0.5 if scale is None and query.shape[-1] else scale or 0.0
     keep_scale = 1 / (1 - dropout_p) if dropout_p < 1 else 0.0
-    return OPS.attention(query, key, value, bias, mask, keep, is_causal, scale, keep_scale)
+    return OPS.attend(query, key, value, bias, mask, keep, is_causal, scale, keep_scale)
 
 
 def _check_dtypes(query: Tensor, key: Tensor, value: Tensor) -> None:

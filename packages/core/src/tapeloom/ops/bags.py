@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
@@ -104,13 +105,19 @@ def embedding_bag(
 def _check_table(input: Any, weight: Any) -> int:
     """How many rows the table has."""
     if as_tensor_of(NAME, weight, "weight").ndim != 2 or not weight.dtype.is_floating_point:
-        raise ShapeError(f"{NAME}: weight must be a floating table of shape (rows, size), got {weight.dtype.name} of shape {weight.shape}.")
+        raise ShapeError(
+            f"{NAME}: weight must be a floating table of shape (rows, size), got {weight.dtype.name} of shape {weight.shape}."
+        )
     if as_tensor_of(NAME, input).dtype.inexact or input.dtype is dtypes.bool_:
-        raise DTypeError(f"{NAME}: input must hold row numbers, got {input.dtype.name}. Cast it with .long(); the table is the second argument.")
+        raise DTypeError(
+            f"{NAME}: input must hold row numbers, got {input.dtype.name}. Cast it with .long(); the table is the second argument."
+        )
     rows: int = weight.shape[0]
     require(
         within(input, 0, rows),
-        lambda: IndexingError(f"{NAME}: row {first_outside(input, 0, rows)} is out of range for a table of {rows} rows, which count from 0."),
+        lambda: IndexingError(
+            f"{NAME}: row {first_outside(input, 0, rows)} is out of range for a table of {rows} rows, which count from 0."
+        ),
     )
     return rows
 
@@ -139,7 +146,9 @@ def _starts(input: Tensor, offsets: Any, include_last: bool) -> list[int] | None
     if include_last and not starts:
         raise ArgumentError(f"{NAME}: with include_last_offset there must be one offset at least.")
     if starts and (starts[0] != 0 or starts != sorted(starts) or starts[-1] > total):
-        raise ArgumentError(f"{NAME}: offsets must begin with 0, must not fall, and must be at most {total}, the length of input, got {starts}.")
+        raise ArgumentError(
+            f"{NAME}: offsets must begin with 0, must not fall, and must be at most {total}, the length of input, got {starts}."
+        )
     return starts if include_last else [*starts, total]
 
 
@@ -147,7 +156,7 @@ def _places(values: Tensor, starts: list[int] | None) -> tuple[Tensor, Tensor]:
     """``values`` as (bags, longest), and where in it a bag has an element."""
     if starts is None:
         return values, OPS.ne(OPS.full_of(values, 1), 0)
-    lengths = [end - start for start, end in zip(starts, starts[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(starts)]
     longest = max(lengths, default=0)
     first = OPS.unsqueeze(tensor(starts[:-1], dtype=dtypes.int64, device=values.device), 1)
     steps = arange(longest, device=values.device)

@@ -31,7 +31,7 @@ ctc_alphas.gradient(lambda g, emitted, skips, there, out, ops: (ops.ctc_alphas_b
 
 
 @primitive(takes="floating", composite=True)
-def ctc(
+def ctc_terms(
     log_probs: Tensor,
     divisor: Tensor,
     places: Index,
@@ -71,7 +71,9 @@ def ctc_loss(
     name = "ctc_loss"
     check_reduction(name, reduction)
     if as_tensor_of(name, log_probs).ndim not in (2, 3) or not log_probs.numel():
-        raise ShapeError(f"{name}: log_probs must have the shape (time, batch, classes) or (time, classes), not empty, got {log_probs.shape}.")
+        raise ShapeError(
+            f"{name}: log_probs must have the shape (time, batch, classes) or (time, classes), not empty, got {log_probs.shape}."
+        )
     given = log_probs if log_probs.ndim == 3 else OPS.unsqueeze(log_probs, 1)
     time, batch, classes = given.shape
     blank = as_int(name, "blank", blank)
@@ -96,7 +98,7 @@ def ctc_loss(
     there = OPS.lt(OPS.unsqueeze(arange(time, device=given.device), 1), tensor(steps, device=given.device))
     divisor = OPS.cast(tensor([max(count, 1) for count in counts], device=given.device), given.dtype)
     lengths = tensor(counts, device=given.device)
-    loss = OPS.ctc(given, divisor, places, lengths, skips, OPS.unsqueeze(there, 2), reduction, zero_infinity)
+    loss = OPS.ctc_terms(given, divisor, places, lengths, skips, OPS.unsqueeze(there, 2), reduction, zero_infinity)
     return OPS.reshape(loss, ()) if log_probs.ndim == 2 else loss
 
 

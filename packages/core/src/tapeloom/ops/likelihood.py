@@ -114,7 +114,8 @@ def gaussian_nll_loss(
                 f"{name}: var must have the shape {shape} of input, the same with one dimension of length 1, or without the last "
                 f"dimension, got {var.shape}."
             )
-    require(not var.dtype.inexact or within(var, 0, float("inf")) or not bool((var < 0).any()), lambda: ArgumentError(f"{name}: var must not be negative."))
+    fits = not var.dtype.inexact or within(var, 0, float("inf")) or not bool((var < 0).any())
+    require(fits, lambda: ArgumentError(f"{name}: var must not be negative."))
     return OPS.gaussian_nll(input, target, var, full, eps, reduction)  # type: ignore[no-any-return]
 
 

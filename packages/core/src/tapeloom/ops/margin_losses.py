@@ -94,8 +94,8 @@ def _check_triplet(name: str, anchor: Tensor, positive: Tensor, negative: Tensor
         )
 
 
-def _triplet_fits(op: OpSchema, anchor: Any, positive: Any, negative: Any, margin: float, p: float, eps: float, swap: bool, reduction: str) -> None:
-    _check_triplet(op.name, anchor, positive, negative, margin, reduction)
+def _triplet_fits(op: OpSchema, anchor: Any, positive: Any, negative: Any, margin: float, *rest: Any) -> None:
+    _check_triplet(op.name, anchor, positive, negative, margin, rest[-1])
     if not anchor.ndim:
         raise ShapeError(f"{op.name}: the tensors must have a last dimension, which the distance is taken over, got 0-d tensors.")
 

@@ -13,7 +13,7 @@ class Attention:
     """Queries, keys and values are (…, length, size)."""
 
     @composed
-    def attention(
+    def attend(
         self: Any,
         query: Array,
         key: Array,

@@ -17,8 +17,9 @@ class Ctc:
 
     def _behind(self: Any, x: Array, count: int, fill: float) -> Array:
         """``x`` (batch, places) moved ``count`` places on, ``fill`` before it."""
-        filled = self.full_of(x[:, :count], fill)
-        return self.cat([filled, x[:, :-count]], 1) if x.shape[1] > count else filled
+        if x.shape[1] <= count:
+            return self.full_of(x, fill)
+        return self.cat([self.full_of(x[:, :count], fill), x[:, :-count]], 1)
 
     def _ways(self: Any, alpha: Array, skips: Array) -> tuple[Array, Array, Array]:
         """The likelihoods of coming to each place: from itself, from the one before, and from the one before that."""
@@ -26,7 +27,7 @@ class Ctc:
 
     def _first(self: Any, emitted: Array) -> Array:
         """Before the first step all are at the first place, from which the second one can be reached too."""
-        row = emitted[0]
+        row = emitted[0, ...]
         if row.shape[1] == 1:
             return self.full_of(row, 0)
         return self.cat([self.full_of(row[:, :1], 0), self.full_of(row[:, 1:], LOWEST)], 1)
@@ -42,7 +43,7 @@ class Ctc:
 
     def ctc_alphas_backward(self: Any, g: Array, emitted: Array, skips: Array, there: Array, out: Array) -> Array:
         """The gradient of ``emitted``, against the time: each way gets its share of what comes back to its end."""
-        before = self.cat([self.unsqueeze(self._first(emitted), 0), out[:-1]], 0)
+        before = self.cat([self.unsqueeze(self._first(emitted), 0), out[:-1, ...]], 0)
 
         def step(carry: Any, g: Array, here: Array, old: Array, new: Array, counts: Array) -> Any:
             total = carry[0] + g
@@ -59,7 +60,7 @@ class Ctc:
         return self._over_time(step, (start,), (g, emitted, before, out, there), True)[0]
 
     @composed
-    def ctc(
+    def ctc_terms(
         self: Any,
         log_probs: Array,
         divisor: Array,
@@ -72,9 +73,11 @@ class Ctc:
     ) -> Array:
         size = (log_probs.shape[0], *places.shape)
         emitted = self.gather(log_probs, 2, self.expand(self.unsqueeze(places, 0), size))
-        last = self.ctc_alphas(self.maximum(emitted, LOWEST), skips, there)[-1]
+        last = self.ctc_alphas(self.maximum(emitted, LOWEST), skips, there)[-1, ...]
         # an alignment ends in the last label or in the blank behind it
-        blank, label = (self.gather(last, 1, self.unsqueeze(place, 1)) for place in (lengths * 2, self.maximum(lengths * 2 - 1, 0)))
+        blank, label = (
+            self.gather(last, 1, self.unsqueeze(place, 1)) for place in (lengths * 2, self.maximum(lengths * 2 - 1, 0))
+        )
         label = self.where(self.unsqueeze(self.gt(lengths, 0), 1), label, LOWEST)
         losses = -self.squeeze(self.logaddexp(blank, label), (1,))
         losses = self.where(self.gt(losses, -LOWEST / 2), 0.0 if zero_infinity else inf, losses)

@@ -45,9 +45,7 @@ class Likelihood:
         return self.maximum(x, least)
 
     @composed
-    def gaussian_nll(
-        self: Any, x: Array, target: Array, var: Array, full: bool, eps: float, reduction: str
-    ) -> Array:
+    def gaussian_nll(self: Any, x: Array, target: Array, var: Array, full: bool, eps: float, reduction: str) -> Array:
         var, difference = self.raised(var, eps), x - target
         terms = (self.log(var) + difference * difference / var) * 0.5
         return self._reduced(terms + 0.5 * log(2 * pi) if full else terms, reduction)

@@ -19,15 +19,11 @@ class MarginLosses:
         return self._reduced(apart + self.where(self.ne(target, -1), x, 0), reduction)
 
     @composed
-    def margin_ranking_loss(
-        self: Any, x: Array, y: Array, target: Array, margin: float, reduction: str
-    ) -> Array:
+    def margin_ranking_loss(self: Any, x: Array, y: Array, target: Array, margin: float, reduction: str) -> Array:
         return self._reduced(self.clamp(-target * (x - y) + margin, 0, None), reduction)
 
     @composed
-    def cosine_embedding_loss(
-        self: Any, x: Array, y: Array, target: Array, margin: float, reduction: str
-    ) -> Array:
+    def cosine_embedding_loss(self: Any, x: Array, y: Array, target: Array, margin: float, reduction: str) -> Array:
         dim = (x.ndim - 1,)
         lengths = (self.sum(x * x, dim) + TINY) * (self.sum(y * y, dim) + TINY)
         cosine = self.sum(x * y, dim) / self.sqrt(lengths)

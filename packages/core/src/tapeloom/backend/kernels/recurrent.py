@@ -37,7 +37,7 @@ class Recurrent:
         """``step(carry, *slices)`` for each time step: it returns the next carry and what is collected along the time."""
         found: list[Any] = [None] * next(array.shape[0] for array in steps if array is not None)
         for t in reversed(range(len(found))) if reverse else range(len(found)):
-            carry, found[t] = step(carry, *[None if array is None else array[t] for array in steps])
+            carry, found[t] = step(carry, *[None if array is None else array[t, ...] for array in steps])
         return tuple([self.stack(list(part), 0) for part in zip(*found, strict=True)])
 
     # one step
@@ -85,7 +85,14 @@ class Recurrent:
 
     @composed
     def lstm_sequence(
-        self: Any, gates: Array, h: Array, c: Array, weight: Array, projection: Array | None, mask: Array | None, reverse: bool
+        self: Any,
+        gates: Array,
+        h: Array,
+        c: Array,
+        weight: Array,
+        projection: Array | None,
+        mask: Array | None,
+        reverse: bool,
     ) -> tuple[Array, Array]:
         """All outputs, and all cells."""
         across = self.swap_last(weight)
@@ -127,7 +134,7 @@ class Recurrent:
     def _before(self: Any, first: Array, states: Array, reverse: bool) -> Array:
         """The state before each step."""
         first = self.unsqueeze(first, 0)
-        return self.cat([states[1:], first] if reverse else [first, states[:-1]], 0)
+        return self.cat([states[1:, ...], first] if reverse else [first, states[:-1, ...]], 0)
 
     def _over_all(self: Any, g: Array, x: Array) -> Array:
         """The gradient of the weight of ``linear(x, weight)``, over all steps."""
@@ -153,7 +160,9 @@ class Recurrent:
         i, f, g, o = self._parts(gates + self.linear(before, weight, None), 4)
         i, f, g, o, bent = self.sigmoid(i), self.sigmoid(f), self.tanh(g), self.sigmoid(o), self.tanh(cells)
 
-        def step(carry: Any, g_out: Any, g_cell: Any, i: Any, f: Any, g: Any, o: Any, bent: Any, old: Any, here: Any) -> Any:
+        def step(
+            carry: Any, g_out: Any, g_cell: Any, i: Any, f: Any, g: Any, o: Any, bent: Any, old: Any, here: Any
+        ) -> Any:
             dh, past_h = _split(self, here, carry[0] if g_out is None else carry[0] + g_out)
             dc, past_c = _split(self, here, carry[1] if g_cell is None else carry[1] + g_cell)
             inner = dh if projection is None else self.matmul(dh, projection)
@@ -168,7 +177,7 @@ class Recurrent:
         dgates, dh, carried_h, carried_c = self._over_time(step, start, steps, not reverse)
         end = -1 if reverse else 0
         dprojection = None if projection is None else self._over_all(dh, o * bent)
-        return dgates, carried_h[end], carried_c[end], self._over_all(dgates, before), dprojection
+        return dgates, carried_h[end, ...], carried_c[end, ...], self._over_all(dgates, before), dprojection
 
     def gru_sequence_backward(
         self: Any,
@@ -199,7 +208,7 @@ class Recurrent:
         steps = (g_out, r, z, n, own, before, mask)
         dgates, down, carried = self._over_time(step, (self.zeros_of(tuple(h.shape), h),), steps, not reverse)
         dbias = None if bias is None else self.sum(down, (0, 1))
-        return dgates, carried[-1 if reverse else 0], self._over_all(down, before), dbias
+        return dgates, carried[-1 if reverse else 0, ...], self._over_all(down, before), dbias
 
     def rnn_sequence_backward(
         self: Any,
@@ -220,7 +229,7 @@ class Recurrent:
             return carry, (dgates, *carry)
 
         dgates, carried = self._over_time(step, (self.zeros_of(tuple(h.shape), h),), (g_out, out, mask), not reverse)
-        return dgates, carried[-1 if reverse else 0], self._over_all(dgates, self._before(h, out, reverse))
+        return dgates, carried[-1 if reverse else 0, ...], self._over_all(dgates, self._before(h, out, reverse))
 
     # all layers
 
@@ -240,10 +249,12 @@ class Recurrent:
         keep_scale: float,
     ) -> tuple[Array, Array, Array]:
         def sequence(gates: Array, number: int, own: Sequence[Any], mask: Array | None, reverse: bool) -> Any:
-            return self.lstm_sequence(gates, h[number], c[number], own[1], own[4], mask, reverse)
+            return self.lstm_sequence(gates, h[number, ...], c[number, ...], own[1], own[4], mask, reverse)
 
         each = (4 if biases else 2) + (h.shape[2] != c.shape[2])
-        return self._layers(sequence, True, each, x, weights, places, rows, keep, biases, bidirectional, batch_first, keep_scale)  # type: ignore[no-any-return]
+        return self._layers(
+            sequence, True, each, x, weights, places, rows, keep, biases, bidirectional, batch_first, keep_scale
+        )  # type: ignore[no-any-return]
 
     @composed
     def rnn_layers(
@@ -262,11 +273,24 @@ class Recurrent:
     ) -> tuple[Array, Array]:
         def sequence(gates: Array, number: int, own: Sequence[Any], mask: Array | None, reverse: bool) -> Any:
             if mode == "gru":
-                return (self.gru_sequence(gates, h[number], own[1], own[3], mask, reverse),)
-            return (self.rnn_sequence(gates, h[number], own[1], mask, mode == "rnn_relu", reverse),)
+                return (self.gru_sequence(gates, h[number, ...], own[1], own[3], mask, reverse),)
+            return (self.rnn_sequence(gates, h[number, ...], own[1], mask, mode == "rnn_relu", reverse),)
 
         each = 4 if biases else 2
-        return self._layers(sequence, mode != "gru", each, x, weights, places, rows, keep, biases, bidirectional, batch_first, keep_scale)  # type: ignore[no-any-return]
+        return self._layers(
+            sequence,
+            mode != "gru",
+            each,
+            x,
+            weights,
+            places,
+            rows,
+            keep,
+            biases,
+            bidirectional,
+            batch_first,
+            keep_scale,
+        )  # type: ignore[no-any-return]
 
     def _layers(
         self: Any,
@@ -291,7 +315,9 @@ class Recurrent:
         mask = None
         if places is not None:
             mask = self.unsqueeze(self.ge(places, 0), 2)
-            picked = self.index_select(x, 0, self.reshape(self.maximum(places, 0), (places.shape[0] * places.shape[1],)))
+            picked = self.index_select(
+                x, 0, self.reshape(self.maximum(places, 0), (places.shape[0] * places.shape[1],))
+            )
             x = self.reshape(picked, (*places.shape, x.shape[1]))
         elif batch_first:
             x = self.permute(x, (1, 0, 2))
@@ -306,10 +332,10 @@ class Recurrent:
                 bias = own[2] + own[3] if joined and biases else own[2]
                 states = sequence(self.linear(x, own[0], bias), number, own, mask, reverse)
                 outs.append(states[0])
-                lasts.append(tuple([state[0 if reverse else -1] for state in states]))
+                lasts.append(tuple([state[0 if reverse else -1, ...] for state in states]))
             x = self.cat(outs, 2) if bidirectional else outs[0]
             if keep is not None and layer < layers - 1:
-                x = self.where(keep[layer], x, 0) * keep_scale
+                x = self.where(keep[layer, ...], x, 0) * keep_scale
         if rows is not None:
             x = self.index_select(self.reshape(x, (x.shape[0] * x.shape[1], x.shape[2])), 0, rows)
         elif batch_first:

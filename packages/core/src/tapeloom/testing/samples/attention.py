@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.testing.inputs import M, T, V
 from tapeloom.testing.references import broadcast_shape
 from tapeloom.testing.table import case, fails, row
@@ -49,7 +49,7 @@ def _public(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: 
 
 Q, K, W = T(2, 3, 4), T(2, 5, 4), T(2, 5, 2)
 TALL: dict[str, Any] = {"budget": "chain", "magnitude": lambda *args, **named: np.float64(2.0), "without": "0d"}
-row("attention", [Q, K, W, None, None, None, True, 0.5, 1.0], [Q, K, W, T(3, 5), M(2, 3, 5), None, False, 0.3, 1.0],
+row("attend", [Q, K, W, None, None, None, True, 0.5, 1.0], [Q, K, W, T(3, 5), M(2, 3, 5), None, False, 0.3, 1.0],
     case(T(3, 4), T(0, 4), T(0, 2), None, None, None, False, 1.0, 1.0, expect=np.zeros((3, 2))), reference=_attention, **TALL)
 NONE = V([[0.0, -math.inf], [-math.inf, -math.inf]])
 row("scaled_dot_product_attention", [Q, K, W], [T(3, 4), K, W, M(3, 5)], case(Q, T(1, 5, 4), T(1, 5, 2), T(2, 1, 5), scale=0.25), case(Q, K, W, is_causal=True),

@@ -69,7 +69,7 @@ def _gaussian(x: Any, target: Any, var: Any, full: bool = False, eps: float = 1e
 
 
 VARIANCES = T(3, 4, low=0.3, high=2)
-row("raised", case(V([-1.0, 2.0, 0.5]), 1.0, expect=[1.0, 2.0, 1.0]), case(V(0.0), 1.0, expect=1.0), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), budget="exact", grad=0)
+row("raised", [T(3, low=1, high=2), 0.5], case(V([-1.0, 2.0, 0.5]), 1.0, expect=[1.0, 2.0, 1.0]), case(V(0.0), 1.0, expect=1.0), case(T(0, 3), 1.0, expect=np.zeros((0, 3))), reference=lambda x, least: x, budget="exact")
 row("gaussian_nll", [X, Y, VARIANCES, True, 1e-6, "mean"], [X, Y, T(3, 1, low=0.3, high=2), False, 1e-6, "none"], [T(), T(), T(low=0.3, high=2), False, 1e-6, "sum"],
     [T(0, 3), T(0, 3), T(0, 3), False, 1e-6, "sum"], reference=_gaussian, **CHAIN)
 row("gaussian_nll_loss", [X, Y, VARIANCES], [X, Y, T(3, low=0.3, high=2), True, 1e-6, "none"], [X, Y, 0.5], [T(), T(), 2.0], [T(0, 3), T(0, 3), T(0, 1), False, 1e-6, "sum"],

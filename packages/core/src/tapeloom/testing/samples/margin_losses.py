@@ -76,6 +76,7 @@ fails("triplet_margin_loss", [X, Y, T(4)], ShapeError,
       "triplet_margin_loss: anchor, positive and negative must have the same number of dimensions, got shapes (3, 4), (3, 4) and (4,).")
 row("triplet_margin_with_distance_loss", [X, Y, Z], case(X, Y, Z, margin=3.0, swap=True, reduction="none"), case(T(0, 3), T(0, 3), T(0, 3), reduction="sum"),
     reference=_triplet, without="0d", **CHAIN)
+fails("triplet_margin_with_distance_loss", case(X, Y, Z, margin=0.0), ArgumentError, "triplet_margin_with_distance_loss: margin must be above 0, got 0.0.")
 
 
 def _multi(x: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> Any:

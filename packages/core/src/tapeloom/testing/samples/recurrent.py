@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
-from tapeloom.testing.inputs import I, M, P, T
+from tapeloom.testing.inputs import M, P, T
 from tapeloom.testing.table import case, fails, row
 
 
@@ -105,7 +105,7 @@ def _layers(mode: str, x: Any, states: Any, weights: Any, places: Any, rows: Any
 def _public(mode: str) -> Any:
     def reference(x: Any, hx: Any, params: Any, biases: Any, *rest: Any) -> Any:
         places = rows = None
-        if mode == "lstm" and isinstance(hx, np.ndarray) or mode != "lstm" and isinstance(params, np.ndarray):
+        if isinstance(hx if mode == "lstm" else params, np.ndarray):
             sizes, hx, params, biases, _, _, _, both = hx, params, biases, *rest
             starts = np.cumsum(sizes) - sizes
             there = np.arange(sizes[0]) < sizes[:, None]
@@ -148,6 +148,7 @@ row("rnn_layers", [X, T(2, 2, 3), _weights(3, 2), None, None, M(1, 3, 2, 3), "gr
     [T(0, 1, 2), T(1, 0, 3), _weights(1, biases=False), None, None, None, "rnn_relu", False, False, True, 1.0],
     reference=lambda x, h, weights, places, rows, keep, mode, *rest: _layers(mode, x, (h,), weights, places, rows, keep, *rest), **SMALL)
 
+NOT_3 = "expected input of three dimensions, (time, batch, features) or batch first, got shape (3, 2)."
 row("lstm", [X, [T(2, 2, 3), T(2, 2, 3)], _weights(4, directions=2), True, 1, 0.0, True, True, False],
     [PACKED, SIZES, [T(1, 2, 2), T(1, 2, 3)], _weights(4, biases=False, projected=2), False, 1, 0.0, False, False],
     case(T(1, 0, 2), [T(1, 0, 3), T(1, 0, 3)], _weights(4), True, 1, 0.5, True, False, False), reference=_public("lstm"), **SMALL)
@@ -155,6 +156,7 @@ for _name, _gates in {"gru": 3, "rnn_tanh": 1, "rnn_relu": 1}.items():
     row(_name, [X, T(1, 3, 3), _weights(_gates), True, 1, 0.0, True, False, True],
         [PACKED, SIZES, T(1, 2, 3), _weights(_gates, biases=False), False, 1, 0.0, False, False],
         case(T(1, 0, 2), T(1, 0, 3), _weights(_gates), True, 1, 0.5, True, False, False), reference=_public(_name), **SMALL)
+    fails(_name, [T(3, 2), T(1, 2, 3), _weights(_gates), True, 1, 0.0, True, False, False], ShapeError, f"{_name}: {NOT_3}")
 
 _HX = [T(1, 2, 3), T(1, 2, 3)]
 fails("lstm", [T(0, 2, 2), _HX, _weights(4), True, 1, 0.0, True, False, False], ShapeError,
@@ -168,8 +170,6 @@ fails("lstm", [X, _HX, _weights(4, features=3), True, 1, 0.0, True, False, False
       "lstm: params[0] must have the shape (12, 2), got (12, 3).")
 fails("gru", [PACKED, P([2, 1, 2]), T(1, 2, 3), _weights(3), True, 1, 0.0, True, False], ArgumentError,
       "gru: batch_sizes must be positive, must not rise, and must add up to the 5 rows of data, got [2, 1, 2].")
-fails("gru", [T(3, 2), T(1, 2, 3), _weights(3), True, 1, 0.0, True, False, False], ShapeError,
-      "gru: expected input of three dimensions, (time, batch, features) or batch first, got shape (3, 2).")
 
 
 def _cell(mode: str) -> Any:
@@ -191,6 +191,7 @@ row("lstm_cell", [_S[0], [T(2, 3), T(2, 3)], T(12, 2), T(12, 3)], [T(0, 2), [T(0
 for _name, _gates in {"gru": 3, "rnn_tanh": 1, "rnn_relu": 1}.items():
     row(f"{_name}_cell", [*_S, T(_gates * 3, 2), T(_gates * 3, 3), *_B[_gates]], [T(0, 2), T(0, 3), T(_gates * 3, 2), T(_gates * 3, 3)],
         reference=_cell(_name), **SMALL)
-fails("gru_cell", [T(2), T(2, 3), T(9, 2), T(9, 3)], ShapeError, "gru_cell: expected input of shape (batch, features), got (2,).")
+    fails(f"{_name}_cell", [T(2), T(2, 3), T(_gates * 3, 2), T(_gates * 3, 3)], ShapeError, f"{_name}_cell: expected input of shape (batch, features), got (2,).")
+fails("lstm_cell", [_S[0], [T(2, 3)], T(12, 2), T(12, 3)], ArgumentTypeError, "lstm_cell: hx must be the two states (h, c), got 1 tensors.")
 fails("gru_cell", [*_S, T(12, 2), T(9, 3)], ShapeError, "gru_cell: w_ih must have the shape (9, 2), got (12, 2).")
 fails("gru_cell", [T(4, 2), _S[1], T(9, 2), T(9, 3)], ShapeError, "gru_cell: hx must have the shape (batch, size), here (4, 3), got (2, 3).")

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from tapeloom import dtypes
-from tapeloom.errors import ArgumentError, DTypeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError
 from tapeloom.op.registry import FUNCTIONS, OPS
+from tapeloom.tensors.tensor import is_tensor
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each
 from tapeloom.testing.table import FLOATS, NUMBERS, case, fails, row
@@ -28,7 +29,7 @@ def _inplace(name: str) -> Any:
     """The function ``name`` on a copy; it must give back what it was given."""
 
     def run(input: Any, *args: Any) -> Any:
-        copied = OPS.clone(input)
+        copied = OPS.clone(input) if is_tensor(input) else input
         result = FUNCTIONS[name].call(copied, *args)
         assert result is copied
         return result
@@ -47,3 +48,4 @@ for _name, _function, _args in (
 ):
     row(_name, [T(3, 4), *_args], [T(), *_args], [T(0, 3), *_args], reference=lambda x, *args, function=_function: each(function)(x), calls=_inplace(_name),
         budget="function", kinks=(-0.5, 0.0, 0.5, 0.7))
+    fails(_name, [5, *_args], ArgumentTypeError, f"{_name}: input must be a tensor, got int. Make it one with tapeloom.tensor(...).")
