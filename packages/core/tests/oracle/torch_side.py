@@ -16,7 +16,7 @@ from tapeloom.testing.table import Case, Row
 OURS = set(
     "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put select_column masked_scale relu_backward "
     "max_pool_backward avg_pool_backward embedding_backward attend lstm_sequence gru_sequence rnn_sequence lstm_layers rnn_layers "
-    "lstm_step gru_step rnn_step raised gaussian_nll cosine all_distances distances_within multi_margin multilabel_margin multilabel_soft_margin "
+    "lstm_step gru_step rnn_step raised gaussian_nll cosine all_distances all_distances_by_products distances_within multi_margin multilabel_margin multilabel_soft_margin "
     "ctc_alphas ctc_terms scaled_back "
     "softmax_backward log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
     "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ bernoulli_ random_ "

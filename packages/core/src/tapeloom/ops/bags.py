@@ -30,13 +30,13 @@ scaled_back.gradient(input=lambda g, factor: g * factor)
 def counts_of(indices: Tensor, rows: int) -> Tensor:
     """How often each of ``rows`` rows is among ``indices``, int64."""
     flat = OPS.reshape(indices, (-1,))
-    return OPS.index_add(OPS.zeros_of((rows,), flat), 0, flat, OPS.full_of(flat, 1))  # type: ignore[no-any-return]
+    return OPS.index_add(OPS.zeros_of((rows,), flat), 0, flat, OPS.full_of(flat, 1))
 
 
 def scaled_by_frequency(picked: Tensor, indices: Tensor, rows: int) -> Tensor:
     """``picked``, the rows ``indices`` of a table: the gradient of each is divided by how often it was picked."""
     often = OPS.embedding_rows(OPS.unsqueeze(counts_of(indices, rows), 1), indices, None)
-    return OPS.scaled_back(picked, 1 / OPS.cast(often, picked.dtype))  # type: ignore[no-any-return]
+    return OPS.scaled_back(picked, 1 / OPS.cast(often, picked.dtype))
 
 
 def renormalised_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
@@ -169,8 +169,8 @@ def _gathered(picked: Tensor, there: Tensor, mode: str) -> Tensor:
     """The sum, mean or maximum over dim 1 of what is there; 0 of nothing."""
     if mode == "max" and picked.shape[1]:
         some = OPS.any(there, 1)
-        return OPS.where(some, OPS.max_values(OPS.where(there, picked, float("-inf")), 1).values, 0)  # type: ignore[no-any-return]
+        return OPS.where(some, OPS.max_values(OPS.where(there, picked, float("-inf")), 1).values, 0)
     total = OPS.sum(OPS.where(there, picked, 0), 1)
     if mode != "mean":
-        return total  # type: ignore[no-any-return]
-    return total / OPS.maximum(OPS.sum(OPS.cast(there, picked.dtype), 1), 1)  # type: ignore[no-any-return]
+        return total
+    return total / OPS.maximum(OPS.sum(OPS.cast(there, picked.dtype), 1), 1)

@@ -126,12 +126,12 @@ def _padded(name: str, targets: Tensor, counts: list[int], alone: bool) -> Tenso
     if labels.ndim == 2:
         if labels.shape[0] != len(counts) or labels.shape[1] < longest:
             raise ShapeError(f"{name}: targets must have the shape ({len(counts)}, at least {longest}), got {targets.shape}.")
-        return OPS.narrow(labels, 1, 0, longest)  # type: ignore[no-any-return]
+        return OPS.narrow(labels, 1, 0, longest)
     if labels.shape != (sum(counts),):
         raise ShapeError(f"{name}: targets must hold the {sum(counts)} labels that target_lengths says, got shape {targets.shape}.")
     if not longest:
-        return OPS.reshape(labels, (len(counts), 0))  # type: ignore[no-any-return]
+        return OPS.reshape(labels, (len(counts), 0))
     lengths = tensor(counts, device=labels.device)
     starts = OPS.unsqueeze(OPS.cumsum(lengths, 0) - lengths, 1)
     where = OPS.minimum(starts + arange(longest, device=labels.device), sum(counts) - 1)
-    return OPS.reshape(OPS.index_select(labels, 0, OPS.reshape(where, (-1,))), where.shape)  # type: ignore[no-any-return]
+    return OPS.reshape(OPS.index_select(labels, 0, OPS.reshape(where, (-1,))), where.shape)

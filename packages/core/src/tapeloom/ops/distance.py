@@ -39,7 +39,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     as_tensor_of("cosine_similarity", x2, "x2")
     size = shapes.broadcast("cosine_similarity", x1.shape, x2.shape)
     x1, x2 = (x if x.shape == size else OPS.expand(x, size) for x in (x1, x2))
-    return OPS.cosine(x1, x2, dim, eps)  # type: ignore[no-any-return]
+    return OPS.cosine(x1, x2, dim, eps)
 
 
 @op(takes="inexact", gives="real", complex="as written", composite=True, method=False)
@@ -58,8 +58,17 @@ def _check_order(name: str, p: Any) -> float:
 
 
 @primitive(takes="floating", composite=True)
-def all_distances(x1: Tensor, x2: Tensor, p: float, by_products: bool) -> Tensor:
-    """``cdist`` of checked arguments; ``by_products``: Euclidean distances by a product of matrices."""
+def all_distances(x1: Tensor, x2: Tensor, p: float) -> Tensor:
+    """``cdist`` of checked arguments, by the differences of all pairs."""
+
+
+@primitive(takes="floating", composite=True)
+def all_distances_by_products(x1: Tensor, x2: Tensor) -> Tensor:
+    """The Euclidean ``cdist`` of checked arguments, by a product of matrices."""
+all_distances_by_products.gradient(
+    x1=lambda g, x1, x2, out, ops: ops.all_distances_backward(g, x1, x2, out),
+    x2=lambda g, x1, x2, out, ops: ops.all_distances_backward(ops.swap_last(g), x2, x1, ops.swap_last(out)),
+)
 
 
 @function(method=False)
@@ -82,7 +91,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     shapes.broadcast("cdist", x1.shape[:-2], x2.shape[:-2])
     many = x1.shape[-2] > 25 or x2.shape[-2] > 25
     by_products = p == 2 and (compute_mode == MODES[1] or (compute_mode != MODES[2] and many))
-    return OPS.all_distances(x1, x2, p, by_products)  # type: ignore[no-any-return]
+    return OPS.all_distances_by_products(x1, x2) if by_products else OPS.all_distances(x1, x2, p)
 
 
 @primitive(takes="floating", composite=True)
@@ -102,4 +111,4 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     p = _check_order("pdist", p)
     rows = input.shape[0]
     pairs = OPS.nonzero(OPS.triu(ones(rows, rows, device=input.device), 1))
-    return OPS.distances_within(input, pairs[:, 0], pairs[:, 1], p)  # type: ignore[no-any-return]
+    return OPS.distances_within(input, pairs[:, 0], pairs[:, 1], p)

@@ -14,4 +14,4 @@ def kept(name: str, like: Any, size: tuple[int, ...], p: float) -> Tensor:
     """A mask of ``size`` on the device of ``like``, False with probability ``p``. Raises ArgumentError for ``p`` outside 0 to 1."""
     probability_threshold(name, p)
     chosen = FUNCTIONS["dropout"].call(ones(*size, device=like.device), p)
-    return OPS.ne(chosen, 0)  # type: ignore[no-any-return]
+    return OPS.ne(chosen, 0)

@@ -104,19 +104,20 @@ def gaussian_nll_loss(
     check_reduction(name, reduction)
     shape = as_tensor_of(name, input).shape
     as_tensor_of(name, target, "target")
+    spread: Any = var
     if not is_tensor(var):
-        var = OPS.full_of(input.detach(), as_number(name, "var", var))
-    elif var.shape != shape:
-        if var.shape == shape[:-1]:
-            var = OPS.unsqueeze(var, -1)
-        elif var.ndim != len(shape) or [own for own, length in zip(var.shape, shape, strict=True) if own != length] != [1]:
+        spread = OPS.full_of(input.detach(), as_number(name, "var", var))
+    elif spread.shape != shape:
+        if spread.shape == shape[:-1]:
+            spread = OPS.unsqueeze(spread, -1)
+        elif spread.ndim != len(shape) or [own for own, length in zip(spread.shape, shape, strict=True) if own != length] != [1]:
             raise ShapeError(
                 f"{name}: var must have the shape {shape} of input, the same with one dimension of length 1, or without the last "
-                f"dimension, got {var.shape}."
+                f"dimension, got {spread.shape}."
             )
-    fits = not var.dtype.inexact or within(var, 0, float("inf")) or not bool((var < 0).any())
+    fits = not spread.dtype.inexact or within(spread, 0, float("inf")) or not bool((spread < 0).any())
     require(fits, lambda: ArgumentError(f"{name}: var must not be negative."))
-    return OPS.gaussian_nll(input, target, var, full, eps, reduction)  # type: ignore[no-any-return]
+    return OPS.gaussian_nll(input, target, spread, full, eps, reduction)
 
 
 @function(method=False)

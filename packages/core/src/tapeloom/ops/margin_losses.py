@@ -167,7 +167,7 @@ def _classes(name: str, input: Any, target: Any) -> int:
         raise ShapeError(f"{name}: input must have the shape (classes,) or (n, classes), with a class at least, got {input.shape}.")
     if as_tensor_of(name, target, "target").dtype.inexact or target.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: target must hold class numbers, got {target.dtype.name}. Cast it with .long().")
-    return input.shape[-1]  # type: ignore[no-any-return]
+    return input.shape[-1]
 
 
 def _check_range(name: str, target: Any, low: int, classes: int) -> None:
@@ -252,4 +252,4 @@ def multilabel_soft_margin_loss(
     check_reduction(name, reduction)
     if not as_tensor_of(name, input).ndim:
         raise ShapeError(f"{name}: input must have a last dimension, that of the classes, got a 0-d tensor.")
-    return OPS.multilabel_soft_margin(input, target, weight, reduction)  # type: ignore[no-any-return]
+    return OPS.multilabel_soft_margin(input, target, weight, reduction)

@@ -156,7 +156,9 @@ class _Call:
         self.biases, self.bidirectional, self.batch_first = (settings[key] for key in ("has_biases", "bidirectional", "batch_first"))
         self.layers = as_int(name, "num_layers", settings["num_layers"])
         dropout = as_number(name, "dropout", settings["dropout"])
-        self.places = self.rows = self.keep = None
+        self.places: Tensor | None = None
+        self.rows: Tensor | None = None
+        self.keep: Tensor | None = None
         self.batch_sizes = None if batch_sizes is None else self._sizes(batch_sizes)
         if self.data.ndim != (2 if packed else 3):
             form = "data of shape (rows, features)" if packed else "input of three dimensions, (time, batch, features) or batch first"
@@ -281,7 +283,7 @@ def lstm(
     F. Beaufays, "Long short-term memory recurrent neural network architectures", Interspeech 2014.
     """
     given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _Call("lstm", batch_sizes is not None or is_tensor(hx), given, data, batch_sizes).run()  # type: ignore[no-any-return]
+    return _Call("lstm", batch_sizes is not None or is_tensor(hx), given, data, batch_sizes).run()
 
 
 def _plain(name: str, given: list[Any], data: Any, batch_sizes: Any) -> Any:
@@ -316,7 +318,7 @@ def gru(
     EMNLP 2014; with the state reset behind its product.
     """
     given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("gru", given, data, batch_sizes)  # type: ignore[no-any-return]
+    return _plain("gru", given, data, batch_sizes)
 
 
 @function(method=False, overloads=_PLAIN)
@@ -339,7 +341,7 @@ def rnn_tanh(
     Source: J. Elman, "Finding structure in time", Cognitive Science 14, 1990.
     """
     given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("rnn_tanh", given, data, batch_sizes)  # type: ignore[no-any-return]
+    return _plain("rnn_tanh", given, data, batch_sizes)
 
 
 @function(method=False, overloads=_PLAIN)
@@ -359,7 +361,7 @@ def rnn_relu(
 ) -> tuple[Tensor, Tensor]:
     """``h = relu(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``."""
     given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("rnn_relu", given, data, batch_sizes)  # type: ignore[no-any-return]
+    return _plain("rnn_relu", given, data, batch_sizes)
 
 
 # one step
@@ -415,7 +417,7 @@ def lstm_cell(
     if len(states) != 2:
         raise ArgumentTypeError(f"lstm_cell: hx must be the two states (h, c), got {len(states)} tensors.")
     _check_step("lstm_cell", input, states, w_ih, w_hh, b_ih, b_hh)
-    return tuple(OPS.lstm_step(input, *states, w_ih, w_hh, b_ih, b_hh))  # type: ignore[return-value]
+    return tuple(OPS.lstm_step(input, *states, w_ih, w_hh, b_ih, b_hh))
 
 
 @function(method=False)
@@ -424,7 +426,7 @@ def gru_cell(
 ) -> Tensor:
     """One step of ``gru`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
     _check_step("gru_cell", input, [as_tensor_of("gru_cell", hx, "hx")], w_ih, w_hh, b_ih, b_hh)
-    return OPS.gru_step(input, hx, w_ih, w_hh, b_ih, b_hh)  # type: ignore[no-any-return]
+    return OPS.gru_step(input, hx, w_ih, w_hh, b_ih, b_hh)
 
 
 @function(method=False)
@@ -433,7 +435,7 @@ def rnn_tanh_cell(
 ) -> Tensor:
     """One step of ``rnn_tanh`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
     _check_step("rnn_tanh_cell", input, [as_tensor_of("rnn_tanh_cell", hx, "hx")], w_ih, w_hh, b_ih, b_hh)
-    return OPS.rnn_step(input, hx, w_ih, w_hh, b_ih, b_hh, False)  # type: ignore[no-any-return]
+    return OPS.rnn_step(input, hx, w_ih, w_hh, b_ih, b_hh, False)
 
 
 @function(method=False)
@@ -442,4 +444,4 @@ def rnn_relu_cell(
 ) -> Tensor:
     """One step of ``rnn_relu`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
     _check_step("rnn_relu_cell", input, [as_tensor_of("rnn_relu_cell", hx, "hx")], w_ih, w_hh, b_ih, b_hh)
-    return OPS.rnn_step(input, hx, w_ih, w_hh, b_ih, b_hh, True)  # type: ignore[no-any-return]
+    return OPS.rnn_step(input, hx, w_ih, w_hh, b_ih, b_hh, True)

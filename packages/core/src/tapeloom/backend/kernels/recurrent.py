@@ -67,7 +67,7 @@ class Recurrent:
     def lstm_step(
         self: Any, x: Array, h: Array, c: Array, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None
     ) -> tuple[Array, Array]:
-        return self._lstm_step(self.linear(x, w_ih, b_ih) + self.linear(h, w_hh, b_hh), c, None)  # type: ignore[no-any-return]
+        return self._lstm_step(self.linear(x, w_ih, b_ih) + self.linear(h, w_hh, b_hh), c, None)
 
     @composed
     def gru_step(
@@ -103,7 +103,7 @@ class Recurrent:
             carry = _held(self, here, new_h, h), _held(self, here, new_c, c)
             return carry, carry
 
-        return self._over_time(step, (h, c), (gates, mask), reverse)  # type: ignore[no-any-return]
+        return self._over_time(step, (h, c), (gates, mask), reverse)
 
     @composed
     def gru_sequence(
@@ -254,7 +254,7 @@ class Recurrent:
         each = (4 if biases else 2) + (h.shape[2] != c.shape[2])
         return self._layers(
             sequence, True, each, x, weights, places, rows, keep, biases, bidirectional, batch_first, keep_scale
-        )  # type: ignore[no-any-return]
+        )
 
     @composed
     def rnn_layers(
@@ -290,7 +290,7 @@ class Recurrent:
             bidirectional,
             batch_first,
             keep_scale,
-        )  # type: ignore[no-any-return]
+        )
 
     def _layers(
         self: Any,

@@ -32,7 +32,7 @@ def _attention(query: Any, key: Any, value: Any, bias: Any = None, mask: Any = N
         key, value = (np.repeat(array, query.shape[-3] // array.shape[-3], axis=-3) for array in (key, value))
     lead = broadcast_shape(query.shape[:-2], key.shape[:-2], value.shape[:-2])
     size = (*lead, query.shape[-2], key.shape[-2])
-    allowed = np.broadcast_to(True if mask is None else mask, size) & (np.tri(*size[-2:], dtype=bool) if is_causal else True)
+    allowed = np.broadcast_to(True if mask is None else mask, size) & (np.tri(*size[-2:]) > 0 if is_causal else True)
     added = np.broadcast_to(0.0 if bias is None else bias, size)
     query, key, value = (np.broadcast_to(array, (*lead, *array.shape[-2:])) for array in (query, key, value))
     out = np.zeros((*size[:-1], value.shape[-1]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.errors import ArgumentError, ShapeError
-from tapeloom.testing.inputs import P, T
+from tapeloom.testing.inputs import P, T, V
 from tapeloom.testing.references import INF, broadcast_shape, built
 from tapeloom.testing.table import INEXACT, case, fails, row
 
@@ -52,7 +52,9 @@ row("pairwise_distance", [X, Y], [X, T(4), 1.0, 0.0, True], [X, Y, 3.0], case(X,
 row("cosine", [X, Y, 1, 1e-8], [T(2, 3), T(2, 3), 0, 0.1], [T(0, 3), T(0, 3), 1, 1e-8], case(T(), T(), 0, 9.0, grad=False), reference=_cosine, **CHAIN)
 row("cosine_similarity", [X, Y], [X, T(4), -1], case(T(1, 4), X, 0, 5.0, grad=False), [T(0, 3), T(0, 3)], [T(3), T(), 0], reference=_cosine, **CHAIN)
 fails("cosine_similarity", [X, T(3)], ShapeError, "cosine_similarity: shapes (3, 4) and (3,) do not broadcast (axis -1: 4 vs 3). Reshape one operand, or give that axis the size 1.")
-row("all_distances", [X, T(2, 4), 2.0, False], [T(2, 3, 4), T(2, 4), 1.0, False], [T(0, 3), T(2, 3), 2.0, False], reference=_all, without="0d", **CHAIN)
+row("all_distances", [X, T(2, 4), 2.0], [T(2, 3, 4), T(2, 4), 1.0], [T(0, 3), T(2, 3), 2.0], reference=_all, without="0d", **CHAIN)
+row("all_distances_by_products", [X, T(2, 4)], [T(2, 3, 4), T(2, 4)], [T(0, 3), T(2, 3)], case(V([[1.0, 2.0]]), V([[1.0, 2.0]]), expect=[[0.0]]),
+    reference=_all, without="0d", **CHAIN)
 row("cdist", [X, T(2, 4)], [T(2, 3, 4), T(2, 4), 3.0], case(X, T(2, 4), 0.0), [X, T(2, 4), INF], case(X, T(2, 4), compute_mode="use_mm_for_euclid_dist"), case(T(0, 3), T(2, 3), grad=False),
     case(T(2, 0), T(3, 0), grad=False), reference=_all, without="0d", **CHAIN)
 fails("cdist", [X, T(2, 3)], ShapeError, "cdist: the last dimensions must be the same, got shapes (3, 4) and (2, 3).")

@@ -83,16 +83,16 @@ def _layers(mode: str, x: Any, states: Any, weights: Any, places: Any, rows: Any
         for reverse in (False, True)[: 1 + both]:
             w_ih, w_hh, *rest = weights[each * len(lasts) : each * (len(lasts) + 1)]
             b_ih, b_hh = rest[:2] if biases else (0.0, 0.0)
-            own = [state[len(lasts)] for state in states]
+            own: Any = [state[len(lasts)] for state in states]
             gates = np.zeros((*x.shape[:2], len(w_ih)))
             for place in np.ndindex(x.shape[:2]):
                 gates[place] = _product(x[place], w_ih) + b_ih
             if mode == "lstm":
-                found = _lstm_sequence(gates + b_hh, *own, w_hh, rest[-1] if each % 2 else None, mask, reverse)
+                found = _lstm_sequence(gates + b_hh, own[0], own[1], w_hh, rest[-1] if each % 2 else None, mask, reverse)
             elif mode == "gru":
-                found = [_gru_sequence(gates, *own, w_hh, b_hh, mask, reverse)]
+                found = [_gru_sequence(gates, own[0], w_hh, b_hh, mask, reverse)]
             else:
-                found = [_rnn_sequence(gates + b_hh, *own, w_hh, mask, mode == "rnn_relu", reverse)]
+                found = [_rnn_sequence(gates + b_hh, own[0], w_hh, mask, mode == "rnn_relu", reverse)]
             outs.append(found[0])
             lasts.append([state[0 if reverse else -1] for state in found])
         x = np.concatenate(outs, 2)
