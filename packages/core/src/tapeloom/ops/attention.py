@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "scaled_dot_product_attention"
 
 
-@primitive(takes="floating", composite=True)
+@primitive(takes="floating", composite=True, residuals=("weights",))
 def attend(
     query: Tensor,
     key: Tensor,
@@ -37,6 +37,11 @@ def attend(
     ``keep`` says which weights dropout keeps, times ``keep_scale``. Where query has more heads than key, each head of key
     serves as many in a row.
     """
+attend.gradient(
+    lambda g, need, query, key, value, keep, scale, keep_scale, weights, ops: ops.attend_backward(
+        g, query, key, value, keep, scale, keep_scale, weights, need
+    )
+)
 
 
 @function(method=False)
