@@ -140,7 +140,8 @@ class _Call:
         if packed and batch_sizes is None:
             data, batch_sizes, *given = given
         else:
-            data = given.pop(0) if data is None else data
+            first = given.pop(0)
+            data = first if data is None else data
         hx, params, *flags = given[:8]
         self.name, self.mode = name, name
         self.data = as_tensor_of(name, data, "data" if packed else "input")

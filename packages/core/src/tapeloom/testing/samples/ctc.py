@@ -61,7 +61,7 @@ row("ctc_terms", [LOGS, V([2.0, 1.0]), P([[0, 1, 0, 1, 0], [0, 2, 0, 0, 0]]), P(
      V(np.ones((4, 2, 1)), dtypes.bool_), "none", False], reference=lambda x, divisor, places, lengths, skips, there, kind, zero: _ctc(x, places[:, 1::2], [4, 4], lengths, 0, kind, zero),
     without="0d empty", **CHAIN)
 row("ctc_loss", [LOGS, PAIRS, P([4, 3]), P([2, 1])], [LOGS, P([1, 1, 2]), (4, 3), (2, 1), 0, "none"], [LOGS, PAIRS, (4, 4), (2, 0), 2, "sum"],
-    case(LOGS, PAIRS, (2, 4), (2, 1), 0, "none", True), case(LOGS, PAIRS, (2, 4), (2, 1), 0, "none", grad=False), [T(4, 3, low=-3, high=0), P([1, 2]), P(4), P(2)],
+    case(LOGS, PAIRS, (2, 4), (2, 1), 0, "none", True, grad=False), case(LOGS, PAIRS, (2, 4), (2, 1), 0, "none", grad=False), [T(4, 3, low=-3, high=0), P([1, 2]), P(4), P(2)],
     case(LOGS, P(np.zeros((2, 0))), (4, 0), (0, 0), reduction="none"), reference=_ctc, without="0d empty", **CHAIN)
 fails("ctc_loss", [LOGS, PAIRS, (5, 4), (2, 1)], ArgumentError, "ctc_loss: input_lengths must not be negative, and at most 4 as log_probs has, got 5.")
 fails("ctc_loss", [LOGS, PAIRS, (4,), (2, 1)], ShapeError, "ctc_loss: input_lengths must hold 2 lengths, one for each sequence of the batch, got 1.")

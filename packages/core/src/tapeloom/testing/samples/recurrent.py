@@ -131,19 +131,19 @@ def _weights(gates: int, layers: int = 1, features: int = 2, size: int = 3, bias
 
 
 SMALL: dict[str, Any] = {"budget": "series", "magnitude": lambda *args, **named: np.float64(2.0), "without": "0d"}
-X, PACKED, SIZES = T(3, 2, 2), T(5, 2), P([2, 2, 1])
+X, PACKED, SIZES = T(2, 2, 2), T(5, 2), P([2, 2, 1])
 PLACES, ROWS = P([[0, 1], [2, 3], [4, -1]]), P([0, 1, 2, 3, 4])
-row("lstm_sequence", [T(3, 2, 12), T(2, 3), T(2, 3), T(12, 3), None, None, False], [T(3, 2, 12), T(2, 2), T(2, 3), T(12, 2), T(2, 3), M(3, 2, 1), True],
+row("lstm_sequence", [T(2, 2, 12), T(2, 3), T(2, 3), T(12, 3), None, None, False], [T(2, 2, 12), T(2, 2), T(2, 3), T(12, 2), T(2, 3), M(2, 2, 1), True],
     [T(2, 0, 12), T(0, 3), T(0, 3), T(12, 3), None, None, False], reference=_lstm_sequence, **SMALL)
-row("gru_sequence", [T(3, 2, 9), T(2, 3), T(9, 3), None, None, False], [T(3, 2, 9), T(2, 3), T(9, 3), T(9), M(3, 2, 1), True],
+row("gru_sequence", [T(2, 2, 9), T(2, 3), T(9, 3), None, None, False], [T(2, 2, 9), T(2, 3), T(9, 3), T(9), M(2, 2, 1), True],
     [T(2, 0, 9), T(0, 3), T(9, 3), T(9), None, False], reference=_gru_sequence, **SMALL)
-row("rnn_sequence", [T(3, 2, 3), T(2, 3), T(3, 3), None, False, False], [T(3, 2, 3), T(2, 3), T(3, 3), M(3, 2, 1), True, True],
+row("rnn_sequence", [T(2, 2, 3), T(2, 3), T(3, 3), None, False, False], [T(2, 2, 3), T(2, 3), T(3, 3), M(2, 2, 1), True, True],
     [T(2, 0, 3), T(0, 3), T(3, 3), None, False, False], reference=_rnn_sequence, **SMALL)
-row("lstm_layers", [X, T(2, 2, 3), T(2, 2, 3), _weights(4, 2), None, None, M(1, 3, 2, 3), True, False, False, 2.0],
+row("lstm_layers", [X, T(2, 2, 3), T(2, 2, 3), _weights(4, 2), None, None, M(1, 2, 2, 3), True, False, False, 2.0],
     [PACKED, T(2, 2, 2), T(2, 2, 3), _weights(4, 1, directions=2, projected=2), PLACES, ROWS, None, True, True, False, 1.0],
     [T(1, 0, 2), T(1, 0, 3), T(1, 0, 3), _weights(4, biases=False), None, None, None, False, False, False, 1.0],
     reference=lambda x, h, c, *rest: _layers("lstm", x, (h, c), *rest), **SMALL)
-row("rnn_layers", [X, T(2, 2, 3), _weights(3, 2), None, None, M(1, 3, 2, 3), "gru", True, False, False, 2.0],
+row("rnn_layers", [X, T(2, 2, 3), _weights(3, 2), None, None, M(1, 2, 2, 3), "gru", True, False, False, 2.0],
     [PACKED, T(2, 2, 3), _weights(1, 1, directions=2), PLACES, ROWS, None, "rnn_tanh", True, True, False, 1.0],
     [T(0, 1, 2), T(1, 0, 3), _weights(1, biases=False), None, None, None, "rnn_relu", False, False, True, 1.0],
     reference=lambda x, h, weights, places, rows, keep, mode, *rest: _layers(mode, x, (h,), weights, places, rows, keep, *rest), **SMALL)
@@ -153,7 +153,7 @@ row("lstm", [X, [T(2, 2, 3), T(2, 2, 3)], _weights(4, directions=2), True, 1, 0.
     [PACKED, SIZES, [T(1, 2, 2), T(1, 2, 3)], _weights(4, biases=False, projected=2), False, 1, 0.0, False, False],
     case(T(1, 0, 2), [T(1, 0, 3), T(1, 0, 3)], _weights(4), True, 1, 0.5, True, False, False), reference=_public("lstm"), **SMALL)
 for _name, _gates in {"gru": 3, "rnn_tanh": 1, "rnn_relu": 1}.items():
-    row(_name, [X, T(1, 3, 3), _weights(_gates), True, 1, 0.0, True, False, True],
+    row(_name, [X, T(1, 2, 3), _weights(_gates), True, 1, 0.0, True, False, True],
         [PACKED, SIZES, T(1, 2, 3), _weights(_gates, biases=False), False, 1, 0.0, False, False],
         case(T(1, 0, 2), T(1, 0, 3), _weights(_gates), True, 1, 0.5, True, False, False), reference=_public(_name), **SMALL)
     fails(_name, [T(3, 2), T(1, 2, 3), _weights(_gates), True, 1, 0.0, True, False, False], ShapeError, f"{_name}: {NOT_3}")
