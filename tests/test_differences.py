@@ -389,6 +389,10 @@ def test_embedding_bag_counts_each_row():
         tl.tensor([1, 2, 0, 3, 1]), weight, tl.tensor([0, 2]), mode="sum", scale_grad_by_freq=True
     ).sum().backward()
     assert weight.grad.reshape(-1).tolist() == [1, 1, 1, 1]
+    bag = tl.embedding_bag(
+        tl.tensor([1, 2, 0]), weight.double(), tl.tensor([0, 2]), mode="sum", include_last_offset=True
+    )
+    assert bag.tolist() == [[2.0]]
 
 
 def test_there_are_no_sparse_gradients_and_no_options():

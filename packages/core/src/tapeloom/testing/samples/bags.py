@@ -38,7 +38,7 @@ def _bags(x: Any, weight: Any, offsets: Any = None, max_norm: Any = None, norm_t
 TABLE, ROWS, STARTS = T(5, 3), P([1, 4, 1, 0, 2]), P([0, 2, 2, 4])
 row("scaled_back", [T(3), T(3, low=1, high=1, grad=False)], case(T(3), T(3), grad=False), case(T(), T(), grad=False), case(T(0, 3), T(1), grad=False), reference=lambda x, factor: x, budget="exact")
 row("embedding_bag", [ROWS, TABLE, STARTS], case(ROWS, TABLE, STARTS, mode="sum", per_sample_weights=T(5)), case(P([[1, 4], [2, 0], [3, 1]]), TABLE, mode="max"),
-    case(ROWS, TABLE, P([0, 3, 4]), mode="sum", include_last_offset=True), case(ROWS, TABLE, STARTS, padding_idx=-4, grad=False), case(ROWS, TABLE, STARTS, mode="max", padding_idx=1, grad=False),
+    case(ROWS, TABLE, P([0, 3, 5]), mode="sum", include_last_offset=True), case(ROWS, TABLE, STARTS, padding_idx=-4, grad=False), case(ROWS, TABLE, STARTS, mode="max", padding_idx=1, grad=False),
     case(P([]), TABLE, P([0, 0])), case(P(np.zeros((2, 0))), TABLE, mode="max"),
     case(P([1, 1, 0]), TABLE, P([0]), scale_grad_by_freq=True, grad=False),
     reference=_bags, without="0d", budget="series")
