@@ -25,6 +25,9 @@ REFUSED = {
     "binomial",
     "counted",
     "cov",  # with weights
+    "ctc_loss",  # with lengths
+    "embedding_bag",  # with offsets
+    *("gru", "lstm", "rnn_relu", "rnn_tanh"),  # of packed sequences
     "histc",
     "histogram",
     "histogramdd",
