@@ -13,12 +13,17 @@ from . import init as init
 from . import utils as utils
 from .containers import *
 from .layers.activation import *
+from .layers.adaptive_pool import *
+from .layers.batch_norm import *
 from .layers.conv import *
 from .layers.dropout import *
 from .layers.embedding import *
 from .layers.linear import *
 from .layers.losses import *
 from .layers.norm import *
+from .layers.padding import *
 from .layers.pool import *
+from .layers.rectifier import *
+from .layers.softmax import *
 from .module import *
 from .parameter import *
