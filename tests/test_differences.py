@@ -103,6 +103,34 @@ def test_index_add_of_integers_refuses_a_fraction():
         tl.index_add(tl.ones(2, dtype=tl.int64), 0, tl.tensor([0]), tl.ones(1, dtype=tl.int64), alpha=2.5)
 
 
+def test_what_a_reduction_leaves_out_has_no_share():
+    x, src = tl.ones(1, requires_grad=True), tl.ones(1, requires_grad=True)
+    x.scatter_reduce(0, tl.tensor([0]), src, "amax", include_self=False).backward()
+    assert (x.grad.tolist(), src.grad.tolist()) == ([0], [1])
+
+
+def test_the_gradient_of_a_scattered_product_is_that_of_the_others():
+    x, src = tl.ones(1, requires_grad=True), tl.tensor([math.inf, 2.0], requires_grad=True)
+    x.scatter_reduce(0, tl.tensor([0, 0]), src, "prod").backward()
+    assert src.grad.tolist() == [2, math.inf]
+    src = tl.zeros(2, requires_grad=True)
+    out = x.detach().scatter_reduce(0, tl.tensor([0, 0]), src, "prod")
+    (first,) = tl.autograd.grad(out, src, create_graph=True)
+    (second,) = tl.autograd.grad(first[0], src)
+    assert second.tolist() == [0, 1]
+
+
+def test_unique_has_a_gradient():
+    x = tl.tensor([2.0, 1.0, 2.0], requires_grad=True)
+    (x.unique() * tl.tensor([3.0, 5.0])).sum().backward()
+    assert x.grad.tolist() == [5, 3, 0]
+
+
+def test_topk_finds_the_first_of_equal_elements():
+    assert tl.topk(tl.tensor([2, 0, 0, 255], dtype=tl.uint8), 3).indices.tolist() == [3, 0, 1]
+    assert tl.topk(tl.tensor([1, 3, 2]), 3, sorted=False).values.tolist() == [3, 2, 1]
+
+
 def test_there_is_no_out():
     with pytest.raises(tl.errors.ArgumentTypeError, match="unexpected argument 'out'"):
         tl.exp(tl.ones(3), out=tl.zeros(3))
@@ -199,14 +227,42 @@ def test_gelu_of_infinity():
     assert nn.functional.gelu(tl.tensor([math.inf])).tolist() == [math.inf]
 
 
-def test_average_pooling_of_integers():
-    with pytest.raises(tl.errors.DTypeError, match="avg_pool2d: expected floating tensors"):
-        tl.avg_pool2d(tl.ones(1, 2, 2, dtype=tl.int64), 2)
-
-
 def test_a_window_in_the_padding():
     with pytest.raises(tl.errors.ShapeError, match="a window misses the input"):
         tl.max_pool2d(tl.ones(1, 2, 2), 2, 1, 1, 3)
+
+
+def test_interpolation_of_uint8():
+    image = tl.zeros(1, 1, 2, 2, dtype=tl.uint8)
+    assert tl.interpolate(image, 3).dtype is tl.uint8
+    with pytest.raises(tl.errors.DTypeError, match="mode 'bicubic' does not take uint8"):
+        tl.interpolate(image, 3, mode="bicubic")
+
+
+def test_a_scale_that_leaves_the_length():
+    x = tl.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]])
+    assert tl.interpolate(x, scale_factor=1.12).tolist() == x.tolist()
+
+
+def test_antialiasing_to_width_one():
+    x = tl.arange(6, dtype=tl.float32).reshape(1, 1, 6, 1)
+    once = tl.interpolate(x, (12, 1), mode="bilinear", antialias=True)
+    twice = tl.interpolate(tl.cat([x, x], 3), (12, 2), mode="bilinear", antialias=True)
+    assert once.flatten().tolist() == twice[..., 0].flatten().tolist()
+
+
+def test_places_that_are_infinite():
+    for rank in (2, 3):
+        x, grid = tl.ones(1, 1, *(2,) * rank), tl.full((1, *(1,) * rank, rank), math.inf)
+        assert math.isnan(tl.grid_sample(x, grid).item())
+
+
+def test_pixel_unshuffle_of_nothing():
+    assert tl.pixel_unshuffle(tl.zeros(0, 2, 6, 4), 2).shape == (0, 8, 3, 2)
+
+
+def test_as_many_windows_as_there_are():
+    assert tl.fractional_max_pool3d(tl.zeros(1, 1, 3, 3, 3), 2, 2).shape == (1, 1, 2, 2, 2)
 
 
 def test_arg_extremes_of_bool():
@@ -250,6 +306,31 @@ def test_nodes_are_called_by_the_op():
 def test_there_is_no_forward_mode():
     assert not {"forward_ad", "functional"} & set(tl.autograd.__all__)
     assert not any(hasattr(tl, name) for name in ("func", "vmap"))
+
+
+# linear algebra
+
+
+def test_a_factor_that_is_not_there_is_nan():
+    L, info = tl.linalg.cholesky_ex(tl.tensor([[1.0, 2.0], [2.0, 1.0]]))
+    assert info.item() == 2 and L.isnan().tolist() == [[True, False], [True, True]]
+
+
+def test_the_gradient_of_det_at_a_singular_matrix():
+    x = tl.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=tl.float64, requires_grad=True)
+    tl.det(x).backward()
+    assert np.allclose(x.grad.numpy(), [[4.0, -2.0], [-2.0, 1.0]])
+
+
+def test_the_gradient_of_a_triangular_factor():
+    L = tl.tensor([[2.0, 0.0], [1.0, 3.0]], requires_grad=True)
+    tl.cholesky_inverse(L).sum().backward()
+    assert L.grad[0, 1].item() == 0
+
+
+def test_lu_without_pivoting():
+    P, L, U = tl.linalg.lu(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), pivot=False)
+    assert P.numel() == 0 and L.tolist() == [[1, 0], [3, 1]] and U.tolist() == [[1, 2], [0, -2]]
 
 
 # random numbers
@@ -412,3 +493,47 @@ def test_the_second_derivative_of_logcumsumexp_where_a_gradient_is_zero():
     first = tl.autograd.grad((out * out).sum(), x, create_graph=True)[0]  # its gradient at the first element is 0
     first[0].backward()
     assert x.grad.tolist() == pytest.approx([2.0 + 0.5 + 0.5 * math.log(2), 0.5 - 0.5 * math.log(2)])
+
+
+# special functions
+
+
+def test_special_functions_are_as_exact_as_the_dtype():
+    x = tl.tensor([0.5, -1.0, math.inf], dtype=tl.float64)
+    assert tl.polygamma(1, x).tolist() == [pytest.approx(math.pi**2 / 2, rel=1e-15), math.inf, 0]
+    assert tl.special.ndtr(tl.tensor(-10.0)).item() == pytest.approx(7.61985302416e-24, rel=1e-6)
+    assert tl.special.airy_ai(x)[2].item() == 0
+
+
+def test_zeta_left_of_0():
+    assert tl.special.zeta(2.0, tl.tensor([-1.5, -1.0])).isnan().tolist() == [True, False]
+
+
+def test_float_power_in_place_rounds():
+    x = tl.tensor([3.0])
+    assert x.float_power_(0.5).dtype is tl.float32 and x.item() == pytest.approx(math.sqrt(3), rel=1e-7)
+
+
+def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
+    z = tl.tensor([1j])
+    assert not z.conj().is_conj() and not z.conj().imag.is_neg()
+
+
+def test_in_place_comparisons_and_logic_pass_no_gradient():
+    assert not tl.zeros(2).lt_(tl.ones(2, requires_grad=True)).requires_grad
+    with pytest.raises(tl.errors.InplaceError):
+        tl.ones(2, requires_grad=True).logical_not_()
+
+
+def test_addcdiv_takes_integers_beside_floating_tensors():
+    assert tl.addcdiv(tl.ones(1), tl.tensor([3]), tl.tensor([2])).item() == 2.5
+
+
+def test_the_gradient_of_ldexp_by_negative_integers():
+    x = tl.ones(1, requires_grad=True)
+    tl.ldexp(x, tl.tensor([-2])).backward()
+    assert x.grad.item() == 0.25
+
+
+def test_modified_bessel_functions_have_a_gradient():
+    assert tl.special.modified_bessel_i0(tl.ones(1, requires_grad=True)).requires_grad

@@ -69,6 +69,7 @@ API = {
     "tapeloom.linalg": "functions",
     "tapeloom.fft": "functions",
     "tapeloom.signal.windows": "functions",
+    "tapeloom.special": "functions",
     "tapeloom.accelerator": "functions",
     "tapeloom.Tensor": "tensor",
     "tapeloom.autograd": "autograd",

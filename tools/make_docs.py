@@ -45,6 +45,9 @@ FAMILIES = {
     "dropout": "Dropout and other layers that are random",
     "conversion": "Conversion",
     "elementwise": "Arithmetic and functions, element by element",
+    "rounding": "Rounding, and the parts of a number",
+    "extremes": "The larger and the smaller",
+    "special": "Special functions",
     "comparison": "Comparison and logic",
     "complex_numbers": "Complex numbers",
     "reduction": "Reduction",
@@ -57,16 +60,32 @@ FAMILIES = {
     "fft": "Fourier transforms",
     "signal": "Signals",
     "signal_windows": "Windows",
+    "products": "Products of vectors, matrices and tensors",
+    "einsum": "Sums of products by letters",
+    "decomposition": "Decompositions of matrices",
+    "spectrum": "Singular values and eigenvalues",
+    "solve": "Linear equations and inverses",
+    "matrix_functions": "Functions of matrices",
+    "householder": "Householder reflections and low rank",
     "movement": "Shape and order",
     "joining": "Joining",
     "splitting": "Splitting",
     "repeating": "Padding, turning and repeating",
     "diagonals": "Diagonals and triangles",
     "indexing": "Indexing",
+    "scattering": "Scattering",
+    "masks": "Masks and positions",
+    "sorting": "Sorting, searching and sets",
     "activation": "Activation",
     "normalization": "Normalization",
     "conv": "Convolution",
     "pooling": "Pooling",
+    "adaptive": "Pooling to a given size",
+    "unpooling": "Unpooling",
+    "window_norms": "Norms over windows",
+    "resize": "Resizing",
+    "grid": "Sampling at the places of a grid",
+    "fold": "Between space and channels",
     "lookup": "Lookup",
     "loss": "Losses",
     "handles": "Handles and history",
@@ -234,6 +253,10 @@ def functions_block(namespace: str) -> list[str]:
         lines += [f"## {title}", ""] if title else []
         lines += table(("call", "does", "also"), rows)
         lines += autodoc(f".. autofunction:: {home}.{name}" for name in named)
+    if aliases := make_stubs.aliases_of(namespace):
+        others = (f"{code(name)} is {code(known)}" for name, known in sorted(aliases.items()) if name != known)
+        same = (code(name) for name, known in sorted(aliases.items()) if name == known)
+        lines += [f"As in `tapeloom`: {', '.join(same)}. By another name: {', '.join(others)}.", ""]
     return lines
 
 
@@ -453,6 +476,7 @@ PLACES = {
     "torch.linalg": "tapeloom.linalg",
     "torch.fft": "tapeloom.fft",
     "torch.signal.windows": "tapeloom.signal.windows",
+    "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
@@ -548,6 +572,7 @@ BLOCKS: dict[str, Callable[[], list[str]]] = {
     "linalg": lambda: functions_block("linalg"),
     "fft": lambda: functions_block("fft"),
     "signal.windows": lambda: functions_block("signal.windows"),
+    "special": lambda: functions_block("special"),
     "others": others_block,
     "tensor": tensor_block,
     "errors": errors_block,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import inspect
 import subprocess
 import sys
@@ -169,6 +170,11 @@ def forms(namespace: str) -> list[Form]:
     )
 
 
+def aliases_of(namespace: str) -> dict[str, str]:
+    """The further names that a namespace has for what ``tapeloom``, or it itself, has already."""
+    return getattr(import_module(f"tapeloom.{namespace}"), "ALIASES", {}) if namespace else {}
+
+
 def method_forms() -> list[Form]:
     """The methods of Tensor that the registry gives it, and the functions among those that ``methods`` adds."""
     found = [form(public.call, public.names, public.overloads) for public in published() if public.method]
@@ -206,10 +212,17 @@ def methods_stub() -> str:
 def namespace_stub(namespace: str) -> str:
     """The stub of a namespace such as ``tapeloom.linalg``."""
     found = forms(namespace)
-    names = sorted(name for made in found for name in made.names)
+    own = {name for made in found for name in made.names}
+    aliases = aliases_of(namespace)
+    names = sorted(own | aliases.keys())
     stub = Stub(set(names))
-    lines = [line for made in found for line in stub.definitions(made)]
-    return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {names!r}"]) + "\n"
+    module = importlib.import_module(f"tapeloom.{namespace}")
+    others = [name for name in module.__all__ if name not in names]  # what else the module shows, such as an error
+    lines = [f"from {getattr(module, name).__module__} import {name} as {name}" for name in others]
+    lines += [f"from tapeloom import {known} as {name}" for name, known in aliases.items() if known not in own]
+    lines += [line for made in found for line in stub.definitions(made)]
+    lines += [f"{name} = {known}" for name, known in aliases.items() if known in own]
+    return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {sorted(module.__all__)!r}"]) + "\n"
 
 
 def package_stub() -> str:

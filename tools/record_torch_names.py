@@ -24,6 +24,7 @@ NAMESPACES = (
     "torch.linalg",
     "torch.fft",
     "torch.signal.windows",
+    "torch.special",
     "torch.autograd",
     "torch.nn",
     "torch.nn.functional",
@@ -49,10 +50,6 @@ EXCLUDED = {
     "half of complex64": (
         "PyTorch itself computes little with it, and no backend has it",
         r"chalf|complex32",
-    ),
-    "bits of lazy views": (
-        "when a conjugate is computed is the backend's business",
-        r"is_conj|is_neg",
     ),
     "storage": (
         "memory belongs to the backend",
@@ -101,6 +98,10 @@ EXCLUDED = {
         "an experiment that PyTorch withdrew",
         r"torch\.utils\.data\.(\w*DataPipe|\w*datapipe\w*|DataChunk|(argument|runtime)_validation\w*|non_deterministic)",
     ),
+    "for few": (
+        "decompositions of indefinite matrices, and some eigenvalues alone; use solve, or eigh",
+        r"ldl_(factor(_ex)?|solve)|lobpcg",
+    ),
     "deprecated": (
         "kept by PyTorch for old programs, or there to raise an error",
         r"torch\.(Tensor\.)?(symeig|eig|solve|lstsq|matrix_rank|triangular_solve|chain_matmul)"
@@ -111,7 +112,7 @@ EXCLUDED = {
     "imports and notes": (
         "in the module by chance: imports, and texts of the documentation",
         r"annotations|TYPE_CHECKING|factory_kwargs|\w+_notes|torch\.fft\.(Tensor|\w*common_args)|torch\.optim\.lr_scheduler\.(inf|bisect_right|Optimizer"
-        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
+        r"|EPOCH_DEPRECATION_WARNING|Tensor)|torch\.special\.(Tensor|common_args|multi_dim_common)|torch\.nn\.(functional|init)\.(Tensor|GRID_SAMPLE\w+)",
     ),
 }
 #: modules whose functions and classes other modules merely import

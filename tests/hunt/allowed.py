@@ -38,7 +38,9 @@ class Allowed:
 GRADIENT = ("gradient", TAKEN)
 QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
 CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
-NORMS = "layer_norm group_norm batch_norm rms_norm normalize".split()
+GAMMAS = "lgamma gammaln digamma psi polygamma mvlgamma multigammaln zeta".split()
+BESSELS = "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx ndtr log_ndtr sinc".split()
+NORMS = "layer_norm group_norm batch_norm instance_norm rms_norm normalize".split()
 
 TENSORS = [
     (
@@ -54,6 +56,11 @@ TENSORS = [
     ("is_contiguous() is True", calls("is_contiguous")),
     ("a write through expand is refused", ours("cannot be written through")),
     ("conjugates are computed at once", every(kind("which arguments"), calls(*"conj adjoint mH H imag".split()))),
+    (
+        "topk and kthvalue find the first of equal elements, in order",
+        every(kind("values", "gradient of"), calls("topk", "kthvalue")),
+    ),
+    ("a nan is unique, and stands behind", every(kind("values", "shape"), calls("unique"), among(np.isnan))),
     ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
 ]
 NUMBERS = [
@@ -66,6 +73,8 @@ NUMBERS = [
             number,
         ),
     ),
+    ("special functions are as exact as the dtype", every(kind("values", "gradient of"), calls(*GAMMAS, *BESSELS))),
+    ("float_power_ rounds to the dtype of the tensor", theirs(TAKEN, "base given to float_power_ has dtype")),
     (
         "a Python number beside a half tensor is rounded to its dtype first",
         every(kind("values", "gradient of"), number, dtype(*HALVES)),
@@ -194,12 +203,26 @@ NUMBERS = [
         "isclose of integers is exact; in PyTorch the difference wraps, or is rounded to a float",
         every(calls("isclose", "allclose"), dtype("uint8", "int64")),
     ),
+    ("interpolate of uint8 is for the nearest modes alone", ours("interpolate: mode .* does not take uint8")),
+    ("pixel_unshuffle of no elements has a shape", every(kind("shape"), nothing, calls("pixel_unshuffle"))),
     (
-        "average pooling takes floating tensors alone",
-        every(ours("floating tensors"), calls("avg_pool1d", "avg_pool2d", "avg_pool3d")),
+        "fractional_max_pool3d takes every size for which there are as many windows",
+        theirs(TAKEN, "fractional_max_pool3d_out.*too large relative to input"),
     ),
 ]
 GRADIENTS = [
+    (
+        "in-place comparisons and logic pass no gradient, not even zeros, and refuse leaves as other in-place forms do",
+        some(
+            every(
+                kind("requires_grad"),
+                calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()),
+            ),
+            ours("logical_(and|or|xor|not)_: a (leaf|view)"),
+        ),
+    ),
+    ("addcdiv of integers beside floating tensors", theirs(TAKEN, "Integer division with addcdiv")),
+    ("ldexp by negative integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
     (
         "the gradient of an infinite variance has the sign of the distance from the mean",
@@ -226,6 +249,23 @@ GRADIENTS = [
             "non-zero size for non-batch",
             "doesn't match the broadcast shape",
             "with a bool tensor is not supported",
+            "does not support automatic differentiation",
+        ),
+    ),
+    (
+        "scatter_reduce's gradient of a longer source, and index_fill's of a negative index, in which PyTorch fails",
+        some(
+            every(theirs(GRADIENT, "size of tensor a"), calls("scatter_reduce")),
+            every(theirs(GRADIENT, "index out of range"), calls("index_fill")),
+        ),
+    ),
+    ("scatter_ with reduce has a gradient; in PyTorch one of zeros", every(kind("gradient of"), calls("scatter"))),
+    (
+        "what scatter_reduce and index_reduce leave out has no share in the gradient",
+        every(
+            kind("gradient of"),
+            calls("scatter_reduce", "index_reduce"),
+            lambda find: False in find.call.kwargs.values(),
         ),
     ),
     (
@@ -233,8 +273,12 @@ GRADIENTS = [
         every(kind("gradient of"), calls("cumprod", "prod"), dtype("complex64", "complex128")),
     ),
     (
-        "prod's and cumprod's gradient beside infinities is the product of the others; PyTorch divides",
-        every(kind("gradient of"), calls("cumprod", "prod"), among(extreme)),
+        "the gradient of a product beside infinities and zeros is the product of the others; PyTorch divides",
+        every(
+            kind("gradient of"),
+            calls("cumprod", "prod", "scatter_reduce", "index_reduce"),
+            some(among(extreme), among(lambda values: values == 0)),
+        ),
     ),
     (
         "std's and var's gradient over dims given as () counts all elements; in PyTorch it counts none",
@@ -273,6 +317,22 @@ GRADIENTS = [
     ("what nothing was written to needs a gradient all the same", every(kind("requires_grad"), calls("setitem"))),
     ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
     ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
+]
+LINEAR_ALGEBRA = [
+    ("a Cholesky factor that is not there is nan", every(kind("values"), calls("cholesky_ex"))),
+    ("LU without pivoting is there", theirs(TAKEN, "LU without pivoting is not implemented")),
+    (
+        "the direction of a singular vector or eigenvector is the library's",
+        every(kind("values", "gradient of"), calls("svd", "eigh", "eig", "qr")),
+    ),
+    ("a loss that depends on a direction has a gradient", theirs(GRADIENT, "specified loss function depends on this")),
+    (
+        "the gradient of det at a singular matrix is its cofactors",
+        every(kind("gradient of"), calls("det", "cholesky_solve", "cholesky_inverse")),
+    ),
+    ("lstsq has one algorithm", every(kind("values", "requires_grad"), calls("lstsq"))),
+    ("half types are refused", ours("is too narrow for this")),
+    ("backward changes what it kept", every(theirs(GRADIENT, "modified by an inplace"), calls("cond", "vander"))),
 ]
 RANDOM = [
     (
@@ -404,7 +464,7 @@ ERRORS = [
     ),
     ("linear has matrices alone, with one bias each row", ours("linear: (weight|bias) must have shape")),
     (
-        "gather and scatter take as many dimensions in the index; PyTorch takes 0-d for 1-d",
+        "gather and scatter take as many dimensions in the index, and as many in the source",
         ours("need as many dimensions", "does not lie within the source"),
     ),
     ("activations, losses and pooling take floating tensors", ours("expected floating tensors")),
@@ -413,7 +473,7 @@ ERRORS = [
         "clamp and pow refuse bools, as PyTorch does of tensors alone",
         ours("(clamp|pow)_?: bool tensors are not supported"),
     ),
-    ("matrix norms by singular values are missing", ours("needs singular values")),
+    ("isin takes bools, and says what is true of a number beyond the dtype", calls("isin")),
     (
         "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",
         theirs(
@@ -438,6 +498,7 @@ SECTIONS = {
     "Tensors": TENSORS,
     "Dtypes and numbers": NUMBERS,
     "Gradients": GRADIENTS,
+    "Linear algebra": LINEAR_ALGEBRA,
     "Random numbers": RANDOM,
     "Fourier transforms and signals": SIGNALS,
     "nn": NN,

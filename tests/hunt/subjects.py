@@ -123,9 +123,8 @@ def _written(text: str) -> list[Parameter]:
 
 def _place(name: str, namespace: str) -> tuple[str, Any] | None:
     """Where PyTorch has the function ``name``: functional first, whose signatures ours have."""
-    homes = {space: [space] for space in ("linalg", "fft", "signal.windows")}.get(
-        namespace, ["nn.functional", "", "Tensor"]
-    )
+    homes = {space: [space] for space in ("linalg", "fft", "signal.windows")} | {"special": ["special", ""]}
+    homes = homes.get(namespace, ["nn.functional", "", "Tensor"])
     for home in homes:
         value: Any = torch
         for part in filter(None, home.split(".")):

@@ -164,13 +164,45 @@ def test_the_gradient_of_an_infinite_variance():
         assert x.grad.tolist() == [sign * math.inf for sign in signs]
 
 
-def test_average_pooling_of_integers():
-    assert torch.nn.functional.avg_pool2d(torch.tensor([[[1, 2], [2, 2]]]), 2).tolist() == [[[1]]]
-
-
 def test_a_window_in_the_padding():
     out, indices = torch.nn.functional.max_pool2d(torch.ones(1, 2, 2), 2, 1, 1, 3, return_indices=True)
     assert out.item() == -math.inf and indices.item() >= 4
+
+
+def test_interpolation_of_uint8():
+    image = torch.tensor([0, 255, 0, 255] * 4, dtype=torch.uint8).reshape(1, 1, 4, 4)
+    their = torch.nn.functional.interpolate(image, (7, 7), mode="bicubic")
+    exact = torch.nn.functional.interpolate(image.float(), (7, 7), mode="bicubic").round().clamp(0, 255)
+    assert their.dtype is torch.uint8 and not torch.equal(their.float(), exact)
+
+
+def test_a_scale_that_leaves_the_length():
+    x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]], requires_grad=True)
+    out = torch.nn.functional.interpolate(x, scale_factor=1.12)
+    out.backward(torch.ones_like(out))
+    assert out.tolist() != x.tolist() and x.grad.unique().tolist() == [1]
+
+
+def test_antialiasing_to_width_one():
+    x = torch.arange(6.0).reshape(1, 1, 6, 1)
+    assert torch.nn.functional.interpolate(x, (12, 1), mode="bilinear", antialias=True).unique().tolist() == [0]
+
+
+def test_places_that_are_infinite():
+    found = []
+    for rank in (2, 3):
+        x, grid = torch.ones(1, 1, *(2,) * rank), torch.full((1, *(1,) * rank, rank), math.inf)
+        found.append(torch.nn.functional.grid_sample(x, grid, align_corners=False).item())
+    assert math.isnan(found[0]) and found[1] == 0
+
+
+def test_pixel_unshuffle_of_nothing():
+    assert torch.nn.functional.pixel_unshuffle(torch.zeros(0, 2, 6, 4), 2).shape == (0, 2, 6, 4)
+
+
+def test_as_many_windows_as_there_are():
+    with pytest.raises(RuntimeError, match="too large relative to input"):
+        torch.nn.functional.fractional_max_pool3d(torch.zeros(1, 1, 3, 3, 3), 2, 2)
 
 
 def test_arg_extremes_of_bool():
@@ -220,6 +252,27 @@ def test_index_add_of_integers_refuses_a_fraction():
     assert torch.index_add(ones, 0, torch.tensor([0]), ones[:1], alpha=2.5).tolist() == [3, 1]
 
 
+def test_what_a_reduction_leaves_out_has_no_share():
+    x, src = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    x.scatter_reduce(0, torch.tensor([0]), src, "amax", include_self=False).backward()
+    assert (x.grad.tolist(), src.grad.tolist()) == ([0], [0.5])
+
+
+def test_the_gradient_of_a_scattered_product_is_that_of_the_others():
+    x, src = torch.ones(1, requires_grad=True), torch.tensor([math.inf, 2.0], requires_grad=True)
+    x.scatter_reduce(0, torch.tensor([0, 0]), src, "prod").backward()
+    assert math.isnan(src.grad[0].item())
+
+
+def test_unique_has_a_gradient():
+    with pytest.raises(NotImplementedError):
+        torch.ones(3, requires_grad=True).unique().sum().backward()
+
+
+def test_topk_finds_the_first_of_equal_elements():
+    assert torch.topk(torch.tensor([2, 0, 0, 255], dtype=torch.uint8), 3).indices.tolist() == [3, 0, 2]
+
+
 def test_modules_in_a_plain_list_are_warned_of():
     module = torch.nn.Module()
     module.layers = [torch.nn.Linear(2, 2)]
@@ -256,3 +309,25 @@ def test_call_forms_that_mean_one_thing():
         torch.maximum(torch.ones(2), 0)
     with pytest.raises(TypeError):
         torch.prod(torch.ones(2, 3), dim=(0, 1))
+
+
+def test_a_factor_that_is_not_there_is_nan():
+    L, info = torch.linalg.cholesky_ex(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+    assert info == 2 and not L.isnan().any()
+
+
+def test_the_gradient_of_det_at_a_singular_matrix():
+    x = torch.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    torch.det(x).backward()
+    assert not x.grad.any()
+
+
+def test_the_gradient_of_a_triangular_factor():
+    L = torch.tensor([[2.0, 0.0], [1.0, 3.0]], requires_grad=True)
+    torch.cholesky_inverse(L).sum().backward()
+    assert L.grad[0, 1] != 0
+
+
+def test_lu_without_pivoting():
+    with pytest.raises(RuntimeError, match="LU without pivoting is not implemented on the CPU"):
+        torch.linalg.lu(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), pivot=False)

@@ -43,7 +43,7 @@ class CupyBackend(ArrayAPIBackend):
     # our CUDA kernels and cuBLAS read half types as they are and add up in float32
     half_kernels = frozenset(
         "matmul linear convolution sum softmax log_softmax cross_entropy_rows "
-        "max_pool_with_indices max_pool_backward fused_sgd fused_adam".split()
+        "max_pool_with_indices max_pool_backward fused_sgd fused_adam nextafter".split()
     )
     # matrix products, which tensor cores speed up, and single kernels
     half_rules = frozenset({"matmul", "linear", "cross_entropy_rows", "max_pool_with_indices"})

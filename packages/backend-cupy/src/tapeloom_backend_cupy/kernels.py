@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -52,7 +54,12 @@ class CupyKernels(ArrayKernels):
         # the sum itself in float32, without a copy of x: CuPy may add up half types as they are
         return self.xp.sum(x, axis=dim, keepdims=keepdim, dtype=self.xp.float32).astype(x.dtype)
 
+    def _sorted_places(self, x: Array, dim: int) -> Array:
+        return self.xp.argsort(x, axis=dim, kind="stable")  # CuPy does not know the standard's keyword ``stable``
+
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
+        if how not in ("set", "add"):  # at index arrays CuPy does not multiply, and has extremes of few dtypes
+            return self.folded(x, key, value, how)
         if how != "add" or is_basic(key):
             return super().at(x, key, value, how, owned)
         dtype = self.dtype_of(x)
@@ -75,11 +82,31 @@ class CupyKernels(ArrayKernels):
         else:
             add_at(total, key, value)
 
-    def argsort_along(self, x: Array, dim: int) -> Array:
-        if not x.ndim:
-            return super().argsort_along(x, dim)
-        # cupy.argsort does not know the standard's keyword ``stable``
-        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, kind="stable"))
+    # CuPy's linear algebra says nothing of a matrix without a solution unless it is told to, and it has no svdvals
+
+    def _raising(self) -> AbstractContextManager[Any]:
+        if self.xp.__name__ != "cupy":
+            return nullcontext()
+        import cupyx
+
+        return cupyx.errstate(linalg="raise")  # type: ignore[no-any-return]
+
+    def _checked(
+        self, function: Callable[[Array], Array], x: Array, explain: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        with self._raising():
+            return super()._checked(function, x, explain)
+
+    def _solved(self, compute: Callable[[], Array], x: Array, y: Array) -> tuple[Array, Array]:
+        with self._raising():
+            return super()._solved(compute, x, y)
+
+    def _converging(self, name: str, compute: Callable[[], Any]) -> Any:
+        with self._raising():
+            return super()._converging(name, compute)
+
+    def singular_values(self, x: Array) -> Array:
+        return self._converging("svd", lambda: self.xp.linalg.svd(x, compute_uv=False))
 
     # kernels of our own
 

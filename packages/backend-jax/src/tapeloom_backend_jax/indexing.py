@@ -18,6 +18,10 @@ Array = Any
 Ints = tuple[int, ...]
 
 _IN_RANGE = {"mode": "promise_in_bounds"}
+#: how the kernel ``at`` is to write -> the name of it in JAX, where that is another
+_WRITES = {"maximum": "max", "minimum": "min"}
+#: XLA has no sums and products of bools
+_OF_BOOLS = {"add": "maximum", "multiply": "minimum"}
 
 # A key travels as an operand: its numbers are values, its structure is part of what is compiled.
 jax.tree_util.register_pytree_node(
@@ -77,12 +81,8 @@ class Indexing:
 
     def at(self, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         # arrays never change: the one write of all shared kernels
-        target = x.at[key]
-        if how == "set":
-            return target.set(value, **_IN_RANGE)
-        if x.dtype == bool:  # XLA has no sum of bools
-            return target.max(value, **_IN_RANGE)
-        return target.add(value, **_IN_RANGE)
+        how = _OF_BOOLS.get(how, how) if x.dtype == bool else how
+        return getattr(x.at[key], _WRITES.get(how, how))(value, **_IN_RANGE)
 
     # where a start or position is a value, which Python's slices cannot hold while JAX traces
 

@@ -12,6 +12,7 @@ from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom_backend_numpy.activation import CachedActivation
 from tapeloom_backend_numpy.convolution import ChannelsLast
+from tapeloom_backend_numpy.decomposition import Decomposition
 from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
@@ -20,6 +21,7 @@ from tapeloom_backend_numpy.normalization import CachedNormalization
 from tapeloom_backend_numpy.optimizer import FusedOptimizers
 from tapeloom_backend_numpy.philox import NativeRandom
 from tapeloom_backend_numpy.scan import NativeScan
+from tapeloom_backend_numpy.sorting import VectorSorting
 from tapeloom_backend_numpy.summation import Summation
 
 Array = Any
@@ -36,9 +38,11 @@ class NumpyKernels(
     CachedActivation,
     CachedNormalization,
     SortedEmbedding,
+    VectorSorting,
     Masking,
     Fused,
     NativeScan,
+    Decomposition,
     Summation,
 ):
     """The shared kernels over NumPy. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""

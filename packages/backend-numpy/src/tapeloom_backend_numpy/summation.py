@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.scan import Scan
 
 Array = Any
 
@@ -66,7 +67,7 @@ def _in_blocks(x: Array, axis: int) -> Array:
     return result + _in_blocks(tail, axis) if tail.shape[axis] else result
 
 
-class Summation(Reduction):
+class Summation(Reduction, Scan):
     """Overrides of the kernels that sum."""
 
     def sum(self, x: Array, dim: tuple[int, ...], keepdim: bool = False) -> Array:

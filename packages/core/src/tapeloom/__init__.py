@@ -70,7 +70,7 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal  # noqa: E402
+from tapeloom import accelerator, autograd, errors, fft, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
@@ -82,6 +82,7 @@ _public = {
     "ops": ops,
     "random": random,
     "signal": signal,
+    "special": special,
     **_public_names(),
 }
 for _module, _names in _EXPORTS.items():

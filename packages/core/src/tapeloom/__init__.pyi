@@ -22,8 +22,13 @@ from tapeloom.op.parameter import (
     TensorLike,
     Window,
 )
+from tapeloom.ops.decomposition import PLU, QR
 from tapeloom.ops.histogram import Histogram, HistogramOfPoints
+from tapeloom.ops.householder import LowRank, Reflections
+from tapeloom.ops.matrix_functions import SignAndLog
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
+from tapeloom.ops.rounding import MantissaAndExponent
+from tapeloom.ops.spectrum import OldSVD
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -99,6 +104,7 @@ from tapeloom import (
     ops as ops,
     random as random,
     signal as signal,
+    special as special,
 )
 
 __path__ = pkgutil.extend_path(__path__, __name__)
@@ -153,11 +159,122 @@ def adaptive_avg_pool3d(input: Tensor, output_size: builtins.int | Sequence[buil
     As ``adaptive_avg_pool2d``, over three spatial dimensions.
     """
 
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, return_indices: Literal[False] = False) -> Tensor:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(input: Tensor, output_size: Window, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool1d(
+    input: Tensor, output_size: Window, return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` regions that together cover ``input`` (batch, channels, length).
+
+    As ``adaptive_max_pool2d``, over one spatial dimension.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (height, width) regions that together cover ``input`` (batch, channels, height, width).
+
+    The regions are those of ``adaptive_avg_pool2d``: one int stands for all dimensions, and None keeps a length. Of equal
+    values the first gets the gradient. With ``return_indices`` also their positions in the flattened spatial dimensions.
+    ``input`` may lack the batch dimension. Raises ShapeError for other shapes, ArgumentError for a negative size.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: Literal[False] = False
+) -> Tensor:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], *, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def adaptive_max_pool3d(
+    input: Tensor, output_size: builtins.int | Sequence[builtins.int | None], return_indices: builtins.bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
+
+    As ``adaptive_max_pool2d``, over three spatial dimensions.
+    """
+
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
+
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
+
+def affine_grid(theta: Tensor, size: Size, align_corners: builtins.bool | None = None) -> Tensor:
+    """The grid for ``grid_sample`` that reads, for each place of an output of ``size``, the place that ``theta`` maps it to.
+
+    ``theta`` is (batch, 2, 3) for ``size`` (batch, channels, height, width), (batch, 3, 4) for one more spatial dimension:
+    each matrix maps (x, y, 1) to (x, y). ``align_corners`` is that of ``grid_sample``. Raises ShapeError for
+    shapes that do not fit.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, eq. 1.
+    """
 
 def all(input: Tensor, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Whether all elements over ``dim`` are true (not zero); over no dims, ``()``, each by itself."""
@@ -222,6 +339,14 @@ def argmax(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.boo
 
 def argmin(input: Tensor, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
     """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
+
+def argsort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool = False
+) -> Tensor:
+    """The ``indices`` of ``sort``. int64."""
+
+def argwhere(input: Tensor) -> Tensor:
+    """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
 
 def as_tensor(data: Any, dtype: DTypeLike = None, device: DeviceLike = None) -> Tensor:
     """``data`` as a tensor, sharing values with it where nothing has to be converted (NumPy arrays on the CPU, tensors)."""
@@ -313,8 +438,8 @@ def avg_pool2d(
     """The mean of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it. With ``ceil_mode``
-    the last windows may reach beyond the padding, where nothing is counted. ``input`` may lack the batch dimension.
-    Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    the last windows may reach beyond the padding, where nothing is counted. Means of int64 are rounded towards 0.
+    ``input`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
 
 def avg_pool3d(
@@ -330,6 +455,9 @@ def avg_pool3d(
 
     As ``avg_pool2d``, over three spatial dimensions.
     """
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
 
 def bartlett_window(
     window_length: builtins.int,
@@ -370,6 +498,9 @@ def bernoulli(input: Tensor, p: builtins.float | None = None, *, generator: Gene
 
 def bernoulli_(input: Tensor, p: TensorLike = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input1 @ weight[k] @ input2`` for each k, plus ``bias``: (…, n), (…, m), (out, n, m) and (out) give (…, out)."""
 
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
@@ -454,6 +585,11 @@ def broadcast_shapes(*sizes: Size) -> tuple[builtins.int, ...]:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, all expanded to the shape that they broadcast to."""
 
+def bucketize(
+    input: TensorLike, boundaries: Tensor, *, out_int32: builtins.bool = False, right: builtins.bool = False
+) -> Tensor:
+    """Which of the intervals between the ascending ``boundaries`` (1-d) ``input`` lies in: ``searchsorted(boundaries, input)``."""
+
 def byte(self: Tensor) -> Tensor:
     """This tensor as uint8."""
 
@@ -494,6 +630,15 @@ def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
 def char(self: Tensor) -> Tensor:
     """This tensor as int8."""
 
+def cholesky(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The Cholesky factor; see ``linalg.cholesky``."""
+
+def cholesky_inverse(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
+
+def cholesky_solve(input: Tensor, input2: Tensor, upper: builtins.bool = False) -> Tensor:
+    """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
+
 def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
 
@@ -501,6 +646,12 @@ def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None =
     """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
 
 clip = clamp
+
+def clamp_max(input: Tensor, max: TensorLike) -> Tensor:
+    """``input`` kept at or below ``max``: ``clamp`` with one bound."""
+
+def clamp_min(input: Tensor, min: TensorLike) -> Tensor:
+    """``input`` kept at or above ``min``: ``clamp`` with one bound."""
 
 def clone(input: Tensor) -> Tensor:
     """A copy that shares nothing with ``input``; the gradient flows through it."""
@@ -522,9 +673,6 @@ def conj(input: Tensor) -> Tensor:
 
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
-
-def conj_physical_(input: Tensor) -> Tensor:
-    """The conjugate, in place; a real tensor stays as it is."""
 
 def contiguous(self: Tensor) -> Tensor:
     """The tensor itself: strides are the backend's business."""
@@ -632,6 +780,9 @@ def conv_transpose3d(
 def copy_(self: Tensor, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
     """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
 
+def copysign(input: TensorLike, other: TensorLike) -> Tensor:
+    """The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
+
 def corrcoef(input: Tensor) -> Tensor:
     """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
 
@@ -653,6 +804,9 @@ def cov(
     ``aweights`` (floating) how much each counts. The sums are divided by the number of observations less ``correction``; with
     weights by w less ``correction`` * (sum of fweights * aweights ** 2) / w, where w is the sum of fweights * aweights.
     """
+
+def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+    """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
 
 def cross_entropy(
     input: Tensor,
@@ -696,6 +850,12 @@ def cumulative_trapezoid(y: Tensor, x: Tensor, *, dim: builtins.int = -1) -> Ten
 def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int = -1) -> Tensor:
     """The running integrals of ``y`` along ``dim``, one less than there are places; see ``trapezoid``."""
 
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians: ``input * pi / 180``."""
+
+def det(input: Tensor) -> Tensor:
+    """The determinant of square matrices."""
+
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
 
@@ -733,6 +893,9 @@ def diff(
 
     ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
     """
+
+def digamma(input: Tensor) -> Tensor:
+    """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
 
 def dist(input: Tensor, other: Tensor, p: builtins.float = 2) -> Tensor:
     """The norm of order ``p`` of ``input - other``, of all elements."""
@@ -804,6 +967,20 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined along dim 2, to which those of less dimensions are brought first, as by ``atleast_3d``."""
 
+def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
+    """Sums of products by an equation of letters: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
+
+    The letters name the dimensions of each operand. Those that are not behind the arrow are summed over; without an arrow
+    stay those that occur once, in alphabetical order. A letter twice in one operand takes its diagonal. ``...`` stands for
+    dimensions that broadcast, in front unless it is placed behind the arrow. The other form gives lists of numbers below
+    52 for the letters, with ``Ellipsis``: ``einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+
+    Of three or more operands those two are multiplied first whose product adds least to what is held.
+
+    Source: of that order, D. Smith, J. Gray, "opt_einsum: a Python package for optimizing contraction order for einsum-like
+    expressions", Journal of Open Source Software 3, 2018: the greedy path.
+    """
+
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
@@ -838,6 +1015,15 @@ def erf(input: Tensor) -> Tensor:
     """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``.
 
     Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
+    """
+
+def erfc(input: Tensor) -> Tensor:
+    """``1 - erf(input)``, with all its digits where that is small."""
+
+def erfinv(input: Tensor) -> Tensor:
+    """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+    Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
     """
 
 def exp(input: Tensor) -> Tensor:
@@ -920,17 +1106,139 @@ def fliplr(input: Tensor) -> Tensor:
 def flipud(input: Tensor) -> Tensor:
     """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
 
+def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+
 def floor(input: Tensor) -> Tensor:
     """The largest integer not above ``input``."""
 
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
 
+def fmax(input: TensorLike, other: TensorLike) -> Tensor:
+    """The larger of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
+def fmin(input: TensorLike, other: TensorLike) -> Tensor:
+    """The smaller of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+
 def fmod(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
 
+def frac(input: Tensor) -> Tensor:
+    """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random over ``input`` (batch, channels, height, width).
+
+    The windows have the size ``kernel_size``. ``output_ratio`` gives the size of the result as a part of that of the input
+    instead. The windows follow each other in steps of two lengths, whose order ``_random_samples`` (batch, channels, 2),
+    numbers from 0 to 1, settles; they are drawn unless given. With ``return_indices`` also the positions in the flattened
+    spatial dimensions. ``input`` may lack the batch dimension. Raises ShapeError where the windows do not fit,
+    ArgumentError for settings out of range.
+
+    Source: B. Graham, "Fractional max-pooling", 2014, section 3.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: Literal[False] = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    *,
+    return_indices: Literal[True],
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+@overload
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Window,
+    output_size: Window | None = None,
+    output_ratio: builtins.float | Sequence[builtins.float] | None = None,
+    return_indices: builtins.bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each of ``output_size`` windows that lie at random in ``input`` (batch, channels, depth, height, width).
+
+    As ``fractional_max_pool2d``, over three spatial dimensions.
+    """
+
+def frexp(input: Tensor) -> MantissaAndExponent:
+    """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
+
+    0, infinities and nan are their own mantissa, with exponent 0.
+    """
+
 def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
-    """The square root of the sum of squares over ``dim``, one or two dimensions."""
+    """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -965,8 +1273,14 @@ def full_like(
 ) -> Tensor:
     """``fill_value`` in the shape, dtype and device of ``input``."""
 
-def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+def gather(input: Tensor, dim: Dim, index: Index, *, sparse_grad: builtins.bool = False) -> Tensor:
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
 
 def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
@@ -985,6 +1299,18 @@ def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None =
 
     What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
     """
+
+def geqrf(input: Tensor) -> Reflections:
+    """The QR decomposition by reflections ``I - tau * v @ v.mH``.
+
+    R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
+    ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
+
+    Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
+    """
+
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors; see ``outer``."""
 
 def get_device(input: Tensor) -> builtins.int:
     """The number of the device of ``input``; -1 on the CPU."""
@@ -1010,6 +1336,25 @@ def gradient(
     neighbours, one for each dimension, or a vector of the places along each.
 
     Source: A. Quarteroni, R. Sacco, F. Saleri, "Numerical mathematics", 2nd edition, Springer 2007, section 10.10.
+    """
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: builtins.bool | None = None,
+) -> Tensor:
+    """``input`` (batch, channels, height, width) read at the places that ``grid`` (batch, height', width', 2) names as (x, y).
+
+    With three spatial dimensions, ``grid`` is (batch, depth', height', width', 3) and names (x, y, z). -1 and 1 are the
+    edges of the input, with ``align_corners`` the centres of its outermost elements. ``mode`` is ``bilinear`` (also
+    of eight elements), ``nearest`` (of two equally near the even one) or, with two dimensions, ``bicubic``. Places
+    outside give 0 (``padding_mode="zeros"``), the nearest element (``"border"``), or the element reached by reflections at
+    the edges (``"reflection"``). The result is (batch, channels, height', width'). Raises ShapeError for other shapes,
+    ArgumentError for unknown modes.
+
+    Source: M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial transformer networks", NeurIPS 2015, section 3.3.
     """
 
 def group_norm(
@@ -1090,6 +1435,9 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
     DTypeError where an integer dtype does not hold them.
     """
 
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+
 def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
     """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
 
@@ -1146,11 +1494,29 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
 
+def i0(input: Tensor) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0."""
+
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+    Only ``other`` has a gradient. Negative numbers give nan.
+    """
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """``1 - igamma(input, other)``, with all its digits where that is small."""
+
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view. Raises DTypeError for a real tensor."""
 
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+
+def index_copy(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+
+def index_fill(input: Tensor, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+    """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
 
 def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
@@ -1163,14 +1529,85 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """In place: ``index_put``."""
 
+def index_reduce(
+    input: Tensor, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+    ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+    """
+
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: builtins.bool = True,
+    momentum: builtins.float = 0.1,
+    eps: builtins.float = 1e-05,
+) -> Tensor:
+    """Normalise each channel of each sample of input (batch, channels, …); all else is one value per channel.
+
+    With ``use_input_stats``, mean and variance are those of the sample, and the running statistics (tensors, or None for
+    none) move towards their means over the batch as in ``batch_norm``. Otherwise the running statistics are used. Raises
+    ShapeError for shapes that do not fit, or for a single value a channel with ``use_input_stats``.
+
+    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization",
+    2016, section 2.
+    """
+
+def interpolate(
+    input: Tensor,
+    size: builtins.int | Sequence[builtins.int] | None = None,
+    scale_factor: builtins.float | Sequence[builtins.float] | None = None,
+    mode: str = "nearest",
+    align_corners: builtins.bool | None = None,
+    recompute_scale_factor: builtins.bool | None = None,
+    antialias: builtins.bool = False,
+) -> Tensor:
+    """``input`` (batch, channels, one to three spatial dimensions) resized to ``size``, or by ``scale_factor``.
+
+    ``mode`` is ``nearest``, ``nearest-exact`` or ``area`` (the mean of regions) for any of them, ``linear`` for one,
+    ``bilinear``, ``bicubic`` and ``lanczos`` (with ``antialias`` only) for two, ``trilinear`` for three. With ``align_corners`` the
+    centres of the corner elements stay where they are, else the edges. With ``antialias`` the filter of a smaller result
+    reaches all elements that it stands for. A ``scale_factor`` is used as given, unless ``recompute_scale_factor`` says to
+    take the quotient of the sizes. Modes but ``nearest`` take floating tensors, ``nearest`` those of uint8 too. Raises
+    ShapeError for other shapes, ArgumentError for settings that do not go together.
+
+    Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; C. Duchon,
+    "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
+    """
+
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of square matrices; see ``linalg.inv``."""
 
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the dtype of ``input`` is complex."""
 
+def is_conj(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+
 def is_contiguous(self: Tensor) -> builtins.bool:
     """Always True: strides are the backend's business."""
+
+def is_neg(input: Tensor) -> builtins.bool:
+    """False: a tensor holds its values as they are, a negative too."""
+
+def is_nonzero(input: Tensor) -> builtins.bool:
+    """Whether the one element of ``input`` is not zero."""
+
+def is_same_size(input: Tensor, other: Tensor) -> builtins.bool:
+    """Whether two tensors have one shape."""
+
+def is_signed(input: Tensor) -> builtins.bool:
+    """Whether the dtype of ``input`` has negative numbers."""
 
 def isclose(
     input: Tensor,
@@ -1184,11 +1621,26 @@ def isclose(
 def isfinite(input: Tensor) -> Tensor:
     """Whether it is neither nan nor an infinity."""
 
+def isin(
+    elements: TensorLike,
+    test_elements: TensorLike,
+    *,
+    assume_unique: builtins.bool = False,
+    invert: builtins.bool = False,
+) -> Tensor:
+    """Whether each of ``elements`` is among ``test_elements``, or with ``invert`` is not. nan is not, as it equals nothing."""
+
 def isinf(input: Tensor) -> Tensor:
     """Whether it is an infinity of either sign."""
 
 def isnan(input: Tensor) -> Tensor:
     """Whether it is nan."""
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether it is negative infinity."""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether it is positive infinity."""
 
 def isreal(input: Tensor) -> Tensor:
     """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
@@ -1231,6 +1683,12 @@ def kaiser_window(
     Acoustics, Speech and Signal Processing 28, 1980.
     """
 
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
+
+def kthvalue(input: Tensor, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+    """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
+
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 
@@ -1249,6 +1707,12 @@ def layer_norm(
     Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """The least common multiple of integers, not negative; that of 0 and any is 0."""
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
@@ -1259,6 +1723,12 @@ def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
 
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
+
+def lerp(input: Tensor, end: Tensor, weight: TensorLike) -> Tensor:
+    """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+
+def lgamma(input: Tensor) -> Tensor:
+    """The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
@@ -1276,6 +1746,21 @@ def linspace(
     requires_grad: builtins.bool = False,
 ) -> Tensor:
     """``steps`` values from ``start`` to ``end``, both included; complex where one of these is."""
+
+def local_response_norm(
+    input: Tensor,
+    size: builtins.int,
+    alpha: builtins.float = 0.0001,
+    beta: builtins.float = 0.75,
+    k: builtins.float = 1.0,
+) -> Tensor:
+    """``input / (k + alpha * mean) ** beta``: the mean of the squares in ``size`` neighbouring channels, zeros around them.
+
+    ``input`` is (batch, channels, …) of three dimensions or more. Raises ShapeError for fewer.
+
+    Source: A. Krizhevsky, I. Sutskever, G. Hinton, "ImageNet classification with deep convolutional neural networks",
+    NeurIPS 2012, section 3.3, with a mean in place of the sum.
+    """
 
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
@@ -1307,8 +1792,14 @@ def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
 
+def logaddexp2(input: TensorLike, other: TensorLike) -> Tensor:
+    """``log2(2**input + 2**other)`` without overflow."""
+
 def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
     """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
 
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
@@ -1321,6 +1812,9 @@ def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
 
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
+
+def logit(input: Tensor, eps: builtins.float | None = None) -> Tensor:
+    """``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
 
 def logsigmoid(input: Tensor) -> Tensor:
     """``log(sigmoid(input))``, exact for large negative ``input``."""
@@ -1344,13 +1838,65 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: builtins.bool = False) -> Tenso
     Journal of Numerical Analysis 41, 2021: the shifted formula.
     """
 
+def lp_pool1d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, length).
+
+    As ``lp_pool2d``, over one spatial dimension.
+    """
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """``sum(x ** p) ** (1 / p)`` over each window of ``input`` (batch, channels, height, width), p being ``norm_type``.
+
+    Without absolute values, so that a sum that is negative gives nan, as in PyTorch. The order inf gives the largest
+    absolute value. The windows are those of ``avg_pool2d``; one that reaches beyond the input (``ceil_mode``) counts its
+    mean for what is missing. Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    """
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: builtins.float,
+    kernel_size: Window,
+    stride: Window | None = None,
+    ceil_mode: builtins.bool = False,
+) -> Tensor:
+    """The norm of order ``norm_type`` of each window of ``input`` (batch, channels, depth, height, width).
+
+    As ``lp_pool2d``, over three spatial dimensions.
+    """
+
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input < other``, element by element."""
 
 less = lt
 
+def lu(input: Tensor, pivot: builtins.bool = True, get_infos: builtins.bool = False) -> tuple[Tensor, ...]:
+    """(LU, pivots), with ``get_infos`` also the infos of ``linalg.lu_factor_ex``."""
+
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """``linalg.lu_solve`` with the right side first."""
+
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: builtins.bool = True, unpack_pivots: builtins.bool = True
+) -> PLU:
+    """P, L and U of what ``linalg.lu_factor`` gave; those not asked for are empty."""
+
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
+
+def masked_scatter(input: Tensor, mask: Mask, source: Tensor) -> Tensor:
+    """``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
@@ -1360,6 +1906,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
     """
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """The matrix exponential of square matrices; see ``linalg.matrix_exp``."""
+
+def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
+    """``input @ … @ input``, ``n`` times; see ``linalg.matrix_power``."""
 
 @overload
 def max(input: Tensor) -> Tensor:
@@ -1517,6 +2069,49 @@ def max_pool3d(
     As ``max_pool2d``, over three spatial dimensions.
     """
 
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, length) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over one spatial dimension.
+    """
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, height, width) at the places ``indices`` among zeros: what undoes ``max_pool2d``.
+
+    ``indices`` and the other settings are those of ``max_pool2d``. Inputs of several sizes are pooled to one; ``output_size``
+    says which it was. ``input`` may lack the batch dimension. Raises ShapeError for other shapes, IndexingError for an
+    index outside, ArgumentError for a size that cannot be.
+
+    Source: M. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 2.1.
+    """
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Window,
+    stride: Window | None = None,
+    padding: Window = 0,
+    output_size: Amounts | None = None,
+) -> Tensor:
+    """The elements of ``input`` (batch, channels, depth, height, width) at the places ``indices`` among zeros.
+
+    As ``max_unpool2d``, over three spatial dimensions.
+    """
+
 def maximum(input: TensorLike, other: TensorLike) -> Tensor:
     """The larger of the two; nan where either is. Equal elements share the gradient, half each."""
 
@@ -1590,6 +2185,9 @@ moveaxis = movedim
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 
+def msort(input: Tensor) -> Tensor:
+    """The elements in order along the first dimension."""
+
 def multinomial(
     input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -1606,6 +2204,20 @@ mul = multiply
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
+
+def mvlgamma(input: Tensor, p: builtins.int) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+
+def nan_to_num(
+    input: Tensor,
+    nan: builtins.float | None = None,
+    posinf: builtins.float | None = None,
+    neginf: builtins.float | None = None,
+) -> Tensor:
+    """``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+    Of complex numbers the parts are looked at one by one.
+    """
 
 def nanmean(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
@@ -1679,6 +2291,9 @@ def new_zeros(
 ) -> Tensor:
     """Zeros of another size, in the dtype and on the device of ``input``."""
 
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
+
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -1705,6 +2320,9 @@ def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]:
     elements; a 0-d tensor counts as one of one dimension.
     """
 
+def nonzero_static(input: Tensor, *, size: builtins.int, fill_value: Position = -1) -> Tensor:
+    """The first ``size`` rows of ``nonzero``; rows of ``fill_value`` where there are fewer. The shape depends on no value."""
+
 def norm(
     input: Tensor,
     p: builtins.float | str | None = 2,
@@ -1713,7 +2331,10 @@ def norm(
     *,
     dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+    With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+    """
 
 @overload
 def normal(
@@ -1775,6 +2396,12 @@ def normal_(
 def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
     """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
 
+def nuclear_norm(input: Tensor, dim: Axes | builtins.bool | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
+
+    ``nuclear_norm(input, keepdim)`` is taken, too.
+    """
+
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
 
@@ -1788,14 +2415,51 @@ def ones_like(
 ) -> Tensor:
     """Ones in the shape, dtype and device of ``input``."""
 
+def orgqr(input: Tensor, input2: Tensor) -> Tensor:
+    """``linalg.householder_product``."""
+
+def ormqr(
+    input: Tensor, input2: Tensor, input3: Tensor, left: builtins.bool = True, transpose: builtins.bool = False
+) -> Tensor:
+    """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
+
+    With ``transpose`` of ``Q.mH``; without ``left``, ``input3 @ Q``.
+    """
+
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
 
 def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | None = None) -> Tensor:
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
 
+def pca_lowrank(
+    A: Tensor, q: builtins.int | None = None, center: builtins.bool = True, niter: builtins.int = 2
+) -> LowRank:
+    """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
+
+    ``q`` is 6 unless given, or the shorter side of the matrices where that is less.
+    """
+
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
+
+def pinverse(input: Tensor, rcond: builtins.float = 1e-15) -> Tensor:
+    """``linalg.pinv`` with ``rtol=rcond``."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
+    """Channels as blocks of elements: (…, channels * r * r, height, width) gives (…, channels, height * r, width * r).
+
+    ``r`` is ``upscale_factor``. Raises ShapeError where r * r does not divide the channels.
+
+    Source: W. Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional
+    neural network", CVPR 2016, eq. 4.
+    """
+
+def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
+    """Blocks of elements as channels: (…, channels, height * r, width * r) gives (…, channels * r * r, height, width).
+
+    The inverse of ``pixel_shuffle``; ``r`` is ``downscale_factor``. Raises ShapeError where r does not divide both lengths.
+    """
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
@@ -1805,6 +2469,9 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
+
+def polygamma(n: builtins.int, input: Tensor) -> Tensor:
+    """The ``n``-th derivative of ``digamma``, which is the one for n = 0. As a method: ``x.polygamma(n)``."""
 
 def positive(input: Tensor) -> Tensor:
     """``+input``: the tensor itself."""
@@ -1829,6 +2496,12 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
 
+def put(input: Tensor, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+    """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+
+def qr(input: Tensor, some: builtins.bool = True) -> QR:
+    """``linalg.qr``, reduced, or complete without ``some``."""
+
 def quantile(
     input: Tensor,
     q: builtins.float | Tensor,
@@ -1844,6 +2517,9 @@ def quantile(
     ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
     straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
     """
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees: ``input * 180 / pi``."""
 
 def rand(
     *size: Size,
@@ -2088,8 +2764,46 @@ def scalar_tensor(
 ) -> Tensor:
     """A 0-d tensor of the number ``s``, of the default dtype unless given."""
 
+def scatter(
+    input: Tensor,
+    dim: Dim,
+    index: Index,
+    src: TensorLike | None = None,
+    *,
+    value: Number | None = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+    ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+    """
+
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
+
+def scatter_reduce(
+    input: Tensor, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+) -> Tensor:
+    """``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+    ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+    at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+    """
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: TensorLike,
+    *,
+    out_int32: builtins.bool = False,
+    right: builtins.bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where ``input`` would stand in ``sorted_sequence``, ascending along its last dimension: as many elements are smaller.
+
+    The sequence is one for all, or one for each row of ``input``. With ``right`` (or ``side="right"``) as many are smaller or
+    equal. ``sorter`` are the places that sort a sequence which is not in order. int64, or int32 with ``out_int32``.
+    """
 
 def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """One place along ``dim``, and that dimension taken away."""
@@ -2112,6 +2826,9 @@ def sigmoid(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
 
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign is minus, that of -0.0 included."""
+
 def silu(input: Tensor) -> Tensor:
     """``input * sigmoid(input)``, also called swish.
 
@@ -2121,6 +2838,9 @@ def silu(input: Tensor) -> Tensor:
 
 def sin(input: Tensor) -> Tensor:
     """The sine; ``input`` in radians."""
+
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi * input) / (pi * input)``, 1 at 0."""
 
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
@@ -2134,6 +2854,9 @@ def slice_scatter(
     step: builtins.int = 1,
 ) -> Tensor:
     """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
+
+def slogdet(input: Tensor) -> SignAndLog:
+    """The sign of the determinant, and the logarithm of its absolute value; see ``linalg.slogdet``."""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
     """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
@@ -2166,6 +2889,11 @@ def softsign(input: Tensor) -> Tensor:
     Source: J. Bergstra, G. Desjardins, P. Lamblin, Y. Bengio, "Quadratic polynomials learn better image features",
     technical report 1337, Université de Montréal, 2009.
     """
+
+def sort(
+    input: Tensor, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool | None = None
+) -> ValuesAndIndices:
+    """The elements in order along ``dim``, and where they were: (values, indices). Equal ones keep their order always."""
 
 def split(input: Tensor, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
@@ -2271,11 +2999,28 @@ def sum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtyp
 def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
     """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
 
+def svd(input: Tensor, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+    """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
+
+def svd_lowrank(
+    A: Tensor, q: builtins.int | None = 6, niter: builtins.int | None = 2, M: Tensor | None = None
+) -> LowRank:
+    """The ``q`` largest singular values of ``A - M`` and their vectors, nearly: U (…, m, q), S (…, q), V (…, n, q).
+
+    Of random directions, turned ``niter`` times towards the largest ones; the random numbers are those of ``manual_seed``.
+
+    Source: N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness: probabilistic algorithms for constructing
+    approximate matrix decompositions", SIAM Review 53, 2011, algorithms 4.4 and 5.1.
+    """
+
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
 
 def t_(self: Tensor) -> Tensor:
     """In place: ``t``."""
+
+def take(input: Tensor, index: Index) -> Tensor:
+    """The elements of the flattened ``input`` at ``index``, in its shape; negative places count from the end."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
     """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
@@ -2307,6 +3052,12 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: builtins.int = 0)
 
     An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
     read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
+    """
+
+def tensordot(a: Tensor, b: Tensor, dims: builtins.int | Sequence[Axes] = 2) -> Tensor:
+    """Sums of products over dimensions of both: the last ``dims`` of ``a`` with the first of ``b``, or two lists, in pairs.
+
+    The others follow, first those of ``a``. A length of 1 goes with any.
     """
 
 def tile(input: Tensor, *dims: Size) -> Tensor:
@@ -2342,6 +3093,14 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
 
     The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
     PyTorch's spelling.
+    """
+
+def topk(
+    input: Tensor, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
+) -> ValuesAndIndices:
+    """The ``k`` largest, or smallest, elements along ``dim`` in order, and where they are: (values, indices).
+
+    nan is the largest. Of equal elements the first come first. They are in order without ``sorted`` too.
     """
 
 def trace(input: Tensor) -> Tensor:
@@ -2429,6 +3188,52 @@ def uniform_(
     ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
     """
 
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique(
+    input: Tensor,
+    sorted: builtins.bool = True,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+    With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+    order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+    """
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: Literal[False] = False,
+    return_counts: Literal[False] = False,
+    dim: builtins.int | None = None,
+) -> Tensor:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
+@overload
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: builtins.bool = False,
+    return_counts: builtins.bool = False,
+    dim: builtins.int | None = None,
+) -> Any:
+    """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+
 def unravel_index(indices: Tensor, shape: Size) -> tuple[Tensor, ...]:
     """Where in a tensor of ``shape`` the places ``indices`` of its elements in row-major order are: one int64 tensor for each dimension.
 
@@ -2440,6 +3245,12 @@ def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
 
 def unsqueeze_(self: Tensor, dim: builtins.int) -> Tensor:
     """In place: ``unsqueeze``."""
+
+def vander(x: Tensor, N: builtins.int | None = None, increasing: builtins.bool = False) -> Tensor:
+    """The powers ``N - 1`` to 0 of the elements of a vector, as columns, or with ``increasing`` 0 to ``N - 1``.
+
+    N is the length of the vector unless given.
+    """
 
 @overload
 def var(
@@ -2487,6 +3298,9 @@ def var_mean(
 def var_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
     """``var`` and ``mean`` over ``dim``."""
 
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
 
@@ -2504,8 +3318,16 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 row_stack = vstack
 
-def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
-    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+@overload
+def where(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
+
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]:
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
+
+def xlogy(input: TensorLike, other: TensorLike) -> Tensor:
+    """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
 
 def zero_(self: Tensor) -> Tensor:
     """Give every element the value 0, in place."""
@@ -2533,8 +3355,18 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
     "adjoint",
+    "affine_grid",
     "all",
     "allclose",
     "alpha_dropout",
@@ -2554,6 +3386,8 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
+    "argwhere",
     "as_tensor",
     "asarray",
     "asin",
@@ -2568,11 +3402,13 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "baddbmm",
     "bartlett_window",
     "batch_norm",
     "bernoulli",
     "bernoulli_",
     "bfloat16",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bincount",
@@ -2591,6 +3427,7 @@ __all__ = [
     "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
+    "bucketize",
     "byte",
     "cartesian_prod",
     "cat",
@@ -2601,8 +3438,13 @@ __all__ = [
     "cfloat",
     "channel_shuffle",
     "char",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
     "column_stack",
@@ -2614,7 +3456,6 @@ __all__ = [
     "concatenate",
     "conj",
     "conj_physical",
-    "conj_physical_",
     "contiguous",
     "conv1d",
     "conv2d",
@@ -2623,12 +3464,14 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "copy_",
+    "copysign",
     "corrcoef",
     "cos",
     "cosh",
     "count_nonzero",
     "cov",
     "cpu",
+    "cross",
     "cross_entropy",
     "cuda",
     "cummax",
@@ -2638,6 +3481,8 @@ __all__ = [
     "cumulative_trapezoid",
     "data",
     "default_generator",
+    "deg2rad",
+    "det",
     "detach",
     "detach_",
     "device",
@@ -2647,6 +3492,7 @@ __all__ = [
     "diagonal",
     "diagonal_scatter",
     "diff",
+    "digamma",
     "dist",
     "div",
     "divide",
@@ -2659,6 +3505,7 @@ __all__ = [
     "dropout_",
     "dsplit",
     "dstack",
+    "einsum",
     "elu",
     "embedding",
     "empty",
@@ -2667,6 +3514,8 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erfc",
+    "erfinv",
     "errors",
     "exp",
     "exp2",
@@ -2693,19 +3542,29 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "fmod",
     "fork_rng",
+    "frac",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "frexp",
     "frobenius_norm",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
     "gather",
+    "gcd",
     "ge",
     "gelu",
     "geometric_",
+    "geqrf",
+    "ger",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
@@ -2715,6 +3574,7 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "grid_sample",
     "group_norm",
     "gt",
     "gumbel_softmax",
@@ -2724,6 +3584,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "heaviside",
     "histc",
     "histogram",
     "histogramdd",
@@ -2732,44 +3593,69 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
+    "igamma",
+    "igammac",
     "iinfo",
     "imag",
     "index_add",
+    "index_copy",
+    "index_fill",
     "index_put",
     "index_put_",
+    "index_reduce",
     "index_select",
     "inference_mode",
     "initial_seed",
+    "inner",
+    "instance_norm",
     "int",
     "int16",
     "int32",
     "int64",
     "int8",
+    "interpolate",
+    "inverse",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
     "is_available",
     "is_complex",
+    "is_conj",
     "is_contiguous",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
     "is_tensor",
     "isclose",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "isreal",
     "istft",
     "kaiser_window",
+    "kron",
+    "kthvalue",
     "l1_loss",
     "layer_norm",
+    "lcm",
+    "ldexp",
     "le",
     "leaky_relu",
+    "lerp",
     "less",
     "less_equal",
+    "lgamma",
     "linalg",
     "linear",
     "linspace",
     "load",
+    "local_response_norm",
     "log",
     "log10",
     "log1p",
@@ -2777,24 +3663,39 @@ __all__ = [
     "log_normal_",
     "log_softmax",
     "logaddexp",
+    "logaddexp2",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsigmoid",
     "logspace",
     "logsumexp",
     "long",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
     "manual_seed",
     "masked_fill",
+    "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "median",
@@ -2807,10 +3708,13 @@ __all__ = [
     "moveaxis",
     "movedim",
     "mse_loss",
+    "msort",
     "mul",
     "multinomial",
     "multiply",
     "mv",
+    "mvlgamma",
+    "nan_to_num",
     "nanmean",
     "nanmedian",
     "nanquantile",
@@ -2824,31 +3728,44 @@ __all__ = [
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "nextafter",
     "nll_loss",
     "nn",
     "no_grad",
     "nonzero",
+    "nonzero_static",
     "norm",
     "normal",
     "normal_",
     "normalize",
     "not_equal",
+    "nuclear_norm",
     "one_hot",
     "ones",
     "ones_like",
     "ops",
     "optim",
+    "orgqr",
+    "ormqr",
     "outer",
     "pad",
+    "pca_lowrank",
     "permute",
+    "pinverse",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson",
     "polar",
+    "polygamma",
     "positive",
     "pow",
     "prelu",
     "prod",
     "promote_types",
+    "put",
+    "qr",
     "quantile",
+    "rad2deg",
     "rand",
     "rand_like",
     "randint",
@@ -2884,7 +3801,10 @@ __all__ = [
     "rsqrt",
     "save",
     "scalar_tensor",
+    "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
     "seed",
     "select",
     "select_scatter",
@@ -2899,15 +3819,20 @@ __all__ = [
     "sigmoid",
     "sign",
     "signal",
+    "signbit",
     "silu",
     "sin",
+    "sinc",
     "sinh",
     "slice_scatter",
+    "slogdet",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",
     "softsign",
+    "sort",
+    "special",
     "split",
     "split_with_sizes",
     "sqrt",
@@ -2922,20 +3847,25 @@ __all__ = [
     "subtract",
     "sum",
     "sum_to_size",
+    "svd",
+    "svd_lowrank",
     "swapaxes",
     "swapaxes_",
     "swapdims",
     "swapdims_",
     "t",
     "t_",
+    "take",
     "take_along_dim",
     "tan",
     "tanh",
     "tanhshrink",
     "tensor",
     "tensor_split",
+    "tensordot",
     "tile",
     "to",
+    "topk",
     "trace",
     "transpose",
     "transpose_",
@@ -2955,13 +3885,17 @@ __all__ = [
     "unbind",
     "unflatten",
     "uniform_",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
     "unregister_backend",
     "unsqueeze",
     "unsqueeze_",
     "utils",
+    "vander",
     "var",
     "var_mean",
+    "vdot",
     "view",
     "view_as",
     "view_as_complex",
@@ -2970,6 +3904,7 @@ __all__ = [
     "vstack",
     "where",
     "xla",
+    "xlogy",
     "zero_",
     "zeros",
     "zeros_like",

@@ -22,8 +22,13 @@ from tapeloom.op.parameter import (
     Size,
     TensorLike,
 )
+from tapeloom.ops.decomposition import QR
 from tapeloom.ops.histogram import Histogram
+from tapeloom.ops.householder import Reflections
+from tapeloom.ops.matrix_functions import SignAndLog
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
+from tapeloom.ops.rounding import MantissaAndExponent
+from tapeloom.ops.spectrum import OldSVD
 from tapeloom.tensors.node import GradientEdge
 from tapeloom.tensors.tensor import Tensor
 from typing import Any, Literal, overload
@@ -128,6 +133,30 @@ class TensorMethods:
         """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
     def add_(self, other: TensorLike, *, alpha: Number = 1) -> Tensor:
         """In place: ``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """In place: ``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """In place: ``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
     def adjoint(self) -> Tensor:
         """The last two dimensions swapped and conjugated."""
     def all(self, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -154,6 +183,10 @@ class TensorMethods:
         """Where the largest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Where the smallest value is (the first of equal ones): in the flattened tensor, or along ``dim``. int64."""
+    def argsort(self, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool = False) -> Tensor:
+        """The ``indices`` of ``sort``. int64."""
+    def argwhere(self) -> Tensor:
+        """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim)."""
     def asin(self) -> Tensor:
         """The angle in radians whose sine is ``input``; nan outside -1..1."""
     arcsin = asin
@@ -198,6 +231,10 @@ class TensorMethods:
 
         Raises GradientError for a tensor without a tape, a non-scalar one without ``gradient``, and a freed tape.
         """
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
     def bernoulli(self, p: builtins.float | None = None, *, generator: Generator | None = None) -> Tensor:
         """Ones with the probabilities in ``input``, or all with probability ``p``, else zeros, in the shape and dtype of ``input``.
 
@@ -257,6 +294,12 @@ class TensorMethods:
         """This tensor as complex64."""
     def char(self) -> Tensor:
         """This tensor as int8."""
+    def cholesky(self, upper: builtins.bool = False) -> Tensor:
+        """The Cholesky factor; see ``linalg.cholesky``."""
+    def cholesky_inverse(self, upper: builtins.bool = False) -> Tensor:
+        """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
+    def cholesky_solve(self, input2: Tensor, upper: builtins.bool = False) -> Tensor:
+        """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     def clamp(self, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
@@ -265,6 +308,14 @@ class TensorMethods:
     def clamp_(self, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
         """In place: ``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
     clip_ = clamp_
+    def clamp_max(self, max: TensorLike) -> Tensor:
+        """``input`` kept at or below ``max``: ``clamp`` with one bound."""
+    def clamp_max_(self, max: TensorLike) -> Tensor:
+        """In place: ``input`` kept at or below ``max``: ``clamp`` with one bound."""
+    def clamp_min(self, min: TensorLike) -> Tensor:
+        """``input`` kept at or above ``min``: ``clamp`` with one bound."""
+    def clamp_min_(self, min: TensorLike) -> Tensor:
+        """In place: ``input`` kept at or above ``min``: ``clamp`` with one bound."""
     def clone(self) -> Tensor:
         """A copy that shares nothing with ``input``; the gradient flows through it."""
     def conj(self) -> Tensor:
@@ -272,11 +323,15 @@ class TensorMethods:
     def conj_physical(self) -> Tensor:
         """The conjugate as a tensor of its own; a real tensor is its own."""
     def conj_physical_(self) -> Tensor:
-        """The conjugate, in place; a real tensor stays as it is."""
+        """In place: The conjugate as a tensor of its own; a real tensor is its own."""
     def contiguous(self) -> Tensor:
         """The tensor itself: strides are the backend's business."""
     def copy_(self, src: Tensor, non_blocking: builtins.bool = False) -> Tensor:
         """Give this tensor the values of ``src`` (broadcast, cast, moved), in place."""
+    def copysign(self, other: TensorLike) -> Tensor:
+        """The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
+    def copysign_(self, other: TensorLike) -> Tensor:
+        """In place: The magnitude of ``input`` with the sign of ``other``, that of a zero included; the gradient at 0 is 0."""
     def corrcoef(self) -> Tensor:
         """Pearson's correlation coefficients of the variables that are the rows of ``input``: ``cov`` divided by both deviations."""
     def cos(self) -> Tensor:
@@ -300,6 +355,8 @@ class TensorMethods:
         """
     def cpu(self) -> Tensor:
         """This tensor on the CPU."""
+    def cross(self, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+        """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
     def cuda(self, device: DeviceLike = None) -> Tensor:
         """This tensor on a CUDA device."""
     def cummax(self, dim: Dim) -> ValuesAndIndices:
@@ -314,6 +371,12 @@ class TensorMethods:
         """Running sums along ``dim``."""
     def cumsum_(self, dim: Dim, *, dtype: Cast = None) -> Tensor:
         """In place: Running sums along ``dim``."""
+    def deg2rad(self) -> Tensor:
+        """Degrees as radians: ``input * pi / 180``."""
+    def deg2rad_(self) -> Tensor:
+        """In place: Degrees as radians: ``input * pi / 180``."""
+    def det(self) -> Tensor:
+        """The determinant of square matrices."""
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
@@ -340,6 +403,10 @@ class TensorMethods:
 
         ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
         """
+    def digamma(self) -> Tensor:
+        """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
+    def digamma_(self) -> Tensor:
+        """In place: The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
     def dist(self, other: Tensor, p: builtins.float = 2) -> Tensor:
         """The norm of order ``p`` of ``input - other``, of all elements."""
     def divide(self, other: TensorLike, *, rounding_mode: str | None = None) -> Tensor:
@@ -358,6 +425,8 @@ class TensorMethods:
         """Parts along dim 2: equal ones, so many, or those between the places of a list."""
     def eq(self, other: TensorLike) -> Tensor:
         """``input == other``, element by element; ``equal`` is one answer for two tensors."""
+    def eq_(self, other: TensorLike) -> Tensor:
+        """In place: ``input == other``, element by element; ``equal`` is one answer for two tensors."""
     def equal(self, other: Tensor) -> builtins.bool:
         """Whether two tensors have one shape and equal elements: one bool; ``eq`` compares element by element."""
     def erf(self) -> Tensor:
@@ -369,6 +438,21 @@ class TensorMethods:
         """In place: The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``.
 
         Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
+
+        """
+    def erfc(self) -> Tensor:
+        """``1 - erf(input)``, with all its digits where that is small."""
+    def erfc_(self) -> Tensor:
+        """In place: ``1 - erf(input)``, with all its digits where that is small."""
+    def erfinv(self) -> Tensor:
+        """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+        Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
+        """
+    def erfinv_(self) -> Tensor:
+        """In place: The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
+
+        Source: M. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37, 1988.
 
         """
     def exp(self) -> Tensor:
@@ -408,6 +492,10 @@ class TensorMethods:
         """The order along dim 0 reversed: the rows of a matrix from bottom to top."""
     def float(self) -> Tensor:
         """This tensor as float32."""
+    def float_power(self, exponent: TensorLike) -> Tensor:
+        """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+    def float_power_(self, exponent: TensorLike) -> Tensor:
+        """In place: ``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
     def floor(self) -> Tensor:
         """The largest integer not above ``input``."""
     def floor_(self) -> Tensor:
@@ -416,25 +504,65 @@ class TensorMethods:
         """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
     def floor_divide_(self, other: TensorLike) -> Tensor:
         """In place: ``floor(input / other)`` in the promoted dtype; its gradient is 0."""
+    def fmax(self, other: TensorLike) -> Tensor:
+        """The larger of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
+    def fmin(self, other: TensorLike) -> Tensor:
+        """The smaller of the two, and where one is nan the other. Of equal elements ``input`` gets the gradient."""
     def fmod(self, other: TensorLike) -> Tensor:
         """``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
     def fmod_(self, other: TensorLike) -> Tensor:
         """In place: ``input - other * trunc(input / other)``: the remainder with the sign of ``input``."""
-    def gather(self, dim: Dim, index: Index) -> Tensor:
-        """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    def frac(self) -> Tensor:
+        """The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+    def frac_(self) -> Tensor:
+        """In place: The part behind the point, with the sign of ``input``: ``input - trunc(input)``."""
+    def frexp(self) -> MantissaAndExponent:
+        """``input`` as ``mantissa * 2**exponent``: a mantissa of magnitude 0.5 to 1, and an int32 exponent.
+
+        0, infinities and nan are their own mantissa, with exponent 0.
+        """
+    def gather(self, dim: Dim, index: Index, *, sparse_grad: builtins.bool = False) -> Tensor:
+        """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+        ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+        """
+    def gcd(self, other: Tensor) -> Tensor:
+        """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
+    def gcd_(self, other: Tensor) -> Tensor:
+        """In place: The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
     def ge(self, other: TensorLike) -> Tensor:
         """``input >= other``, element by element."""
     greater_equal = ge
+    def ge_(self, other: TensorLike) -> Tensor:
+        """In place: ``input >= other``, element by element."""
+    greater_equal_ = ge_
     def geometric_(self, p: builtins.float, *, generator: Generator | None = None) -> Tensor:
         """Give every element the number of attempts that a success of probability ``p`` takes (1, 2, …), in place.
 
         What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
         """
+    def geqrf(self) -> Reflections:
+        """The QR decomposition by reflections ``I - tau * v @ v.mH``.
+
+        R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
+        ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
+
+        Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
+        """
+    def ger(self, vec2: Tensor) -> Tensor:
+        """The outer product of two vectors; see ``outer``."""
     def gt(self, other: TensorLike) -> Tensor:
         """``input > other``, element by element."""
     greater = gt
+    def gt_(self, other: TensorLike) -> Tensor:
+        """In place: ``input > other``, element by element."""
+    greater_ = gt_
     def half(self) -> Tensor:
         """This tensor as float16."""
+    def heaviside(self, values: Tensor) -> Tensor:
+        """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+    def heaviside_(self, values: Tensor) -> Tensor:
+        """In place: 0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
     def histc(self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
         """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
 
@@ -467,10 +595,39 @@ class TensorMethods:
         """Parts along dim 1 (dim 0 of a vector): equal ones, so many, or those between the places of a list."""
     def hypot(self, other: TensorLike) -> Tensor:
         """``sqrt(input**2 + other**2)`` without overflow in between."""
+    def hypot_(self, other: TensorLike) -> Tensor:
+        """In place: ``sqrt(input**2 + other**2)`` without overflow in between."""
+    def i0(self) -> Tensor:
+        """The modified Bessel function of the first kind, of order 0."""
+    def i0_(self) -> Tensor:
+        """In place: The modified Bessel function of the first kind, of order 0."""
+    def igamma(self, other: Tensor) -> Tensor:
+        """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+        Only ``other`` has a gradient. Negative numbers give nan.
+        """
+    def igamma_(self, other: Tensor) -> Tensor:
+        """In place: The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
+
+        Only ``other`` has a gradient. Negative numbers give nan.
+
+        """
+    def igammac(self, other: Tensor) -> Tensor:
+        """``1 - igamma(input, other)``, with all its digits where that is small."""
+    def igammac_(self, other: Tensor) -> Tensor:
+        """In place: ``1 - igamma(input, other)``, with all its digits where that is small."""
     def index_add(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
     def index_add_(self, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """In place: ``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
+    def index_copy(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
+        """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+    def index_copy_(self, dim: Dim, index: Index, source: Tensor) -> Tensor:
+        """In place: ``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
+    def index_fill(self, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+        """``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
+    def index_fill_(self, dim: Dim, index: Index, value: TensorLike) -> Tensor:
+        """In place: ``input`` with ``value`` at the places ``index`` (1-d integers, negative ones from the end) along ``dim``."""
     def index_put(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
 
@@ -480,12 +637,41 @@ class TensorMethods:
         """
     def index_put_(self, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """In place: ``index_put``."""
+    def index_reduce(
+        self, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+        ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+        """
+    def index_reduce_(
+        self, dim: Dim, index: Index, source: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """In place: ``input`` with the places of ``source`` along ``dim`` folded in at the places ``index`` (1-d integers).
+
+        ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; otherwise as ``scatter_reduce``.
+
+        """
     def index_select(self, dim: Dim, index: Index) -> Tensor:
         """The places ``index`` (1-d integers) along ``dim``."""
+    def inner(self, other: Tensor) -> Tensor:
+        """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
     def int(self) -> Tensor:
         """This tensor as int32."""
+    def inverse(self) -> Tensor:
+        """The inverse of square matrices; see ``linalg.inv``."""
+    def is_conj(self) -> builtins.bool:
+        """False: a tensor holds its values as they are, a conjugate too."""
     def is_contiguous(self) -> builtins.bool:
         """Always True: strides are the backend's business."""
+    def is_neg(self) -> builtins.bool:
+        """False: a tensor holds its values as they are, a negative too."""
+    def is_nonzero(self) -> builtins.bool:
+        """Whether the one element of ``input`` is not zero."""
+    def is_same_size(self, other: Tensor) -> builtins.bool:
+        """Whether two tensors have one shape."""
+    def is_signed(self) -> builtins.bool:
+        """Whether the dtype of ``input`` has negative numbers."""
     def isclose(
         self,
         other: Tensor,
@@ -500,6 +686,10 @@ class TensorMethods:
         """Whether it is an infinity of either sign."""
     def isnan(self) -> Tensor:
         """Whether it is nan."""
+    def isneginf(self) -> Tensor:
+        """Whether it is negative infinity."""
+    def isposinf(self) -> Tensor:
+        """Whether it is positive infinity."""
     def isreal(self) -> Tensor:
         """Whether the imaginary part is 0, element by element; real tensors are real everywhere."""
     def istft(
@@ -524,9 +714,32 @@ class TensorMethods:
         Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
         Acoustics, Speech and Signal Processing 32, 1984.
         """
+    def kron(self, other: Tensor) -> Tensor:
+        """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
+    def kthvalue(self, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
+        """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
+    def lcm(self, other: Tensor) -> Tensor:
+        """The least common multiple of integers, not negative; that of 0 and any is 0."""
+    def lcm_(self, other: Tensor) -> Tensor:
+        """In place: The least common multiple of integers, not negative; that of 0 and any is 0."""
+    def ldexp(self, other: Tensor) -> Tensor:
+        """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+    def ldexp_(self, other: Tensor) -> Tensor:
+        """In place: ``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
     def le(self, other: TensorLike) -> Tensor:
         """``input <= other``, element by element."""
     less_equal = le
+    def le_(self, other: TensorLike) -> Tensor:
+        """In place: ``input <= other``, element by element."""
+    less_equal_ = le_
+    def lerp(self, end: Tensor, weight: TensorLike) -> Tensor:
+        """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+    def lerp_(self, end: Tensor, weight: TensorLike) -> Tensor:
+        """In place: ``input + weight * (end - input)``, exact at the weights 0 and 1."""
+    def lgamma(self) -> Tensor:
+        """The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
+    def lgamma_(self) -> Tensor:
+        """In place: The logarithm of the magnitude of the gamma function; infinite at 0 and the negative integers."""
     def log(self) -> Tensor:
         """The natural logarithm; -inf at 0, nan below."""
     def log10(self) -> Tensor:
@@ -558,16 +771,32 @@ class TensorMethods:
         """
     def logaddexp(self, other: TensorLike) -> Tensor:
         """``log(exp(input) + exp(other))`` without overflow."""
+    def logaddexp2(self, other: TensorLike) -> Tensor:
+        """``log2(2**input + 2**other)`` without overflow."""
     def logcumsumexp(self, dim: Dim) -> Tensor:
         """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
+    def logdet(self) -> Tensor:
+        """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
     def logical_and(self, other: TensorLike) -> Tensor:
         """Whether both are true (not zero)."""
+    def logical_and_(self, other: TensorLike) -> Tensor:
+        """In place: Whether both are true (not zero)."""
     def logical_not(self) -> Tensor:
         """Whether it is zero."""
+    def logical_not_(self) -> Tensor:
+        """In place: Whether it is zero."""
     def logical_or(self, other: TensorLike) -> Tensor:
         """Whether at least one is true (not zero)."""
+    def logical_or_(self, other: TensorLike) -> Tensor:
+        """In place: Whether at least one is true (not zero)."""
     def logical_xor(self, other: TensorLike) -> Tensor:
         """Whether exactly one is true (not zero)."""
+    def logical_xor_(self, other: TensorLike) -> Tensor:
+        """In place: Whether exactly one is true (not zero)."""
+    def logit(self, eps: builtins.float | None = None) -> Tensor:
+        """``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
+    def logit_(self, eps: builtins.float | None = None) -> Tensor:
+        """In place: ``log(input / (1 - input))``, the inverse of ``sigmoid``; ``eps`` first keeps it between eps and 1 - eps."""
     def logsumexp(self, dim: Dims, keepdim: builtins.bool = False) -> Tensor:
         """``log(sum(exp(input)))`` over ``dim`` without overflow.
 
@@ -579,10 +808,21 @@ class TensorMethods:
     def lt(self, other: TensorLike) -> Tensor:
         """``input < other``, element by element."""
     less = lt
+    def lt_(self, other: TensorLike) -> Tensor:
+        """In place: ``input < other``, element by element."""
+    less_ = lt_
+    def lu(self, pivot: builtins.bool = True, get_infos: builtins.bool = False) -> tuple[Tensor, ...]:
+        """(LU, pivots), with ``get_infos`` also the infos of ``linalg.lu_factor_ex``."""
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+        """``linalg.lu_solve`` with the right side first."""
     def masked_fill(self, mask: Mask, value: TensorLike) -> Tensor:
         """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
         """In place: ``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
+    def masked_scatter(self, mask: Mask, source: Tensor) -> Tensor:
+        """``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
+    def masked_scatter_(self, mask: Mask, source: Tensor) -> Tensor:
+        """In place: ``input`` with the elements of ``source``, one after the other, where ``mask`` (bool) is true; both are broadcast."""
     def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where ``mask`` (bool, broadcast with ``input``) is true, in one dimension."""
     def matmul(self, other: Tensor) -> Tensor:
@@ -590,6 +830,10 @@ class TensorMethods:
 
         (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
         """
+    def matrix_exp(self) -> Tensor:
+        """The matrix exponential of square matrices; see ``linalg.matrix_exp``."""
+    def matrix_power(self, n: builtins.int) -> Tensor:
+        """``input @ … @ input``, ``n`` times; see ``linalg.matrix_power``."""
     @overload
     def max(self) -> Tensor:
         """``max(input)``: the largest value. ``max(input, dim)``: (values, indices). ``max(input, other)``: ``maximum``."""
@@ -635,6 +879,8 @@ class TensorMethods:
     def movedim(self, source: Axes, destination: Axes) -> Tensor:
         """Dimensions ``source`` moved to the places ``destination``; the others keep their order."""
     moveaxis = movedim
+    def msort(self) -> Tensor:
+        """The elements in order along the first dimension."""
     def multinomial(
         self, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
     ) -> Tensor:
@@ -651,6 +897,31 @@ class TensorMethods:
     mul_ = multiply_
     def mv(self, vec: Tensor) -> Tensor:
         """The product of a matrix (n, m) and a vector (m)."""
+    def mvlgamma(self, p: builtins.int) -> Tensor:
+        """The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+    def mvlgamma_(self, p: builtins.int) -> Tensor:
+        """In place: The logarithm of the multivariate gamma function of dimension ``p``, for ``input`` above (p - 1) / 2."""
+    def nan_to_num(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+        Of complex numbers the parts are looked at one by one.
+        """
+    def nan_to_num_(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """In place: ``input`` with numbers for nan (0) and for the infinities (the largest and the least of the dtype); their gradient is 0.
+
+        Of complex numbers the parts are looked at one by one.
+
+        """
     def nanmean(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
         """The mean over ``dim`` of what is not nan, which is nan where all is; floating only, ``dtype`` casts first."""
     @overload
@@ -675,6 +946,9 @@ class TensorMethods:
     def ne(self, other: TensorLike) -> Tensor:
         """``input != other``, element by element."""
     not_equal = ne
+    def ne_(self, other: TensorLike) -> Tensor:
+        """In place: ``input != other``, element by element."""
+    not_equal_ = ne_
     def negative(self) -> Tensor:
         """``-input``."""
     neg = negative
@@ -706,6 +980,10 @@ class TensorMethods:
         self, *size: Size, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """Zeros of another size, in the dtype and on the device of ``input``."""
+    def nextafter(self, other: Tensor) -> Tensor:
+        """The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
+    def nextafter_(self, other: Tensor) -> Tensor:
+        """In place: The number next to ``input`` in the direction of ``other``, ``other`` itself where they are equal."""
     @overload
     def nonzero(self, *, as_tuple: Literal[False] = False) -> Tensor:
         """The positions of the elements that are not zero, one row each: int64 of shape (count, ndim).
@@ -720,6 +998,8 @@ class TensorMethods:
         With ``as_tuple`` a vector of positions for each dimension, so that ``input[input.nonzero(as_tuple=True)]`` are the
         elements; a 0-d tensor counts as one of one dimension.
         """
+    def nonzero_static(self, *, size: builtins.int, fill_value: Position = -1) -> Tensor:
+        """The first ``size`` rows of ``nonzero``; rows of ``fill_value`` where there are fewer. The shape depends on no value."""
     def norm(
         self,
         p: builtins.float | str | None = 2,
@@ -728,15 +1008,33 @@ class TensorMethods:
         *,
         dtype: Cast = None,
     ) -> Tensor:
-        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+        With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+        """
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:
         """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
+    def orgqr(self, input2: Tensor) -> Tensor:
+        """``linalg.householder_product``."""
+    def ormqr(
+        self, input2: Tensor, input3: Tensor, left: builtins.bool = True, transpose: builtins.bool = False
+    ) -> Tensor:
+        """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
+
+        With ``transpose`` of ``Q.mH``; without ``left``, ``input3 @ Q``.
+        """
     def outer(self, vec2: Tensor) -> Tensor:
         """The outer product of two vectors, (n) and (m): (n, m)."""
     def permute(self, *dims: Order) -> Tensor:
         """The dimensions in the order ``dims``."""
+    def pinverse(self, rcond: builtins.float = 1e-15) -> Tensor:
+        """``linalg.pinv`` with ``rtol=rcond``."""
+    def polygamma(self, n: builtins.int) -> Tensor:
+        """The ``n``-th derivative of ``digamma`` of this tensor."""
+    def polygamma_(self, n: builtins.int) -> Tensor:
+        """In place: the ``n``-th derivative of ``digamma`` of this tensor."""
     def positive(self) -> Tensor:
         """``+input``: the tensor itself."""
     def pow(self, exponent: TensorLike) -> Tensor:
@@ -756,6 +1054,12 @@ class TensorMethods:
         """
     def prod(self, dim: Dims = None, keepdim: builtins.bool = False, *, dtype: Cast = None) -> Tensor:
         """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
+    def put(self, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+    def put_(self, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
+        """In place: ``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+    def qr(self, some: builtins.bool = True) -> QR:
+        """``linalg.qr``, reduced, or complete without ``some``."""
     def quantile(
         self,
         q: builtins.float | Tensor,
@@ -771,6 +1075,10 @@ class TensorMethods:
         ``"lower"``, the ``"higher"``, the ``"nearest"`` one, the ``"midpoint"`` of both, or goes from one to the other in a
         straight line (``"linear"``). ``input`` is float32 or float64, and so is ``q``.
         """
+    def rad2deg(self) -> Tensor:
+        """Radians as degrees: ``input * 180 / pi``."""
+    def rad2deg_(self) -> Tensor:
+        """In place: Radians as degrees: ``input * 180 / pi``."""
     def random_(
         self, low: builtins.int = 0, high: builtins.int | None = None, *, generator: Generator | None = None
     ) -> Tensor:
@@ -845,10 +1153,54 @@ class TensorMethods:
         """``1 / sqrt(input)``."""
     def rsqrt_(self) -> Tensor:
         """In place: ``1 / sqrt(input)``."""
+    def scatter(
+        self,
+        dim: Dim,
+        index: Index,
+        src: TensorLike | None = None,
+        *,
+        value: Number | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+        ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+        """
+    def scatter_(
+        self,
+        dim: Dim,
+        index: Index,
+        src: TensorLike | None = None,
+        *,
+        value: Number | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """In place: ``input`` with the elements of ``src``, or the number ``value``, put where ``gather(input, dim, index)`` reads.
+
+        ``reduce="add"`` adds them there instead, ``"multiply"`` multiplies. Where several meet at one place one is kept.
+
+        """
     def scatter_add(self, dim: Dim, index: Index, src: Tensor) -> Tensor:
         """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
     def scatter_add_(self, dim: Dim, index: Index, src: Tensor) -> Tensor:
         """In place: ``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
+    def scatter_reduce(
+        self, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+        ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+        at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+        """
+    def scatter_reduce_(
+        self, dim: Dim, index: Index, src: Tensor, reduce: str, *, include_self: builtins.bool = True
+    ) -> Tensor:
+        """In place: ``input`` with the elements of ``src`` folded in where ``gather(input, dim, index)`` reads.
+
+        ``reduce`` is ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``. Without ``include_self`` the elements of ``input``
+        at these places do not count. Means of integers are rounded down. Equal extremes share the gradient evenly.
+
+        """
     def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
         """One place along ``dim``, and that dimension taken away."""
     def select_scatter(self, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
@@ -867,10 +1219,16 @@ class TensorMethods:
         """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
     def sign_(self) -> Tensor:
         """In place: -1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
+    def signbit(self) -> Tensor:
+        """Whether the sign is minus, that of -0.0 included."""
     def sin(self) -> Tensor:
         """The sine; ``input`` in radians."""
     def sin_(self) -> Tensor:
         """In place: The sine; ``input`` in radians."""
+    def sinc(self) -> Tensor:
+        """``sin(pi * input) / (pi * input)``, 1 at 0."""
+    def sinc_(self) -> Tensor:
+        """In place: ``sin(pi * input) / (pi * input)``, 1 at 0."""
     def sinh(self) -> Tensor:
         """The hyperbolic sine."""
     def sinh_(self) -> Tensor:
@@ -884,12 +1242,18 @@ class TensorMethods:
         step: builtins.int = 1,
     ) -> Tensor:
         """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
+    def slogdet(self) -> SignAndLog:
+        """The sign of the determinant, and the logarithm of its absolute value; see ``linalg.slogdet``."""
     def softmax(self, dim: Dim, *, dtype: Cast = None) -> Tensor:
         """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
         Source: P. Blanchard, D. Higham, N. Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
         Journal of Numerical Analysis 41, 2021: the shifted formula.
         """
+    def sort(
+        self, dim: Dim = -1, descending: builtins.bool = False, *, stable: builtins.bool | None = None
+    ) -> ValuesAndIndices:
+        """The elements in order along ``dim``, and where they were: (values, indices). Equal ones keep their order always."""
     def split(self, split_size_or_sections: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Parts along ``dim``: of one length (the last may be shorter), or of the lengths given, which must add up."""
     def split_with_sizes(self, split_sizes: Amounts, dim: builtins.int = 0) -> tuple[Tensor, ...]:
@@ -961,10 +1325,14 @@ class TensorMethods:
         """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
     def sum_to_size(self, *size: builtins.int) -> Tensor:
         """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+    def svd(self, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+        """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
     def t(self) -> Tensor:
         """The transpose of a tensor of at most two dimensions."""
     def t_(self) -> Tensor:
         """In place: ``t``."""
+    def take(self, index: Index) -> Tensor:
+        """The elements of the flattened ``input`` at ``index``, in its shape; negative places count from the end."""
     def take_along_dim(self, indices: Tensor, dim: builtins.int | None = None) -> Tensor:
         """Elements of ``input`` along ``dim`` by ``indices``, the other dimensions broadcast; without ``dim``, flattened.
 
@@ -1015,6 +1383,13 @@ class TensorMethods:
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
         PyTorch's spelling.
         """
+    def topk(
+        self, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
+    ) -> ValuesAndIndices:
+        """The ``k`` largest, or smallest, elements along ``dim`` in order, and where they are: (values, indices).
+
+        nan is the largest. Of equal elements the first come first. They are in order without ``sorted`` too.
+        """
     def trace(self) -> Tensor:
         """The sum of the diagonal of a matrix; integers give int64."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
@@ -1063,6 +1438,48 @@ class TensorMethods:
 
         ``from`` and ``to``, or ``a`` and ``b``, are other spellings. Raises ArgumentError where low is above high.
         """
+    @overload
+    def unique(
+        self,
+        sorted: builtins.bool = True,
+        return_inverse: Literal[False] = False,
+        return_counts: Literal[False] = False,
+        dim: builtins.int | None = None,
+    ) -> Tensor:
+        """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+        With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+        order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+        """
+    @overload
+    def unique(
+        self,
+        sorted: builtins.bool = True,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """The elements without repetition, in order: of the flattened tensor, or its parts along ``dim``.
+
+        With ``return_inverse`` also which of them each element is, with ``return_counts`` how many of each there are. They are in
+        order without ``sorted`` too. A nan equals no other. The gradient goes to the first of equal elements.
+        """
+    @overload
+    def unique_consecutive(
+        self,
+        return_inverse: Literal[False] = False,
+        return_counts: Literal[False] = False,
+        dim: builtins.int | None = None,
+    ) -> Tensor:
+        """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
+    @overload
+    def unique_consecutive(
+        self,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """The first of each run of equal elements: of the flattened tensor, or of its parts along ``dim``; see ``unique``."""
     def unsqueeze(self, dim: NewDim) -> Tensor:
         """A new dimension of length 1 at ``dim``."""
     def unsqueeze_(self, dim: builtins.int) -> Tensor:
@@ -1087,11 +1504,17 @@ class TensorMethods:
     @overload
     def var(self, unbiased: builtins.bool) -> Tensor:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
+    def vdot(self, other: Tensor) -> Tensor:
+        """The inner product of two vectors, the first conjugated."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
     def vsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
         """Parts along dim 0: equal ones, so many, or those between the places of a list."""
     def where(self, condition: Mask, other: TensorLike) -> Tensor:
         """This tensor where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    def xlogy(self, other: TensorLike) -> Tensor:
+        """``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
+    def xlogy_(self, other: TensorLike) -> Tensor:
+        """In place: ``input * log(other)``, and 0 where ``input`` is 0 and ``other`` is not nan."""
     def zero_(self) -> Tensor:
         """Give every element the value 0, in place."""

@@ -20,7 +20,7 @@ from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
-from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, splitting
+from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, special, splitting
 from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.node import Node
@@ -57,6 +57,8 @@ JOINED: dict[str, Any] = {
     "type": conversion.tensor_type,
     "unfold": explained(splitting.unfold),
     "where": explained(comparison.where_method, "where"),
+    "polygamma": explained(special.polygamma_method, "polygamma"),
+    "polygamma_": explained(special.polygamma_),
     "real": property(complex_numbers.real_part, complex_numbers.set_real),
     "imag": property(complex_numbers.imaginary_part, complex_numbers.set_imag),
     "data": property(
@@ -106,23 +108,24 @@ def _comparison(name: str) -> Callable[[Tensor, Any], Any]:
     return compare
 
 
-def _inplace(op: Op[Any, Any]) -> Callable[..., Tensor]:
-    """The form that gives the result to its first operand: ``add_`` and ``+=``."""
+def _inplace(call: Any) -> Callable[..., Tensor]:
+    """The form of an op or function that gives the result to its first operand: ``add_`` and ``+=``."""
+    name = call.__name__
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         try:
-            check_writable(op.name, self)
+            check_writable(name, self)
             try:
-                value = op(self, *args, **kwargs)
+                value = call(self, *args, **kwargs)
             except TapeloomError as error:
-                report_as(f"{op.name}_", error)
+                report_as(f"{name}_", error)
                 raise
-            return inplace(op.name, self, value)
+            return inplace(name, self, value)
         except TapeloomError as error:
             trim(error)
             raise
 
-    return documented(method, op, f"{op.name}_", f"In place: {op.__doc__}")
+    return documented(method, call, f"{name}_", f"In place: {call.__doc__}")
 
 
 def bind() -> None:
@@ -142,7 +145,7 @@ def bind() -> None:
         for name in public.names:
             if public.method:
                 setattr(Tensor, name, method_of(call) if isinstance(call, Op) else call)
-            if public.inplace and isinstance(call, Op):
+            if public.inplace:
                 setattr(Tensor, f"{name}_", _inplace(call))
     for name, value in JOINED.items():
         setattr(Tensor, name, value)

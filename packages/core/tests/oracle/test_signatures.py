@@ -57,15 +57,18 @@ OTHERWISE = {
 #: names under which PyTorch has something else, or several signatures at once
 APART = {
     "arange": "three signatures, all taken",
+    "einsum": "a function of any arguments",
     "max_pool1d": "PyTorch dispatches by return_indices, and tells no names",
     "max_pool2d": "likewise",
     "max_pool3d": "likewise",
     "normal": "four signatures, all taken",
+    "nuclear_norm": "two signatures, both taken",
     "randint": "two signatures, both taken",
     "randint_like": "two signatures, both taken",
     "split": "torch.split and Tensor.split differ; ours is the first",
     "std": "three signatures, all taken",
     "swapaxes": "transpose by NumPy's names, which are taken too",
+    "tensordot": "a function of two forms of dims, both taken",
     "to": "four signatures, all taken",
     "uniform_": "its first parameter is called from",
     "var": "three signatures, all taken",

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from tapeloom.dtypes import DType
+from tapeloom.testing.samples.decomposition import AROUND
 from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
@@ -18,22 +19,25 @@ OURS = set(
     (
         "alias full_of zeros_of zero_of place reduce_to swap_last slice_get unslice slice_put scale_mirrored "
         "select_column masked_scale relu_backward spread diagonal_put unfold_along fold_along repeated_places bitcast "
-        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward softmax_backward "
+        "get_device new_empty max_pool_backward avg_pool_backward embedding_backward resample resample_backward region_means region_means_backward softmax_backward "
         "log_softmax_backward binary_cross_entropy_terms sgd adam row_scaled_step one_hot new_tensor tensor as_tensor "
         "rand rand_like randn randn_like normal randint randint_like randperm bernoulli dropout uniform_ normal_ "
         "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
         "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
         "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
-        "empty_like"
+        "empty_like unique_places permute_rows cofactors svd_lowrank pca_lowrank"
     ).split()
-)
+) | {"cholesky of what has none"}
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
     "batch_norm",
+    "adaptive_max_pool1d",
     "embedding",
+    "instance_norm",
     "binary_cross_entropy_with_logits",
     "group_norm",
     "layer_norm",
+    "bilinear",
     "rms_norm",
     "conv2d",
     "prelu",
@@ -60,7 +64,6 @@ SPELLED: dict[str, Any] = {
     "min_values": lambda x, dim, keepdim=False: torch.min(x, dim, keepdim),
     "argmax_along": lambda x, dim, keepdim=False: torch.argmax(x, dim, keepdim),
     "argmin_along": lambda x, dim, keepdim=False: torch.argmin(x, dim, keepdim),
-    "argsort_along": lambda x, dim: torch.argsort(x, dim=dim, stable=True),
     "median_values": torch.median,
     "median_of_all": torch.median,
     "nanmedian_values": torch.nanmedian,
@@ -80,6 +83,33 @@ SPELLED: dict[str, Any] = {
         x, dim, correction=correction, keepdim=keepdim
     ),
     "order_norm": lambda x, p=2, dim=None, keepdim=False: torch.linalg.vector_norm(x, p, dim, keepdim),
+    "addcmul_scaled": lambda x, y, z, value: torch.addcmul(x, y, z, value=_number(value)),
+    "addcdiv_scaled": lambda x, y, z, value: torch.addcdiv(x, y, z, value=_number(value)),
+    "complex float_power": torch.float_power,
+    "polygamma_of": lambda x, n: torch.polygamma(n, x),
+    "cholesky_factor": lambda A, upper=False: torch.linalg.cholesky_ex(A, upper=upper),
+    "qr_factors": lambda A, complete=False: torch.linalg.qr(A, "complete" if complete else "reduced"),
+    "lu_decomposition": torch.linalg.lu_factor_ex,
+    "svd_factors": lambda A, full=False: torch.linalg.svd(A, full),
+    "singular_values": torch.linalg.svdvals,
+    "eigh_factors": lambda A, upper=False: torch.linalg.eigh(A, "U" if upper else "L"),
+    "eigh_values": lambda A, upper=False: torch.linalg.eigvalsh(A, "U" if upper else "L"),
+    "eig_factors": torch.linalg.eig,
+    "one triangle": torch.linalg.eigvalsh,
+    "solve_triangle": lambda A, B, upper, unit=False: torch.linalg.solve_triangular(
+        A, B, upper=upper, unitriangular=unit
+    ),
+    "solve_system": torch.linalg.solve_ex,
+    "inverse_info": torch.linalg.inv_ex,
+    "what singular matrices give": lambda A: torch.linalg.inv_ex(A).info,
+    "pseudo_inverse": lambda A, atol, rtol: torch.linalg.pinv(A, atol=atol, rtol=rtol),
+    "linalg.pinv of a Hermitian matrix": lambda x: torch.linalg.pinv(x + x.mH, hermitian=True),
+    "determinant": torch.linalg.det,
+    "det of a singular matrix": torch.linalg.det,
+    "sign_and_log": torch.linalg.slogdet,
+    "matrix_exponential": torch.linalg.matrix_exp,
+    "matrix norms by singular values": torch.linalg.matrix_norm,
+    "norm by singular values": torch.norm,
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -110,6 +140,8 @@ SPELLED: dict[str, Any] = {
     "index_put_": lambda x, indices, *args, **kwargs: x.clone().index_put_(tuple(indices), *args, **kwargs),
     "nonzero": torch.nonzero,
     "nonzero as a tuple": lambda x: torch.nonzero(x, as_tuple=True),
+    "searchsorted_rows": lambda s, x, sorter, right: torch.searchsorted(s, x, right=right, sorter=sorter),
+    "searchsorted in int32": lambda s, x: torch.searchsorted(s, x, out_int32=True),
     "complex": lambda real, imag: torch.complex(_single(real), _single(imag)),
     "view_as_complex": lambda x: torch.complex(_single(x[..., 0]), _single(x[..., 1])),
     "batch_norm_train": lambda x, w, b, eps=1e-5: (
@@ -129,6 +161,24 @@ SPELLED: dict[str, Any] = {
     "avg_pool": lambda x, *settings: _of_rank("avg_pool{}d", x)(
         x, *(settings if x.ndim > 3 else settings[:-1])
     ),  # in 1-d without divisor_override
+    "adaptive_max_pool": lambda x, size: _of_rank("adaptive_max_pool{}d", x)(x, size, return_indices=True),
+    "adaptive_max_pool2d indices": lambda x, size: F.adaptive_max_pool2d(x, size, return_indices=True),
+    "fractional_max_pool": lambda x, samples, *sizes: _of_rank("fractional_max_pool{}d", x)(
+        x, *sizes, return_indices=True, _random_samples=samples
+    ),
+    "max_unpool": lambda x, indices, size: _of_rank("max_unpool{}d", x)(
+        x, indices, [n - m + 1 for n, m in zip(size, x.shape[2:], strict=True)], 1
+    ),
+    "columns": lambda x, *settings: _columns(x, *settings),
+    "columns_backward": lambda g, size, kernel, dilation, padding, stride: F.fold(
+        g, size[2:], kernel, dilation, padding, stride
+    ),
+    "nn.functional.unfold": F.unfold,
+    "nn.functional.fold": F.fold,
+    "sample_grid": lambda x, grid, starts, *settings: F.grid_sample(x, grid, *settings),
+    "running statistics of instances": lambda x, mean, var, momentum: _moved_by_instances(
+        x, mean.clone(), var.clone(), momentum
+    ),
     "adaptive_avg_pool1d": lambda x, size: F.adaptive_avg_pool1d(x, x.shape[-1] if size is None else size),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -165,9 +215,9 @@ SPELLED: dict[str, Any] = {
     "zeros": lambda *size, **kw: torch.zeros(*(size or ((),)), **kw),
     "ones": lambda *size, **kw: torch.ones(*(size or ((),)), **kw),
 }
-for (
-    _name
-) in "hypot logaddexp atan2 maximum minimum logical_and logical_or logical_xor".split():  # these take no numbers
+for _name in (
+    "hypot logaddexp logaddexp2 atan2 maximum minimum fmax fmin logical_and logical_or logical_xor".split()
+):  # these take no numbers
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
         x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
     )
@@ -181,7 +231,28 @@ TAKEN = {
     "fft_complex(T[0, 3], 1, False, 'forward')",
     "fft_real(T[0, 3], 1, 'forward')",
     "fft_half(T[0, 2], 1, 2, 'forward')",
+    "lu_decomposition(V[2, 4], pivot=False)",  # on the CPU
+    "linalg.cond(V[3, 3], 'fro')",  # their backward
+    "linalg.cond(V[3, 3], 1)",
+    "linalg.cond(V[3, 3], inf)",
+    "linalg.cond(T[0, 2, 2], 1)",
+    "det of a singular matrix(V[3, 3])",  # its backward: 0 there, instead of the cofactors
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
+    "scatter(T[2, 3, 4], -1, P[1, 2, 2], T[2, 3, 2])",  # its backward, where the source is larger than the index
+    "scatter_reduce(T[3, 4], 1, P[3, 5], T[3, 6], 'prod')",
+    "scatter(T[3, 4], 0, I[2, 4], T[2, 4], reduce='add')",  # its backward, with a reduction
+    "scatter(T[3], 0, I[4], 2, reduce='multiply')",
+    "index_fill(T[2, 3, 4], -1, P[2], T[])",  # its backward, with a negative index
+    *(
+        "isin(V[2, 3], V[5])",
+        "isin(V[2, 3], 3)",
+        "isin(2, V[5])",
+        "isin(V[2, 3], V[2, 4], assume_unique=False, invert=True)",
+    ),  # bools
+    "isin(V[], T[0], invert=True)",
+    "unique(T[2, 3])",  # its backward
+    "unique_consecutive(T[2, 3])",
+    "pixel_shuffle(T[0, 4, 2, 2], 2)",  # its backward, of nothing
 }
 #: values that differ on purpose: (call, dtype) or a call in all dtypes; each stands in docs/reference/differences.md or is nan in PyTorch
 DIFFERENT = {
@@ -190,11 +261,24 @@ DIFFERENT = {
     ("gelu(V[3])", "float16"),  # gelu(inf) is inf; PyTorch's half kernels give nan
     ("gelu(V[3])", "bfloat16"),
     ("gelu(V[3])", "float32"),
+    *(("polygamma_of(V[4], 1)", kind) for kind in ("bfloat16", "float32", "float64")),  # a pole is infinite
+    (
+        "polygamma_of(T[3, 4], 1)",
+        "float64",
+    ),  # PyTorch's trigamma is good to 1e-9, and its Airy and Bessel functions to 1e-8
+    *(("zeta(V[6], V[6])", kind) for kind in ("float32", "float64")),  # of negative numbers
+    *(("airy_ai(V[5])", kind) for kind in ("float32", "float64")),  # at infinity 0
+    *((f"bessel_{kind}(V[{count}])", "float64") for kind, count in (("j0", 4), ("j1", 3), ("y0", 4), ("y1", 4))),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
 WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
+    ("bilinear", "complex128"),
+    ("vander", "float64"),  # its backward changes what it kept
+    ("vander", "complex128"),
+    ("nan_to_num", "complex128"),
+    ("scatter_reduce", "complex128"),
     ("select_scatter", "complex128"),
     ("slice_scatter", "complex128"),
     ("counted", "float64"),
@@ -215,6 +299,10 @@ def _flat(found: Any) -> Any:
     return found[0], *found[1]
 
 
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) else value
+
+
 def _of_rank(name: str, x: Any) -> Any:
     """The function of this name for the spatial dimensions of ``x``."""
     return getattr(F, name.format(x.ndim - 2))
@@ -223,6 +311,12 @@ def _of_rank(name: str, x: Any) -> Any:
 def _conv_backward(g: Any, x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     each = [[value] * (w.ndim - 2) if isinstance(value, int) else list(value) for value in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(g, x, w, None, *each, False, [0], groups, (True, True, False))
+
+
+def _columns(x: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    if x.ndim == 4:
+        return F.unfold(x, kernel, dilation, padding, stride)
+    return F.unfold(x[..., None], (*kernel, 1), (*dilation, 1), (*padding, 0), (*stride, 1))
 
 
 def _from_half(x: Any, dim: Any, n: int, norm: str) -> Any:
@@ -262,16 +356,26 @@ def _moved(x: Any, mean: Any, var: Any, momentum: float) -> Any:
     return mean, var
 
 
+def _moved_by_instances(x: Any, mean: Any, var: Any, momentum: float) -> Any:
+    F.instance_norm(x, mean, var, momentum=momentum)
+    return mean, var
+
+
 def spelling(row: Row) -> Any:
     """PyTorch's function for a row, or None where there is none."""
     name = row.name
+    found = _named(name)
+    return AROUND[name](found) if found and name in AROUND else found
+
+
+def _named(name: str) -> Any:
     if name in OURS:
         return None
     if name in SPELLED:
         return SPELLED[name]
     if name.startswith(NAMESPACES):
         return attrgetter(name)(torch)
-    for home in (F, torch) if name in LAYERS else (torch, F):
+    for home in (F, torch) if name in LAYERS else (torch, F, torch.special):
         if hasattr(home, name) and callable(getattr(home, name)):
             return getattr(home, name)
     if hasattr(torch.Tensor, name):

@@ -21,7 +21,6 @@ NOTHING_TO_REFUSE = {
     "contiguous": "takes its tensor alone",
     "is_contiguous": "takes its tensor alone",
     "detach_": "takes its tensor alone",
-    "conj_physical_": "takes its tensor alone",
     "zero_": "takes its tensor alone",
     "batch_norm_train[0]": "a result of an op that has a row",
     "running statistics": "what batch_norm changes, which has a row",

@@ -43,7 +43,7 @@ class Backend:
     #: ops that it has no kernel for; a kernel that is not there counts as one too
     lacking_ops: frozenset[str] = frozenset()
     #: kernels that compute float16 and bfloat16 exactly enough themselves: all others get float32 and are rounded once
-    half_kernels: frozenset[str] = frozenset()
+    half_kernels: frozenset[str] = frozenset({"nextafter"})
     #: the 16-bit dtypes that those kernels are meant for
     half_dtypes: frozenset[DType] = frozenset({dtypes.float16, dtypes.bfloat16})
     #: ops whose gradient rules take half arrays as they are, for they are such kernels again

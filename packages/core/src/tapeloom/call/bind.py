@@ -29,6 +29,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "other": ("y",),
     "size": ("shape",),
     "split_size": ("split_size_or_sections",),
+    "element": ("elements",),
+    "test_element": ("test_elements",),
     "sections": ("indices_or_sections",),
     "indices": ("indices_or_sections",),
     "tensor": ("input",),

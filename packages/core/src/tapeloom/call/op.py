@@ -117,9 +117,11 @@ class Op(OpSchema, Generic[P, R]):
 
 def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The general path: repairs the arguments, or says what is wrong, and runs the same text."""
-    if op.extension is not None and not kwargs.keys() <= set(op.arguments.names):
+    if op.extension is not None and _extended(op, op.extension, len(args) + len(kwargs), kwargs):
         arguments = Arguments(op.extension)
         given, rest = spread(arguments, bind(op.name, arguments, args, kwargs))
+        for flag, place, normalise in _flags(op.extension, arguments):
+            normalise(op.name, flag, rest[flag] if flag in rest else given[place], 0)
         try:
             return op.extension(*given, **rest)
         except EXPLAINED as error:
@@ -140,6 +142,13 @@ def general(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if watched:
         tell_watchers("after", op, values, result, op=op)
     return result
+
+
+def _extended(op: Op[Any, Any], extension: Callable[..., Any], given: int, kwargs: dict[str, Any]) -> bool:
+    """Whether a call is one of those that the extension takes: with its keywords, or without what it can do without."""
+    if not kwargs.keys() <= set(op.arguments.names):
+        return True
+    return given < op.arguments.required and given >= Arguments(extension).required
 
 
 def _unrepaired(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -164,11 +173,11 @@ def method_of(op: Op[Any, Any]) -> Callable[..., Any]:
     return documented(method, op, op.name, op.__doc__)
 
 
-def documented(made: Callable[..., Any], op: OpSchema, name: str, doc: str | None) -> Callable[..., Any]:
-    """``made`` with what ``help`` shows: a name, a text, and the signature of ``op``, which is read when asked for."""
+def documented(made: Callable[..., Any], call: Any, name: str, doc: str | None) -> Callable[..., Any]:
+    """``made`` with what ``help`` shows: a name, a text, and the signature of ``call``, which is read when asked for."""
     made.__name__ = made.__qualname__ = name
-    made.__doc__, made.__module__ = doc, op.__module__
-    made.__wrapped__ = op.declaration  # type: ignore[attr-defined]
+    made.__doc__, made.__module__ = doc, call.__module__
+    made.__wrapped__ = call.declaration if isinstance(call, OpSchema) else call  # type: ignore[attr-defined]
     return made
 
 
@@ -208,18 +217,20 @@ def function(
     name: str | None = None,
     namespace: str = "",
     overloads: Sequence[str] = (),
+    inplace: bool = False,
 ) -> Callable[[C], C]:
     """Mark a plain function over ops as public: in ``tapeloom`` or a namespace of it, and as a method of Tensor.
 
     Arguments may be spelled as in PyTorch (see ``bind.SPELLINGS``), and an error that an inner op raises is reported
-    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs.
+    under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs. ``inplace``:
+    there is a form ``name_`` too.
     """
 
     def mark(made: C) -> C:
         public = name or made.__name__
         called = explained(made, public)
         FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
-            called, (public, *aliases), namespace, method=method, overloads=tuple(overloads)
+            called, (public, *aliases), namespace, method=method, inplace=inplace, overloads=tuple(overloads)
         )
         return called
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
-from tapeloom.errors import ArgumentError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
-from tapeloom.op.registry import OPS
+from tapeloom.op.registry import FUNCTIONS, OPS
 from tapeloom.ops.arguments import as_tensor_of, shape_of
 from tapeloom.tensors.tensor import is_tensor
 
@@ -18,52 +18,52 @@ if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def eq(input: TensorLike, other: TensorLike) -> Tensor:
     """``input == other``, element by element; ``equal`` is one answer for two tensors."""
 
 
-@op(gives="bool", complex="as written", aliases=("not_equal",))
+@op(gives="bool", complex="as written", aliases=("not_equal",), inplace=True)
 def ne(input: TensorLike, other: TensorLike) -> Tensor:
     """``input != other``, element by element."""
 
 
-@op(gives="bool", aliases=("less",))
+@op(gives="bool", aliases=("less",), inplace=True)
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input < other``, element by element."""
 
 
-@op(gives="bool", aliases=("less_equal",))
+@op(gives="bool", aliases=("less_equal",), inplace=True)
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
 
-@op(gives="bool", aliases=("greater",))
+@op(gives="bool", aliases=("greater",), inplace=True)
 def gt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input > other``, element by element."""
 
 
-@op(gives="bool", aliases=("greater_equal",))
+@op(gives="bool", aliases=("greater_equal",), inplace=True)
 def ge(input: TensorLike, other: TensorLike) -> Tensor:
     """``input >= other``, element by element."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_or(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether at least one is true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_xor(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether exactly one is true (not zero)."""
 
 
-@op(gives="bool", complex="as written")
+@op(gives="bool", complex="as written", inplace=True)
 def logical_not(input: Tensor) -> Tensor:
     """Whether it is zero."""
 
@@ -119,11 +119,24 @@ def _broadcasting(op: OpSchema, *values: Any) -> None:
 
 @op(complex="as written", method=False, check=_broadcasting)
 def where(condition: Mask, input: TensorLike, other: TensorLike) -> Tensor:
-    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast."""
+    """``input`` where ``condition`` (bool) is true, else ``other``; shapes broadcast. Of one tensor, ``nonzero`` as a tuple."""
 where.gradient(
     input=lambda g, condition, ops: ops.where(condition, g, 0),
     other=lambda g, condition, ops: ops.where(condition, 0, g),
 )
+where.public.overloads = (
+    "(condition: Tensor, input: TensorLike, other: TensorLike) -> Tensor",
+    "(condition: Tensor) -> tuple[Tensor, ...]",
+)
+
+
+@where.extend
+def _(condition: Mask, input: TensorLike | None = None, other: TensorLike | None = None) -> Tensor | tuple[Tensor, ...]:
+    if input is None and other is None:
+        return FUNCTIONS["nonzero"].call(condition, as_tuple=True)
+    if input is None or other is None:
+        raise ArgumentTypeError("where: give both input and other, or neither for the positions of what is not zero.")
+    return OPS.where(condition, input, other)
 
 
 def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
@@ -131,18 +144,22 @@ def where_method(self: Tensor, condition: Mask, other: TensorLike) -> Tensor:
     return OPS.where(condition, self, other)
 
 
-def _fillable(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
-    """The value takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
+def fillable(name: str, input: Any, value: Any) -> Any:
+    """``value`` as something that takes the dtype of ``input``, which must be able to hold it, as in PyTorch."""
     if isinstance(value, dtypes.NUMBERS):
-        value = dtypes.storable(op.name, value, as_tensor_of(op.name, input).dtype)
-    elif is_tensor(value) and is_tensor(input) and value.dtype is not input.dtype and not value.ndim:
+        return dtypes.storable(name, value, as_tensor_of(name, input).dtype)
+    if is_tensor(value) and is_tensor(input) and value.dtype is not input.dtype and not value.ndim:
         if value.is_complex() and not input.is_complex():
             raise DTypeError(
-                f"masked_fill: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
+                f"{name}: a {value.dtype.name} value cannot be put into {input.dtype.name}. Cast the tensor to a complex dtype first."
             )
         if input.dtype.category == dtypes.INTEGER:
-            dtypes.fitting(op.name, value.item(), input.dtype)
-    return input, mask, value
+            dtypes.fitting(name, value.item(), input.dtype)
+    return value
+
+
+def _filling(op: OpSchema, input: Any, mask: Any, value: Any) -> tuple[Any, Any, Any]:
+    return input, mask, fillable(op.name, input, value)
 
 
 def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
@@ -151,7 +168,7 @@ def _mask_fits(op: OpSchema, input: Tensor, mask: Tensor, value: Any) -> None:
     shapes.broadcast(op.name, input.shape, mask.shape)
 
 
-@op(gives="first", complex="as written", inplace=True, prepare=_fillable, check=_mask_fits)
+@op(gives="first", complex="as written", inplace=True, prepare=_filling, check=_mask_fits)
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 masked_fill.gradient(
@@ -180,6 +197,20 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     near = OPS.logical_and(OPS.le(OPS.abs(OPS.subtract(input, other)), room), OPS.isfinite(input))
     close = OPS.logical_or(OPS.eq(input, other), OPS.logical_and(near, OPS.isfinite(other)))
     return OPS.logical_or(close, OPS.logical_and(OPS.isnan(input), OPS.isnan(other))) if equal_nan else close
+
+
+@function()
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape."""
+    return as_tensor_of("is_same_size", input).shape == as_tensor_of("is_same_size", other, "other").shape
+
+
+@function()
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element of ``input`` is not zero."""
+    if as_tensor_of("is_nonzero", input).numel() != 1:
+        raise ShapeError(f"is_nonzero: expected one element, got shape {input.shape}. Reduce it with .any() or .all() first.")
+    return bool(input)
 
 
 @function()

@@ -10,8 +10,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
-from tapeloom.call.inplace import check_writable
-from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import DTypeError, ShapeError
 from tapeloom.op.registry import OPS
@@ -111,17 +109,10 @@ def conjugate(input: Tensor) -> Tensor:
     return OPS.conj(input) if as_tensor_of("conj", input).is_complex() else input
 
 
-@function()
+@function(inplace=True)
 def conj_physical(input: Tensor) -> Tensor:
     """The conjugate as a tensor of its own; a real tensor is its own."""
     return OPS.clone(OPS.conj(input)) if as_tensor_of("conj_physical", input).is_complex() else input
-
-
-@function()
-def conj_physical_(input: Tensor) -> Tensor:
-    """The conjugate, in place; a real tensor stays as it is."""
-    check_writable("conj_physical", as_tensor_of("conj_physical_", input))
-    return put("conj_physical", input, OPS.conj(input)) if input.is_complex() else input
 
 
 @function()
@@ -191,6 +182,26 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype of ``input`` is complex."""
     return as_tensor_of("is_complex", input).is_complex()
+
+
+@function()
+def is_conj(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a conjugate too."""
+    as_tensor_of("is_conj", input)
+    return False
+
+
+@function()
+def is_neg(input: Tensor) -> bool:
+    """False: a tensor holds its values as they are, a negative too."""
+    as_tensor_of("is_neg", input)
+    return False
+
+
+@function()
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype of ``input`` has negative numbers."""
+    return as_tensor_of("is_signed", input).dtype.is_signed
 
 
 @function()

@@ -1,17 +1,17 @@
-"""Elementwise ops: arithmetic, exponentials, trigonometry, rounding. Shapes broadcast, dtypes promote."""
+"""Elementwise ops: arithmetic, exponentials, trigonometry. Shapes broadcast, dtypes promote."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes, shapes
+from tapeloom import dtypes
 from tapeloom.call.op import function, op, primitive
 from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError
 from tapeloom.host import python_number
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, shape_of
+from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
-def _none(g: Any, ops: Any) -> Any:
+def zero_gradient(g: Any, ops: Any) -> Any:
     """The gradient 0, also where ``g`` is infinite."""
     return ops.zeros_of(g.shape, g)
 
@@ -35,7 +35,7 @@ add.gradient(input=lambda g: g, other=lambda g: g)
 
 @add.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.add_scaled(input, other, _scale(OPS.add, input, other, alpha))
+    return OPS.add_scaled(input, other, _scale(OPS.add, alpha, input, other))
 
 
 @primitive(complex="analytic")
@@ -52,7 +52,7 @@ subtract.gradient(input=lambda g: g, other=lambda g: -g)
 
 @subtract.extend
 def _(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
-    return OPS.subtract_scaled(input, other, _scale(OPS.subtract, input, other, alpha))
+    return OPS.subtract_scaled(input, other, _scale(OPS.subtract, alpha, input, other))
 
 
 @primitive(takes="no bool", complex="analytic")
@@ -61,14 +61,15 @@ def subtract_scaled(input: TensorLike, other: TensorLike, alpha: TensorLike) -> 
 subtract_scaled.gradient(input=lambda g: g, other=lambda g, alpha: -g * alpha)
 
 
-def _scale(op: OpSchema, input: Any, other: Any, alpha: Any) -> Any:
-    """``alpha`` as a number that leaves the dtype of the result as it is."""
-    number = as_number(op.name, "alpha", alpha, dtypes.NUMBERS)
-    dtype = promoted(op, input, other)
+def _scale(op: OpSchema, scale: Any, *inputs: Any) -> Any:
+    """``alpha`` or ``value`` as a number that leaves the dtype of the result as it is."""
+    name = "alpha" if len(inputs) == 2 else "value"
+    number = as_number(op.name, name, scale, dtypes.NUMBERS)
+    dtype = promoted(op, *inputs)
     if dtype is dtypes.bool_ and isinstance(number, int):
         return bool(number)
     if isinstance(number, bool) or dtypes.of_number(number).category > dtype.category:
-        raise DTypeError(f"{op.name}: alpha={number} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first.")
+        raise DTypeError(f"{op.name}: {name}={number} does not fit {dtype.name}, the dtype of the result. Cast one of the inputs first.")
     return number
 
 
@@ -98,13 +99,13 @@ def _(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None)
 @op(takes="no bool", inplace=True)
 def floor_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``floor(input / other)`` in the promoted dtype; its gradient is 0."""
-floor_divide.gradient(input=_none, other=_none)
+floor_divide.gradient(input=zero_gradient, other=zero_gradient)
 
 
 @primitive(takes="no bool")
 def trunc_divide(input: TensorLike, other: TensorLike) -> Tensor:
     """``trunc(input / other)`` in the promoted dtype: ``divide(input, other, rounding_mode="trunc")``; its gradient is 0."""
-trunc_divide.gradient(input=_none, other=_none)
+trunc_divide.gradient(input=zero_gradient, other=zero_gradient)
 
 
 @op(takes="no bool", inplace=True)
@@ -177,7 +178,7 @@ abs.gradient(input=lambda g, input, ops: g * ops.sgn(input))
 @op(inplace=True)
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1 by the sign; its gradient is 0. For complex numbers there is ``sgn``."""
-sign.gradient(input=_none)
+sign.gradient(input=zero_gradient)
 
 
 @op(gives="float", complex="analytic", inplace=True)
@@ -204,13 +205,93 @@ def rsqrt(input: Tensor) -> Tensor:
 rsqrt.gradient(input=lambda g, out: g * (-0.5 * out * out * out))
 
 
-@op(gives="float")
+@op(gives="float", inplace=True)
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
 hypot.gradient(input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out))
 
 
+@op(complex="analytic", inplace=True)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor) -> Tensor:
+    """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+addcmul.gradient(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2: g * tensor2,
+    tensor2=lambda g, tensor1: g * tensor1,
+)
+
+
+@addcmul.extend
+def _(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    return OPS.addcmul_scaled(input, tensor1, tensor2, _scale(OPS.addcmul, value, input, tensor1, tensor2))
+
+
+@primitive(complex="analytic")
+def addcmul_scaled(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: TensorLike) -> Tensor:
+    """``input + value * tensor1 * tensor2``: ``addcmul`` with ``value=``, to which no gradient flows."""
+addcmul_scaled.gradient(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * (value * tensor2),
+    tensor2=lambda g, tensor1, value: g * (value * tensor1),
+)
+
+
+@op(takes="inexact", complex="analytic", inplace=True)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor) -> Tensor:
+    """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
+addcdiv.gradient(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2: g / tensor2,
+    tensor2=lambda g, tensor1, tensor2: -g * (tensor1 / (tensor2 * tensor2)),
+)
+
+
+@addcdiv.extend
+def _(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    return OPS.addcdiv_scaled(input, tensor1, tensor2, _scale(OPS.addcdiv, value, input, tensor1, tensor2))
+
+
+@primitive(takes="inexact", complex="analytic")
+def addcdiv_scaled(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: TensorLike) -> Tensor:
+    """``input + value * tensor1 / tensor2``: ``addcdiv`` with ``value=``, to which no gradient flows."""
+addcdiv_scaled.gradient(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * (value / tensor2),
+    tensor2=lambda g, tensor1, tensor2, value: -g * (value * tensor1 / (tensor2 * tensor2)),
+)
+
+
+@op(takes="inexact", complex="analytic", inplace=True)
+def lerp(input: Tensor, end: Tensor, weight: TensorLike) -> Tensor:
+    """``input + weight * (end - input)``, exact at the weights 0 and 1."""
+lerp.gradient(
+    input=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, input, end: g * (end - input),
+)
+
+
+@op(gives="float", inplace=True)
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians: ``input * pi / 180``."""
+deg2rad.gradient(input=lambda g: g * 0.017453292519943295)
+
+
+@op(gives="float", inplace=True)
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees: ``input * 180 / pi``."""
+rad2deg.gradient(input=lambda g: g * 57.29577951308232)
+
+
 # exponentials and logarithms
+
+
+@function(inplace=True)
+def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
+    """``input ** exponent`` computed in float64, or in complex128 where one of them is complex."""
+    dtype = promoted(OPS.pow, input, exponent)
+    wide = dtypes.complex128 if dtype.is_complex else dtypes.float64
+    return OPS.pow(*[OPS.cast(value, wide) if is_tensor(value) else value for value in (input, exponent)])
 
 
 @op(gives="float", complex="analytic", inplace=True)
@@ -264,13 +345,13 @@ logaddexp.gradient(
 )
 
 
-@op(gives="float", inplace=True)
-def erf(input: Tensor) -> Tensor:
-    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``.
-
-    Source: NIST Digital Library of Mathematical Functions, eq. 7.2.1.
-    """
-erf.gradient(input=lambda g, input, ops: g * (ops.exp(-input * input) * 1.1283791670955126))
+@op(gives="float")
+def logaddexp2(input: TensorLike, other: TensorLike) -> Tensor:
+    """``log2(2**input + 2**other)`` without overflow."""
+logaddexp2.gradient(
+    input=lambda g, input, other, ops: g / (1 + ops.exp2(other - input)),
+    other=lambda g, input, other, ops: g / (1 + ops.exp2(input - other)),
+)
 
 
 # trigonometric and hyperbolic functions
@@ -366,98 +447,6 @@ acosh.gradient(
 def atanh(input: Tensor) -> Tensor:
     """The inverse of ``tanh``; nan outside -1..1."""
 atanh.gradient(input=lambda g, input: g / (1 - input * input))
-
-
-# rounding: the gradient is 0 almost everywhere
-
-
-@op(takes="no bool", inplace=True)
-def floor(input: Tensor) -> Tensor:
-    """The largest integer not above ``input``."""
-floor.gradient(input=_none)
-
-
-@op(takes="no bool", inplace=True)
-def ceil(input: Tensor) -> Tensor:
-    """The smallest integer not below ``input``."""
-ceil.gradient(input=_none)
-
-
-@op(takes="no bool", aliases=("fix",), inplace=True)
-def trunc(input: Tensor) -> Tensor:
-    """The integer part."""
-trunc.gradient(input=_none)
-
-
-@op(takes="no bool", inplace=True)
-def round(input: Tensor) -> Tensor:
-    """The nearest integer, halves to even; with ``decimals=`` to that many decimal places."""
-round.gradient(input=_none)
-
-
-@round.extend
-def _(input: Tensor, *, decimals: int = 0) -> Tensor:
-    decimals = shapes.as_int("round", "decimals", decimals)
-    return OPS.round_decimals(input, decimals) if decimals else OPS.round(input)
-
-
-@primitive(takes="floating")
-def round_decimals(input: Tensor, decimals: int) -> Tensor:
-    """``input`` rounded to ``decimals`` decimal places, to tens, hundreds and so on where that is negative."""
-round_decimals.gradient(input=_none)
-
-
-# choosing
-
-
-@op(inplace=False)
-def maximum(input: TensorLike, other: TensorLike) -> Tensor:
-    """The larger of the two; nan where either is. Equal elements share the gradient, half each."""
-maximum.gradient(
-    input=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.lt(input, other), 0, g)),
-    other=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.lt(other, input), 0, g)),
-)
-
-
-@op
-def minimum(input: TensorLike, other: TensorLike) -> Tensor:
-    """The smaller of the two; nan where either is. Equal elements share the gradient, half each."""
-minimum.gradient(
-    input=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.gt(input, other), 0, g)),
-    other=lambda g, input, other, ops: ops.where(ops.eq(input, other), g * 0.5, ops.where(ops.gt(other, input), 0, g)),
-)
-
-
-def _bounds(op: OpSchema, input: Any, min: Any, max: Any) -> tuple[Any, Any, Any]:
-    if min is None and max is None:
-        raise ArgumentError("clamp: at least one of min and max must be given.")
-    return input, min, max
-
-
-def _bounds_fit(op: OpSchema, input: Any, min: Any, max: Any) -> None:
-    shapes.broadcast(op.name, *(shape_of(value) for value in (input, min, max) if value is not None))
-
-
-def _inside(g: Any, input: Any, min: Any, max: Any, ops: Any) -> Any:
-    if min is not None:
-        g = ops.where(ops.ge(input, min), g, 0)
-    if max is not None:
-        g = ops.where(ops.le(input, max), g, 0)
-    return g
-
-
-@op(aliases=("clip",), prepare=_bounds, check=_bounds_fit, inplace=True)
-def clamp(input: Tensor, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
-    """``input`` kept within ``min`` and ``max`` (numbers or tensors; at least one). The bounds themselves pass the gradient."""
-clamp.gradient(
-    input=_inside,
-    min=lambda g, input, min, max, ops: ops.where(
-        ops.lt(input, min) if max is None else ops.logical_and(ops.lt(input, min), ops.lt(min, max)), g, 0
-    ),
-    max=lambda g, input, min, max, ops: ops.where(
-        ops.gt(input, max) if min is None else ops.logical_or(ops.gt(input, max), ops.gt(min, max)), g, 0
-    ),
-)
 
 
 # copies and dtypes

@@ -262,15 +262,18 @@ def _constant(input: Tensor, value: Any) -> Tensor:
 # gather and scatter
 
 
-def _same_ndim(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+def check_gather(op: OpSchema, input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
+    """``index`` lies beside ``input`` along all dimensions but ``dim``, within a source that follows, and names places of ``dim``."""
     if not index.numel():  # PyTorch takes an empty index of any shape
         return
-    if index.ndim != input.ndim and (input.ndim or index.ndim > 1):
+    size, own = (tensor.shape or (1,) for tensor in (input, index))
+    if len(own) != len(size):
         raise ShapeError(f"{op.name}: index has shape {index.shape} and input has {input.shape}; they need as many dimensions.")
-    for axis, (have, most) in enumerate(zip(index.shape, input.shape, strict=False)):
+    for axis, (have, most) in enumerate(zip(own, size, strict=True)):
         if axis != dim and have > most:
             raise ShapeError(f"{op.name}: index of shape {index.shape} is longer than input of shape {input.shape} in dim {axis}.")
-    if rest and is_tensor(rest[0]) and (rest[0].ndim != index.ndim or any(a > b for a, b in zip(index.shape, rest[0].shape, strict=True))):
+    source = rest[0].shape or (1,) if rest and is_tensor(rest[0]) else own
+    if len(source) != len(own) or any(a > b for a, b in zip(own, source, strict=True)):
         raise ShapeError(f"{op.name}: index of shape {index.shape} does not lie within the source of shape {rest[0].shape}.")
     _check_places(op, input, dim, index)
 
@@ -280,33 +283,43 @@ def _check_places(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     require(within(index, 0, length), lambda: _outside(op.name, index, 0, length, dim))
 
 
-@op(moves=True, check=_same_ndim)
+@op(moves=True, check=check_gather)
 def gather(input: Tensor, dim: Dim, index: Index) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index."""
+    """``out[i][j] = input[index[i][j]][j]`` for ``dim=0``, and so on: one element of ``input`` along ``dim`` for each index.
+
+    ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
+    """
 gather.gradient(input=lambda g, dim, index, input_shape, ops: ops.scatter_add(ops.zeros_of(input_shape, g), dim, index, g))
 
 
-@op(moves=True, check=_same_ndim, inplace=True)
+@gather.extend
+def _(input: Tensor, dim: Dim, index: Index, *, sparse_grad: bool = False) -> Tensor:
+    return OPS.gather(input, dim, index)
+
+
+@op(moves=True, check=check_gather, inplace=True)
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(
     input=lambda g: g,
-    src=lambda g, dim, index, src_shape, ops: _gathered_in(g, dim, index, src_shape, ops),
+    src=lambda g, dim, index, src_shape, ops: gathered_in(g, dim, index, src_shape, ops),
 )
 
 
-def _gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
+def gathered_in(g: Any, dim: int, index: Any, size: tuple[int, ...], ops: Any) -> Any:
     """What ``gather`` reads, and zeros for the part of ``src`` beyond ``index``, which was not added."""
     if 0 in index.shape:
         return ops.zeros_of(size, g)
     g = ops.gather(g, dim, index)
+    g = g if len(g.shape) == len(size) else ops.reshape(g, (-1,) if size else ())
     for axis, length in enumerate(size):
         if g.shape[axis] != length:
             g = ops.place(g, axis, 0, length)
     return g
 
 
-def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
+def check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
+    """``index`` is a list of places of ``dim``."""
     if index.ndim > 1:
         raise ShapeError(f"{op.name}: index must have at most one dimension, got shape {index.shape}.")
     if not input.ndim and index.numel() != 1:
@@ -314,8 +327,9 @@ def _check_select(op: OpSchema, input: Tensor, dim: int, index: Tensor) -> None:
     _check_places(op, input, dim, index)
 
 
-def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
-    _check_select(op, input, dim, index)
+def check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
+    """``check_select``, and ``source`` has as many places there, and the lengths of ``input`` elsewhere."""
+    check_select(op, input, dim, index)
     wanted = (*input.shape[:dim], index.numel(), *input.shape[dim + 1 :]) if input.ndim else source.shape
     if source.shape != wanted or source.ndim > max(input.ndim, 1) or (source.numel() != index.numel() and not input.ndim):
         raise ShapeError(
@@ -324,7 +338,7 @@ def _check_add(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Ten
         )
 
 
-@op(moves=True, check=_check_select)
+@op(moves=True, check=check_select)
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
 index_select.gradient(
@@ -332,7 +346,7 @@ index_select.gradient(
 )
 
 
-@op(moves=True, check=_check_add, inplace=True)
+@op(moves=True, check=check_add, inplace=True)
 def index_add(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
     """``input`` with the places of ``source``, times ``alpha``, along ``dim`` added at the places ``index`` (1-d integers)."""
 index_add.gradient(
@@ -345,7 +359,9 @@ index_add.gradient(
 
 @index_add.extend
 def _(input: Tensor, dim: Dim, index: Index, source: Tensor, *, alpha: Number = 1) -> Tensor:
-    return OPS.index_add(input, dim, index, OPS.multiply(source, alpha))
+    if alpha != 1:
+        source = OPS.multiply(source, bool(alpha) if as_tensor_of("index_add", source, "source").dtype is dtypes.bool_ else alpha)
+    return OPS.index_add(input, dim, index, source)
 
 
 # bool masks

@@ -139,20 +139,7 @@ def batch_norm(
     Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     covariate shift", ICML 2015, algorithms 1 and 2.
     """
-    as_tensor_of("batch_norm", input)
-    if not input.dtype.is_floating_point:
-        raise DTypeError(f"batch_norm: expected floating tensors, got {input.dtype.name}. Cast with .float().")
-    if as_number("batch_norm", "eps", eps) < 0:
-        raise ArgumentError(f"batch_norm: eps must not be negative, got {eps}.")
-    statistics = {"running_mean": running_mean, "running_var": running_var}
-    for name, value in statistics.items():
-        if value is not None and not is_tensor(value):
-            raise ArgumentTypeError(f"batch_norm: {name} must be a tensor or None, got {type(value).__name__}.")
-        if value is not None and value.device is not input.device:
-            raise DeviceError(f"batch_norm: {name} is on {value.device}, and input on {input.device}. Move one with .to(device).")
-    if (running_mean is None) != (running_var is None):
-        raise ArgumentError("batch_norm: running_mean and running_var must be given together, or both be None.")
-    _check_channels("batch_norm", input, **statistics, weight=weight, bias=bias)
+    _check_statistics("batch_norm", input, running_mean, running_var, weight, bias, eps)
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given unless training=True.")
@@ -171,6 +158,26 @@ def batch_norm(
     if running_var is not None:
         _move(running_var, variance, momentum, count / (count - 1))
     return out
+
+
+def _check_statistics(
+    name: str, input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, eps: float
+) -> None:
+    """What ``batch_norm`` and ``instance_norm`` ask of their arguments."""
+    as_tensor_of(name, input)
+    if not input.dtype.is_floating_point:
+        raise DTypeError(f"{name}: expected floating tensors, got {input.dtype.name}. Cast with .float().")
+    if as_number(name, "eps", eps) < 0:
+        raise ArgumentError(f"{name}: eps must not be negative, got {eps}.")
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    for parameter, value in statistics.items():
+        if value is not None and not is_tensor(value):
+            raise ArgumentTypeError(f"{name}: {parameter} must be a tensor or None, got {type(value).__name__}.")
+        if value is not None and value.device is not input.device:
+            raise DeviceError(f"{name}: {parameter} is on {value.device}, and input on {input.device}. Move one with .to(device).")
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError(f"{name}: running_mean and running_var must be given together, or both be None.")
+    _check_channels(name, input, **statistics, weight=weight, bias=bias)
 
 
 def _move(running: Tensor, batch: Tensor, momentum: float, factor: float) -> None:
@@ -223,3 +230,49 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if weight is not None:
         out = out * OPS.reshape(weight, size)
     return out if bias is None else out + OPS.reshape(bias, size)
+
+
+@function(method=False)
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of each sample of input (batch, channels, …); all else is one value per channel.
+
+    With ``use_input_stats``, mean and variance are those of the sample, and the running statistics (tensors, or None for
+    none) move towards their means over the batch as in ``batch_norm``. Otherwise the running statistics are used. Raises
+    ShapeError for shapes that do not fit, or for a single value a channel with ``use_input_stats``.
+
+    Source: D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient for fast stylization",
+    2016, section 2.
+    """
+    _check_statistics("instance_norm", input, running_mean, running_var, weight, bias, eps)
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("instance_norm: running_mean and running_var must be given unless use_input_stats=True.")
+        return _by_running(input, running_mean, running_var, weight, bias, eps)
+    batch, channels, *spatial = input.shape
+    count = shapes.element_count(spatial)
+    if count == 1:
+        raise ShapeError(
+            f"instance_norm: the statistics of a sample need more than one value per channel, and input of shape {input.shape} has one."
+        )
+    joined = OPS.reshape(input, (1, batch * channels, *spatial))
+    weight, bias = (
+        each if each is None else OPS.reshape(OPS.expand(each, (batch, channels)), (batch * channels,))
+        for each in (weight, bias)
+    )
+    out, *found = OPS.batch_norm_train(joined, weight, bias, eps)
+    if input.numel():
+        mean, variance = (OPS.mean(OPS.reshape(each, (batch, channels)), 0) for each in found)
+        if running_mean is not None:
+            _move(running_mean, mean, momentum, 1.0)
+        if running_var is not None:
+            _move(running_var, variance, momentum, count / (count - 1))
+    return OPS.reshape(out, input.shape)

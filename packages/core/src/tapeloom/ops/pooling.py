@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tapeloom import shapes
+from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
@@ -15,7 +15,7 @@ from tapeloom.ops.window import at_least, batched, setting, unbatched
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tapeloom.op.parameter import Amounts, Index, Window
+    from tapeloom.op.parameter import Amounts, Dim, Index, Window
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -64,7 +64,8 @@ def max_pool_with_indices(
 max_pool_with_indices.gradient(x=lambda g, out, x_shape, ops: ops.max_pool_backward(g.out, out.indices, x_shape))
 
 
-def _picked(g: Any, indices: Any, ops: Any) -> Any:
+def picked(g: Any, indices: Any, ops: Any) -> Any:
+    """The elements of ``g`` at the places ``indices`` of their channels."""
     planes, size = tuple(g.shape[:2]), tuple(indices.shape)
     flat, places = ops.reshape(g, (*planes, prod(g.shape[2:]))), ops.reshape(indices, (*planes, prod(size[2:])))
     return ops.reshape(ops.gather(flat, 2, places), size)
@@ -73,7 +74,7 @@ def _picked(g: Any, indices: Any, ops: Any) -> Any:
 @primitive
 def max_pool_backward(upstream: Tensor, indices: Index, x_size: Amounts) -> Tensor:
     """Zeros of shape ``x_size`` with the elements of ``upstream`` added at the places ``indices`` of their channels."""
-max_pool_backward.gradient(upstream=_picked)
+max_pool_backward.gradient(upstream=picked)
 
 
 def _max_pool(
@@ -88,14 +89,14 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     x = batched(name, rank, input)
-    kernel_size, stride = _windows(name, rank, kernel_size, stride)
+    kernel_size, stride = windows(name, rank, kernel_size, stride)
     padding, dilation = setting(name, rank, "padding", padding), setting(name, rank, "dilation", dilation)
     out, indices = OPS.max_pool_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
     out = unbatched(out, rank, input)
     return (out, unbatched(indices, rank, input)) if return_indices else out
 
 
-def _windows(name: str, rank: int, kernel_size: Any, stride: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def windows(name: str, rank: int, kernel_size: Any, stride: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Windows lie side by side unless ``stride`` is given; an empty tuple is PyTorch's other way not to give it."""
     kernel = setting(name, rank, "kernel_size", kernel_size)
     return kernel, kernel if stride is None or stride == () else setting(name, rank, "stride", stride)
@@ -173,9 +174,13 @@ def _avg_pool_fits(op: OpSchema, x: Tensor, kernel_size: Any, stride: Any, paddi
     _pool_fits(name, x.shape, kernel_size, stride, padding, (1,) * len(stride), ceil_mode)
     if rest[1] == 0:
         raise ArgumentError(f"{name}: divisor_override must not be 0.")
+    if not x.dtype.is_floating_point and x.dtype is not dtypes.int64:
+        raise DTypeError(
+            f"{name}: expected floating or int64 tensors, got {x.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
+        )
 
 
-@primitive(takes="floating", check=_avg_pool_fits)
+@primitive(takes="no bool", check=_avg_pool_fits)
 def avg_pool(
     x: Tensor,
     kernel_size: Window,
@@ -185,7 +190,7 @@ def avg_pool(
     count_include_pad: bool,
     divisor_override: int | None,
 ) -> Tensor:
-    """The mean of each window of ``x`` (batch, channels, *spatial); see ``avg_pool2d``."""
+    """The mean of each window of ``x`` (batch, channels, *spatial), of integers rounded towards 0; see ``avg_pool2d``."""
 avg_pool.gradient(
     x=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, x_shape, ops: (
         ops.avg_pool_backward(
@@ -226,7 +231,7 @@ def _avg_pool(
     divisor_override: int | None,
 ) -> Tensor:
     x = batched(name, rank, input)
-    kernel_size, stride = _windows(name, rank, kernel_size, stride)
+    kernel_size, stride = windows(name, rank, kernel_size, stride)
     padding = setting(name, rank, "padding", padding)
     out = OPS.avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
     return unbatched(out, rank, input)
@@ -261,8 +266,8 @@ def avg_pool2d(
     """The mean of each window of ``input`` (batch, channels, height, width); ``stride`` is ``kernel_size`` unless given.
 
     The divisor counts padding unless ``count_include_pad=False``; ``divisor_override`` replaces it. With ``ceil_mode``
-    the last windows may reach beyond the padding, where nothing is counted. ``input`` may lack the batch dimension.
-    Raises ShapeError where no window fits, ArgumentError for settings out of range.
+    the last windows may reach beyond the padding, where nothing is counted. Means of int64 are rounded towards 0.
+    ``input`` may lack the batch dimension. Raises ShapeError where no window fits, ArgumentError for settings out of range.
     """
     return _avg_pool(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
@@ -291,37 +296,48 @@ def avg_pool3d(
 # the mean of regions that cover the whole
 
 
+@primitive(takes="floating")
+def region_means(x: Tensor, dim: Dim, count: int) -> Tensor:
+    """The mean of each of ``count`` regions that cover ``x`` along one dimension; see ``adaptive_avg_pool2d``."""
+region_means.gradient(x=lambda g, dim, x_shape, ops: ops.region_means_backward(g, dim, x_shape[dim]))
+
+
+@primitive(takes="floating")
+def region_means_backward(upstream: Tensor, dim: Dim, length: int) -> Tensor:
+    """The gradient of ``region_means`` with respect to its input of ``length`` elements along ``dim``."""
+region_means_backward.gradient(
+    upstream=lambda g, dim, upstream_shape, ops: ops.region_means(g, dim, upstream_shape[dim])
+)
+
+
 def _adaptive_avg_pool(name: str, rank: int, input: Any, output_size: Any) -> Tensor:
     x = batched(name, rank, input)
     if not x.dtype.is_floating_point:
         raise DTypeError(
             f"{name}: expected floating tensors, got {x.dtype.name}. Cast with .float() or .to(tapeloom.float64)."
         )
+    target = adaptive_size(name, rank, x, output_size)
+    for axis, count in enumerate(target, 2):
+        if not count or x.shape[axis] % count:
+            x = OPS.region_means(x, axis, count) if count else OPS.narrow(x, axis, 0, 0)
+    return unbatched(_even(x, target), rank, input)
+
+
+def adaptive_size(name: str, rank: int, x: Any, output_size: Any) -> tuple[int, ...]:
+    """The spatial size of a result with ``output_size`` regions of ``x``; None keeps a length."""
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * rank
     if len(wanted) != rank:
         others = ("", " or two", " or three")[rank - 1]
         raise ArgumentTypeError(f"{name}: output_size must be one int{others}, got {output_size!r}.")
-    target = [
+    target = tuple(
         length if want is None else shapes.as_int(name, "output_size", want)
         for want, length in zip(wanted, x.shape[2:], strict=True)
-    ]
+    )
     if min(target) < 0:
         raise ArgumentError(f"{name}: output_size must not be negative, got {output_size!r}.")
     if max(target) > 2**31:
         raise ArgumentError(f"{name}: output_size {output_size!r} is more than memory can hold.")
-    for axis, count in enumerate(target, 2):
-        if not count or x.shape[axis] % count:
-            x = _uneven(x, axis, count)
-    return unbatched(_even(x, tuple(target)), rank, input)
-
-
-def _uneven(x: Any, axis: int, count: int) -> Any:
-    """The mean of each of ``count`` regions along one dimension that it does not divide evenly."""
-    if not count:
-        return OPS.narrow(x, axis, 0, 0)
-    length = x.shape[axis]
-    regions = [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
-    return OPS.cat([OPS.mean(OPS.narrow(x, axis, start, end - start), axis, True) for start, end in regions], axis)
+    return target
 
 
 def _even(x: Any, target: tuple[int, ...]) -> Any:

@@ -73,11 +73,6 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Ca
 # order statistics
 
 
-@primitive(gives="int64")
-def argsort_along(input: Tensor, dim: Dim) -> Tensor:
-    """The places of the elements along ``dim`` in ascending order; equal ones stay in order, nan comes last."""
-
-
 @primitive(takes="no bool", outputs=ValuesAndIndices, check=not_empty)
 def median_values(input: Tensor, dim: Dim, keepdim: bool = False) -> ValuesAndIndices:
     """The median along one dimension and where it is; see ``median``."""

@@ -3,15 +3,15 @@
 What is asked of ``xp``:
 
 * The functions of the Array API standard, 2024.12 or newer, under its names, for arrays of every dtype that the backend has.
-  Fourier transforms are its extension ``fft``. A kernel whose function is not there is lacking, except ``exp2`` and ``fmod``,
-  which the standard does not have either.
+  Fourier transforms are its extension ``fft``. A kernel whose function is not there is lacking, except the ``EXTRAS`` of
+  ``kernels.elementwise``, which the standard does not have either.
 * Arrays that ``x[key] = value`` with ints and slices writes to. A library without that overrides the kernel ``at``.
 * Shapes as tuples of ints, also that of ``xp.nonzero``'s result. A library that does not know it then overrides ``nonzero``.
 * uint32 and uint64 with their arithmetic, for random numbers; else override the kernels of ``kernels.random``.
 * Dtypes ``xp.float32`` and so on that can be keys of a dict; else override ``native_dtype``.
 * ValueError, TypeError or IndexError for arrays that do not fit together: from these core makes its own errors.
 * Beyond the standard four things that NumPy has, and that ``StandardKernels`` in ``kernels.standard`` does without:
-  index arrays in any key, read, written and added to by ``xp.add.at`` (kernels ``read`` and ``at``); arithmetic and order of
+  index arrays in any key, read, written and added to by ``xp.add.at`` and its like (kernels ``read`` and ``at``); arithmetic and order of
   bools, and logic of numbers; arrays whose ``.real`` and ``.imag`` can be written to (kernel ``complex``), and with a method
   ``.view(dtype)`` (kernel ``bitcast``); these two kernels a backend of ``StandardKernels`` gives itself.
 
@@ -27,20 +27,32 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.bessel import Bessel
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.decomposition import Decomposition
 from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.fft import Fourier
+from tapeloom.backend.kernels.fold import Fold
+from tapeloom.backend.kernels.grid import Grid
 from tapeloom.backend.kernels.indexing import Indexing
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
 from tapeloom.backend.kernels.marks import composed, is_composed
+from tapeloom.backend.kernels.masks import Masks
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
+from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
 from tapeloom.backend.kernels.reduction import Reduction
+from tapeloom.backend.kernels.regions import Regions
+from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.scan import Scan
+from tapeloom.backend.kernels.scattering import Scatter
+from tapeloom.backend.kernels.solve import Solve
+from tapeloom.backend.kernels.sorting import Sorting
+from tapeloom.backend.kernels.special import Special
 from tapeloom.backend.kernels.statistics import Statistics
 from tapeloom.backend.kernels.window import Window
 from tapeloom.dtypes import DType
@@ -51,20 +63,32 @@ __all__ = ["ArrayKernels", "composed", "is_composed"]
 class ArrayKernels(
     Elementwise,
     ComplexNumbers,
+    Special,
+    Bessel,
+    Polynomials,
     Reduction,
     Scan,
     Statistics,
     Movement,
     Diagonals,
     Indexing,
+    Scatter,
+    Masks,
+    Sorting,
     Linalg,
     Fourier,
+    Decomposition,
+    Solve,
     Activation,
     Window,
     Normalization,
     Loss,
     Embedding,
     Random,
+    Resize,
+    Grid,
+    Fold,
+    Regions,
 ):
     """The shared kernels over ``xp``; see the head of this package."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ DIRECT = {
         "reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot maximum minimum "
         "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite signbit bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj"
+        "isnan isinf isfinite bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj "
+        "copysign nextafter frexp gcd lcm logaddexp2"
     ).split()
 } | {
     "eq": "equal",
@@ -28,7 +30,10 @@ DIRECT = {
     "bitwise_not": "bitwise_invert",
 }
 #: those among them that the standard does not have; ``Direct`` has them written out, for a library without them
-EXTRAS = frozenset({"exp2", "fmod"})
+EXTRAS = frozenset({"exp2", "fmod", "frexp", "gcd", "lcm", "logaddexp2"})
+
+
+LOG_2 = 0.6931471805599453
 
 
 def _direct(kernel: str, name: str) -> Callable[..., Any]:
@@ -54,6 +59,30 @@ class Direct:
             return self.xp.copysign(self.remainder(self.abs(x), self.abs(y)), x)
         rest = self.remainder(x, y)  # has the sign of y, and is to have that of x
         return self.where((rest != 0) & ((x < 0) != (y < 0)), rest - y, rest)
+
+    def frexp(self: Any, x: Array) -> tuple[Array, Array]:
+        ordinary = self.isfinite(x) & (x != 0)
+        size = self.where(ordinary, self.abs(x), 0.5)
+        exponent = self.floor(self.log2(size)) + 1  # may be one off
+        half = self.floor(exponent / 2)  # in two steps, for the whole power may be beyond all numbers
+        size = size * self.exp2(-half) * self.exp2(half - exponent)
+        step = self.where(size >= 1, 1.0, self.where(size < 0.5, -1.0, self.zero_like(size)))
+        mantissa = self.where(ordinary, self.xp.copysign(size * self.exp2(-step), x), x)
+        return mantissa, self.cast(self.where(ordinary, exponent + step, self.zero_like(x)), dtypes.int32)
+
+    def gcd(self: Any, x: Array, y: Array) -> Array:
+        x, y = (x, y) if not self.dtype_of(x).is_signed else (self.abs(x), self.abs(y))
+        x, y = self.xp.broadcast_arrays(x, y)
+        while bool(self.xp.any(y != 0)):  # Euclid's algorithm, until the last has ended
+            x, y = self.where(y == 0, x, y), self.where(y == 0, y, x % self.where(y == 0, self.xp.ones_like(y), y))
+        return x
+
+    def lcm(self: Any, x: Array, y: Array) -> Array:
+        divisor = self.gcd(x, y)
+        return self.abs(x // self.where(divisor == 0, self.xp.ones_like(divisor), divisor) * y)
+
+    def logaddexp2(self: Any, x: Array, y: Array) -> Array:
+        return self.xp.logaddexp(x * LOG_2, y * LOG_2) / LOG_2
 
 
 for _kernel in DIRECT.keys() - EXTRAS:
@@ -113,6 +142,58 @@ class Elementwise(Direct):
         if max is not None:
             x = self.minimum(x, max)  # last, so that max wins where min > max, as in PyTorch
         return x
+
+    def fmax(self: Any, x: Array, y: Array) -> Array:
+        return self.where(self.ge(x, y) | (y != y), x, y)
+
+    def fmin(self: Any, x: Array, y: Array) -> Array:
+        return self.where(self.le(x, y) | (y != y), x, y)
+
+    def addcmul(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + y * z
+
+    def addcmul_scaled(self: Any, x: Array, y: Array, z: Array, value: Array) -> Array:
+        return x + value * y * z
+
+    def addcdiv(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + y / z
+
+    def addcdiv_scaled(self: Any, x: Array, y: Array, z: Array, value: Array) -> Array:
+        return x + value * y / z
+
+    def lerp(self: Any, x: Array, y: Array, weight: Array) -> Array:
+        way = y - x
+        return self.where(self.abs(weight) < 0.5, x + weight * way, y - way * (1 - weight))
+
+    def deg2rad(self: Any, x: Array) -> Array:
+        return x * 0.017453292519943295
+
+    def rad2deg(self: Any, x: Array) -> Array:
+        return x * 57.29577951308232
+
+    def frac(self: Any, x: Array) -> Array:
+        return x - self.trunc(x)
+
+    def signbit(self: Any, x: Array) -> Array:
+        return self.xp.signbit(x) if self.dtype_of(x).inexact else self.lt(x, self.zero_like(x))
+
+    def heaviside(self: Any, x: Array, values: Array) -> Array:
+        return self.where(self.logical_not(x), values, self.cast(self.gt(x, self.zero_like(x)), self.dtype_of(x)))
+
+    def isposinf(self: Any, x: Array) -> Array:
+        return self.isinf(x) & self.gt(x, self.zero_like(x))
+
+    def isneginf(self: Any, x: Array) -> Array:
+        return self.isinf(x) & self.lt(x, self.zero_like(x))
+
+    def nan_to_num(self: Any, x: Array, nan: float, posinf: float, neginf: float) -> Array:
+        dtype = self.dtype_of(x)
+        if dtype.is_complex:
+            return self.complex(*[self.nan_to_num(part, nan, posinf, neginf) for part in (self.real(x), self.imag(x))])
+        if not dtype.inexact:
+            return self.copy(x)
+        x = self.where(x == math.inf, posinf, self.where(x == -math.inf, neginf, x))
+        return self.where(x != x, nan, x)
 
     def bitwise_left_shift(self: Any, x: Array, y: Array) -> Array:
         within = (y >= 0) & (y < self._bits(x))  # array libraries promise nothing for more, or for less than none

@@ -18,13 +18,14 @@ class Indexing:
     def at(self: Any, x: Array, key: Any, value: Array, how: str = "set", owned: bool = False) -> Array:
         """``x`` with ``value`` put at ``key`` (how "set"), or added there ("add"), what meets at one place added up.
 
+        With index arrays also "multiply", "maximum" and "minimum".
         A new array; ``x`` itself where it is ``owned``: nobody else holds it. All writes of the shared kernels come here.
         """
         result: Any = x if owned else self.copy(x)
         if how == "add" and is_basic(key):
             result[key] += value  # no two of them meet
-        elif how == "add":
-            self.xp.add.at(result, key, value)
+        elif how != "set":
+            getattr(self.xp, how).at(result, key, value)
         else:
             result[key] = value
         return result
@@ -72,10 +73,16 @@ class Indexing:
     def scatter_add(self: Any, x: Array, dim: int, index: Array, src: Array) -> Array:
         if 0 in index.shape:
             return self.copy(x)
-        part = src[tuple(slice(0, length) for length in index.shape)]
+        part = self._over(index, src)
         if not x.ndim:
             return x + self.sum(part, tuple(range(part.ndim)))
         return self.at(x, self._along(x.ndim, dim, index), part, "add")
+
+    def _over(self: Any, index: Array, src: Array) -> Array:
+        """The elements of ``src`` that stand over ``index``; a vector of one element counts as 0-d, and the other way."""
+        if src.ndim != index.ndim:
+            return self.reshape(self.reshape(src, (-1,))[:1], index.shape)
+        return src[tuple(slice(0, length) for length in index.shape)]
 
     def _along(self: Any, ndim: int, dim: int, index: Array) -> tuple[Array, ...]:
         """Index arrays that read ``index`` along ``dim`` and each position itself along the other dimensions."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
-from tapeloom import dtypes, shapes
+from tapeloom import dtypes
 from tapeloom.backend.array import Array
 from tapeloom.backend.kernels import ArrayKernels
 from tapeloom.backend.kernels.indexing import is_basic
-
-Ints = tuple[int, ...]
 
 
 def _of_truth(name: str) -> Callable[..., Array]:
@@ -58,47 +55,13 @@ class StandardKernels(ArrayKernels):
     bitcast: Any = None
 
     # The standard reads with index arrays where they stand for every axis, and never writes: so the flattened array is
-    # read by ``take``, and to write is to read for each of its elements what is there for it.
+    # read by ``take``, and written to by ``folded``.
 
     def read(self, x: Array, key: tuple[Any, ...]) -> Array:
-        places = self._places(x.shape, key)
+        places = self.places_of(key, x.shape)
         return self.reshape(self.xp.take(self.reshape(x, (-1,)), self.reshape(places, (-1,))), places.shape)
 
     def at(self, x: Array, key: tuple[Any, ...], value: Array, how: str = "set", owned: bool = False) -> Array:
         if is_basic(key):
             return super().at(x, key, value, how, owned)
-        places = self._places(x.shape, key)
-        if 0 in places.shape:
-            return self.copy(x)
-        values, places = (self.reshape(array, (-1,)) for array in (self.expand(value, places.shape), places))
-        order = self.xp.argsort(places)  # stable: what meets at one place stays in order
-        places, values = self.xp.take(places, order), self.xp.take(values, order)
-        result = self.reshape(x, (-1,))
-        here = self.xp.arange(result.shape[0])
-        first, behind = (self.xp.searchsorted(places, here, side=side) for side in ("left", "right"))
-        if how == "set":
-            first = self.maximum(first, behind - 1)  # the last one stays
-        for turn in range(int(self.xp.max(behind - first))):
-            more = first + turn < behind
-            one = self.xp.take(values, self.xp.where(more, first + turn, 0))
-            result = self.xp.where(more, one if how == "set" else self.add(result, one), result)
-        return self.reshape(result, x.shape)
-
-    def _places(self, shape: Ints, key: tuple[Any, ...]) -> Array:
-        """Where the elements of ``x[key]`` stand in the flattened ``x``, for a key of index arrays and ``:`` alone."""
-        axes = [axis for axis, part in enumerate(key) if not isinstance(part, slice)]
-        sliced = [axis for axis in range(len(shape)) if axis not in axes]
-        together = axes[-1] - axes[0] == len(axes) - 1
-        lead = axes[0] if together else 0  # where the dimensions of the index arrays come: in place, or first
-        spread = shapes.broadcast("index", *(key[axis].shape for axis in axes))
-        size = (*(shape[axis] for axis in sliced[:lead]), *spread, *(shape[axis] for axis in sliced[lead:]))
-        places = self.xp.zeros(size, dtype=self.xp.int64)
-        for axis, length in enumerate(shape):
-            if axis in axes:
-                own, behind = key[axis], len(sliced) - lead
-                own = self.xp.where(own < 0, own + length, own)
-            else:
-                number = sliced.index(axis)
-                own, behind = self.xp.arange(length), len(sliced) - number - 1 + (len(spread) if number < lead else 0)
-            places = places + self.reshape(own, (*own.shape, *(1,) * behind)) * prod(shape[axis + 1 :])
-        return places
+        return self.folded(x, key, value, how)

@@ -15,11 +15,6 @@ class Statistics:
 
     xp: Any
 
-    def argsort_along(self: Any, x: Array, dim: int) -> Array:
-        if not x.ndim:
-            return self.as_int64(self.zero_like(x))
-        return self.as_int64(self.xp.argsort(self.numbers(x), axis=dim, stable=True))
-
     def median_values(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
         return self._picked(x, self._place_of_median(x, dim, skip_nan=False), dim, keepdim)
 
@@ -58,7 +53,7 @@ class Statistics:
         return self.reshape(self._median(flat, 0, skip_nan)[1], ())
 
     def mode(self: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
-        order = self.argsort_along(x, dim)
+        order = self.argsort(x, dim, False)
         if not x.ndim:
             return self.copy(x), order
         ordered, places, length = self.gather(x, dim, order), self.places(x, dim), x.shape[dim]
@@ -77,7 +72,7 @@ class Statistics:
             ranks = q * self.where(found > 0, found - 1, 0)
         else:
             ranks = self.where(self.any(gone, (dim,), True), last, q * last)
-        order = self.argsort_along(x, dim)
+        order = self.argsort(x, dim, False)
 
         def at(places: Array) -> Array:
             return self.gather(x, dim, self.gather(order, dim, self.cast(places, dtypes.int64)))

@@ -228,12 +228,12 @@ class Window:
 
     def _shared(self: Any, total: Array, override: int | None, *settings: Any) -> Array:
         """``total`` of each window divided by how many places it counts."""
-        if override is not None:
-            return total / override
-        counts = divisors(*settings)
+        counts = divisors(*settings) if override is None else override
         if type(counts) is list:
             counts = self.xp.reshape(self.xp.asarray(counts, dtype=total.dtype), total.shape[2:])
-        return total / counts
+        if self.dtype_of(total).is_floating_point:
+            return total / counts
+        return self.trunc_divide(total, self.xp.asarray(counts, dtype=total.dtype))
 
     def _window_sums(self: Any, framed: Array, kernel: Ints, stride: Ints, out: Ints) -> Array:
         total: Any = None

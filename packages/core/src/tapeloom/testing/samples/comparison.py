@@ -255,7 +255,12 @@ row(
 )
 for _name in ("isclose", "allclose"):
     fails(_name, [T(3, 4), T(2, 4)], ShapeError, UNFIT.format(_name))
-for _name in ("isclose", "equal", "allclose"):
+row("is_same_size", case(T(3, 4), T(3, 4), expect=True), case(T(3, 4), T(4), expect=False), case(T(), T(1), expect=False), case(T(0, 3), T(0, 3), expect=True),
+    dtypes=EVERY, grad=0)
+row("is_nonzero", case(V(2), expect=True), case(V([[0]]), expect=False), case(V([NAN]), expect=True, only=FLOATS), dtypes=EVERY, grad=0, without="empty")
+for _shape in ((0,), (2, 1)):
+    fails("is_nonzero", [T(*_shape)], ShapeError, f"is_nonzero: expected one element, got shape {_shape}. Reduce it with .any() or .all() first.")
+for _name in ("isclose", "equal", "allclose", "is_same_size"):
     fails(_name, [T(3), 1.0], ArgumentTypeError, f"{_name}: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
     fails(_name, [[1.0], T(1)], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("isclose", [T(3), T(3), -1.0], ArgumentError, "isclose: rtol must not be negative, got -1.0.")

@@ -6,12 +6,11 @@ import cmath
 import math
 from typing import Any
 
-import tapeloom as tl
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, built, each
-from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, case, fails, row
+from tapeloom.testing.table import COMPLEX, EVERY, FLOATS, INEXACT, NUMBERS, SIGNED, case, fails, row
 
 ONE = [[T(3, 4)], [T()], [T(0, 3)]]
 PARTS: dict[str, Any] = {"budget": "exact", "dtypes": COMPLEX}
@@ -55,7 +54,6 @@ row("sgn", *ONE, case(V([0, 3 - 4j]), expect=[0, 0.6 - 0.8j], only=COMPLEX, grad
 row("conj_physical", *ONE, reference=each(lambda x: x.conjugate()), budget="exact", dtypes=INEXACT)
 for _name in ("resolve_conj", "resolve_neg"):
     row(_name, *ONE, reference=lambda x: x, budget="exact", dtypes=INEXACT)
-row("conj_physical_", *ONE, reference=each(lambda x: x.conjugate()), calls=lambda x: tl.conj_physical_(x.clone()), budget="exact", dtypes=INEXACT, grad=0)
 row("adjoint", [T(3, 4)], [T(2, 3, 4)], [T(0, 3)], [T()], budget="exact", dtypes=INEXACT,
     reference=lambda x: built((*x.shape[:-2], *x.shape[:-3:-1]), lambda i: x[(*i[:-2], *i[:-3:-1])].conjugate(), x))
 fails("adjoint", [T(3)], ShapeError, "adjoint: expected at least 2 dimensions, got shape (3,).")
@@ -67,7 +65,11 @@ row("polar", [T(3, 4, low=0), T(3, 4)], [T(), T()], [T(0, 3), T(0, 3)], referenc
 row("isreal", *ONE, case(V([1, 1j]), only=COMPLEX), reference=each(lambda x: complex(x).imag == 0), gives="bool", dtypes=EVERY, budget="exact", grad=0)
 row("is_complex", case(T(3), expect=True, only=COMPLEX), case(T(3), expect=False, only=FLOATS), case(T(), expect=False, only=FLOATS),
     case(T(0), expect=False, only=FLOATS), dtypes=INEXACT, grad=0)
-for _name in ("conj_physical", "resolve_conj", "resolve_neg", "adjoint", "angle", "isreal", "is_complex"):
+QUESTIONS = [T(3)], [T()], [T(0, 3)]
+row("is_conj", *QUESTIONS, reference=lambda x: False, dtypes=EVERY, grad=0)
+row("is_neg", *QUESTIONS, reference=lambda x: False, dtypes=EVERY, grad=0)
+row("is_signed", *[case(*made, expect=True, only=(*SIGNED, *COMPLEX)) for made in QUESTIONS], case(T(3), expect=False, only=[dtypes.bool_, dtypes.uint8]), dtypes=EVERY, grad=0)
+for _name in ("conj_physical", "resolve_conj", "resolve_neg", "adjoint", "angle", "isreal", "is_complex", "is_conj", "is_neg", "is_signed"):
     fails(_name, [[1.0]], ArgumentTypeError, f"{_name}: input must be a tensor, got list. Make it one with tapeloom.tensor(...).")
 fails("polar", [T(2), T(2)], DTypeError, "polar: abs must be a floating tensor, got int64. Cast it with .float().", dtypes.int64)
 fails("polar", [1.0, T(1)], ArgumentTypeError, "polar: abs must be a tensor, got float. Make it one with tapeloom.tensor(...).")

@@ -10,7 +10,7 @@ from typing import Any
 from tapeloom import dtypes
 from tapeloom.dtypes import as_dtype
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from tapeloom.op.registry import REGISTRY
+from tapeloom.op.registry import FUNCTIONS, REGISTRY
 from tapeloom.testing.inputs import T, V
 from tapeloom.testing.references import INF, NAN, each, either
 from tapeloom.testing.table import (
@@ -196,6 +196,44 @@ unary("sqrt", math.sqrt, {0.0: 0.0, -1.0: NAN, INF: INF}, low=0.3, high=4, of_co
 unary("rsqrt", lambda x: 1 / math.sqrt(x), {0.0: INF, -1.0: NAN, INF: 0.0}, low=0.5, high=4, budget="function", of_complex=lambda x: 1 / cmath.sqrt(x))
 binary("hypot", math.hypot, {(INF, NAN): INF, (3.0, 4.0): 5.0}, {"low": 0.5, "high": 2}, gives="float", budget="function")
 
+unary("deg2rad", math.radians, {INF: INF, 180.0: math.pi})
+unary("rad2deg", math.degrees, {-INF: -INF, NAN: NAN})
+
+
+def three(name: str, function: Callable[..., Any], third: Numbers, kinds: Any) -> None:
+    """The rows of ``addcmul`` or ``addcdiv``, without and with ``value``, and what these refuse of it."""
+    row(name, [T(3, 4), T(3, 4), T(3, 4, **third)], [T(3, 1), T(4), T(**third)], [T(0, 3), T(3), T(3, **third)],
+        reference=each(function), dtypes=kinds, budget="function")
+    row(
+        f"{name}_scaled",
+        case(T(3, 4), T(3, 4), T(4, **third), 3, only=[kind for kind in kinds if kind is not dtypes.bool_]),
+        case(T(3, 1), T(4), T(4, **third), 0.25, only=INEXACT),
+        [T(), T(), T(**third), T(grad=False)],
+        [T(0, 3), T(3), T(3, **third), T(grad=False)],
+        reference=each(lambda x, y, z, value: function(x, value * y, z)),
+        dtypes=kinds,
+        budget="function",
+    )
+    fails(name, case(T(3), T(3), T(3), value="a"), ArgumentTypeError, f"{name}: value must be a number, got 'a' of type str.")
+    text = f"{name}: value=2j does not fit float32, the dtype of the result. Cast one of the inputs first."
+    fails(name, case(T(3), T(3), T(3), value=2j), DTypeError, text)
+
+
+three("addcmul", lambda x, y, z: x + y * z, {}, (*NUMBERS, *COMPLEX))
+three("addcdiv", lambda x, y, z: x + y / z, {"low": 0.5, "high": 3.5}, INEXACT)
+row(
+    "lerp",
+    [T(3, 4), T(3, 4), T(3, 4)],
+    [T(3, 1), T(4), 0.25],
+    [T(), T(), T(low=0.6, high=2)],
+    [T(0, 3), T(3), 2],
+    case(V([1e30, 1.0]), V([1.0, 3.0]), V([1.0, 0.0]), expect=[1.0, 1.0], only=[dtypes.float32, dtypes.float64]),
+    reference=each(lambda x, y, weight: x + weight * (y - x) if abs(weight) < 0.5 else y - (y - x) * (1 - weight)),
+    dtypes=INEXACT,
+    budget="function",
+    magnitude=lambda x, y, weight: (abs(x) + abs(y)) * (1 + abs(weight)),
+)
+
 # exponentials and logarithms
 
 
@@ -225,7 +263,31 @@ binary(
     budget="chain",
     of_complex=lambda x, y: max(x, y, key=_real) + cmath.log(1 + cmath.exp(min(x, y, key=_real) - max(x, y, key=_real))),
 )
-unary("erf", math.erf, {INF: 1.0, -INF: -1.0, 0.0: 0.0, NAN: NAN}, low=-3, high=3, budget="function")
+
+
+
+def _add_exp2(x: float, y: float) -> float:
+    return max(x, y) + math.log2(1 + 2.0 ** -abs(x - y))
+
+
+binary("logaddexp2", _add_exp2, {(-INF, -INF): -INF, (INF, 1.0): INF, (NAN, 1.0): NAN}, gives="float", budget="chain")
+
+
+row(
+    "float_power",
+    [T(3, 4, low=1, high=3), T(4, low=0, high=3)],
+    [T(low=1, high=3), 2],
+    [2, T(0, 3)],
+    case(V([-8.0, 0.0]), 1 / 3, expect=[NAN, 0.0], only=FLOATS),
+    reference=each(lambda x, y: float(x) ** float(y)),
+    gives="float64",
+    dtypes=ALL,
+    budget="function",
+)
+row("complex float_power", [T(2, 2), T(2)], [T(), 2j], [T(0, 3), 3], calls=FUNCTIONS["float_power"].call,
+    reference=each(lambda x, y: complex(x) ** complex(y)), gives="complex128", dtypes=COMPLEX, budget="chain", grad=1)
+for _name in ("float_power", "complex float_power"):
+    fails(_name, [2, 3], ArgumentTypeError, "float_power: expected at least one tensor, got 2, 3.")
 
 # trigonometric and hyperbolic functions
 
@@ -249,75 +311,6 @@ unary("tanh", math.tanh, {INF: 1.0, -INF: -1.0, NAN: NAN}, budget="function", of
 unary("asinh", math.asinh, {INF: INF, 0.0: 0.0}, budget="function", of_complex=cmath.asinh)
 unary("acosh", math.acosh, {1.0: 0.0, 0.5: NAN, INF: INF}, low=1.3, high=4, budget="function", of_complex=cmath.acosh)
 unary("atanh", math.atanh, {1.0: INF, -1.0: -INF, 1.5: NAN}, low=-0.8, high=0.8, budget="function", of_complex=cmath.atanh)
-
-# rounding
-
-ROUNDING = {"gives": "same", "dtypes": NUMBERS, "budget": "exact"}
-unary("floor", math.floor, {-1.5: -2.0, 2.0: 2.0, INF: INF, NAN: NAN}, kinks="integers", **ROUNDING)
-unary("ceil", math.ceil, {-1.5: -1.0, 2.0: 2.0, -INF: -INF}, kinks="integers", **ROUNDING)
-unary("trunc", math.trunc, {-1.5: -1.0, 1.5: 1.0, INF: INF}, kinks="integers", **ROUNDING)
-unary("round", round, {0.5: 0.0, 1.5: 2.0, 2.5: 2.0, -0.5: -0.0, INF: INF}, kinks="halves", **ROUNDING)
-for _name in ("floor", "ceil", "trunc", "round"):
-    no_bool(_name)
-
-
-def _to_places(x: float, decimals: int) -> float:
-    scale = 10.0 ** abs(decimals)
-    return round(x * scale) / scale if decimals > 0 else round(x / scale) * scale
-
-
-row("round_decimals", [T(3, 4), 1], [T(3, 4, low=-300, high=300), -2], [T(), 1], [T(0, 3), 1], case(V([0.5, -64.0, 40960.0]), 3, expect=[0.5, -64.0, 40960.0]),
-    case(V([1.5, INF]), 400, expect=[NAN, NAN], only=FLOATS), reference=each(_to_places), kinks="halves")
-
-# choosing
-
-
-def _greater(x: Any, y: Any) -> Any:
-    return NAN if x != x or y != y else x if x > y else y
-
-
-def _smaller(x: Any, y: Any) -> Any:
-    return NAN if x != x or y != y else x if x < y else y
-
-
-binary("maximum", _greater, {(NAN, 1.0): NAN, (1.0, NAN): NAN, (INF, 1.0): INF}, budget="exact")
-binary("minimum", _smaller, {(NAN, 1.0): NAN, (1.0, NAN): NAN, (INF, 1.0): 1.0}, budget="exact")
-
-
-def _clamped(x: Any, min: Any = None, max: Any = None) -> Any:
-    def one(value: Any, low: Any, high: Any) -> Any:
-        if value != value:
-            return value
-        value = low if low is not None and value < low else value
-        return high if high is not None and value > high else value
-
-    if min is None or max is None:
-        bound = max if min is None else min
-        return each(lambda v, b: one(v, b if min is not None else None, b if max is not None else None))(x, bound)
-    return each(one)(x, min, max)
-
-
-row(
-    "clamp",
-    [T(3, 4), -1, 1],
-    [T(3, 4), T(4, low=-1, high=0), T(3, 1, low=0, high=1)],
-    case(T(3, 4), max=1),
-    case(T(3, 4), min=T(low=-1, high=0)),
-    [T(), 0, 1],
-    [T(0, 3), 0, 1],
-    case(V([NAN, 0.0, 5.0]), 2.0, 1.0, expect=[NAN, 1.0, 1.0], only=FLOATS),
-    reference=_clamped,
-    dtypes=SIGNED,
-    budget="exact",
-    kinks=(-1, 0, 1),
-)
-fails("clamp", [T(3)], ArgumentError, "clamp: at least one of min and max must be given.")
-fails(
-    "clamp",
-    [T(3), T(2)],
-    ShapeError,
-    "clamp: shapes (3,) and (2,) do not broadcast (axis -1: 3 vs 2). Reshape one operand, or give that axis the size 1.",
-)
 
 # copies and dtypes
 

@@ -138,6 +138,35 @@ fails("group_norm", [T(1, 4), 4], ShapeError,
       "group_norm: input of shape (1, 4) has a single value in each of 4 groups, and one has no variance. Give fewer groups, or more values per channel.")
 fails("group_norm", [T(2, 4, 3), 3], ArgumentError, "group_norm: num_groups=3 must divide the 4 channels of input of shape (2, 4, 3).")
 
+
+def _by_instance(x: Any, mean: Any = None, variance: Any = None, weight: Any = None, bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+    return _by_group(x, x.shape[1], weight, bias, eps) if use_input_stats else _by_channel(x, weight, bias, eps, (mean, variance))[0]
+
+
+row("instance_norm", case(T(2, 3, 4), weight=T(3), bias=T(3)), [IMAGE], [IMAGE, *RUNNING, T(3), None, False], [T(0, 3, 2), *RUNNING], reference=_by_instance, **UNIT)
+
+
+def _moved_by_instances(x: Any, mean: Any, variance: Any, momentum: float) -> Any:
+    mean, variance = mean.clone(), variance.clone()
+    tl.instance_norm(x, mean, variance, momentum=momentum)
+    return mean, variance
+
+
+def _towards_instances(x: Any, *settings: Any) -> Any:
+    samples = [_towards(x[i : i + 1], *settings) for i in range(len(x))]
+    return tuple(sum(parts) / len(x) for parts in zip(*samples, strict=True))
+
+
+row("running statistics of instances", [T(2, 3, 4), *RUNNING, 0.1], calls=_moved_by_instances, reference=_towards_instances, gives=("same", "same"), grad=0,
+    **UNIT | {"without": "0d empty"})
+fails("running statistics of instances", [T(2, 2, 4), *RUNNING, 0.1], ShapeError,
+      "instance_norm: running_mean must have the shape (2,), one value per channel of input of shape (2, 2, 4), got (3,).")
+fails("instance_norm", [T(2, 3, 1)], ShapeError,
+      "instance_norm: the statistics of a sample need more than one value per channel, and input of shape (2, 3, 1) has one.")
+fails("instance_norm", case(IMAGE, use_input_stats=False), ArgumentError, "instance_norm: running_mean and running_var must be given unless use_input_stats=True.")
+fails("instance_norm", [IMAGE, *RUNNING, T(2)], ShapeError,
+      "instance_norm: weight must have the shape (3,), one value per channel of input of shape (2, 3, 2, 2), got (2,).")
+
 # dropout's second half; the draw itself is in random.py
 
 row("masked_scale", [T(3, 4), M(3, 4), 2.0], [T(), M(), 0.5], [T(0, 3), M(0, 3), 2.0], dtypes=FLOATS,

@@ -87,6 +87,8 @@ def _avg_pool(
 
     def element(place: tuple[int, ...]) -> float:
         inside, divisor = share(place)
+        if x.dtype == np.int64:
+            return int(sum(int(x[own]) for own in inside) / divisor)  # towards 0
         return math.fsum(x[own] for own in inside) / divisor
 
     return built(shape, element)
@@ -121,6 +123,27 @@ def _adaptive(x: Any, output_size: Any, *, rank: int) -> Any:
     return built((*x.shape[:-rank], *wanted), element)
 
 
+def _regions(length: int, count: int) -> list[range]:
+    return [range(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+def _means(x: Any, dim: int, count: int) -> Any:
+    moved = np.moveaxis(x, dim, -1)
+    regions = _regions(moved.shape[-1], count)
+    out = built((*moved.shape[:-1], count), lambda place: math.fsum(moved[(*place[:-1], i)] for i in regions[place[-1]]) / len(regions[place[-1]]))
+    return np.moveaxis(out, -1, dim)
+
+
+def _means_returned(g: Any, dim: int, length: int) -> Any:
+    moved = np.moveaxis(g, dim, -1)
+    out = np.zeros((*moved.shape[:-1], length))
+    for place in np.ndindex(moved.shape):
+        region = _regions(length, moved.shape[-1])[place[-1]]
+        for i in region:
+            out[(*place[:-1], i)] += moved[place] / len(region)
+    return np.moveaxis(out, -1, dim)
+
+
 def _of_rank(reference: Any, rank: int) -> Any:
     return lambda *args, **kwargs: reference(*args, **kwargs, rank=rank)
 
@@ -135,6 +158,7 @@ LINE, PLANE, SOLID = T(2, 2, 5), T(1, 2, 4, 5), T(1, 2, 3, 4, 3)
 NONE: dict[str, Any] = {"without": "0d"}
 CHOSEN: dict[str, Any] = {"budget": "exact"} | NONE
 AVERAGED: dict[str, Any] = {"budget": "sum"} | NONE
+WITH_INTEGERS: dict[str, Any] = {"dtypes": (*FLOATS, dtypes.int64)} | AVERAGED
 
 # the ops
 
@@ -149,7 +173,7 @@ row("max_pool_backward", [T(1, 2, 1, 2), P([[[[0, 5]], [[3, 3]]]]), (1, 2, 2, 3)
     [T(1, 2, 1, 2, 1), P([[[[[7], [0]]], [[[3], [3]]]]]), (1, 2, 2, 2, 2)], [T(0, 2, 1, 2), P(np.zeros((0, 2, 1, 2))), (0, 2, 2, 3)],
     reference=_scattered, budget="rounded", **NONE)
 row("avg_pool", [PLANE, 2, 2, 0, False, True, None], [LINE, 3, 2, 1, True, False, None], [SOLID, (2, 3, 2), (1, 2, 1), (1, 1, 0), True, True, None],
-    [SOLID, 2, 2, 1, False, False, None], [PLANE, 2, 1, 0, False, True, 3], [T(0, 2, 4, 5), 2, 2, 0, False, True, None], reference=_average, magnitude=_average, **AVERAGED)
+    [SOLID, 2, 2, 1, False, False, None], [PLANE, 2, 1, 0, False, True, 3], [T(0, 2, 4, 5), 2, 2, 0, False, True, None], reference=_average, magnitude=_average, **WITH_INTEGERS)
 row("avg_pool_backward", [T(1, 2, 2, 2), (1, 2, 4, 5), 2, 2, 0, False, True, None], [T(1, 2, 2, 3), (1, 2, 4, 5), 3, 2, 1, False, False, None],
     [T(2, 2, 3), (2, 2, 5), 3, 2, 1, True, False, None], [T(1, 2, 4, 3, 2), (1, 2, 3, 4, 3), (2, 3, 2), (1, 2, 1), (1, 1, 0), True, True, None],
     [T(1, 2, 2, 2), (1, 2, 4, 5), 2, 2, 0, False, True, 3], [T(0, 2, 2, 2), (0, 2, 4, 5), 2, 2, 0, False, True, None],
@@ -184,11 +208,13 @@ fails("max_pool2d", [PLANE, 2], DTypeError, "max_pool2d: bool tensors are not su
 # the mean
 
 row("avg_pool1d", [LINE, 2], [LINE, 3, 2, 1], [LINE, 3, 2, 1, True, False], [T(2, 5), (2,), (1,)], case(LINE, 3, 3, padding=1, ceil_mode=True), [T(0, 2, 5), 2],
-    reference=_of_rank(_avg_pool, 1), magnitude=_of_rank(_avg_pool, 1), **AVERAGED)
+    reference=_of_rank(_avg_pool, 1), magnitude=_of_rank(_avg_pool, 1), **WITH_INTEGERS)
 row("avg_pool2d", [PLANE, 2], [PLANE, 3, 2, 1], [PLANE, 3, 2, 1, True, False], [T(2, 4, 5), (2, 3), (1, 2)], case(PLANE, 3, 2, padding=1, ceil_mode=True),
-    case(PLANE, 2, divisor_override=3), [T(0, 2, 4, 5), 2], reference=_of_rank(_avg_pool, 2), magnitude=_of_rank(_avg_pool, 2), **AVERAGED)
+    case(PLANE, 2, divisor_override=3), [T(0, 2, 4, 5), 2], reference=_of_rank(_avg_pool, 2), magnitude=_of_rank(_avg_pool, 2), **WITH_INTEGERS)
 row("avg_pool3d", [SOLID, 2], [SOLID, 3, 2, 1], [SOLID, (3, 2, 3), 2, 1, True, False], [T(2, 3, 4, 3), (2, 3, 1), (1, 1, 2)], case(SOLID, 3, 2, padding=1, ceil_mode=True),
-    case(SOLID, 2, divisor_override=-3), [T(0, 2, 3, 4, 3), 2], reference=_of_rank(_avg_pool, 3), magnitude=lambda *args, **kwargs: np.abs(_avg_pool(*args, **kwargs, rank=3)), **AVERAGED)
+    case(SOLID, 2, divisor_override=-3), [T(0, 2, 3, 4, 3), 2], reference=_of_rank(_avg_pool, 3), magnitude=lambda *args, **kwargs: np.abs(_avg_pool(*args, **kwargs, rank=3)), **WITH_INTEGERS)
+row("region_means", [T(2, 5), 1, 3], [T(3, 2), 0, 5], [T(0, 5), -1, 2], reference=_means, magnitude=_means, **AVERAGED)
+row("region_means_backward", [T(2, 3), 1, 5], [T(5, 2), 0, 3], [T(0, 2), -1, 5], reference=_means_returned, magnitude=_means_returned, **AVERAGED)
 row("adaptive_avg_pool1d", [LINE, 1], [LINE, 3], [T(2, 6), (2,)], [LINE, None], [T(0, 2, 5), 1], reference=_of_rank(_adaptive, 1), magnitude=_of_rank(_adaptive, 1), **AVERAGED)
 row("adaptive_avg_pool2d", [PLANE, 1], [PLANE, (2, 3)], [PLANE, (None, 5)], [T(2, 4, 5), 2], case(PLANE, (0, 2), grad=False), case(PLANE, (0, 1), grad=False), [T(2, 4, 6), (2, 3)], [T(0, 2, 4, 5), 1],
     reference=_of_rank(_adaptive, 2), magnitude=_of_rank(_adaptive, 2), **AVERAGED)
@@ -198,7 +224,7 @@ row("adaptive_avg_pool3d", [SOLID, 1], [SOLID, (2, None, 3)], [T(2, 3, 4, 3), (1
 fails("avg_pool1d", [LINE, 3, 1, 2], ArgumentError, "avg_pool1d: padding (2,) must lie between 0 and half of kernel_size (3,).")
 fails("avg_pool2d", case(PLANE, 2, divisor_override=0), ArgumentError, "avg_pool2d: divisor_override must not be 0.")
 fails("avg_pool2d", [PLANE, 2, 0], ArgumentError, "avg_pool2d: stride must be at least 1, got (0, 0).")
-fails("avg_pool2d", [PLANE, 2], DTypeError, "avg_pool2d: expected floating tensors, got int64. Cast with .float() or .to(tapeloom.float64).", dtypes.int64)
+fails("avg_pool2d", [PLANE, 2], DTypeError, "avg_pool2d: expected floating or int64 tensors, got int32. Cast with .float() or .to(tapeloom.float64).", dtypes.int32)
 fails("avg_pool3d", [SOLID, 4], ShapeError, "avg_pool3d: a window of (4, 4, 4) does not fit into the input of (3, 4, 3) with padding (0, 0, 0).")
 fails("adaptive_avg_pool1d", [LINE, 2**40], ArgumentError, f"adaptive_avg_pool1d: output_size {2**40} is more than memory can hold.")
 fails("adaptive_avg_pool1d", [LINE, (1, 2)], ArgumentTypeError, "adaptive_avg_pool1d: output_size must be one int, got (1, 2).")

@@ -308,7 +308,7 @@ row("norm", *[[X, p] for p in (*ORDERS, "fro", None)], *OTHERS, **NORMS,
 row("linalg.vector_norm", *[[X, p] for p in ORDERS], *OTHERS, **NORMS,
     reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim))
 fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
-fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
+fails("norm", [X, "l2"], ArgumentError, "norm: p must be a number, 'fro' or 'nuc', got 'l2'.")
 for _order in (INF, -INF, -1.0):
     text = "dim 1 of a tensor of shape (3, 0) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails("order_norm", [T(3, 0), _order, 1], ShapeError, f"order_norm: {text}")

@@ -44,22 +44,6 @@ def _order(values: list[Any]) -> list[int]:
     return sorted(range(len(values)), key=lambda place: _last(values[place]))
 
 
-row("argsort_along", [X, 1], [X, -1], [T(), 0], [T(0, 3), 0], case(V([[3.0, NAN, -INF, 3.0, INF, 3.0]]), 1, only=FLOATS), grad=0,
-    reference=lambda x, dim: np.array(_order(x.tolist()), np.int64).reshape(x.shape) if x.ndim == 1 else _sorted_along(x, dim),
-    gives="int64", **EXACT)
-
-
-def _sorted_along(x: Any, dim: int) -> Any:
-    def element(place: tuple[int, ...]) -> int:
-        line = [x[(*place[:axis], i, *place[axis + 1 :])].item() for i in range(x.shape[axis])]
-        return _order(line)[place[axis]]
-
-    if not x.ndim:
-        return np.int64(0)
-    axis = dim % x.ndim
-    return built(x.shape, element) if x.size else np.zeros(x.shape, np.int64)
-
-
 def _middle(values: list[Any]) -> int:
     order, missing = _order(values), sum(value != value for value in values)
     return order[len(values) - missing] if missing else order[(len(values) - 1) // 2]
