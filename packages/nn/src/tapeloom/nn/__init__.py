@@ -25,5 +25,6 @@ from .layers.padding import *
 from .layers.pool import *
 from .layers.rectifier import *
 from .layers.softmax import *
+from .layers.spatial import *
 from .module import *
 from .parameter import *

@@ -41,6 +41,7 @@ from tapeloom import (
     grid_sample,
     group_norm,
     gumbel_softmax,
+    hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
@@ -83,9 +84,11 @@ from tapeloom import (
     softmax,
     softmin,
     softplus,
+    softshrink,
     softsign,
     tanh,
     tanhshrink,
+    threshold,
 )
 from tapeloom.ops.fold import fold, unfold
 
@@ -129,6 +132,7 @@ __all__ = [
     "grid_sample",
     "group_norm",
     "gumbel_softmax",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -171,8 +175,10 @@ __all__ = [
     "softmax",
     "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
     "tanhshrink",
+    "threshold",
     "unfold",
 ]

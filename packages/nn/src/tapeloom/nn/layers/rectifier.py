@@ -195,9 +195,8 @@ class Threshold(Activation):
         self.value = value
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = F.threshold(input, self.threshold, self.value, self.inplace)
-        return output
+    def formula(self, input: Tensor) -> Any:
+        return F.threshold(input, self.threshold, self.value)
 
 
 class _Exponential(Activation):
