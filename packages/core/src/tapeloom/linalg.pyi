@@ -36,7 +36,7 @@ def det(A: Tensor) -> Tensor:
     """The determinant of square matrices."""
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The diagonal of the dimensions ``dim1`` and ``dim2``, ``offset`` to the right of the main one, as a last dimension; a view."""
+    """The diagonals of the matrices along the last two dimensions; see ``tapeloom.diagonal``."""
 
 def eig(A: Tensor) -> Eigen:
     """Eigenvalues (…, n) and eigenvectors (…, n, n) of length 1, both complex, of square matrices, in no certain order.

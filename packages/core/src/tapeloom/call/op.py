@@ -229,7 +229,12 @@ def function(
     def mark(made: C) -> C:
         public = name or made.__name__
         called = explained(made, public)
-        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
+        key = f"{namespace}.{public}" if namespace else public
+        if key in FUNCTIONS:
+            raise TypeError(
+                f"function {key!r} is declared twice: in {FUNCTIONS[key].call.__module__} and {made.__module__}."
+            )
+        FUNCTIONS[key] = Public(
             called, (public, *aliases), namespace, method=method, inplace=inplace, overloads=tuple(overloads)
         )
         return called

@@ -9,7 +9,7 @@ from tapeloom import shapes
 from tapeloom.call.op import function
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.arguments import as_tensor_of, as_tensors_of
+from tapeloom.ops.arguments import as_tensors_of
 from tapeloom.tensors.tensor import is_tensor
 
 if TYPE_CHECKING:
@@ -125,22 +125,12 @@ def _own(x: Any, labels: list[Label], lengths: dict[Label, int]) -> Term:
             second = labels.index(label, first + 1)
             if x.shape[first] != x.shape[second]:
                 raise ShapeError(f"einsum: {label!r} has length {x.shape[first]} and {x.shape[second]} in one operand, of shape {x.shape}.")
-            x = diagonal_of(x, first, second)
+            x = OPS.diagonal(x, 0, first, second)
             labels = [other for place, other in enumerate(labels) if place not in (first, second)] + [label]
     spread = [axis for axis, label in enumerate(labels) if x.shape[axis] == 1 != lengths[label]]
     if spread:
         x = OPS.squeeze(x, tuple(spread))
     return x, [label for axis, label in enumerate(labels) if axis not in spread]
-
-
-def diagonal_of(x: Any, first: int, second: int, offset: int = 0) -> Any:
-    """The diagonal of two dimensions, ``offset`` to the right of the main one, as a last dimension in their place."""
-    rows, columns = x.shape[first], x.shape[second]
-    x = OPS.permute(x, (*[axis for axis in range(x.ndim) if axis not in (first, second)], first, second))
-    x = OPS.reshape(x, (*x.shape[:-2], rows * columns))
-    start = offset if offset >= 0 else -offset * columns
-    count = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    return x[..., start : start + (count - 1) * (columns + 1) + 1 : columns + 1] if count else OPS.narrow(x, x.ndim - 1, 0, 0)
 
 
 def _contracted(terms: list[Term], out: list[Label], lengths: dict[Label, int]) -> Any:
@@ -197,13 +187,3 @@ def _product(first: Term, second: Term, kept: set[Label], lengths: dict[Label, i
     product = OPS.matmul(left, right) if summed else OPS.multiply(left, right)
     labels = batch + rows + columns
     return OPS.reshape(product, tuple(lengths[label] for label in labels)), labels
-
-
-@function(name="diagonal", namespace="linalg")
-def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The diagonal of the dimensions ``dim1`` and ``dim2``, ``offset`` to the right of the main one, as a last dimension; a view."""
-    ndim = as_tensor_of("diagonal", A, "A").ndim
-    first, second = shapes.normalize_dim("diagonal", dim1, ndim), shapes.normalize_dim("diagonal", dim2, ndim)
-    if ndim < 2 or first == second:
-        raise ShapeError(f"diagonal: dim1 {dim1} and dim2 {dim2} must be two dimensions of shape {A.shape}.")
-    return diagonal_of(A, first, second, shapes.as_int("diagonal", "offset", offset))

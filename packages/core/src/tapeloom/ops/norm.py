@@ -14,7 +14,7 @@ from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.reduction import not_empty, over, restored
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Axes, Cast, Dims
+    from tapeloom.op.parameter import Cast, Dims
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -71,15 +71,6 @@ def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bo
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
     return _norm("vector_norm", x, ord, dim, keepdim, dtype)
-
-
-@function(method=False)
-def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    """The square root of the sum of squares over ``dim``, one or two dimensions."""
-    axes = shapes.normalize_dims("frobenius_norm", dim, as_tensor_of("frobenius_norm", input).ndim)
-    if len(axes) > 2:
-        raise ShapeError(f"frobenius_norm: dim must name one or two dimensions, got {dim}. Use linalg.vector_norm.")
-    return _norm("frobenius_norm", input, 2, axes, keepdim, None)
 
 
 @function()

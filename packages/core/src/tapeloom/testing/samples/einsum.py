@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
 from tapeloom.testing.inputs import T
 from tapeloom.testing.references import built
@@ -72,14 +70,3 @@ fails("einsum", ["ij->k", X], ArgumentError, "einsum: 'k' stands behind the arro
 fails("einsum", ["ij->ii", X], ArgumentError, "einsum: 'i' stands twice behind the arrow of 'ij->ii'.")
 fails("einsum", ["i1->i", X], ArgumentError, "einsum: 'i1->i' holds '1'. Give letters, one '...' for each operand, ',' and '->'.")
 fails("einsum", [3, X], ArgumentTypeError, "einsum: the equation must be a string, or a tensor of the form with lists, got int.")
-
-
-def _diagonal(A: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    A = np.moveaxis(A, (dim1, dim2), (-2, -1))
-    places = [(i, i + offset) for i in range(A.shape[-2]) if 0 <= i + offset < A.shape[-1]]
-    return built((*A.shape[:-2], len(places)), lambda k: A[(*k[:-1], *places[k[-1]])].item(), A)
-
-
-row("linalg.diagonal", [T(2, 3, 4)], case(T(3, 4), offset=1), case(T(3, 4), offset=-2), case(T(2, 3, 2), dim1=0, dim2=2), case(T(2, 2), offset=5), [T(0, 0)],
-    reference=_diagonal, dtypes=(*NUMBERS, *COMPLEX), budget="exact", without="0d")
-fails("linalg.diagonal", case(T(3, 3), dim1=1), ShapeError, "diagonal: dim1 1 and dim2 -1 must be two dimensions of shape (3, 3).")

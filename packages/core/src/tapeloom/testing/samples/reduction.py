@@ -321,10 +321,6 @@ for _name in ("norm", "linalg.vector_norm"):
 
 
 DISTANCES = {"gives": "real", "dtypes": INEXACT, "budget": "chain"}
-row("frobenius_norm", [X, 1], case(X, (0, -1), True), [T(), 0], case(T(0, 3), 0, grad=False), **DISTANCES,
-    reference=folded(lambda values: _norm(values, 2)))
-fails("frobenius_norm", [X, (0, 1, 2)], ShapeError,
-      "frobenius_norm: dim must name one or two dimensions, got (0, 1, 2). Use linalg.vector_norm.")
 row("dist", [T(2, 3), T(3)], [X, T(2, 3, 4), 3], case(T(4), T(4), p=INF), [T(), T(2), 1], case(T(0), T(0), grad=False), **DISTANCES,
     reference=lambda x, y, p=2: folded(lambda values: _norm(values, p))(x - y))
 fails("dist", [T(3), 1.0], ArgumentTypeError, "dist: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
