@@ -109,7 +109,13 @@ PARTS = {
         "layers.norm": "Normalization",
         "layers.dropout": "Dropout",
         "layers.embedding": "Embedding",
+        "layers.recurrent": "Recurrence",
+        "layers.attention": "Attention",
+        "layers.transformer": "Transformer",
         "layers.losses": "Losses",
+        "layers.likelihood_losses": "Losses: likelihoods",
+        "layers.margin_losses": "Losses: margins",
+        "layers.distance": "Distance",
     },
     "tapeloom.optim": {
         "sgd": "Gradient descent",
