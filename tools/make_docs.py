@@ -112,6 +112,7 @@ PARTS = {
         "layers.recurrent": "Recurrence",
         "layers.attention": "Attention",
         "layers.transformer": "Transformer",
+        "layers.lazy": "Lazy layers",
         "layers.losses": "Losses",
         "layers.likelihood_losses": "Losses: likelihoods",
         "layers.margin_losses": "Losses: margins",

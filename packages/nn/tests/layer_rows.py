@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 
-ROWS: dict[str, Row] = {}
-
-
 @dataclass(frozen=True)
 class Given:
     """An input of a kind other than standard normal numbers."""
@@ -64,6 +61,9 @@ class Row:
             return rng.normal(size=spec) if isinstance(spec, tuple) else spec
 
         return [drawn(spec) for spec in self.inputs], {name: drawn(spec) for name, spec in self.named.items()}
+
+
+ROWS: dict[str, Row] = {}
 
 
 def row(layer: str, *inputs: Any, random: bool = False, **named: Any) -> None:
@@ -204,10 +204,12 @@ row("GroupNorm(3, 6, affine=False)", (3, 6))
 row("LocalResponseNorm(3, alpha=0.1)", (2, 5, 4))
 
 # dropout
-for name in "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout".split():
-    size = (2, 3, *(4,) * int(name[7]) if name[7:].endswith("d") else (4,))
-    row(f"{name}(0.0)", size)
-    row(f"{name}(0.3, inplace=True)", size, random=True)
+for name, axes in {"": 1, "1d": 1, "2d": 2, "3d": 3}.items():
+    row(f"Dropout{name}(0.0)", (2, 3, 4, 4, 4)[: axes + 2])
+    row(f"Dropout{name}(0.3, inplace=True)", (2, 3, 4, 4, 4)[: axes + 2], random=True)
+for name in ("AlphaDropout", "FeatureAlphaDropout"):
+    row(f"{name}(0.0)", (2, 3, 4))
+    row(f"{name}(0.3)", (2, 3, 4), random=True)
 
 # embedding
 row("Embedding(6, 3, padding_idx=2)", integers(6, 2, 4))

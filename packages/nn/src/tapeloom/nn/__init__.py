@@ -20,6 +20,7 @@ from .layers.conv import *
 from .layers.distance import *
 from .layers.dropout import *
 from .layers.embedding import *
+from .layers.lazy import *
 from .layers.likelihood_losses import *
 from .layers.linear import *
 from .layers.losses import *
