@@ -137,6 +137,7 @@ PARTS = {
 #: what `tapeloom` has besides ops and functions over them: module -> title, in the order of the page
 OTHERS = {
     "tapeloom.tensors.tensor": "Tensors",
+    "tapeloom.keys": "Tensors",
     "tapeloom.devices": "Devices and backends",
     "tapeloom.backend.device_type": "Devices and backends",
     "tapeloom.backend.plugins": "Devices and backends",
@@ -144,6 +145,7 @@ OTHERS = {
     "tapeloom.dtypes": "Dtypes",
     "tapeloom.modes": "Gradient modes",
     "tapeloom.autograd.anomaly_mode": "Gradient modes",
+    "tapeloom.func.batching": "Function transforms",
     "tapeloom.generator": "Random state",
     "tapeloom.checkpoint": "Files and printing",
     "tapeloom.printing": "Files and printing",
@@ -485,6 +487,8 @@ PLACES = {
     "torch.signal.windows": "tapeloom.signal.windows",
     "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
+    "torch.autograd.functional": "tapeloom.autograd.functional",
+    "torch.func": "tapeloom.func",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
     "torch.nn.init": "tapeloom.nn.init",
@@ -496,8 +500,6 @@ PLACES = {
 SHORT = {"tapeloom": "tl", "tapeloom.nn.functional": "F", "tapeloom.linalg": "tl.linalg", "tapeloom.Tensor": "x"}
 #: names of PyTorch's that tapeloom has under another; besides these, a name is looked for in the places of SHORT
 OTHER = {
-    "torch.autograd.gradcheck": "tapeloom.testing.gradcheck",
-    "torch.autograd.gradgradcheck": "tapeloom.testing.gradgradcheck",
     "torch.dtype": "tl.DType",
     "torch.Size": "tuple",
     "torch.inf": "math.inf",
@@ -527,7 +529,9 @@ def public_here(place: str) -> frozenset[str]:
     """The public names at ``place``, modules apart."""
     found = found_at(place)
     return frozenset(
-        name for name in dir(found) if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
+        name
+        for name in {*dir(found), *getattr(found, "__all__", ())}
+        if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
     )
 
 

@@ -311,6 +311,13 @@ def test_call_forms_that_mean_one_thing():
         torch.prod(torch.ones(2, 3), dim=(0, 1))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_argument_that_is_differentiated_by_cannot_be_changed():
+    x = torch.ones(3)
+    torch.func.jvp(lambda x: x.mul_(2), (x,), (torch.ones(3),))
+    assert x.tolist() == [2.0, 2.0, 2.0]
+
+
 def test_a_factor_that_is_not_there_is_nan():
     L, info = torch.linalg.cholesky_ex(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
     assert info == 2 and not L.isnan().any()

@@ -68,6 +68,7 @@ from tapeloom.dtypes import (
     complex64 as complex64,
     complex128 as complex128,
 )
+from tapeloom.func.batching import vmap as vmap
 from tapeloom.generator import (
     Generator as Generator,
     default_generator as default_generator,
@@ -78,6 +79,7 @@ from tapeloom.generator import (
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from tapeloom.keys import newaxis as newaxis
 from tapeloom.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -100,6 +102,7 @@ from tapeloom import (
     autograd as autograd,
     errors as errors,
     fft as fft,
+    func as func,
     linalg as linalg,
     ops as ops,
     random as random,
@@ -3558,6 +3561,7 @@ __all__ = [
     "frombuffer",
     "full",
     "full_like",
+    "func",
     "gather",
     "gcd",
     "ge",
@@ -3728,6 +3732,7 @@ __all__ = [
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "newaxis",
     "nextafter",
     "nll_loss",
     "nn",
@@ -3900,6 +3905,7 @@ __all__ = [
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

@@ -124,7 +124,7 @@ def _block_gradient(g: Any, A: Any, ops: Any) -> Any:
     return ops.narrow(ops.narrow(ops.matrix_exponential(block), axis - 1, 0, n), axis, n, n)
 
 
-@primitive(takes="inexact", complex="analytic", check=square_matrices)
+@primitive(takes="inexact", complex="analytic", check=square_matrices, leading=True)
 def matrix_exponential(A: Tensor) -> Tensor:
     """The sum of ``A ** k / k!`` over all k, by scaling, the Padé approximation of order 13, and squaring.
 
