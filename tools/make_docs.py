@@ -117,6 +117,8 @@ PARTS = {
         "layers.likelihood_losses": "Losses: likelihoods",
         "layers.margin_losses": "Losses: margins",
         "layers.distance": "Distance",
+        "data_parallel": "Several devices",
+        "overview": "Overview",
     },
     "tapeloom.optim": {
         "sgd": "Gradient descent",

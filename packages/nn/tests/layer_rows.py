@@ -213,6 +213,9 @@ for name in ("AlphaDropout", "FeatureAlphaDropout"):
 
 # embedding
 row("Embedding(6, 3, padding_idx=2)", integers(6, 2, 4))
+row("EmbeddingBag(6, 3, padding_idx=2)", integers(6, 2, 4))
+row("EmbeddingBag(6, 3, mode='sum', include_last_offset=True)", integers(6, 7), these(0, 3, 3, 7), per_sample_weights=unit(7))
+row("EmbeddingBag(6, 3, mode='max', norm_type=1.0)", integers(6, 7), these(0, 4))
 
 # recurrence
 row("RNN(3, 4, 2)", (5, 2, 3))

@@ -125,39 +125,6 @@ def hardswish(input: Tensor) -> Tensor:
     return as_tensor_of("hardswish", input) * hardsigmoid(input)
 
 
-def _shrinks(op: OpSchema, input: Tensor, lambd: float) -> None:
-    if not lambd >= 0:
-        raise ArgumentError(f"{op.name}: lambd must be 0 or more, got {lambd}.")
-
-
-def _shrink_gradient(g: Any, input: Any, lambd: float, ops: Any) -> Any:
-    return ops.where(ops.le(ops.abs(input), lambd), 0, g)
-
-
-@op(takes="floating")
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """``input`` where its absolute value is above ``lambd``, 0 elsewhere.
-
-    Source: D. Donoho, I. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81, 1994, section 2.1.
-    """
-hardshrink.gradient(input=_shrink_gradient)
-
-
-@op(takes="floating", check=_shrinks, method=False)
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """``input`` moved by ``lambd`` towards 0, where it stops. Raises ArgumentError for a negative ``lambd``.
-
-    Source: D. Donoho, I. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81, 1994, section 2.3.
-    """
-softshrink.gradient(input=_shrink_gradient)
-
-
-@op(takes="floating", method=False)
-def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
-    """``input`` where it is above ``threshold``, ``value`` elsewhere."""
-threshold.gradient(input=lambda g, input, threshold, ops: ops.where(ops.le(input, threshold), 0, g))
-
-
 # smooth
 
 

@@ -12,6 +12,7 @@ from . import functional as functional
 from . import init as init
 from . import utils as utils
 from .containers import *
+from .data_parallel import *
 from .layers.activation import *
 from .layers.adaptive_pool import *
 from .layers.attention import *
@@ -34,4 +35,5 @@ from .layers.softmax import *
 from .layers.spatial import *
 from .layers.transformer import *
 from .module import *
+from .overview import *
 from .parameter import *

@@ -41,7 +41,6 @@ from tapeloom import (
     grid_sample,
     group_norm,
     gumbel_softmax,
-    hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
@@ -84,11 +83,9 @@ from tapeloom import (
     softmax,
     softmin,
     softplus,
-    softshrink,
     softsign,
     tanh,
     tanhshrink,
-    threshold,
 )
 from tapeloom.ops.fold import fold, unfold
 
@@ -132,7 +129,6 @@ __all__ = [
     "grid_sample",
     "group_norm",
     "gumbel_softmax",
-    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -175,10 +171,8 @@ __all__ = [
     "softmax",
     "softmin",
     "softplus",
-    "softshrink",
     "softsign",
     "tanh",
     "tanhshrink",
-    "threshold",
     "unfold",
 ]

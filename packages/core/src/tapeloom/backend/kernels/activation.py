@@ -56,15 +56,6 @@ class Activation:
     def sloped(self: Any, x: Array, weight: Array) -> Array:
         return self.where(self.gt(x, 0), x, x * weight)
 
-    def hardshrink(self: Any, x: Array, lambd: float) -> Array:
-        return self.where(self.le(self.abs(x), lambd), self.zero_like(x), x)
-
-    def softshrink(self: Any, x: Array, lambd: float) -> Array:
-        return x - self.xp.clip(x, -lambd, lambd)
-
-    def threshold(self: Any, x: Array, threshold: float, value: float) -> Array:
-        return self.where(self.le(x, threshold), self.zero_like(x) + value, x)
-
     def hardtanh(self: Any, x: Array, min_val: float, max_val: float) -> Array:
         if not self.dtype_of(x).inexact:
             min_val, max_val = int(min_val), int(max_val)

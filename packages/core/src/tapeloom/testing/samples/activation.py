@@ -64,11 +64,6 @@ fails("hardtanh", [T(3), 1.0, -1.0], ArgumentError, "hardtanh: min_val=1.0 is ab
 activation("relu6", lambda x: min(max(x, 0), 6), at={7.0: 6.0, NAN: NAN}, kinks=(0, 6), budget="exact", dtypes=NUMBERS)
 activation("hardsigmoid", lambda x: min(max(x + 3, 0), 6) / 6, at={5.0: 1.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
 activation("hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6, at={5.0: 5.0, -5.0: 0.0}, kinks=(-3, 3), low=-2.8, high=2.8)
-activation("hardshrink", lambda x, lambd=0.5: 0 if abs(x) <= lambd else x, (1.0,), at={0.5: 0.0, -0.75: -0.75, NAN: NAN, INF: INF}, kinks=(-1, -0.5, 0.5, 1), budget="exact")
-activation("softshrink", lambda x, lambd=0.5: math.copysign(max(abs(x) - lambd, 0), x), (1.0,), at={0.5: 0.0, -0.75: -0.25, NAN: NAN}, kinks=(-1, -0.5, 0.5, 1))
-fails("softshrink", [T(3), -1.0], ArgumentError, "softshrink: lambd must be 0 or more, got -1.0.")
-row("threshold", [T(3, 4, low=-3, high=3), 0.5, 2.0], [T(), 0.0, -1.0], [T(0, 3), 0.0, 1.0], case(V([1.0, 2.0, NAN]), 1.0, 5.0, expect=[5.0, 2.0, NAN], only=FLOATS),
-    reference=lambda x, threshold, value: each(lambda one: value if one <= threshold else one)(x), kinks=(0, 0.5, 1), budget="exact")
 
 # smooth
 

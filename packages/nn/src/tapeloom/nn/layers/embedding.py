@@ -6,7 +6,7 @@ from typing import Self
 
 import tapeloom as tl
 from tapeloom import Tensor
-from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, ShapeError, UnsupportedError
 
 from .. import functional as F
 from .. import init
@@ -15,7 +15,7 @@ from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, as_count, as_int, new_parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 
 class Embedding(Module):
@@ -112,11 +112,145 @@ class Embedding(Module):
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-def _row(padding_idx: int | None, rows: int) -> int | None:
+class EmbeddingBag(Module):
+    """Sums, means or maxima of rows of a learned table: `Embedding`, then a reduction over each bag, in one.
+
+    Args:
+        num_embeddings: rows.
+        embedding_dim: size of a row.
+        max_norm: rows that are used and longer are scaled to this norm first.
+        norm_type: which norm that is.
+        scale_grad_by_freq: divide the gradient of each row by how often it is used.
+        mode: "sum", "mean" or "max".
+        sparse: must be False; there are no sparse gradients.
+        _weight: the table.
+        include_last_offset: the offsets end with the length of the input.
+        padding_idx: a row that counts for nothing and gets no gradient.
+        device, dtype: where the table lives, and its dtype.
+
+    Shape:
+        integers (N, L), or (M,) with `offsets` (N,), where each bag begins -> (N, embedding_dim). `forward` takes
+        `per_sample_weights` of the input's shape, too, for "sum".
+
+    Attributes:
+        weight: the table, from N(0, 1), with zeros in the padding row.
+
+    Raises:
+        ArgumentError: an unknown mode, or a padding row that the table does not have.
+        ShapeError: a `_weight` of another shape; when called, shapes that do not fit.
+        IndexingError: when called, an index that is no row.
+        UnsupportedError: `sparse`.
+    """
+
+    weight: Parameter
+
+    @settings
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.num_embeddings = as_count("EmbeddingBag", "num_embeddings", num_embeddings)
+        self.embedding_dim = as_count("EmbeddingBag", "embedding_dim", embedding_dim)
+        if mode not in ("sum", "mean", "max"):
+            raise ArgumentError(f"EmbeddingBag: mode must be 'sum', 'mean' or 'max', got {mode!r}.")
+        if sparse:
+            raise UnsupportedError("EmbeddingBag: sparse gradients are not supported. Leave sparse out.")
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.mode = mode
+        self.sparse = sparse
+        self.include_last_offset = include_last_offset
+        self.padding_idx = _row(padding_idx, self.num_embeddings, "EmbeddingBag")
+        size = (self.num_embeddings, self.embedding_dim)
+        if _weight is None:
+            self.weight = new_parameter(*size, device=device, dtype=dtype)
+            self.reset_parameters()
+        elif tuple(_weight.shape) != size:
+            raise ShapeError(f"EmbeddingBag: _weight must have shape {size}, got {tuple(_weight.shape)}.")
+        else:
+            self.weight = Parameter(_weight)
+
+    def reset_parameters(self) -> None:
+        """Draws new values for the table."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with tl.no_grad():
+                self.weight[self.padding_idx] = 0.0
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> Self:
+        """A layer on a given table of shape (rows, size); frozen unless `freeze` is False.
+
+        Raises:
+            ShapeError: the table has not two axes.
+        """
+        if embeddings.ndim != 2:
+            raise ShapeError(
+                f"EmbeddingBag.from_pretrained: needs a table (rows, size), got shape {tuple(embeddings.shape)}."
+            )
+        layer = cls(
+            *embeddings.shape, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,
+            padding_idx,
+        )  # fmt: skip
+        layer.weight.requires_grad = not freeze
+        return layer
+
+    def forward(
+        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+    ) -> Tensor:
+        output: Tensor = F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
+        )
+        return output
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        for name, usual in (("max_norm", None), ("norm_type", 2), ("scale_grad_by_freq", False)):
+            if getattr(self, name) != usual:
+                text += f", {name}={getattr(self, name)}"
+        text += f", mode={self.mode!r}"
+        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
+
+
+def _row(padding_idx: int | None, rows: int, layer: str = "Embedding") -> int | None:
     """The row, counted from 0."""
     if padding_idx is None:
         return None
-    row = as_int("Embedding", "padding_idx", padding_idx)
+    row = as_int(layer, "padding_idx", padding_idx)
     if not -rows <= row < rows:
-        raise ArgumentError(f"Embedding: padding_idx={row} is no row of a table of {rows}.")
+        raise ArgumentError(f"{layer}: padding_idx={row} is no row of a table of {rows}.")
     return row % rows
