@@ -213,6 +213,7 @@ for name in ("AlphaDropout", "FeatureAlphaDropout"):
 
 # embedding
 row("Embedding(6, 3, padding_idx=2)", integers(6, 2, 4))
+row("Embedding(6, 3, 1, max_norm=1.0, norm_type=1.5, scale_grad_by_freq=True)", integers(6, 2, 4))
 row("EmbeddingBag(6, 3, padding_idx=2)", integers(6, 2, 4))
 row("EmbeddingBag(6, 3, mode='sum', include_last_offset=True)", integers(6, 7), these(0, 3, 3, 7), per_sample_weights=unit(7))
 row("EmbeddingBag(6, 3, mode='max', norm_type=1.0)", integers(6, 7), these(0, 4))
