@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+
 @dataclass(frozen=True)
 class Given:
     """An input of a kind other than standard normal numbers."""
@@ -215,7 +216,12 @@ for name in ("AlphaDropout", "FeatureAlphaDropout"):
 row("Embedding(6, 3, padding_idx=2)", integers(6, 2, 4))
 row("Embedding(6, 3, 1, max_norm=1.0, norm_type=1.5, scale_grad_by_freq=True)", integers(6, 2, 4))
 row("EmbeddingBag(6, 3, padding_idx=2)", integers(6, 2, 4))
-row("EmbeddingBag(6, 3, mode='sum', include_last_offset=True)", integers(6, 7), these(0, 3, 3, 7), per_sample_weights=unit(7))
+row(
+    "EmbeddingBag(6, 3, mode='sum', include_last_offset=True)",
+    integers(6, 7),
+    these(0, 3, 3, 7),
+    per_sample_weights=unit(7),
+)
 row("EmbeddingBag(6, 3, mode='max', norm_type=1.0)", integers(6, 7), these(0, 4))
 
 # recurrence
@@ -253,7 +259,11 @@ row("Transformer(6, 3, 1, 2, 8, dropout=0.0)", (5, 2, 6), (4, 2, 6), src_mask=ma
 
 # losses: of classes and values
 row("CrossEntropyLoss()", (5, 4), integers(4, 5))
-row("CrossEntropyLoss(tensor([0.5, 2.0, 1.0, 3.0]), ignore_index=1, reduction='sum', label_smoothing=0.2)", (5, 4, 3), integers(4, 5, 3))
+row(
+    "CrossEntropyLoss(tensor([0.5, 2.0, 1.0, 3.0]), ignore_index=1, reduction='sum', label_smoothing=0.2)",
+    (5, 4, 3),
+    integers(4, 5, 3),
+)
 row("CrossEntropyLoss(label_smoothing=0.1)", (5, 4), shares(5, 4))
 row("NLLLoss(tensor([0.5, 2.0, 1.0, 3.0]), ignore_index=0)", (5, 4), integers(4, 5))
 for name in "MSELoss L1Loss SmoothL1Loss HuberLoss".split():

@@ -43,7 +43,9 @@ def tensors(output):
 
 
 def close(mine, twin):
-    np.testing.assert_allclose(mine.detach().numpy(), twin.detach().numpy(), rtol=1e-7, atol=1e-9)  # PyTorch computes some constants in float32
+    np.testing.assert_allclose(
+        mine.detach().numpy(), twin.detach().numpy(), rtol=1e-7, atol=1e-9
+    )  # PyTorch computes some constants in float32
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError
@@ -24,7 +24,7 @@ __all__ = [
     "FractionalMaxPool3d",
 ]
 
-Sizes: TypeAlias = int | None | Sequence[int | None]
+Sizes: TypeAlias = int | Sequence[int | None] | None
 """One int for all spatial axes, or one for each; None keeps the size of the input."""
 
 
@@ -39,7 +39,7 @@ class _AdaptiveAvgPool(Module):
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[self._axes - 1]
+        pool: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[self._axes - 1]
         output: Tensor = pool(input, self.output_size)
         return output
 
@@ -106,7 +106,7 @@ class _AdaptiveMaxPool(Module):
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        pool = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[self._axes - 1]
+        pool: Any = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[self._axes - 1]
         output: Tensor | tuple[Tensor, Tensor] = pool(input, self.output_size, self.return_indices)
         return output
 
@@ -153,6 +153,7 @@ class _FractionalMaxPool(Module):
 
     _axes: int
     output_ratio: tuple[float, ...] | None
+    _random_samples: Tensor | None
 
     @settings
     def __init__(

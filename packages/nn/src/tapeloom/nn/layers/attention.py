@@ -116,11 +116,15 @@ class MultiheadAttention(Module):
         self.head_dim = self.embed_dim // self.num_heads
         self.add_zero_attn = add_zero_attn
         same = self.kdim == self.vdim == self.embed_dim
-        sizes = {"in_proj_weight": (3 * self.embed_dim, self.embed_dim)} if same else {
-            "q_proj_weight": (self.embed_dim, self.embed_dim),
-            "k_proj_weight": (self.embed_dim, self.kdim),
-            "v_proj_weight": (self.embed_dim, self.vdim),
-        }
+        sizes = (
+            {"in_proj_weight": (3 * self.embed_dim, self.embed_dim)}
+            if same
+            else {
+                "q_proj_weight": (self.embed_dim, self.embed_dim),
+                "k_proj_weight": (self.embed_dim, self.kdim),
+                "v_proj_weight": (self.embed_dim, self.vdim),
+            }
+        )
         if bias:
             sizes["in_proj_bias"] = (3 * self.embed_dim,)
         for each in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias"):

@@ -258,7 +258,9 @@ class _ConvTranspose(Convolution):
         wanted = as_ints(name, "output_size", output_size)
         leading = as_tensor_of(name, input).ndim - axes
         if leading not in (1, 2):
-            raise ShapeError(f"{name}: needs an input of {axes + 1} or {axes + 2} axes, got shape {tuple(input.shape)}.")
+            raise ShapeError(
+                f"{name}: needs an input of {axes + 1} or {axes + 2} axes, got shape {tuple(input.shape)}."
+            )
         if len(wanted) not in (axes, axes + leading):
             raise ArgumentError(f"{name}: output_size must have {axes} or {axes + leading} numbers, got {wanted}.")
         wanted = wanted[-axes:]
@@ -267,7 +269,9 @@ class _ConvTranspose(Convolution):
         extra = tuple(size - low for size, low in zip(wanted, least, strict=True))
         if not all(0 <= more < step for more, step in zip(extra, self.stride, strict=True)):
             most = [low + step - 1 for low, step in zip(least, self.stride, strict=True)]
-            raise ArgumentError(f"{name}: output_size must lie between {least} and {most} for this input, got {wanted}.")
+            raise ArgumentError(
+                f"{name}: output_size must lie between {least} and {most} for this input, got {wanted}."
+            )
         return extra
 
 

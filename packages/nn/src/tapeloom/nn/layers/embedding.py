@@ -234,9 +234,7 @@ class EmbeddingBag(_Table):
         layer.weight.requires_grad = not freeze
         return layer
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         output: Tensor = F.embedding_bag(
             input,
             self.weight,

@@ -168,9 +168,7 @@ class MultiMarginLoss(_Margin):
         self.margin = margin
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        output: Tensor = F.multi_margin_loss(
-            input, target, self.p, self.margin, self.weight, reduction=self.reduction
-        )
+        output: Tensor = F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
         return output
 
 

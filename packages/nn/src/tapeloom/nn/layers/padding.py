@@ -61,7 +61,9 @@ class _CircularPad(_Pad):
     def forward(self, input: Tensor) -> Tensor:
         name, axes = type(self).__name__, self._axes
         if as_tensor_of(name, input).ndim not in (axes + 1, axes + 2):
-            raise ShapeError(f"{name}: needs an input of {axes + 1} or {axes + 2} axes, got shape {tuple(input.shape)}.")
+            raise ShapeError(
+                f"{name}: needs an input of {axes + 1} or {axes + 2} axes, got shape {tuple(input.shape)}."
+            )
         return super().forward(input)
 
 

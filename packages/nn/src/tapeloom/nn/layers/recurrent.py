@@ -95,7 +95,11 @@ class RNNBase(Module):
         gates = _MODES[mode][1] * self.hidden_size
         for place, names in enumerate(self._names):
             features = self.input_size if place < self._directions else output * self._directions
-            sizes = {"weight_ih": (gates, features), "weight_hh": (gates, output), "weight_hr": (output, self.hidden_size)}
+            sizes = {
+                "weight_ih": (gates, features),
+                "weight_hh": (gates, output),
+                "weight_hr": (output, self.hidden_size),
+            }
             for each in names:
                 size = sizes.get(each[:9], (gates,))
                 self.register_parameter(each, new_parameter(*size, device=device, dtype=dtype))
@@ -176,7 +180,14 @@ class RNNBase(Module):
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
-        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
+        usual = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0,
+            "bidirectional": False,
+        }
         return text + "".join(f", {name}={getattr(self, name)}" for name in usual if getattr(self, name) != usual[name])
 
 
@@ -285,7 +296,17 @@ class LSTM(RNNBase):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__(
-            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+            "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device,
+            dtype,
         )
 
 

@@ -59,9 +59,7 @@ class Unfold(Module):
         return output
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
+        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
 class Fold(Module):
@@ -91,9 +89,7 @@ class Fold(Module):
         self.stride = stride
 
     def forward(self, input: Tensor) -> Tensor:
-        output: Tensor = F.fold(
-            input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
-        )
+        output: Tensor = F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
         return output
 
     def extra_repr(self) -> str:

@@ -90,6 +90,7 @@ class ParametrizationList(ModuleList):
                     original.data = new.to(original.dtype)
 
     def forward(self) -> Tensor:
+        """The tensor."""
         first, *rest = self._items()
         value: Tensor = first(*self._originals())
         for module in rest:
@@ -234,7 +235,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     del all_held[tensor_name]
     delattr(type(module), tensor_name)
     if not len(all_held):
-        del module.parametrizations
+        delattr(module, "parametrizations")
         module.__class__ = cast(Any, module)._plain
     _keep(module, tensor_name, value, original)
     return module

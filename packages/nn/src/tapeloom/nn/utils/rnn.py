@@ -177,7 +177,9 @@ def pack_padded_sequence(
         order = tl.tensor(places, device=input.device)
         steps, given = steps.index_select(1, order), [given[place] for place in places]
     elif given != sorted(given, reverse=True):
-        raise ArgumentError(f"{name}: lengths must not rise, got {given}. Sort the sequences, or pass enforce_sorted=False.")
+        raise ArgumentError(
+            f"{name}: lengths must not rise, got {given}. Sort the sequences, or pass enforce_sorted=False."
+        )
     steps = steps[: given[0]]
     present = tl.arange(given[0], device=input.device)[:, None] < tl.tensor(given, device=input.device)
     rows = present.reshape(-1).nonzero()[:, 0]

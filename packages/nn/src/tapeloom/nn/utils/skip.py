@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tapeloom.errors import ArgumentTypeError
@@ -15,7 +14,7 @@ __all__ = ["skip_init"]
 M = TypeVar("M", bound=Module)
 
 
-def skip_init(module_cls: Callable[..., M], *args: Any, **kwargs: Any) -> M:
+def skip_init(module_cls: type[M], *args: Any, **kwargs: Any) -> M:
     """Makes a module whose initialisers do nothing, for values that are loaded at once.
 
     Args:
@@ -32,4 +31,5 @@ def skip_init(module_cls: Callable[..., M], *args: Any, **kwargs: Any) -> M:
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
         raise ArgumentTypeError(f"skip_init: expected a class of nn.Module, got {module_cls!r}.")
     with skipping():
-        return module_cls(*args, **kwargs)
+        made: M = module_cls(*args, **kwargs)
+    return made
