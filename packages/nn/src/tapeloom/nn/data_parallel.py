@@ -10,7 +10,7 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.backend.device_type import DeviceType
 from tapeloom.devices import Device, DeviceLike
-from tapeloom.errors import ArgumentError
+from tapeloom.errors import ArgumentError, ArgumentTypeError
 
 from .arguments import settings
 from .module import Module
@@ -48,8 +48,12 @@ class DataParallel(Module):
         dim: int = 0,
     ) -> None:
         super().__init__()
+        if not isinstance(module, Module):
+            raise ArgumentTypeError(f"DataParallel: module must be an nn.Module, got {type(module).__name__}.")
         first = next(module.parameters(), None)
         kind = "cpu" if first is None else first.device.type
+        if device_ids is not None and not isinstance(device_ids, (list, tuple, range)):
+            raise ArgumentTypeError(f"DataParallel: device_ids must be a list of devices, got {device_ids!r}.")
         ids = range(DeviceType(kind).device_count()) if device_ids is None else device_ids
         self.devices = [_device(kind, each) for each in ids]
         self.output_device = (
@@ -61,6 +65,7 @@ class DataParallel(Module):
             module.to(self.devices[0])
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """The outputs of all devices, joined."""
         if len(self.devices) < 2:
             return self.module(*inputs, **kwargs)
         for name, parameter in self.module.named_parameters():

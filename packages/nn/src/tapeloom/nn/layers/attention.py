@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor
@@ -116,15 +117,10 @@ class MultiheadAttention(Module):
         self.head_dim = self.embed_dim // self.num_heads
         self.add_zero_attn = add_zero_attn
         same = self.kdim == self.vdim == self.embed_dim
-        sizes = (
-            {"in_proj_weight": (3 * self.embed_dim, self.embed_dim)}
-            if same
-            else {
-                "q_proj_weight": (self.embed_dim, self.embed_dim),
-                "k_proj_weight": (self.embed_dim, self.kdim),
-                "v_proj_weight": (self.embed_dim, self.vdim),
-            }
-        )
+        sizes: dict[str, tuple[int, ...]] = {"in_proj_weight": (3 * self.embed_dim, self.embed_dim)}
+        if not same:
+            features = {"q": self.embed_dim, "k": self.kdim, "v": self.vdim}
+            sizes = {f"{each}_proj_weight": (self.embed_dim, count) for each, count in features.items()}
         if bias:
             sizes["in_proj_bias"] = (3 * self.embed_dim,)
         for each in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias"):
@@ -211,7 +207,7 @@ class MultiheadAttention(Module):
         if self.in_proj_weight is not None:
             if query is key and key is value:
                 return list(F.linear(query, self.in_proj_weight, bias).chunk(3, -1))
-            matrices = list(self.in_proj_weight.chunk(3))
+            matrices: list[Any] = list(self.in_proj_weight.chunk(3))
         else:
             matrices = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
         biases = [None] * 3 if bias is None else bias.chunk(3)

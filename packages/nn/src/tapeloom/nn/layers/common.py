@@ -9,11 +9,12 @@ import tapeloom as tl
 from tapeloom.devices import DeviceLike
 from tapeloom.dtypes import DTypeLike
 from tapeloom.errors import ArgumentError
+from tapeloom.op.parameter import as_number
 from tapeloom.shapes import as_int, per_axis
 
 from ..parameter import Parameter, drop_aliases
 
-__all__ = ["DTypeLike", "DeviceLike", "Each", "Shape", "as_count", "as_int", "new_parameter", "per_axis"]
+__all__ = ["DTypeLike", "DeviceLike", "Each", "Shape", "as_count", "as_int", "as_number", "new_parameter", "per_axis"]
 
 Each: TypeAlias = int | tuple[int, ...]
 """One int for all spatial axes, or one for each."""

@@ -105,6 +105,8 @@ class LazyLinear(Lazy, linear.Linear):
             self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def _see(self, input: Tensor) -> None:
+        if not input.ndim:
+            raise ShapeError("LazyLinear: needs an input of one axis or more, got shape ().")
         self.in_features = input.shape[-1]
 
     def _size_of(self, name: str) -> tuple[int, ...]:
@@ -208,6 +210,9 @@ class _LazyNorm(Lazy, ChannelNorm):
             self.num_batches_tracked = tl.zeros((), device=device, dtype=tl.int64)
 
     def _see(self, input: Tensor) -> None:
+        if input.ndim not in self._ranks:
+            ranks = " or ".join(map(str, self._ranks))
+            raise ShapeError(f"{type(self).__name__}: needs an input of {ranks} axes, got shape {tuple(input.shape)}.")
         axis = 0 if issubclass(self._becomes, batch_norm._InstanceNorm) and input.ndim == self._ranks[0] else 1
         self.num_features = input.shape[axis]
 

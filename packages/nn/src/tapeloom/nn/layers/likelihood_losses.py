@@ -10,12 +10,13 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, IndexingError, ShapeError
 from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.shapes import as_ints
 
 from .. import functional as F
 from ..arguments import settings
 from ..containers import ModuleList, Sequential
 from ..module import Module
-from .common import DeviceLike, DTypeLike, as_count, as_int
+from .common import DeviceLike, DTypeLike, as_count, as_number
 from .linear import Linear
 from .losses import Loss
 
@@ -203,15 +204,15 @@ class LinearCrossEntropyLoss(Loss):
         super().__init__(reduction=reduction)
         name = "LinearCrossEntropyLoss"
         self.num_classes = as_count(name, "num_classes", num_classes)
-        if weight is not None and tuple(weight.shape) != (self.num_classes,):
+        if weight is not None and tuple(as_tensor_of(name, weight, "weight").shape) != (self.num_classes,):
             raise ShapeError(f"{name}: weight must have shape {(self.num_classes,)}, got {tuple(weight.shape)}.")
         if not 0.0 <= label_smoothing <= 1.0:
             raise ArgumentError(f"{name}: label_smoothing is {label_smoothing!r}; it lies between 0 and 1.")
         self.register_buffer("weight", weight)
-        self.out_features = out_features
+        self.out_features = as_ints(name, "out_features", out_features) if out_features != () else ()
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
-        self.linear = Linear(in_features, math.prod(out_features, start=self.num_classes), bias, device, dtype)
+        self.linear = Linear(in_features, math.prod(self.out_features, start=self.num_classes), bias, device, dtype)
         self.options = options
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -285,11 +286,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         name = "AdaptiveLogSoftmaxWithLoss"
         self.in_features = as_count(name, "in_features", in_features)
         self.n_classes = as_count(name, "n_classes", n_classes)
-        given = [as_int(name, "cutoffs", each) for each in cutoffs]
+        given = list(as_ints(name, "cutoffs", cutoffs))
         if not given or given != sorted(set(given)) or given[0] < 1 or given[-1] > self.n_classes - 1:
             raise ArgumentError(f"{name}: cutoffs must rise, from 1 to n_classes - 1 = {n_classes - 1}, got {given}.")
         self.cutoffs = [*given, self.n_classes]
-        self.div_value = div_value
+        self.div_value = as_number(name, "div_value", div_value)
         self.head_bias = head_bias
         self.shortlist_size = given[0]
         self.n_clusters = len(given)
@@ -313,8 +314,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def forward(self, input_: Tensor, target_: Tensor) -> OutputAndLoss:
         name = "AdaptiveLogSoftmaxWithLoss"
+        as_tensor_of(name, input_)
         given = as_tensor_of(name, target_, "target")
-        if given.ndim > 1 or as_tensor_of(name, input_).ndim != given.ndim + 1 or input_.shape[:-1] != given.shape:
+        if given.ndim > 1 or input_.ndim != given.ndim + 1 or input_.shape[:-1] != given.shape:
             raise ShapeError(
                 f"{name}: needs an input (N, features) and a target (N,), or both without N, got shapes "
                 f"{tuple(input_.shape)} and {tuple(given.shape)}."

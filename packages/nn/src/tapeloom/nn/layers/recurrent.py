@@ -17,7 +17,7 @@ from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
-from .common import DeviceLike, DTypeLike, as_count, new_parameter
+from .common import DeviceLike, DTypeLike, as_count, as_number, new_parameter
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
@@ -75,9 +75,9 @@ class RNNBase(Module):
         self.num_layers = _positive(name, "num_layers", num_layers)
         self.bias = bias
         self.batch_first = batch_first
-        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        self.dropout = float(as_number(name, "dropout", dropout))
+        if not 0 <= self.dropout <= 1:
             raise ArgumentError(f"{name}: dropout is {dropout!r}; a probability lies between 0 and 1.")
-        self.dropout = float(dropout)
         if dropout and self.num_layers == 1:
             warnings.warn(
                 f"{name}: dropout={dropout} acts between layers, and there is one layer.", UserWarning, stacklevel=3

@@ -9,7 +9,7 @@ from tapeloom import Tensor
 from .. import functional as F
 from ..arguments import settings
 from ..module import Module
-from .common import Each
+from .common import Each, as_number
 
 __all__ = [
     "ChannelShuffle",
@@ -220,12 +220,13 @@ class Upsample(Module):
         recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
+        name = type(self).__name__
         self.size = size
         self.scale_factor: Factor | None
         if isinstance(scale_factor, (tuple, list)):
-            self.scale_factor = tuple(float(factor) for factor in scale_factor)
+            self.scale_factor = tuple(float(as_number(name, "scale_factor", factor)) for factor in scale_factor)
         else:
-            self.scale_factor = float(scale_factor) if scale_factor else None
+            self.scale_factor = float(as_number(name, "scale_factor", scale_factor)) if scale_factor else None
         self.mode = mode
         self.align_corners = align_corners
         self.recompute_scale_factor = recompute_scale_factor

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentError, ShapeError
+from tapeloom.ops.arguments import as_tensor_of
 
 from .. import functional as F
 from .. import init
@@ -60,7 +61,7 @@ class _Layer(Module):
         device: DeviceLike,
         dtype: DTypeLike,
     ) -> None:
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         for each in attentions:
             attention = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, **made)
             self.add_module(each, attention)
@@ -392,6 +393,9 @@ class Transformer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         batch = 0 if self.batch_first else 1
+        for name, given in (("src", src), ("tgt", tgt)):
+            if as_tensor_of("Transformer", given, name).ndim not in (2, 3):
+                raise ShapeError(f"Transformer: {name} must have 2 or 3 axes, got shape {tuple(given.shape)}.")
         if src.ndim == 3 and (tgt.ndim != 3 or src.shape[batch] != tgt.shape[batch]):
             raise ShapeError(
                 f"Transformer: src and tgt must have one batch, got shapes {tuple(src.shape)} and {tuple(tgt.shape)}."
