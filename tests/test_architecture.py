@@ -41,9 +41,21 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "fft", "func", "linalg", "random", "signal", "special", "checkpoint"],
+    [
+        "methods",
+        "accelerator",
+        "autograd",
+        "einops_backend",
+        "fft",
+        "func",
+        "linalg",
+        "random",
+        "signal",
+        "special",
+        "checkpoint",
+    ],
     ["utils"],
-    ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
+    ["testing", "array_api", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]
 #: imports inside functions, of our own modules: what is better not loaded before its use, and why
 LATE = {

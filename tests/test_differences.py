@@ -69,6 +69,22 @@ def test_from_numpy_lends_in_one_direction():
     assert array.tolist() == [5, 0, 0] and x.tolist() == [6, 1, 1]
 
 
+def test_functions_of_numpy_give_arrays():
+    assert type(np.exp(tl.zeros(3))) is np.ndarray
+    with pytest.raises(tl.errors.GradientError):
+        np.exp(tl.zeros(3, requires_grad=True))
+
+
+def test_dlpack_lends_in_one_direction():
+    array = np.zeros(3)
+    x = tl.from_dlpack(array)
+    array[0] = 5
+    assert x[0].item() == 5
+    x.add_(1)
+    assert array.tolist() == [5, 0, 0]
+    assert not np.from_dlpack(x).flags.writeable
+
+
 def test_numpy_is_read_only():
     array = tl.zeros(3).numpy()
     with pytest.raises(ValueError, match="read-only"):
@@ -388,6 +404,51 @@ def test_a_parameter_given_twice_is_an_error():
     w = tl.ones(2, requires_grad=True)
     with pytest.raises(tl.errors.TapeloomError):
         optim.SGD([w, w], lr=0.1)
+
+
+def test_how_an_optimizer_computes_is_no_setting():
+    weight = tl.ones(2, requires_grad=True)
+    assert "foreach" not in optim.Adam([weight], foreach=True, fused=True, capturable=True).param_groups[0]
+    with pytest.raises(tl.errors.ArgumentError):
+        optim.Adam([weight], differentiable=True)
+    p, g, zero = tl.ones(2), tl.ones(2, requires_grad=True), tl.zeros(2)
+    settings = {**optim.SGD([weight]).defaults, "lr": 0.1, "momentum": 0.9}
+    new, _ = optim.SGD.update(tl.ops, p, g, zero, **settings)
+    new.sum().backward()
+    assert g.grad.tolist() == pytest.approx([-0.1, -0.1])
+
+
+def test_muon_orthogonalises_in_the_dtype_of_its_parameter():
+    weight = tl.zeros(2, 2, dtype=tl.float64, requires_grad=True)
+    weight.grad = tl.tensor([[2.0, 1.0], [0.0, 1.0]], dtype=tl.float64)
+    optimizer = optim.Muon([weight], lr=1.0, ns_coefficients=(1.5, -0.5, 0.0), ns_steps=30)
+    optimizer.step()
+    assert (weight @ weight.T - tl.eye(2)).abs().max().item() < 1e-12
+    with pytest.raises(tl.errors.ArgumentError):
+        optimizer.add_param_group({"params": [tl.ones(2)]})
+
+
+def test_numbers_in_the_state_of_an_optimizer_have_the_dtype_of_their_parameter():
+    weight = tl.ones(2, dtype=tl.float64, requires_grad=True)
+    weight.grad = tl.ones(2, dtype=tl.float64)
+    optimizer = optim.NAdam([weight])
+    optimizer.step()
+    assert optimizer.state[weight]["mu_product"].dtype is tl.float64
+
+
+def test_a_rate_comes_back_from_zero():
+    optimizer = optim.SGD([tl.ones(1)], lr=0.5)
+    scheduler = optim.lr_scheduler.ConstantLR(optimizer, factor=0, total_iters=1)
+    optimizer.step()
+    scheduler.step()
+    assert scheduler.get_last_lr() == [0.5]
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=10, pct_start=0.1, cycle_momentum=False)
+    assert scheduler.get_last_lr() == [1.0]
+
+
+def test_a_setting_with_which_lbfgs_cannot_run_is_an_error_at_once():
+    with pytest.raises(tl.errors.ArgumentError):
+        optim.LBFGS([tl.ones(1)], line_search_fn="armijo")
 
 
 # errors

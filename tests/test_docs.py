@@ -81,6 +81,7 @@ API = {
     "tapeloom.nn.utils": "nn",
     "tapeloom.optim": "optim",
     "tapeloom.optim.lr_scheduler": "optim",
+    "tapeloom.optim.swa_utils": "optim",
     "tapeloom.data": "data",
     "tapeloom.data.datasets": "data",
     "tapeloom.errors": "errors",

@@ -89,6 +89,7 @@ FAMILIES = {
     "lookup": "Lookup",
     "loss": "Losses",
     "handles": "Handles and history",
+    "interchange": "Other libraries",
 }
 #: the files of a package -> titles, in the order of its page
 PARTS = {
@@ -122,8 +123,21 @@ PARTS = {
     },
     "tapeloom.optim": {
         "sgd": "Gradient descent",
+        "asgd": "Averaged gradient descent",
         "adam": "Adam",
+        "nadam": "NAdam",
+        "radam": "RAdam",
+        "adamax": "Adamax",
+        "adafactor": "Adafactor",
+        "lamb": "LAMB",
+        "adagrad": "Adagrad",
+        "adadelta": "Adadelta",
         "rmsprop": "RMSprop",
+        "rprop": "Rprop",
+        "lion": "Lion",
+        "muon": "Muon",
+        "lbfgs": "L-BFGS",
+        "kfac": "K-FAC",
         "optimizer": "Base class",
         "arguments": "For formulas of your own",
     },

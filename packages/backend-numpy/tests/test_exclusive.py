@@ -154,7 +154,8 @@ KEEPERS: dict[str, Callable[[Any], Any]] = {
     "transpose": lambda param: param.detach().T.numpy(),
     "row": lambda param: param.detach()[3].numpy(),
     "memoryview": lambda param: memoryview(param.detach().numpy()),
-    "dlpack": lambda param: np.from_dlpack(param.detach().numpy().view()),
+    "dlpack": lambda param: np.from_dlpack(param.detach()),
+    "dlpack of numpy": lambda param: np.from_dlpack(param.detach().numpy().view()),
 }
 
 

@@ -483,7 +483,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
         ),
         (
             lambda p: optim.SGD([tl.tensor([1])]),
-            "SGD: parameter 0 is int64; only floating-point tensors can be optimized.",
+            "SGD: parameter 0 is int64; only floating-point and complex tensors can be optimized.",
         ),
     ],
 )
@@ -501,12 +501,13 @@ def test_values_that_are_refused(make, message):
         (
             lambda p: optim.SGD([p], momentun=0.9),
             "SGD: unexpected argument 'momentun'. Did you mean 'momentum'? Signature: SGD(params, lr=0.001, momentum=0.0, "
-            "dampening=0.0, weight_decay=0.0, nesterov=False, *, maximize=False)",
+            "dampening=0.0, weight_decay=0.0, nesterov=False, *, maximize=False, foreach=None, differentiable=False, fused=None)",
         ),
         (
-            lambda p: optim.AdamW([p], foreach=True),
-            "AdamW: unexpected argument 'foreach'. Signature: AdamW(params, lr=0.001, betas=(0.9, 0.999), eps=1e-08, "
-            "weight_decay=0.01, amsgrad=False, *, maximize=False)",
+            lambda p: optim.AdamW([p], nesterov=True),
+            "AdamW: unexpected argument 'nesterov'. Signature: AdamW(params, lr=0.001, betas=(0.9, 0.999), eps=1e-08, "
+            "weight_decay=0.01, amsgrad=False, *, maximize=False, foreach=None, capturable=False, differentiable=False, "
+            "fused=None)",
         ),
         (lambda p: optim.SGD([{"parameters": [p]}]), 'SGD: a group must be a dict with "params".'),
         (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
 from tapeloom.backend.arrayapi import ArrayAPIBackend
+from tapeloom.backend.runtime import Backend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom_backend_cupy.kernels import CupyKernels
@@ -125,6 +126,12 @@ class CupyBackend(ArrayAPIBackend):
     def to_device(self, array: Array, device: Device) -> Array:
         with self._on(device):
             return self.xp.array(array) if self._several else array
+
+    def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
+        if self.on_gpu and foreign.__dlpack_device__()[0] == 1:
+            return Backend.from_dlpack(self, foreign, device, copy)  # memory of the host, which CuPy does not take
+        with self._on(device):
+            return super().from_dlpack(foreign, device, copy)
 
     def owns_memory(self, array: Array) -> bool:
         # kernels run in the order of one stream: what was read before a write was queued is read before it is done

@@ -143,6 +143,15 @@ class JaxBackend(Backend):
     def copy(self, array: Array) -> Array:
         return array  # it never changes, so that one may stand for both
 
+    def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
+        if not isinstance(foreign, jax.Array):
+            if copy is not False and foreign.__dlpack_device__()[0] == 1:
+                return super().from_dlpack(
+                    foreign, device, None
+                )  # as from_host: whoever wrote to it would change our values
+            foreign = jnp.from_dlpack(foreign, copy=copy)
+        return self.to_device(jnp.array(foreign) if copy else foreign, device)
+
     # creation: small arrays on the host, so that a new size compiles nothing, large ones on the device
 
     def scalar(self, value: Number, dtype: DType, device: Device) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tapeloom import host
 from tapeloom.backend.arrayapi import ArrayAPIBackend
 from tapeloom.devices import Device
 from tapeloom.dtypes import DType
@@ -99,6 +100,12 @@ class NumpyBackend(ArrayAPIBackend):
 
     def to_host(self, array: Array) -> Any:
         return self.xp.asarray(array)
+
+    def to_dlpack(self, array: Array, **settings: Any) -> Any:
+        return host.to_dlpack(self.to_host(array), **settings)
+
+    def dlpack_device(self, array: Array) -> tuple[int, int]:
+        return 1, 0  # also of a scalar
 
     def owns_memory(self, array: Array) -> bool:
         return owned(array)

@@ -48,7 +48,7 @@ _EXPORTS = {
     ),
     "tapeloom.devices": "Device",
     "tapeloom.dtypes": (
-        "DType bool_ finfo get_default_dtype iinfo promote_types set_default_dtype "
+        "DType bool_ can_cast finfo get_default_dtype iinfo promote_types set_default_dtype "
         + " ".join(dtype.name for dtype in _DTYPES if dtype.name != "bool")
     ),
     "tapeloom.func.batching": "vmap",
@@ -71,6 +71,7 @@ _LAZY = {
     "save": ("tapeloom.checkpoint", "save"),
 }
 
+import tapeloom.einops_backend  # noqa: E402 - einops may come later
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
 from tapeloom import accelerator, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
@@ -97,8 +98,8 @@ __all__ = sorted({*_public, *_LAZY})
 
 
 def __getattr__(name):
-    """``tapeloom.nn``, ``optim``, ``data`` and ``utils``, and what is better not loaded before its use."""
-    if name in _PARTS or name == "utils":
+    """``tapeloom.nn``, ``optim``, ``data``, ``utils`` and ``array_api``, and what is better not loaded before its use."""
+    if name in _PARTS or name in ("utils", "array_api"):
         try:
             return _import_module(f"tapeloom.{name}")
         except ModuleNotFoundError as error:
@@ -125,4 +126,6 @@ def __dir__():
         except ModuleNotFoundError:
             return False
 
-    return sorted([*__all__, *(part for part in ("utils", *_PARTS) if "." not in part and installed(part))])
+    return sorted(
+        [*__all__, *(part for part in ("array_api", "utils", *_PARTS) if "." not in part and installed(part))]
+    )

@@ -48,6 +48,7 @@ from tapeloom.devices import Device as Device
 from tapeloom.dtypes import (
     DType as DType,
     bool_ as bool_,
+    can_cast as can_cast,
     finfo as finfo,
     get_default_dtype as get_default_dtype,
     iinfo as iinfo,
@@ -1242,6 +1243,16 @@ def frexp(input: Tensor) -> MantissaAndExponent:
 
 def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
     """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
+
+def from_dlpack(ext_tensor: Any, *, device: DeviceLike = None, copy: builtins.bool | None = None) -> Tensor:
+    """The array of another library, or a capsule of ``to_dlpack`` in host memory, as a tensor.
+
+    It shares memory where its library's and that of the device do, unless ``copy=True``; as with ``from_numpy`` the tensor
+    sees later writes to the array, and never writes to it. Without ``device``, memory of the host is ``cpu`` and that of a
+    CUDA device ``cuda``; ``device="xla"`` takes a JAX array as it is.
+
+    Raises ExchangeError where the array cannot be had: a dtype that one side lacks, or ``copy=False`` where a copy is needed.
+    """
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -2714,6 +2725,9 @@ def resolve_conj(input: Tensor) -> Tensor:
 def resolve_neg(input: Tensor) -> Tensor:
     """The tensor itself: when the part of a conjugate is negated is the backend's business."""
 
+def result_type(tensor: TensorLike, other: TensorLike) -> DType:
+    """The dtype that arithmetic gives for two tensors or numbers; those without dimensions count only by their category."""
+
 def rms_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: builtins.float | None = None
 ) -> Tensor:
@@ -3098,6 +3112,9 @@ def to(self: Tensor, other: Tensor, non_blocking: builtins.bool = False, copy: b
     PyTorch's spelling.
     """
 
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule of the values of ``tensor``. Hand over the tensor itself where the other library takes it."""
+
 def topk(
     input: Tensor, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
 ) -> ValuesAndIndices:
@@ -3432,6 +3449,7 @@ __all__ = [
     "broadcast_to",
     "bucketize",
     "byte",
+    "can_cast",
     "cartesian_prod",
     "cat",
     "cauchy_",
@@ -3557,6 +3575,7 @@ __all__ = [
     "fractional_max_pool3d",
     "frexp",
     "frobenius_norm",
+    "from_dlpack",
     "from_numpy",
     "frombuffer",
     "full",
@@ -3796,6 +3815,7 @@ __all__ = [
     "reshape_as",
     "resolve_conj",
     "resolve_neg",
+    "result_type",
     "rms_norm",
     "roll",
     "rot90",
@@ -3870,6 +3890,7 @@ __all__ = [
     "tensordot",
     "tile",
     "to",
+    "to_dlpack",
     "topk",
     "trace",
     "transpose",

@@ -3,7 +3,7 @@
 # mypy: disable-error-code="override, misc, overload-overlap"
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from tapeloom.devices import Device, DeviceLike
 from tapeloom.dtypes import DType, DTypeLike
 from tapeloom.generator import Generator
@@ -98,8 +98,29 @@ class TensorMethods:
         """The same values outside the tape; changes of one show in the other."""
     @data.setter
     def data(self, value: Tensor) -> None: ...
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """What a function of NumPy gives that has a tensor among its arguments: it gets the values, as ``.numpy()`` gives them."""
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """The functions of the Array API standard for this tensor: ``tapeloom.array_api``."""
     def __copy__(self) -> Tensor:
         """``copy.copy(self)``: another leaf on the same values, as in PyTorch; in-place changes of one show in the other."""
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[builtins.int, builtins.int] | None = None,
+        dl_device: tuple[builtins.int, builtins.int] | None = None,
+        copy: builtins.bool | None = None,
+    ) -> Any:
+        """The values as a DLPack capsule, which other libraries ask for.
+
+        The memory is shared and marked as not to be written to; for one that does not ask for version 1 of DLPack, which has
+        no such mark, it is copied. Raises ExchangeError for a tensor that requires a gradient, and where ``copy=False`` cannot be.
+        """
+    def __dlpack_device__(self) -> tuple[builtins.int, builtins.int]:
+        """DLPack's number of the kind of memory that the values are in, and the number of the device."""
     def __getitem__(self, key: Any) -> Tensor:
         """``input[key]``: ints, slices, None and ``...`` give views; integer and bool tensors (or lists) give copies.
 
@@ -1383,6 +1404,8 @@ class TensorMethods:
         The tensor itself where nothing changes, unless ``copy=True``. Conversions are recorded. ``non_blocking`` is taken for
         PyTorch's spelling.
         """
+    def to_device(self, device: DeviceLike, /, *, stream: Any = None) -> Tensor:
+        """This tensor on another device, as the Array API standard spells it; ``stream`` must be None."""
     def topk(
         self, k: builtins.int, dim: Dim = -1, largest: builtins.bool = True, sorted: builtins.bool = True
     ) -> ValuesAndIndices:

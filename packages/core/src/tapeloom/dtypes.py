@@ -253,6 +253,15 @@ def promote_types(a: DType, b: DType) -> DType:
     return found
 
 
+def can_cast(from_: DType, to: DType) -> bool:
+    """Whether a result of dtype ``from_`` may be given to a tensor of dtype ``to``: not to a lower category.
+
+    The categories are bool, integers, floating and complex numbers; within one, wider to narrower is allowed. For what
+    promotion leads to, see ``tapeloom.array_api.can_cast``.
+    """
+    return as_dtype(from_).category <= as_dtype(to).category
+
+
 def of_number(value: object) -> DType:
     """The dtype of a Python number: bool, int64, the default floating dtype, or the complex dtype that holds that."""
     kind = type(value)
@@ -349,17 +358,24 @@ def warn_of_discarding(source: DType, target: DType) -> None:
 class finfo:
     """Limits of a floating dtype, or of the parts of a complex one.
 
-    They are ``max``, ``min``, ``tiny``, ``smallest_normal``, ``eps``, ``resolution``, ``bits``.
+    They are ``max``, ``min``, ``tiny``, ``smallest_normal``, ``eps``, ``resolution``, ``bits``. Without ``dtype`` it is the
+    default dtype.
     """
 
-    def __init__(self, dtype: DType) -> None:
-        dtype = as_dtype(dtype).real
+    def __init__(self, dtype: DType | None = None) -> None:
+        dtype = as_dtype(get_default_dtype() if dtype is None else dtype).real
         if not dtype.is_floating_point:
             raise DTypeError(f"finfo: {dtype} is not a floating dtype. Use tapeloom.iinfo for integers.")
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize
         self.max, self.min, self.eps, self.resolution = dtype.max, dtype.min, dtype.eps, dtype.resolution
         self.tiny = self.smallest_normal = dtype.smallest_normal
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype.name})"
+        )
 
 
 class iinfo:
@@ -372,3 +388,6 @@ class iinfo:
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize
         self.max, self.min = int(dtype.max), int(dtype.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype.name})"

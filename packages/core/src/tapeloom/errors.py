@@ -6,6 +6,7 @@
     ├── ArgumentError     (ValueError)         a setting out of its range
     ├── ArgumentTypeError (TypeError)          an argument of the wrong kind
     ├── IndexingError     (IndexError)         an index or dimension out of range
+    ├── ExchangeError     (BufferError)        an array that cannot be handed over between libraries
     ├── DeviceError       (RuntimeError)       tensors on different devices, or a device that cannot be used
     ├── BackendError      (ImportError)        a backend plugin that is missing, broken, too new or clashing
     ├── GradientError     (RuntimeError)       a backward pass that cannot be run
@@ -52,6 +53,10 @@ class IndexingError(TapeloomError, IndexError):
 
 class DeviceError(TapeloomError, RuntimeError):
     """Tensors on different devices, or a device that cannot be used."""
+
+
+class ExchangeError(TapeloomError, BufferError):
+    """An array that cannot be handed over between libraries."""
 
 
 class BackendError(TapeloomError, ImportError):

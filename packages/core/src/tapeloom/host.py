@@ -190,6 +190,22 @@ def lend(array: Any) -> tuple[Any, DType]:
     return array, found
 
 
+def from_dlpack(foreign: Any, copy: bool | None) -> Any:
+    """The NumPy array of what another library hands over through DLPack, in host memory."""
+    import numpy as np
+
+    return np.from_dlpack(foreign) if copy is None else np.from_dlpack(foreign, copy=copy)
+
+
+def to_dlpack(array: Any, max_version: tuple[int, int] | None = None, copy: bool | None = None, **settings: Any) -> Any:
+    """The DLPack capsule of a NumPy array: its memory, marked as not to be written to, or a copy where there is no mark."""
+    if max_version is None or max_version[0] < 1:
+        if copy is False:
+            raise BufferError("before version 1 of DLPack memory cannot be marked as not to be written to.")
+        return array.copy().__dlpack__(**settings)
+    return read_only(array).__dlpack__(max_version=max_version, copy=copy, **settings)
+
+
 def array_from_buffer(buffer: Any, dtype: DType, count: int, offset: int) -> Any:
     """A host copy of ``count`` elements of a buffer; see ``tapeloom.frombuffer``."""
     import numpy as np

@@ -20,7 +20,7 @@ from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
-from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, special, splitting
+from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, interchange, special, splitting
 from tapeloom.tape.hooks import register_hook, register_prehook
 from tapeloom.tape.walk import tensor_backward
 from tapeloom.tensors.node import Node
@@ -50,10 +50,15 @@ COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 #: attributes that come from no registry
 JOINED: dict[str, Any] = {
+    "__array_function__": interchange.numpy_function,
+    "__array_namespace__": interchange.array_namespace,
     "__copy__": handles.copied,
+    "__dlpack__": interchange.dlpack_capsule,
+    "__dlpack_device__": interchange.dlpack_device,
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "backward": tensor_backward,
+    "to_device": interchange.to_device,
     "type": conversion.tensor_type,
     "unfold": explained(splitting.unfold),
     "where": explained(comparison.where_method, "where"),

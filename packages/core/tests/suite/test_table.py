@@ -13,6 +13,9 @@ TABLE = load()
 ELSEWHERE = {
     "from_numpy": "packages/core/tests/test_values.py",  # what it shares with its array
     "frombuffer": "packages/core/tests/test_values.py",  # takes bytes
+    "from_dlpack": "packages/core/tests/test_exchange.py",  # takes the arrays of other libraries
+    "to_dlpack": "packages/core/tests/test_exchange.py",  # gives a capsule
+    "result_type": "packages/core/tests/test_exchange.py",  # gives a dtype
     "cpu": "packages/core/tests/test_devices.py",
     "cuda": "packages/core/tests/test_devices.py",
 }

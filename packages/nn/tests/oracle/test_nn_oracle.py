@@ -1,12 +1,11 @@
-"""Layers, initialisers, optimizers and schedulers beside PyTorch's: keys, printed forms, values, gradients, paths."""
+"""Layers and initialisers beside PyTorch's: keys, printed forms, values, gradients."""
 
 import math
-import warnings
 
 import pytest
 
 import tapeloom as tl
-from tapeloom import nn, optim
+from tapeloom import nn
 
 torch = pytest.importorskip("torch", reason="the oracle tests compare with PyTorch; install the group `torch`")
 
@@ -255,161 +254,8 @@ def test_gains(name):
     assert nn.init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
 
 
-OPTIMIZERS = {
-    "SGD": lambda optim, params: optim.SGD(params, lr=0.1),
-    "SGD with momentum": lambda optim, params: optim.SGD(params, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.1),
-    "SGD, nesterov": lambda optim, params: optim.SGD(params, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.05),
-    "SGD, maximize": lambda optim, params: optim.SGD(params, lr=0.01, momentum=0.5, maximize=True),
-    "Adam": lambda optim, params: optim.Adam(params, lr=0.05),
-    "Adam with decay": lambda optim, params: optim.Adam(params, lr=0.05, betas=(0.7, 0.9), eps=1e-4, weight_decay=0.1),
-    "Adam, amsgrad": lambda optim, params: optim.Adam(params, lr=0.05, betas=(0.5, 0.6), amsgrad=True),
-    "Adam, maximize": lambda optim, params: optim.Adam(params, lr=0.05, weight_decay=0.1, maximize=True),
-    "AdamW": lambda optim, params: optim.AdamW(params, lr=0.05),
-    "AdamW with everything": lambda optim, params: optim.AdamW(
-        params, lr=0.05, betas=(0.6, 0.7), eps=1e-3, weight_decay=0.3, amsgrad=True, maximize=True
-    ),
-}
-
-OPTIMIZERS |= {
-    f"RMSprop, momentum={momentum}, centered={centered}, weight_decay={decay}": lambda optim, params, s=(momentum, centered, decay): (
-        optim.RMSprop(params, lr=0.01, alpha=0.9, momentum=s[0], centered=s[1], weight_decay=s[2])
-    )
-    for momentum in (0.0, 0.9)
-    for centered in (False, True)
-    for decay in (0.0, 0.1)
-} | {
-    "RMSprop": lambda optim, params: optim.RMSprop(params),
-    "RMSprop, maximize": lambda optim, params: optim.RMSprop(params, eps=1e-3, maximize=True),
-}
-
-
 def network(nn):
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
-
-
-def grouped(net):
-    return [{"params": list(net[0].parameters())}, {"params": list(net[2].parameters()), "lr": 0.01}]
-
-
-def losses(net, optimizer, x, steps, sleeper=None):
-    """Trains and gives the loss of every step; one parameter misses some gradients."""
-    found = []
-    for step in range(steps):
-        optimizer.zero_grad()
-        loss = (net(x) ** 2).sum() + net[2].weight.sum()
-        loss.backward()
-        if sleeper is not None and step % 3 == 1:
-            sleeper.grad = None
-        optimizer.step()
-        found.append(loss.item())
-    return found
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_trajectories(name):
-    mine, reference = network(nn), network(torch.nn)
-    reference.load_state_dict({key: theirs(value) for key, value in mine.state_dict().items()})
-    x = image(5, 3)
-    optimizer = OPTIMIZERS[name](optim, grouped(mine))
-    twin = OPTIMIZERS[name](torch.optim, grouped(reference))
-    path = losses(mine, optimizer, x, 20, mine[2].bias)
-    assert path == pytest.approx(losses(reference, twin, theirs(x), 20, reference[2].bias), rel=1e-9, abs=1e-9)
-    for key, value in mine.state_dict().items():
-        assert close(value, reference.state_dict()[key])
-
-    state, expected = optimizer.state_dict(), twin.state_dict()
-    assert state["state"].keys() == expected["state"].keys()
-    for number, values in expected["state"].items():
-        assert state["state"][number].keys() == values.keys()
-        for key, value in values.items():
-            got = state["state"][number][key]
-            assert float(value) == got if key == "step" else close(got, value)
-    for group, known in zip(state["param_groups"], expected["param_groups"], strict=True):
-        assert group["params"] == known["params"]
-        assert all(known[key] == value for key, value in group.items())
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_training_that_pytorch_began_goes_on_here(name):
-    reference = network(torch.nn)
-    twin = OPTIMIZERS[name](torch.optim, grouped(reference))
-    x = image(5, 3)
-    losses(reference, twin, theirs(x), 5)
-
-    mine = network(nn)
-    mine.load_state_dict({key: ours(value) for key, value in reference.state_dict().items()})
-    optimizer = OPTIMIZERS[name](optim, grouped(mine))
-    state = twin.state_dict()
-    state["state"] = {
-        number: {key: ours(value) for key, value in values.items()} for number, values in state["state"].items()
-    }
-    optimizer.load_state_dict(state)
-    assert losses(mine, optimizer, x, 5) == pytest.approx(losses(reference, twin, theirs(x), 5), rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_training_that_began_here_goes_on_in_pytorch(name):
-    mine, reference = network(nn), network(torch.nn)
-    optimizer = OPTIMIZERS[name](optim, grouped(mine))
-    x = image(5, 3)
-    losses(mine, optimizer, x, 5)
-    reference.load_state_dict({key: theirs(value) for key, value in mine.state_dict().items()})
-    twin = OPTIMIZERS[name](torch.optim, grouped(reference))
-    state = optimizer.state_dict()
-    for values in state["state"].values():
-        values.update({key: torch.tensor(v) if key == "step" else theirs(v) for key, v in values.items()})
-    defaults = twin.state_dict()["param_groups"]
-    state["param_groups"] = [known | group for known, group in zip(defaults, state["param_groups"], strict=True)]
-    twin.load_state_dict(state)
-    assert losses(mine, optimizer, x, 5) == pytest.approx(losses(reference, twin, theirs(x), 5), rel=1e-9, abs=1e-9)
-
-
-RATES = {
-    "SGD": lambda optim, params, r: optim.SGD(params, lr=r(0.1), momentum=0.9, weight_decay=r(0.1)),
-    "Adam": lambda optim, params, r: optim.Adam(params, lr=r(0.05), betas=(r(0.7), r(0.9)), weight_decay=0.1),
-    "AdamW": lambda optim, params, r: optim.AdamW(params, lr=r(0.05)),
-    "RMSprop": lambda optim, params, r: optim.RMSprop(params, lr=r(0.01), momentum=0.5),
-}
-
-
-@pytest.mark.parametrize("name", RATES)
-def test_rates_that_are_tensors(name):
-    mine, reference = network(nn), network(torch.nn)
-    reference.load_state_dict({key: theirs(value) for key, value in mine.state_dict().items()})
-    optimizer = RATES[name](optim, mine.parameters(), lambda value: tl.tensor(value, dtype=tl.float64))
-    twin = RATES[name](torch.optim, reference.parameters(), float)
-    x = image(5, 3)
-    assert losses(mine, optimizer, x, 8) == pytest.approx(losses(reference, twin, theirs(x), 8), rel=1e-9, abs=1e-9)
-
-
-SCHEDULERS = {
-    "StepLR": lambda module, optimizer: module.StepLR(optimizer, step_size=3, gamma=0.5),
-    "MultiStepLR": lambda module, optimizer: module.MultiStepLR(optimizer, milestones=[2, 5, 5, 9], gamma=0.3),
-    "ExponentialLR": lambda module, optimizer: module.ExponentialLR(optimizer, gamma=0.9),
-    "CosineAnnealingLR": lambda module, optimizer: module.CosineAnnealingLR(optimizer, T_max=5, eta_min=0.02),
-    "LambdaLR": lambda module, optimizer: module.LambdaLR(
-        optimizer, [lambda epoch: 0.95**epoch, lambda epoch: 1 / (epoch + 1)]
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_schedules(name):
-    mine = optim.SGD([{"params": [tl.zeros(1)], "lr": 1.0}, {"params": [tl.zeros(1)], "lr": 0.3}], lr=0.1)
-    reference = torch.optim.SGD(
-        [{"params": [torch.zeros(1)], "lr": 1.0}, {"params": [torch.zeros(1)], "lr": 0.3}], lr=0.1
-    )
-    scheduler = SCHEDULERS[name](optim.lr_scheduler, mine)
-    twin = SCHEDULERS[name](torch.optim.lr_scheduler, reference)
-    for _ in range(17):
-        assert scheduler.get_last_lr() == pytest.approx(twin.get_last_lr(), rel=1e-12, abs=1e-15)
-        assert scheduler.last_epoch == twin.last_epoch
-        mine.step()
-        reference.step()
-        scheduler.step()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            twin.step()
 
 
 @pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.5, math.inf])

@@ -45,6 +45,10 @@ class ArrayAPIBackend(Backend):
     def dtype_of(self, array: Array) -> DType:
         return self.kernels.dtype_of(array)
 
+    def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
+        taken = self.xp.from_dlpack(foreign) if copy is None else self.xp.from_dlpack(foreign, copy=copy)
+        return taken if self.device_of(taken) is device else self.to_device(taken, device)
+
     def scalar(self, value: bool | int | float | complex, dtype: DType, device: Device) -> Array:
         return self.xp.asarray(value, dtype=self.native(dtype))
 

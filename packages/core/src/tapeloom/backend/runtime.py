@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tapeloom import dtypes
+from tapeloom import dtypes, host
 from tapeloom.backend.array import Array
 from tapeloom.backend.fallback import arrays_in, completed, mapped, on_host
 from tapeloom.devices import Device
@@ -107,6 +107,22 @@ class Backend:
     def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
+
+    # DLPack: what memory other libraries and this one may share; whatever its library raises is said as ExchangeError
+
+    def to_dlpack(self, array: Array, **settings: Any) -> Any:
+        """The DLPack capsule of an array; ``settings`` are those of the protocol: stream, max_version, dl_device, copy."""
+        return array.__dlpack__(**settings)  # type: ignore[attr-defined]
+
+    def from_dlpack(self, foreign: Any, device: Device, copy: bool | None) -> Array:
+        """An array on ``device`` of what has a method ``__dlpack__``; by way of the host where nothing better is known."""
+        if copy is False:
+            raise BufferError(f"memory of the host has to be copied to {device}.")
+        return self.from_host(host.from_dlpack(foreign, None), device)
+
+    def dlpack_device(self, array: Array) -> tuple[int, int]:
+        """The kind of memory and the number of the device, as DLPack counts them."""
+        return array.__dlpack_device__()  # type: ignore[attr-defined,no-any-return]
 
     # creation
 

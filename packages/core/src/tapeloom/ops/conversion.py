@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import function
+from tapeloom.call.promote import promoted
 from tapeloom.devices import Device, DeviceLike
 from tapeloom.dtypes import DType
 from tapeloom.errors import ArgumentTypeError
+from tapeloom.host import python_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.tape.transfer import transferred
 from tapeloom.tensors.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tapeloom.op.parameter import TensorLike
 
 
 @function(
@@ -75,6 +80,12 @@ def _converter(name: str, dtype: DType) -> None:
 for _dtype in dtypes.ALL:
     if _dtype.method:
         _converter(_dtype.method, _dtype)
+
+
+@function(method=False)
+def result_type(tensor: TensorLike, other: TensorLike) -> DType:
+    """The dtype that arithmetic gives for two tensors or numbers; those without dimensions count only by their category."""
+    return promoted(OPS.add, python_number(tensor), python_number(other))
 
 
 @function()

@@ -14,7 +14,7 @@ from weakref import ref
 
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DeviceError, DTypeError, GradientError, ShapeError
 from tapeloom.host import read_only
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.printing import tensor_text
@@ -41,7 +41,7 @@ class Tensor(Facts, TensorMethods):
 
     __slots__ = ("__weakref__", "array", "extra", "kind", "node")
     __hash__ = object.__hash__
-    __array_priority__ = 1000  # host arrays leave mixed arithmetic to us, which then says what to do
+    __array_priority__ = 1000  # NumPy's operators leave it to ours, which take its numbers and refuse its arrays
 
     array: Any
     kind: Kind
@@ -226,6 +226,8 @@ class Tensor(Facts, TensorMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ArgumentError(f"numpy: {array.dtype} cannot become {dtype} without a copy. Leave out copy=False.")
             return array.astype(dtype)
         return array.copy() if copy else array
 

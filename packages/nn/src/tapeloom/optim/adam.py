@@ -61,7 +61,11 @@ class Adam(Optimizer):
         weight_decay: Rate = 0.0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
         defaults = {
@@ -73,17 +77,13 @@ class Adam(Optimizer):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable=differentiable)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raises ArgumentError for settings out of their range."""
         for name in ("lr", "eps", "weight_decay"):
             self.check_number(name, group[name])
-        betas = group["betas"]
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            self._refuse(f"betas must be two numbers, got {betas!r}")
-        for number, beta in enumerate(betas):
-            self.check_number(f"betas[{number}]", beta, below=1.0)
+        self.check_betas(group["betas"])
 
     @staticmethod
     def update(
@@ -138,5 +138,12 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad,
+            maximize=maximize, differentiable=differentiable, decoupled_weight_decay=True,
+        )  # fmt: skip

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import tapeloom as tl
 from tapeloom import Tensor
 
-__all__ = ["Rate", "is_zero"]
+__all__ = ["IGNORED", "Rate", "is_zero", "larger", "scalar_state"]
 
 Rate: TypeAlias = float | Tensor
 """A number, or a 0-d Tensor, which is never read back to the host."""
+
+#: arguments of PyTorch's optimizers that say how, not what, is computed: they are taken, and mean nothing here
+IGNORED = ("foreach", "fused", "capturable")
 
 
 def is_zero(rate: Any) -> bool:
@@ -18,3 +22,13 @@ def is_zero(rate: Any) -> bool:
     A rate given as a Tensor is not looked at, and counts as different from 0.
     """
     return isinstance(rate, (int, float)) and rate == 0
+
+
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two numbers, for a formula: it may not compare them, as they may be unknown when it is compiled."""
+    return (a + b + abs(a - b)) / 2
+
+
+def scalar_state(param: Tensor, value: Rate) -> Tensor:
+    """A state of one number, on the device of a parameter and in its dtype, or in that of its parts if it is complex."""
+    return tl.zeros((), dtype=param.dtype.real, device=param.device).add_(value)

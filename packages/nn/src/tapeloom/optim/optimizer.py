@@ -14,7 +14,9 @@ from tapeloom.errors import ArgumentError, ArgumentTypeError, StateError
 from tapeloom.op.parameter import Arguments
 from tapeloom.ops.optimizer import update_parameters
 
-from .arguments import is_zero
+from .arguments import IGNORED, is_zero
+from .hooks import OptimizerHooks, hooked
+from .pairs import real_parts, take_new
 
 __all__ = ["Optimizer", "ParamsLike"]
 
@@ -24,7 +26,7 @@ ParamsLike: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterab
 Group: TypeAlias = dict[str, Any]
 
 
-class Optimizer:
+class Optimizer(OptimizerHooks):
     """Base class of the optimizers. A subclass names its state and writes the update of one parameter.
 
     `update` is a formula over `ops` and operators. It gets the arrays of one parameter: its value, its gradient and its
@@ -34,6 +36,7 @@ class Optimizer:
     Args:
         params: what to optimize.
         defaults: the settings of a group that does not give them itself. A number may also be a 0-d Tensor.
+        differentiable: there for PyTorch's optimizers, which have it; it must be False.
 
     Attributes:
         slots: the names of the state of a parameter. One called "step" counts the steps of the parameter: it is no
@@ -74,7 +77,12 @@ class Optimizer:
     param_groups: list[Group]
     state: dict[Tensor, dict[str, Any]]
 
-    def __init__(self, params: ParamsLike, defaults: dict[str, Any]) -> None:
+    def __init__(self, params: ParamsLike, defaults: dict[str, Any], *, differentiable: bool = False) -> None:
+        if differentiable:
+            self._refuse(
+                "differentiable=True is not there: a step is not recorded. Call the formula itself on Tensors, "
+                f"{type(self).__name__}.update(tapeloom.ops, param, grad, ...), which is"
+            )
         self.defaults = defaults
         self.state = {}
         self.param_groups = []
@@ -100,6 +108,8 @@ class Optimizer:
         own = vars(cls)
         if "__init__" in own:
             cls.__init__ = checked(own["__init__"])  # type: ignore[method-assign]
+        if "step" in own:
+            cls.step = hooked(own["step"])  # type: ignore[method-assign]
         if "update" in own and "fused" not in own:
             cls.fused = ""  # another formula than the one that the fused kernel stands for
         if cls.update is Optimizer.update or not own.keys() & {"update", "slots"}:
@@ -146,8 +156,23 @@ class Optimizer:
     def check(self, group: Group) -> None:
         """Raises ArgumentError for settings out of their range; see `check_number`."""
 
-    def check_number(self, name: str, value: Any, low: float = 0.0, below: float = math.inf) -> None:
-        """Raises ArgumentError unless `low` <= value < `below`. A Tensor must be 0-d; its value is not looked at."""
+    def check_parameter(self, what: str, param: Tensor) -> None:
+        """Raises ArgumentError for a parameter that cannot be optimized; `what` names it."""
+        if not (param.is_floating_point() or param.is_complex()):
+            self._refuse(f"{what} is {param.dtype.name}; only floating-point and complex tensors can be optimized")
+
+    def check_real(self, what: str, param: Tensor) -> None:
+        """Raises ArgumentError for a complex parameter."""
+        if param.is_complex():
+            self._refuse(f"{what} is {param.dtype.name}; {type(self).__name__} optimizes real tensors only")
+
+    def check_number(
+        self, name: str, value: Any, low: float = 0.0, below: float = math.inf, most: float = math.inf
+    ) -> None:
+        """Raises ArgumentError unless `low` <= value < `below` and value <= `most`, or it is a 0-d Tensor.
+
+        The value of a Tensor is not looked at.
+        """
         if isinstance(value, Tensor):
             if value.shape or not value.is_floating_point():
                 self._refuse(
@@ -156,9 +181,17 @@ class Optimizer:
             return
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self._refuse(f"{name} must be a number, got {type(value).__name__}")
-        if not low <= value < below:
-            bounds = f"at least {low:g}" + (f" and below {below:g}" if below < math.inf else " and finite")
-            self._refuse(f"{name} is {value}; it must be {bounds}")
+        if not (low <= value < below and value <= most):
+            least = f"at least {low:g} and " if low > -math.inf else ""
+            bound = f"at most {most:g}" if most < math.inf else f"below {below:g}" if below < math.inf else "finite"
+            self._refuse(f"{name} is {value}; it must be {least}{bound}")
+
+    def check_betas(self, betas: Any) -> None:
+        """Raises ArgumentError unless they are two numbers, each at least 0 and below 1."""
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            self._refuse(f"betas must be two numbers, got {betas!r}")
+        for number, beta in enumerate(betas):
+            self.check_number(f"betas[{number}]", beta, below=1.0)
 
     # -- groups
 
@@ -170,7 +203,7 @@ class Optimizer:
         """
         if not isinstance(param_group, dict) or "params" not in param_group:
             self._refuse('a group must be a dict with "params"', "type")
-        unknown = [name for name in param_group if name not in self.defaults and name not in _GROUP_KEYS]
+        unknown = [name for name in param_group if name not in (*self.defaults, *_GROUP_KEYS, *IGNORED)]
         if unknown:
             known = ", ".join(self.defaults)
             self._refuse(f"unknown setting {unknown[0]!r} in a group; it has {known}")
@@ -182,7 +215,8 @@ class Optimizer:
             self._refuse("a named parameter must be a pair (name, parameter)", "type")
         names = [pair[0] for pair in each if isinstance(pair, tuple)]
         tensors = [pair[1] if isinstance(pair, tuple) else pair for pair in each]
-        group = {**self.defaults, **param_group, "params": tensors}
+        given = {name: value for name, value in param_group.items() if name not in IGNORED}
+        group = {**self.defaults, **given, "params": tensors}
         if names:
             group["param_names"] = names
         self._check_params(tensors, names)
@@ -214,8 +248,7 @@ class Optimizer:
                 self._refuse(f"{what} must be a Tensor, got {type(tensor).__name__}{remedy}", "type")
             if not tensor.is_leaf:
                 self._refuse(f"{what} is the result of an operation; only leaves can be optimized. Use .detach()")
-            if not tensor.is_floating_point():
-                self._refuse(f"{what} is {tensor.dtype.name}; only floating-point tensors can be optimized")
+            self.check_parameter(what, tensor)
             if id(tensor) in seen:
                 self._refuse(f"{what} is already there; each is updated once a step. Give each parameter once")
             seen.add(id(tensor))
@@ -234,6 +267,7 @@ class Optimizer:
                     with tl.no_grad():
                         param.grad.zero_()
 
+    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter that has a gradient.
 
@@ -243,18 +277,19 @@ class Optimizer:
         Returns:
             What the closure returned, or None.
         """
-        loss = None
-        if closure is not None:
-            if not callable(closure):
-                self._refuse(f"closure must be a function that returns the loss, got {type(closure).__name__}", "type")
-            with tl.enable_grad():
-                loss = closure()
+        loss = None if closure is None else self._loss(closure)
         for group in self.param_groups:
             found = [(param, grad) for param in group["params"] if (grad := param.grad) is not None]
             if found:
                 self._update_group(group, [param for param, _ in found], [grad for _, grad in found])
         self._step_count += 1
         return loss
+
+    def _loss(self, closure: Callable[[], Any]) -> Any:
+        if not callable(closure):
+            self._refuse(f"closure must be a function that returns the loss, got {type(closure).__name__}", "type")
+        with tl.enable_grad():
+            return closure()
 
     def settings(self, group: Group, states: list[dict[str, Any]]) -> tuple[dict[str, Any], list[float]]:
         """What `update` gets of a group, and the number of this step for each state, if they are counted.
@@ -280,10 +315,17 @@ class Optimizer:
                 if held is None:
                     column[position] = self.initial_state(name, params[position], group)
                     new.append((states[position], column, name, position))
+        lists: list[Any] = [params, grads, *columns.values()]
+        paired = any(param.kind.dtype.is_complex for param in params)
+        parts = list(map(real_parts, lists)) if paired else lists
         update_parameters(
-            f"{type(self).__name__}.step", self.update, params, grads, columns, settings,
+            f"{type(self).__name__}.step", self.update, parts[0], parts[1],
+            dict(zip(columns, parts[2:], strict=True)), settings,
             steps=steps if self._takes_step else None, fused=self.fused,
         )  # fmt: skip
+        if paired:
+            for held, part in zip(columns.values(), parts[2:], strict=True):
+                take_new(params, held, part)
         for state, step in zip(states, steps, strict=False):  # there are none where steps are not counted
             state["step"] = step
         for state, column, name, position in new:
@@ -301,6 +343,8 @@ class Optimizer:
             {"state": {number: {name: Tensor or number}}, "param_groups": [{setting: value, "params": [numbers]}]}.
             The Tensors are those of the optimizer and change with it, as in PyTorch; copy.deepcopy keeps a moment.
         """
+        for hook in self._hooks_at("state_dict_pre"):
+            hook(self)
         numbers = {param: number for number, param in enumerate(self._params())}
         groups = [
             {**{name: value for name, value in group.items() if name != "params"}}
@@ -308,7 +352,8 @@ class Optimizer:
             for group in self.param_groups
         ]
         state = {numbers[param]: dict(values) for param, values in self.state.items() if param in numbers}
-        return {"state": dict(sorted(state.items())), "param_groups": groups}
+        result = {"state": dict(sorted(state.items())), "param_groups": groups}
+        return self._changed("state_dict_post", result)  # type: ignore[no-any-return]
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes over state and settings from `state_dict()`, PyTorch's included. On an error nothing is changed.
@@ -320,6 +365,8 @@ class Optimizer:
             StateError: the groups, the numbers of parameters or the shapes of the state do not fit.
             ArgumentError: a setting out of its range.
         """
+        if isinstance(state_dict, Mapping):
+            state_dict = self._changed("load_state_dict_pre", dict(state_dict))
         groups, state = self._fitting(state_dict)
         for group in groups:
             self.check(group)
@@ -327,6 +374,8 @@ class Optimizer:
         self.state = {params[number]: values for number, values in state.items()}
         for own, new in zip(self.param_groups, groups, strict=True):
             own.update(new)
+        for hook in self._hooks_at("load_state_dict_post"):
+            hook(self)
 
     def _fitting(self, state_dict: Mapping[str, Any]) -> tuple[list[Group], dict[int, dict[str, Any]]]:
         """The settings and the state to take over, checked and converted."""
@@ -366,20 +415,23 @@ class Optimizer:
 
     def _converted(self, number: int, key: str, value: Any, param: Tensor, group: Group) -> Any:
         """One saved value as this optimizer keeps it: a Tensor on the device of its parameter, or a number."""
+        if isinstance(value, (tuple, list)):
+            return type(value)([self._converted(number, key, item, param, group) for item in value])
         if not isinstance(value, Tensor):
             return copy.copy(value)
         if value.numel() == 1 and key == "step":
             return float(value.item())
+        dtype = param.dtype
         if key in self.slots:
             own = self.initial_state(key, param, group)
-            shape = param.shape if own is None else own.shape
+            shape, dtype = (param.shape, dtype) if own is None else (own.shape, own.dtype)
             if value.shape != shape:
                 here = f"the parameter {shape}" if shape == param.shape else f"and this optimizer keeps it in {shape}"
                 raise StateError(
                     f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape {value.shape}, "
                     f"{here}. Build the optimizer from the same model."
                 )
-        return _copied(value.to(param.dtype) if value.is_floating_point() else value, param)
+        return _copied(value.to(dtype) if value.is_floating_point() or value.is_complex() else value, param)
 
     def _params(self) -> Iterator[Tensor]:
         return (param for group in self.param_groups for param in group["params"])
@@ -398,7 +450,8 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-_SAVED_KEYS = ("param_names", "initial_lr", "swa_lr")  # what others than the optimizer itself keep in a group
+#: what others than the optimizer itself keep in a group
+_SAVED_KEYS = ("param_names", "initial_lr", "swa_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 _GROUP_KEYS = ("params", *_SAVED_KEYS)
 
 

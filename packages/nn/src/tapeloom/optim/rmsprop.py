@@ -61,8 +61,10 @@ class RMSprop(Optimizer):
         weight_decay: Rate = 0.0,
         momentum: Rate = 0.0,
         centered: bool = False,
-        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -73,7 +75,7 @@ class RMSprop(Optimizer):
             "centered": centered,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable=differentiable)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raises ArgumentError for settings out of their range."""
