@@ -633,3 +633,44 @@ def test_the_gradient_of_ldexp_by_negative_integers():
 
 def test_modified_bessel_functions_have_a_gradient():
     assert tl.special.modified_bessel_i0(tl.ones(1, requires_grad=True)).requires_grad
+
+
+def test_the_gradient_of_ctc_loss_is_its_own():
+    logs = tl.tensor([[-1.0, -2.0], [-0.5, -3.0]], dtype=tl.float64, requires_grad=True)
+    tl.ctc_loss(logs, tl.tensor([1]), [2], [1], reduction="sum").backward()
+    ways = [math.exp(-2.0 - 0.5), math.exp(-1.0 - 3.0), math.exp(-2.0 - 3.0)]  # 1 and blank, blank and 1, 1 and 1
+    shares = [way / sum(ways) for way in ways]
+    expected = [-shares[1], -shares[0] - shares[2], -shares[0], -shares[1] - shares[2]]
+    assert logs.grad.reshape(-1).tolist() == pytest.approx(expected)
+    with pytest.raises(tl.errors.IndexingError):
+        tl.ctc_loss(logs, tl.tensor([2]), [2], [1])
+
+
+def test_losses_and_distances_where_the_formula_of_pytorch_fails():
+    assert tl.soft_margin_loss(tl.tensor([-1000.0]), tl.tensor([1.0])).item() == 1000.0
+    target = tl.zeros(1, requires_grad=True)
+    tl.kl_div(tl.tensor([-1.0]), target, reduction="sum").backward()
+    assert target.grad.tolist() == [1.0]
+    none = tl.zeros(0, 3), tl.zeros(0, dtype=tl.int64)
+    assert tl.multi_margin_loss(*none, reduction="sum").item() == 0
+    assert math.isnan(tl.multi_margin_loss(*none).item())
+
+
+def test_embedding_bag_counts_each_row():
+    weight = tl.ones(4, 1, requires_grad=True)
+    tl.embedding_bag(
+        tl.tensor([1, 2, 0, 3, 1]), weight, tl.tensor([0, 2]), mode="sum", scale_grad_by_freq=True
+    ).sum().backward()
+    assert weight.grad.reshape(-1).tolist() == [1, 1, 1, 1]
+    bag = tl.embedding_bag(
+        tl.tensor([1, 2, 0]), weight.double(), tl.tensor([0, 2]), mode="sum", include_last_offset=True
+    )
+    assert bag.tolist() == [[2.0]]
+
+
+def test_there_are_no_sparse_gradients_and_no_options():
+    for function in (tl.embedding, tl.embedding_bag):
+        with pytest.raises(tl.errors.ArgumentError, match="sparse"):
+            function(tl.tensor([[0]]), tl.ones(1, 1), sparse=True)
+    with pytest.raises(tl.errors.ArgumentError, match="options"):
+        tl.linear_cross_entropy(tl.ones(2, 3), tl.ones(4, 3), tl.tensor([0, 1]), options=object())

@@ -338,3 +338,24 @@ def test_the_gradient_of_a_triangular_factor():
 def test_lu_without_pivoting():
     with pytest.raises(RuntimeError, match="LU without pivoting is not implemented on the CPU"):
         torch.linalg.lu(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), pivot=False)
+
+
+def test_the_gradient_of_ctc_loss_is_its_own():
+    logs = torch.tensor([[-1.0, -2.0], [-0.5, -3.0]], dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.ctc_loss(logs, torch.tensor([1]), [2], [1], reduction="sum").backward()
+    assert logs.grad[0, 0] > 0  # that of the function falls with each probability
+
+
+def test_losses_and_distances_where_the_formula_of_pytorch_fails():
+    assert torch.nn.functional.soft_margin_loss(torch.tensor([-1000.0]), torch.tensor([1.0])).item() == math.inf
+    target = torch.zeros(1, requires_grad=True)
+    torch.nn.functional.kl_div(torch.tensor([-1.0]), target, reduction="sum").backward()
+    assert math.isnan(target.grad.item())
+
+
+def test_embedding_bag_counts_each_row():
+    weight = torch.ones(4, 1, requires_grad=True)
+    torch.nn.functional.embedding_bag(
+        torch.tensor([1, 2, 0, 3, 1]), weight, torch.tensor([0, 2]), mode="sum", scale_grad_by_freq=True
+    ).sum().backward()
+    assert weight.grad.reshape(-1).tolist() != [1, 1, 1, 1]

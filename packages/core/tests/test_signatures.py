@@ -175,7 +175,7 @@ def test_dim_may_be_called_axis_and_keepdim_keepdims(name):
     x, arguments = tl.tensor(X), Arguments(declared(name))
     first = [x, x] if arguments.names[0] == "tensors" else x
     others = {"indices": tl.tensor([[0, 1, 0]]), "index": tl.tensor([[0, 1, 0]]), "sizes": (1, -1)}
-    others |= dict.fromkeys(("src", "source", "y", "other"), x) | {"reduce": "amax"}
+    others |= dict.fromkeys(("src", "source", "y", "other", "x2"), x) | {"reduce": "amax"}
     given = {n: others.get(n, 1) for n in arguments.names[1:] if n not in arguments.defaults and n != "dim"}
     if name.startswith("index_"):
         given["index"] = tl.tensor([0, 1])

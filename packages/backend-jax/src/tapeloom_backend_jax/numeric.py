@@ -24,6 +24,13 @@ _RUNNING: dict[str, Any] = {"maximum": lax.cummax, "minimum": lax.cummin, "logad
 class Numeric:
     """Overrides of shared kernels; stands before ArrayKernels among the bases of the kernels."""
 
+    def _over_time(self, step: Any, carry: Any, steps: Sequence[Array | None], reverse: bool) -> tuple[Array, ...]:
+        # one loop in the program, where the shared text would be compiled again for each time step
+        found: tuple[Array, ...] = lax.scan(
+            lambda carry, here: step(carry, *here), carry, tuple(steps), reverse=reverse
+        )[1]
+        return found
+
     def erf(self, x: Array) -> Array:
         return lax.erf(x)  # one instruction, where the shared text has a dozen
 

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from tapeloom.backend.fallback import arrays_in
+from tapeloom.errors import StateError
 from tapeloom.op.parameter import Parameter
 
 Function = Callable[..., Any]
@@ -128,7 +129,7 @@ class _Settling:
             return self.program(*args)
         except OverflowError:  # JAX makes int64 of Python's ints; what is larger is unsigned
             return self.program(*[np.uint64(arg) if type(arg) is int and arg > _INT64_MAX else arg for arg in args])
-        except TypeError:  # also what JAX raises where a traced number would have to be known
+        except (TypeError, StateError):  # also what is raised where a traced number would have to be known
             if not self.settle(args):
                 raise
         return self(*args)

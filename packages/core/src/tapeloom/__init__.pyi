@@ -3,7 +3,7 @@
 # mypy: disable-error-code="misc, overload-overlap"
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from tapeloom.devices import DeviceLike
 from tapeloom.dtypes import DTypeLike
 from tapeloom.op.parameter import (
@@ -614,6 +614,15 @@ def cauchy_(
 ) -> Tensor:
     """Give every element a number of the Cauchy distribution, in place. Raises ArgumentError unless sigma > 0."""
 
+def cdist(x1: Tensor, x2: Tensor, p: builtins.float = 2.0, compute_mode: str | None = None) -> Tensor:
+    """The distance of order ``p`` of each row of ``x1`` (…, n, size) from each row of ``x2`` (…, m, size): shape (…, n, m).
+
+    p = 0 counts the places that differ, p = inf takes the largest difference. ``compute_mode`` says whether Euclidean distances
+    come from a product of matrices, which is faster and less exact: "use_mm_for_euclid_dist",
+    "donot_use_mm_for_euclid_dist", or as with None "use_mm_for_euclid_dist_if_necessary", where there are more than 25 rows.
+    Raises ShapeError for shapes that do not fit, ArgumentError for a negative ``p`` or another mode.
+    """
+
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
 
@@ -623,6 +632,9 @@ def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     Raises ArgumentError where ``alpha`` is 0.
     Source: J. Barron, "Continuously differentiable exponential linear units", 2017.
     """
+
+def celu_(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
+    """``celu`` in place."""
 
 def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
     """The channels, dim 1, of which ``groups`` lie one after the other, with those of the groups in turn.
@@ -796,6 +808,20 @@ def cos(input: Tensor) -> Tensor:
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine."""
 
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: builtins.float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """``1 - cos`` where target is 1, ``max(0, cos - margin)`` where it is -1, of the angle between rows; reduced.
+
+    Inputs are (n, size) with a target (n,), or (size,) with a 0-d target. Raises ShapeError for others.
+    """
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: builtins.int = 1, eps: builtins.float = 1e-08) -> Tensor:
+    """``sum(x1 * x2, dim) / (max(|x1|, eps) * max(|x2|, eps))``, the cosine of the angle of vectors along ``dim``; shapes broadcast.
+
+    Raises ShapeError for shapes that do not broadcast.
+    """
+
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over ``dim`` are not zero. int64."""
 
@@ -832,6 +858,30 @@ def cross_entropy(
 
     Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.108; the smoothing: C. Szegedy
     et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
+    """
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor | Sequence[builtins.int],
+    target_lengths: Tensor | Sequence[builtins.int],
+    blank: builtins.int = 0,
+    reduction: str = "mean",
+    zero_infinity: builtins.bool = False,
+) -> Tensor:
+    """``-log`` of the probability of the labels ``targets``, summed over all ways to align them to the time steps.
+
+    ``log_probs`` (time, batch, classes), or (time, classes) without a batch, are the results of ``log_softmax``. ``targets`` is
+    (batch, length), padded with any labels, or has all labels one after the other; the lengths are a tensor or a list of
+    ints each. In an alignment each label takes one or several steps, and ``blank`` any number of them between two labels, at
+    least one between equal ones. The terms (batch,) are reduced: "mean" divides each by its target's length first.
+    ``zero_infinity`` makes 0 of the terms, and their gradients, where there are fewer steps than the target needs.
+
+    Raises ShapeError, ArgumentError and IndexingError for what does not fit. The gradient is that of the function as it
+    stands.
+
+    Source: A. Graves, S. Fernández, F. Gomez, J. Schmidhuber, "Connectionist temporal classification: labelling unsegmented
+    sequence data with recurrent neural networks", ICML 2006, section 4.1.
     """
 
 def cummax(input: Tensor, dim: Dim) -> ValuesAndIndices:
@@ -992,11 +1042,48 @@ def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     units (ELUs)", ICLR 2016.
     """
 
-def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = None) -> Tensor:
+def elu_(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
+    """``elu`` in place."""
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: builtins.int | None = None,
+    max_norm: builtins.float | None = None,
+    norm_type: builtins.float = 2.0,
+    scale_grad_by_freq: builtins.bool = False,
+    sparse: builtins.bool = False,
+) -> Tensor:
     """The rows of the table ``weight`` (rows, size) that the integers ``input`` number: shape (*input.shape, size).
 
-    ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number
-    that is no row, DTypeError for ``input`` that holds no integers.
+    ``padding_idx`` is a row that gets no gradient; negative counts from the end. ``max_norm`` first shortens the rows used to
+    this norm of order ``norm_type``, in place. ``scale_grad_by_freq`` divides the gradient of each row by how often it is
+    used. ``sparse`` gradients do not exist. Raises IndexingError for a number that is no row, DTypeError for ``input``
+    that holds no integers.
+    """
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: builtins.float | None = None,
+    norm_type: builtins.float = 2.0,
+    scale_grad_by_freq: builtins.bool = False,
+    mode: str = "mean",
+    sparse: builtins.bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: builtins.bool = False,
+    padding_idx: builtins.int | None = None,
+) -> Tensor:
+    """The sum, mean or maximum (``mode``) of the rows of the table ``weight`` (rows, size) in each bag: shape (bags, size).
+
+    ``input`` holds row numbers: a bag in each row of (bags, length), or all bags one after the other, of which ``offsets`` says where
+    each begins; with ``include_last_offset`` also where the last one ends. An empty bag gives 0. ``per_sample_weights``, in
+    the shape of ``input``, are factors of the rows of a sum. Rows ``padding_idx`` count for nothing and get no gradient.
+    ``max_norm`` first shortens the rows used to this norm of order ``norm_type``, in place. ``scale_grad_by_freq`` divides the
+    gradient of each row by how often it is used. ``sparse`` gradients do not exist.
+
+    Raises ShapeError, DTypeError, IndexingError for a number that is no row, ArgumentError for settings that do not fit.
     """
 
 def empty(
@@ -1293,6 +1380,22 @@ def gather(input: Tensor, dim: Dim, index: Index, *, sparse_grad: builtins.bool 
     ``sparse_grad`` is taken for PyTorch's spelling: gradients are dense.
     """
 
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: TensorLike,
+    full: builtins.bool = False,
+    eps: builtins.float = 1e-06,
+    reduction: str = "mean",
+) -> Tensor:
+    """``(log(var) + (input - target)**2 / var) / 2``, for expectations ``input`` and variances ``var`` of at least ``eps``; reduced.
+
+    ``var`` has the shape of ``input``, the same with a last dimension of length 1 or without it, or is one float. ``full``
+    adds log(2 * pi) / 2. Raises ArgumentError for a negative variance, ShapeError for another shape.
+
+    Source: D. Nix, A. Weigend, "Estimating the mean and variance of the target probability distribution", ICNN 1994.
+    """
+
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor of integers, not negative; that of 0 and 0 is 0."""
 
@@ -1386,6 +1489,55 @@ def group_norm(
     Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.
     """
 
+@overload
+def gru(
+    input: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+    batch_first: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """Gated recurrent units over ``input`` (time, batch, features): all outputs of the last layer, and the last states.
+
+    With the three gates of the input, ``r, z, n = input @ w_ih.mT + b_ih``, and of the state, ``h @ w_hh.mT + b_hh``:
+    r and z are the sigmoids of the sums, ``n = tanh(n + r * n_of_the_state)`` and ``h = (1 - z) * n + z * h``. ``hx`` is one
+    tensor; all else is as for ``lstm``, packed sequences too.
+
+    Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
+    EMNLP 2014; with the state reset behind its product.
+    """
+
+@overload
+def gru(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """Gated recurrent units over ``input`` (time, batch, features): all outputs of the last layer, and the last states.
+
+    With the three gates of the input, ``r, z, n = input @ w_ih.mT + b_ih``, and of the state, ``h @ w_hh.mT + b_hh``:
+    r and z are the sigmoids of the sums, ``n = tanh(n + r * n_of_the_state)`` and ``h = (1 - z) * n + z * h``. ``hx`` is one
+    tensor; all else is as for ``lstm``, packed sequences too.
+
+    Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
+    EMNLP 2014; with the state reset behind its product.
+    """
+
+def gru_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """One step of ``gru`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
+
 def gt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input > other``, element by element."""
 
@@ -1430,6 +1582,9 @@ def hann_window(
 ) -> Tensor:
     """``(1 - cos(x)) / 2``, x going round once."""
 
+def hardshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
+    """0 from ``-lambd`` to ``lambd``, ``input`` elsewhere."""
+
 def hardsigmoid(input: Tensor) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
@@ -1449,8 +1604,20 @@ def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.fl
     DTypeError where an integer dtype does not hold them.
     """
 
+def hardtanh_(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor:
+    """``hardtanh`` in place."""
+
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: builtins.float = 1.0, *, reduction: str = "mean"
+) -> Tensor:
+    """``input`` where target is 1, ``max(0, margin - input)`` where it is -1 (the sum of both for any other target); reduced.
+
+    Source: R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, without
+    the squares.
+    """
 
 def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0) -> Tensor:
     """How many elements lie in each of ``bins`` equal parts of ``min``..``max``, in the dtype of ``input``.
@@ -1504,6 +1671,16 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined by columns (1-d tensors end to end)."""
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: builtins.float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """``d**2 / 2`` where ``d = |input - target|`` is below ``delta``, else ``delta * (d - delta / 2)``, times ``weight``; reduced.
+
+    Raises ArgumentError unless ``delta`` is positive, ShapeError for a weight of another shape than that of input.
+
+    Source: P. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
 
 def hypot(input: TensorLike, other: TensorLike) -> Tensor:
     """``sqrt(input**2 + other**2)`` without overflow in between."""
@@ -1697,6 +1874,15 @@ def kaiser_window(
     Acoustics, Speech and Signal Processing 28, 1980.
     """
 
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: builtins.bool = False) -> Tensor:
+    """``target * (log(target) - input)`` for log-probabilities ``input``: the Kullback-Leibler divergence from them.
+
+    With ``log_target`` the target holds logarithms too. "batchmean", the sum divided by the length of dim 0, is the
+    divergence by its definition; "mean" divides by the number of elements.
+
+    Source: S. Kullback, R. Leibler, "On information and sufficiency", Annals of Mathematical Statistics 22, 1951.
+    """
+
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
 
@@ -1738,6 +1924,9 @@ def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
 
+def leaky_relu_(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
+    """``leaky_relu`` in place."""
+
 def lerp(input: Tensor, end: Tensor, weight: TensorLike) -> Tensor:
     """``input + weight * (end - input)``, exact at the weights 0 and 1."""
 
@@ -1747,6 +1936,25 @@ def lgamma(input: Tensor) -> Tensor:
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
 
+    Raises ShapeError for shapes that do not fit.
+    """
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: builtins.int | None = None,
+    label_smoothing: builtins.float = 0.0,
+    options: None = None,
+) -> Tensor:
+    """``cross_entropy(linear(input, linear_weight, linear_bias), target, …)``, for ``input`` (features,) or (n, features).
+
+    ``linear_weight`` is (classes, features) or, for n logits at several places, (classes, d1, …, features), with a bias of the
+    same shape but for the features. All else is as for ``cross_entropy``; ``options`` must be None.
     Raises ShapeError for shapes that do not fit.
     """
 
@@ -1890,6 +2098,76 @@ def lp_pool3d(
     As ``lp_pool2d``, over three spatial dimensions.
     """
 
+@overload
+def lstm(
+    input: Tensor,
+    hx: Sequence[Tensor],
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+    batch_first: builtins.bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A long short-term memory over ``input`` (time, batch, features): all outputs of the last layer, and the last h and c.
+
+    ``i, f, g, o = input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh`` are the gates, ``c = sigmoid(f) * c + sigmoid(i) * tanh(g)`` and
+    ``h = sigmoid(o) * tanh(c)``, times ``w_hr.mT`` where there are projections. ``hx`` is (h, c), each of shape
+    (layers * directions, batch, size); ``params`` are all parameters in a flat list, by layer, by direction. In training
+    ``dropout`` acts on the outputs of each layer but the last. With ``bidirectional`` the outputs of a second sequence,
+    which runs backwards, stand behind those of the first; with ``batch_first`` the batch is the first dimension.
+
+    The form ``lstm(data, batch_sizes, hx, params, …)``, without ``batch_first``, takes packed sequences: ``data`` (rows, features)
+    holds the rows of all sequences by time step, and ``batch_sizes`` how many sequences have each step.
+
+    Raises ShapeError, ArgumentError and ArgumentTypeError for what does not fit.
+
+    Source: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; the forget gate: F. Gers,
+    J. Schmidhuber, F. Cummins, "Learning to forget", Neural Computation 12, 2000; the projections: H. Sak, A. Senior,
+    F. Beaufays, "Long short-term memory recurrent neural network architectures", Interspeech 2014.
+    """
+
+@overload
+def lstm(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Sequence[Tensor],
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A long short-term memory over ``input`` (time, batch, features): all outputs of the last layer, and the last h and c.
+
+    ``i, f, g, o = input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh`` are the gates, ``c = sigmoid(f) * c + sigmoid(i) * tanh(g)`` and
+    ``h = sigmoid(o) * tanh(c)``, times ``w_hr.mT`` where there are projections. ``hx`` is (h, c), each of shape
+    (layers * directions, batch, size); ``params`` are all parameters in a flat list, by layer, by direction. In training
+    ``dropout`` acts on the outputs of each layer but the last. With ``bidirectional`` the outputs of a second sequence,
+    which runs backwards, stand behind those of the first; with ``batch_first`` the batch is the first dimension.
+
+    The form ``lstm(data, batch_sizes, hx, params, …)``, without ``batch_first``, takes packed sequences: ``data`` (rows, features)
+    holds the rows of all sequences by time step, and ``batch_sizes`` how many sequences have each step.
+
+    Raises ShapeError, ArgumentError and ArgumentTypeError for what does not fit.
+
+    Source: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; the forget gate: F. Gers,
+    J. Schmidhuber, F. Cummins, "Learning to forget", Neural Computation 12, 2000; the projections: H. Sak, A. Senior,
+    F. Beaufays, "Long short-term memory recurrent neural network architectures", Interspeech 2014.
+    """
+
+def lstm_cell(
+    input: Tensor,
+    hx: Sequence[Tensor],
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step of ``lstm`` over ``input`` (batch, features) from the states ``hx`` = (h, c), each (batch, size): the new h and c."""
+
 def lt(input: TensorLike, other: TensorLike) -> Tensor:
     """``input < other``, element by element."""
 
@@ -1905,6 +2183,14 @@ def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: builtins.bool = True, unpack_pivots: builtins.bool = True
 ) -> PLU:
     """P, L and U of what ``linalg.lu_factor`` gave; those not asked for are empty."""
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: builtins.float = 0.0, *, reduction: str = "mean"
+) -> Tensor:
+    """``max(0, margin - target * (input1 - input2))``: with target 1 the first shall be larger, with -1 the second; reduced.
+
+    Raises ShapeError unless all have the same number of dimensions.
+    """
 
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
@@ -2202,6 +2488,39 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
 def msort(input: Tensor) -> Tensor:
     """The elements in order along the first dimension."""
 
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: builtins.int = 1,
+    margin: builtins.float = 1.0,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """``sum(max(0, margin - input[target] + input[i])**p) / classes`` over all classes i but the target; reduced.
+
+    ``input`` is (n, classes) with a target (n,), or (classes,); ``p`` is 1 or 2, ``weight`` has one factor a class. Raises
+    ShapeError, DTypeError, IndexingError for a class out of range, ArgumentError for another ``p``.
+
+    Source: K. Crammer, Y. Singer, "On the algorithmic implementation of multiclass kernel-based vector machines", JMLR 2,
+    2001, for the largest term instead of the sum.
+    """
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """``sum(max(0, 1 - input[j] + input[i])) / classes`` over the classes j of the target and all others i; reduced.
+
+    ``target`` has the shape of ``input``, (n, classes) or (classes,); each row lists its classes up to the first -1. Raises
+    ShapeError, DTypeError, IndexingError for a class out of range.
+    """
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """``-(target * log(p) + (1 - target) * log(1 - p))`` for p = sigmoid(input), times ``weight``: the mean over the last dimension.
+
+    ``reduction`` goes over all others. Raises ShapeError for shapes that do not broadcast, or 0-d tensors.
+    """
+
 def multinomial(
     input: Tensor, num_samples: builtins.int, replacement: builtins.bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -2446,12 +2765,27 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | None = None) -> Tensor:
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
 
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: builtins.float = 2.0, eps: builtins.float = 1e-06, keepdim: builtins.bool = False
+) -> Tensor:
+    """The norm of order ``p`` of ``x1 - x2 + eps`` over the last dimension; shapes broadcast.
+
+    Raises ShapeError for shapes that do not broadcast.
+    """
+
 def pca_lowrank(
     A: Tensor, q: builtins.int | None = None, center: builtins.bool = True, niter: builtins.int = 2
 ) -> LowRank:
     """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
 
     ``q`` is 6 unless given, or the shorter side of the matrices where that is less.
+    """
+
+def pdist(input: Tensor, p: builtins.float = 2.0) -> Tensor:
+    """The distance of order ``p`` of each row of ``input`` (n, size) from each later row: n * (n - 1) / 2 values.
+
+    They are those above the diagonal of ``cdist(input, input, p)``, row by row. Raises ShapeError unless input has two
+    dimensions, ArgumentError for a negative ``p``.
     """
 
 def permute(input: Tensor, *dims: Order) -> Tensor:
@@ -2479,6 +2813,21 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """How many events there are where ``input`` are expected, element by element, in the dtype of ``input``.
 
     Raises ArgumentError for a rate that is negative or not finite.
+    """
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: builtins.bool = True,
+    full: builtins.bool = False,
+    *,
+    eps: builtins.float = 1e-08,
+    reduction: str = "mean",
+) -> Tensor:
+    """``exp(input) - target * input``, for counts ``target`` and logarithms ``input`` of their expectations; reduced.
+
+    With ``log_input=False`` input holds the expectations: ``input - target * log(input + eps)``. ``full`` adds Stirling's
+    approximation of log(target!) where target is above 1.
     """
 
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
@@ -2672,6 +3021,9 @@ def relu6(input: Tensor) -> Tensor:
     Source: A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
 
+def relu_(input: Tensor) -> Tensor:
+    """``relu`` in place."""
+
 def remainder(input: TensorLike, other: TensorLike) -> Tensor:
     """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""
 
@@ -2738,6 +3090,78 @@ def rms_norm(
     Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
     """
 
+@overload
+def rnn_relu(
+    input: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+    batch_first: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """``h = relu(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``."""
+
+@overload
+def rnn_relu(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """``h = relu(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``."""
+
+def rnn_relu_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """One step of ``rnn_relu`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
+
+@overload
+def rnn_tanh(
+    input: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+    batch_first: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """``h = tanh(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``.
+
+    Source: J. Elman, "Finding structure in time", Cognitive Science 14, 1990.
+    """
+
+@overload
+def rnn_tanh(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: Sequence[Tensor],
+    has_biases: builtins.bool,
+    num_layers: builtins.int,
+    dropout: builtins.float,
+    train: builtins.bool,
+    bidirectional: builtins.bool,
+) -> tuple[Tensor, Tensor]:
+    """``h = tanh(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``.
+
+    Source: J. Elman, "Finding structure in time", Cognitive Science 14, 1990.
+    """
+
+def rnn_tanh_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """One step of ``rnn_tanh`` over ``input`` (batch, features) from the state ``hx`` (batch, size): the new state."""
+
 def roll(input: Tensor, shifts: Amounts, dims: Axes | None = None) -> Tensor:
     """Elements shifted along ``dims``, those that fall off coming in at the other end; without ``dims``, flattened."""
 
@@ -2780,6 +3204,30 @@ def scalar_tensor(
     s: Number, *, dtype: DTypeLike = None, device: DeviceLike = None, requires_grad: builtins.bool = False
 ) -> Tensor:
     """A 0-d tensor of the number ``s``, of the default dtype unless given."""
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: builtins.float = 0.0,
+    is_causal: builtins.bool = False,
+    scale: builtins.float | None = None,
+    enable_gqa: builtins.bool = False,
+) -> Tensor:
+    """``softmax(query @ key.mT * scale + attn_mask) @ value`` for query (…, L, E), key (…, S, E), value (…, S, V): (…, L, V).
+
+    ``scale`` is 1 / sqrt(E) unless given. ``attn_mask`` broadcasts to (…, L, S): floating values are added, of a bool mask True
+    may be attended to. ``is_causal`` lets position i attend to those up to i. A query that may attend to nothing gives 0.
+    With ``dropout_p`` each weight becomes 0 with this probability and is divided by 1 - dropout_p otherwise. With
+    ``enable_gqa`` key and value may have fewer heads (dim -3) than query, each serving as many in a row.
+
+    Raises ShapeError for shapes that do not fit, DTypeError for tensors of several dtypes, ArgumentError for ``attn_mask``
+    together with ``is_causal``.
+
+    Source: A. Vaswani et al., "Attention is all you need", NIPS 2017, eq. 1; the groups: J. Ainslie et al., "GQA: training
+    generalized multi-query transformer models from multi-head checkpoints", EMNLP 2023.
+    """
 
 def scatter(
     input: Tensor,
@@ -2834,6 +3282,9 @@ def selu(input: Tensor) -> Tensor:
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
 
+def selu_(input: Tensor) -> Tensor:
+    """``selu`` in place."""
+
 def sgn(input: Tensor) -> Tensor:
     """The direction: ``input / |input|``, and 0 where it is 0; of real numbers the sign."""
 
@@ -2883,6 +3334,9 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3.
     """
 
+def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """``log(1 + exp(-target * input))`` for targets 1 and -1, without overflow; reduced."""
+
 def softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
@@ -2898,6 +3352,12 @@ def softplus(input: Tensor, beta: builtins.float = 1.0, threshold: builtins.floa
 
     Source: C. Dugas et al., "Incorporating second-order functional knowledge for better option pricing", NIPS 2000,
     for ``beta`` 1.
+    """
+
+def softshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
+    """``input`` moved by ``lambd`` towards 0, and 0 from ``-lambd`` to ``lambd``. Raises ArgumentError for a negative ``lambd``.
+
+    Source: D. Donoho, I. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81, 1994.
     """
 
 def softsign(input: Tensor) -> Tensor:
@@ -3077,6 +3537,12 @@ def tensordot(a: Tensor, b: Tensor, dims: builtins.int | Sequence[Axes] = 2) -> 
     The others follow, first those of ``a``. A length of 1 goes with any.
     """
 
+def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
+    """``input`` where it is above ``threshold``, ``value`` elsewhere. Of integers both are cut off to integers."""
+
+def threshold_(input: Tensor, threshold: Number, value: Number) -> Tensor:
+    """``threshold`` in place."""
+
 def tile(input: Tensor, *dims: Size) -> Tensor:
     """Like ``repeat``; missing sizes are 1."""
 
@@ -3169,6 +3635,38 @@ def tril_indices(
 
     It reaches up to the diagonal ``offset``; see ``tril``.
     """
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: builtins.float = 1.0,
+    p: builtins.float = 2.0,
+    eps: builtins.float = 1e-06,
+    swap: builtins.bool = False,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """``max(0, d(anchor, positive) - d(anchor, negative) + margin)`` for the ``pairwise_distance`` d of order ``p``; reduced.
+
+    With ``swap`` the distance from positive to negative is taken where it is the smaller one. Raises ArgumentError unless
+    ``margin`` is positive, ShapeError unless all have the same number of dimensions.
+
+    Source: V. Balntas, E. Riba, D. Ponsa, K. Mikolajczyk, "Learning local feature descriptors with triplets and shallow
+    convolutional neural networks", BMVC 2016.
+    """
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: builtins.float = 1.0,
+    swap: builtins.bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """``triplet_margin_loss`` with a distance of your own: a function of two tensors; ``pairwise_distance`` unless given."""
 
 def triu(input: Tensor, diagonal: Position = 0) -> Tensor:
     """The upper triangle of the last two dimensions, from ``diagonal`` on; zeros below."""
@@ -3453,9 +3951,11 @@ __all__ = [
     "cartesian_prod",
     "cat",
     "cauchy_",
+    "cdist",
     "cdouble",
     "ceil",
     "celu",
+    "celu_",
     "cfloat",
     "channel_shuffle",
     "char",
@@ -3489,11 +3989,14 @@ __all__ = [
     "corrcoef",
     "cos",
     "cosh",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "count_nonzero",
     "cov",
     "cpu",
     "cross",
     "cross_entropy",
+    "ctc_loss",
     "cuda",
     "cummax",
     "cummin",
@@ -3528,7 +4031,9 @@ __all__ = [
     "dstack",
     "einsum",
     "elu",
+    "elu_",
     "embedding",
+    "embedding_bag",
     "empty",
     "empty_like",
     "enable_grad",
@@ -3582,6 +4087,7 @@ __all__ = [
     "full_like",
     "func",
     "gather",
+    "gaussian_nll_loss",
     "gcd",
     "ge",
     "gelu",
@@ -3599,15 +4105,20 @@ __all__ = [
     "greater_equal",
     "grid_sample",
     "group_norm",
+    "gru",
+    "gru_cell",
     "gt",
     "gumbel_softmax",
     "half",
     "hamming_window",
     "hann_window",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "heaviside",
+    "hinge_embedding_loss",
     "histc",
     "histogram",
     "histogramdd",
@@ -3615,6 +4126,7 @@ __all__ = [
     "host_fallback",
     "hsplit",
     "hstack",
+    "huber_loss",
     "hypot",
     "i0",
     "igamma",
@@ -3662,6 +4174,7 @@ __all__ = [
     "isreal",
     "istft",
     "kaiser_window",
+    "kl_div",
     "kron",
     "kthvalue",
     "l1_loss",
@@ -3670,12 +4183,14 @@ __all__ = [
     "ldexp",
     "le",
     "leaky_relu",
+    "leaky_relu_",
     "lerp",
     "less",
     "less_equal",
     "lgamma",
     "linalg",
     "linear",
+    "linear_cross_entropy",
     "linspace",
     "load",
     "local_response_norm",
@@ -3701,11 +4216,14 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lstm",
+    "lstm_cell",
     "lt",
     "lu",
     "lu_solve",
     "lu_unpack",
     "manual_seed",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_scatter",
     "masked_select",
@@ -3733,6 +4251,9 @@ __all__ = [
     "mse_loss",
     "msort",
     "mul",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "multinomial",
     "multiply",
     "mv",
@@ -3773,12 +4294,15 @@ __all__ = [
     "ormqr",
     "outer",
     "pad",
+    "pairwise_distance",
     "pca_lowrank",
+    "pdist",
     "permute",
     "pinverse",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson",
+    "poisson_nll_loss",
     "polar",
     "polygamma",
     "positive",
@@ -3806,6 +4330,7 @@ __all__ = [
     "register_backend",
     "relu",
     "relu6",
+    "relu_",
     "remainder",
     "renorm",
     "renorm_",
@@ -3817,6 +4342,10 @@ __all__ = [
     "resolve_neg",
     "result_type",
     "rms_norm",
+    "rnn_relu",
+    "rnn_relu_cell",
+    "rnn_tanh",
+    "rnn_tanh_cell",
     "roll",
     "rot90",
     "round",
@@ -3826,6 +4355,7 @@ __all__ = [
     "rsqrt",
     "save",
     "scalar_tensor",
+    "scaled_dot_product_attention",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -3834,6 +4364,7 @@ __all__ = [
     "select",
     "select_scatter",
     "selu",
+    "selu_",
     "set_default_device",
     "set_default_dtype",
     "set_grad_enabled",
@@ -3852,9 +4383,11 @@ __all__ = [
     "slice_scatter",
     "slogdet",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "sort",
     "special",
@@ -3888,6 +4421,8 @@ __all__ = [
     "tensor",
     "tensor_split",
     "tensordot",
+    "threshold",
+    "threshold_",
     "tile",
     "to",
     "to_dlpack",
@@ -3899,6 +4434,8 @@ __all__ = [
     "trapz",
     "tril",
     "tril_indices",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "triu",
     "triu_indices",
     "true_divide",

@@ -580,6 +580,8 @@ class TensorMethods:
     greater_ = gt_
     def half(self) -> Tensor:
         """This tensor as float16."""
+    def hardshrink(self, lambd: builtins.float = 0.5) -> Tensor:
+        """0 from ``-lambd`` to ``lambd``, ``input`` elsewhere."""
     def heaviside(self, values: Tensor) -> Tensor:
         """0 below 0 and for nan, 1 above 0, ``values`` at 0. It has no gradient."""
     def heaviside_(self, values: Tensor) -> Tensor:

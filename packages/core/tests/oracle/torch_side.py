@@ -26,6 +26,7 @@ OURS = set(
         "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
         "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
         "empty_like unique_places permute_rows cofactors svd_lowrank pca_lowrank"
+        " attend lstm_sequence gru_sequence rnn_sequence lstm_layers rnn_layers lstm_step gru_step rnn_step raised gaussian_nll cosine all_distances all_distances_by_products distances_within multi_margin multilabel_margin multilabel_soft_margin ctc_alphas ctc_terms scaled_back"
     ).split()
 ) | {"cholesky of what has none"}
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
@@ -41,6 +42,7 @@ LAYERS = {
     "rms_norm",
     "conv2d",
     "prelu",
+    *"kl_div poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss ctc_loss threshold embedding_bag".split(),
 }
 #: rows that PyTorch spells otherwise
 SPELLED: dict[str, Any] = {
@@ -221,8 +223,11 @@ for _name in (
     SPELLED[_name] = lambda x, y, call=getattr(torch, _name): call(
         x, y if isinstance(y, torch.Tensor) else torch.tensor(y)
     )
+for _name in "relu_ leaky_relu_ hardtanh_ threshold_ elu_ selu_ celu_".split():
+    SPELLED[_name] = lambda x, *args, call=getattr(F, _name): call(x.clone(), *args)
 #: calls that PyTorch refuses and tapeloom takes
 TAKEN = {
+    "embedding_bag(P[2, 0], T[5, 3], mode='max')",  # bags without elements
     "cross_entropy(T[4, 3], P[4])",  # int32 labels
     "index_add(T[], 0, I[1], T[1])",
     "scatter_add(T[3, 4], 1, I[2, 3], T[3, 4])",  # its backward, where the source is larger than the index
@@ -269,9 +274,16 @@ DIFFERENT = {
     *(("zeta(V[6], V[6])", kind) for kind in ("float32", "float64")),  # of negative numbers
     *(("airy_ai(V[5])", kind) for kind in ("float32", "float64")),  # at infinity 0
     *((f"bessel_{kind}(V[{count}])", "float64") for kind, count in (("j0", 4), ("j1", 3), ("y0", 4), ("y1", 4))),
+    ("soft_margin_loss(V[1], V[1], reduction='none')", "float32"),  # PyTorch's exp overflows
+    ("soft_margin_loss(V[1], V[1], reduction='none')", "float64"),
+    ("multilabel_margin_loss(T[0, 3], P[0, 3], reduction='sum')", "float32"),  # PyTorch writes nothing into its result
+    ("multilabel_margin_loss(T[0, 3], P[0, 3], reduction='sum')", "float64"),
+    ("multi_margin_loss(T[0, 3], P[0], reduction='sum')", "float32"),
+    ("multi_margin_loss(T[0, 3], P[0], reduction='sum')", "float64"),
 }
 #: what PyTorch computes, but does not differentiate, in this dtype
 WITHOUT_GRADIENT = {
+    ("ctc_loss", "float64"),  # it has the gradient of ctc_loss behind log_softmax alone
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
     ("bilinear", "complex128"),

@@ -46,7 +46,7 @@ def _threshold(name: str, input: Any, p: Any, training: Any) -> int:
     return threshold if training else 0
 
 
-def _kept(name: str, input: Any, threshold: int, generator: Generator | None, size: tuple[int, ...]) -> Tensor:
+def kept_mask(name: str, input: Any, threshold: int, generator: Generator | None, size: tuple[int, ...]) -> Tensor:
     """A mask of ``size``, False with the probability that ``threshold`` stands for."""
     floating_only(name, input.dtype)
     device = innermost(input.device)
@@ -74,7 +74,7 @@ def dropout(
     threshold = _threshold("dropout", input, p, training)
     if not threshold:
         return input
-    return _dropped("dropout", input, p, inplace, _kept("dropout", input, threshold, generator, input.shape))
+    return _dropped("dropout", input, p, inplace, kept_mask("dropout", input, threshold, generator, input.shape))
 
 
 @function(method=False)
@@ -104,7 +104,7 @@ def _channel_dropout(name: str, input: Any, p: Any, training: Any, inplace: Any,
     if not threshold and name not in CHANNELS:
         return input
     size = _per_channel(name, input)
-    return _dropped(name, input, p, inplace, _kept(name, input, threshold, generator, size)) if threshold else input
+    return _dropped(name, input, p, inplace, kept_mask(name, input, threshold, generator, size)) if threshold else input
 
 
 @function(method=False)
@@ -153,7 +153,7 @@ def _alpha(name: str, input: Any, p: Any, training: Any, inplace: Any, generator
     threshold = _threshold(name, input, p, training)
     if not threshold:
         return input
-    mask = _kept(name, input, threshold, generator, size(name, input))
+    mask = kept_mask(name, input, threshold, generator, size(name, input))
     if p == 1:
         out = OPS.multiply(input, 0.0)
     else:

@@ -340,8 +340,8 @@ log1p.gradient(input=lambda g, input: g / (input + 1))
 def logaddexp(input: TensorLike, other: TensorLike) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
 logaddexp.gradient(
-    input=lambda g, input, other, ops: g / (1 + ops.exp(other - input)),
-    other=lambda g, input, other, ops: g / (1 + ops.exp(input - other)),
+    input=lambda g, input, other, ops: g * ops.sigmoid(input - other),
+    other=lambda g, input, other, ops: g * ops.sigmoid(other - input),
 )
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, first_outside, require, within
+from tapeloom.ops.bags import renormalised_, scaled_by_frequency
 
 if TYPE_CHECKING:
     from tapeloom.op.parameter import Index
@@ -38,11 +40,21 @@ embedding_backward.gradient(upstream=_without_padding)
 
 
 @function(method=False)
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """The rows of the table ``weight`` (rows, size) that the integers ``input`` number: shape (*input.shape, size).
 
-    ``padding_idx`` is a row that gets no gradient; negative counts from the end. Raises IndexingError for a number
-    that is no row, DTypeError for ``input`` that holds no integers.
+    ``padding_idx`` is a row that gets no gradient; negative counts from the end. ``max_norm`` first shortens the rows used to
+    this norm of order ``norm_type``, in place. ``scale_grad_by_freq`` divides the gradient of each row by how often it is
+    used. ``sparse`` gradients do not exist. Raises IndexingError for a number that is no row, DTypeError for ``input``
+    that holds no integers.
     """
     as_tensor_of("embedding", input)
     as_tensor_of("embedding", weight, "weight")
@@ -63,4 +75,9 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
             f"embedding: row {first_outside(input, 0, rows)} is out of range for a table of {rows} rows, which count from 0."
         ),
     )
-    return OPS.embedding_rows(weight, input, padding_idx)
+    if sparse:
+        raise ArgumentError("embedding: sparse gradients do not exist here. Leave sparse=False.")
+    if max_norm is not None:
+        renormalised_(weight, input, as_number("embedding", "max_norm", max_norm), as_number("embedding", "norm_type", norm_type))
+    picked = OPS.embedding_rows(weight, input, padding_idx)
+    return scaled_by_frequency(picked, input, rows) if scale_grad_by_freq else picked

@@ -27,29 +27,37 @@ from typing import Any
 
 from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
+from tapeloom.backend.kernels.attention import Attention
+from tapeloom.backend.kernels.bags import Bags
 from tapeloom.backend.kernels.bessel import Bessel
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.ctc import Ctc
 from tapeloom.backend.kernels.decomposition import Decomposition
 from tapeloom.backend.kernels.diagonals import Diagonals
+from tapeloom.backend.kernels.distance import Distance
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
 from tapeloom.backend.kernels.fft import Fourier
 from tapeloom.backend.kernels.fold import Fold
 from tapeloom.backend.kernels.grid import Grid
 from tapeloom.backend.kernels.indexing import Indexing
+from tapeloom.backend.kernels.likelihood import Likelihood
 from tapeloom.backend.kernels.linalg import Linalg
 from tapeloom.backend.kernels.loss import Loss
+from tapeloom.backend.kernels.margin_losses import MarginLosses
 from tapeloom.backend.kernels.marks import composed, is_composed
 from tapeloom.backend.kernels.masks import Masks
 from tapeloom.backend.kernels.movement import Movement
 from tapeloom.backend.kernels.normalization import Normalization
 from tapeloom.backend.kernels.polynomials import Polynomials
 from tapeloom.backend.kernels.random import Random
+from tapeloom.backend.kernels.recurrent import Recurrent
 from tapeloom.backend.kernels.reduction import Reduction
 from tapeloom.backend.kernels.regions import Regions
 from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.scan import Scan
 from tapeloom.backend.kernels.scattering import Scatter
+from tapeloom.backend.kernels.shrinking import Shrinking
 from tapeloom.backend.kernels.solve import Solve
 from tapeloom.backend.kernels.sorting import Sorting
 from tapeloom.backend.kernels.special import Special
@@ -80,10 +88,18 @@ class ArrayKernels(
     Decomposition,
     Solve,
     Activation,
+    Shrinking,
+    Attention,
+    Recurrent,
     Window,
     Normalization,
     Loss,
+    Likelihood,
+    MarginLosses,
+    Distance,
+    Ctc,
     Embedding,
+    Bags,
     Random,
     Resize,
     Grid,
