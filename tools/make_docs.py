@@ -119,6 +119,7 @@ PARTS = {
         "layers.dropout": "Dropout",
         "layers.embedding": "Embedding",
         "layers.recurrent": "Recurrence",
+        "layers.cells": "Recurrence, one step",
         "layers.attention": "Attention",
         "layers.transformer": "Transformer",
         "layers.lazy": "Lazy layers",

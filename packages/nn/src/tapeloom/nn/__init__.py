@@ -17,6 +17,7 @@ from .layers.activation import *
 from .layers.adaptive_pool import *
 from .layers.attention import *
 from .layers.batch_norm import *
+from .layers.cells import *
 from .layers.conv import *
 from .layers.distance import *
 from .layers.dropout import *
