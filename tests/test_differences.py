@@ -384,6 +384,37 @@ def test_a_layer_looks_at_its_settings_when_it_is_made():
         nn.MSELoss(tl.ones(2), tl.ones(2))
 
 
+def test_there_is_one_way_through_a_transformer():
+    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+    encoder, x = nn.TransformerEncoder(layer, 1).eval(), tl.randn(1, 3, 4)
+    padding = tl.tensor([[False, False, True]])
+    with tl.no_grad():
+        hidden = encoder(x, src_key_padding_mask=padding)
+    assert tl.equal(hidden, encoder(x, src_key_padding_mask=padding).detach())
+    assert bool((hidden[0, 2] != 0).any())
+    assert type(layer.self_attn.out_proj) is nn.Linear
+
+
+def test_parts_of_recurrent_layers():
+    assert nn.LSTM(2, 3).flatten_parameters() is None
+    packed = nn.utils.rnn.pack_sequence([tl.ones(2, 2), tl.ones(1, 2)])
+    assert packed.batch_sizes.device == packed.data.device
+
+
+def test_a_lazy_layer_takes_its_first_input_by_place():
+    with pytest.raises(tl.errors.StateError):
+        nn.LazyLinear(2)(input=tl.ones(1, 3))
+    norm = nn.LazyInstanceNorm1d()
+    norm(tl.ones(4, 2))
+    assert norm.num_features == 4
+
+
+def test_the_older_keys_of_weight_norm_are_not_read():
+    state = nn.utils.weight_norm(nn.Linear(2, 2)).state_dict()
+    with pytest.raises(tl.errors.StateError):
+        nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)).load_state_dict(state)
+
+
 def test_losses_do_not_broadcast():
     with pytest.raises(tl.errors.ShapeError):
         nn.functional.mse_loss(tl.ones(3, 1), tl.ones(3))

@@ -102,6 +102,14 @@ EXCLUDED = {
         "PyTorch's own machinery, or a library of its own (einops)",
         r"torch\.func\.(debug_unwrap|functionalize|rearrange)",
     ),
+    "several processes": (
+        "statistics over processes need a process group, which tapeloom has not; DataParallel is one process",
+        r"SyncBatchNorm",
+    ),
+    "settings of single kernels": (
+        "how PyTorch cuts one computation into pieces, or lays out memory",
+        r"LinearCrossEntropyOptions|convert_conv[23]d_weight_memory_format",
+    ),
     "data pipes": (
         "an experiment that PyTorch withdrew",
         r"torch\.utils\.data\.(\w*DataPipe|\w*datapipe\w*|DataChunk|(argument|runtime)_validation\w*|non_deterministic)",

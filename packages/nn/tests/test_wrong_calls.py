@@ -49,18 +49,54 @@ def sgd() -> optim.Optimizer:
 
 #: how each is called rightly, all arguments by position
 LAYERS: dict[str, tuple[Any, ...]] = {
-    "BatchNorm1d": (3,),
-    "BatchNorm2d": (3,),
-    "Conv2d": (3, 4, 2),
+    "AdaptiveLogSoftmaxWithLoss": (8, 12, [3, 7]),
+    "Bilinear": (3, 4, 2),
+    "ChannelShuffle": (3,),
     "Dropout": (0.5,),
     "Embedding": (3, 4),
+    "EmbeddingBag": (3, 4),
+    "Fold": ((4, 5), 2),
+    "GroupNorm": (1, 3),
     "LayerNorm": (3,),
+    "LazyLinear": (4,),
     "Linear": (3, 4),
+    "LinearCrossEntropyLoss": (3, 4),
+    "LocalResponseNorm": (3,),
     "LogSoftmax": (1,),
-    "MaxPool2d": (2,),
-    "AvgPool2d": (2,),
+    "MultiheadAttention": (6, 2),
+    "PixelShuffle": (2,),
+    "PixelUnshuffle": (2,),
+    "RMSNorm": (3,),
+    "RNNBase": ("GRU", 3, 4, 2),
+    "RNNCellBase": (3, 4, True, 1),
     "Softmax": (1,),
+    "Softmin": (1,),
+    "Threshold": (0.1, 2.0),
+    "TransformerDecoder": (nn.TransformerDecoderLayer(6, 2, 8), 2),
+    "TransformerDecoderLayer": (6, 2),
+    "TransformerEncoder": (nn.TransformerEncoderLayer(6, 2, 8), 2),
+    "TransformerEncoderLayer": (6, 2),
+    "Transformer": (6, 2, 1, 1, 8),
+    "DataParallel": (nn.Linear(3, 4),),
     "Unflatten": (1, (3, 1)),
+    "Unfold": (2,),
+    **dict.fromkeys(("RNN", "LSTM", "GRU"), (3, 4, 2)),
+    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell"), (3, 4)),
+    **{
+        f"{kind}{axes}d": arguments
+        for axes in (1, 2, 3)
+        for kind, arguments in {
+            "BatchNorm": (3,),
+            "InstanceNorm": (2,),
+            **dict.fromkeys(("Conv", "ConvTranspose"), (3, 4, 2)),
+            **dict.fromkeys(("LazyConv", "LazyConvTranspose"), (4, 2)),
+            **dict.fromkeys(("AvgPool", "MaxPool", "MaxUnpool", "AdaptiveAvgPool", "AdaptiveMaxPool"), (2,)),
+            **dict.fromkeys(("CircularPad", "ReflectionPad", "ReplicationPad", "ZeroPad"), (1,)),
+            "ConstantPad": (1, 2.0),
+            "LPPool": (2.0, 2),
+            "FractionalMaxPool": (2, 3),
+        }.items()
+    },
 }
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
 APART = ("Module", "Identity", "Parameter", "Buffer", *CONTAINERS)
@@ -130,9 +166,16 @@ def test_nonsense_raises_our_errors(name):
 def test_a_layer_called_with_nonsense_raises_our_errors(name):
     call, good = MADE[name]
     layer = call(*good())
-    good_input = tl.ones(2, 3)
+    empty = inspect.Parameter.empty
+    needed = [
+        each
+        for each in inspect.signature(layer.forward).parameters.values()
+        if each.default is empty and each.kind is not each.VAR_POSITIONAL and each.kind is not each.VAR_KEYWORD
+    ]
     for make in NONSENSE:
-        for inputs in [(make(), good_input), (good_input, make())] if name.endswith("Loss") else [(make(),)]:
+        for place in range(len(needed)):
+            inputs = [tl.ones(2, 3)] * len(needed)
+            inputs[place] = make()
             assert not foreign(lambda inputs=inputs: layer(*inputs)), inputs
 
 

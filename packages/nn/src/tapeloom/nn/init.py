@@ -10,6 +10,9 @@ Random initialisers take `generator`, a `tl.Generator`; without one they draw fr
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import tapeloom as tl
 from tapeloom import Generator, Tensor
@@ -20,11 +23,14 @@ from tapeloom.ops.random import truncated_normal_
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -45,6 +51,19 @@ _GAINS = {
     "relu": math.sqrt(2.0),
     "selu": 0.75,
 }
+
+
+_skips: ContextVar[bool] = ContextVar("initialisers do nothing", default=False)
+
+
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Inside, the initialisers leave tensors as they are."""
+    token = _skips.set(True)
+    try:
+        yield
+    finally:
+        _skips.reset(token)
 
 
 @explained
@@ -91,8 +110,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
         >>> bool((init.uniform_(tl.empty(100), 2.0, 3.0) >= 2.0).all())
         True
     """
-    with tl.no_grad():
-        tensor.uniform_(a, b, generator=generator)
+    if not _skips.get():
+        with tl.no_grad():
+            tensor.uniform_(a, b, generator=generator)
     return tensor
 
 
@@ -107,8 +127,9 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     Source: G. Box, M. Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics
     29, 1958.
     """
-    with tl.no_grad():
-        tensor.normal_(mean, std, generator=generator)
+    if not _skips.get():
+        with tl.no_grad():
+            tensor.normal_(mean, std, generator=generator)
     return tensor
 
 
@@ -133,8 +154,9 @@ def trunc_normal_(
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}.")
-    with tl.no_grad():
-        truncated_normal_("trunc_normal_", tensor, mean, std, a, b, generator)
+    if not _skips.get():
+        with tl.no_grad():
+            truncated_normal_("trunc_normal_", tensor, mean, std, a, b, generator)
     return tensor
 
 
@@ -157,8 +179,9 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 def _filled(tensor: Tensor, value: float) -> Tensor:
-    with tl.no_grad():
-        tensor.fill_(value)
+    if not _skips.get():
+        with tl.no_grad():
+            tensor.fill_(value)
     return tensor
 
 
@@ -180,6 +203,93 @@ def eye_(tensor: Tensor) -> Tensor:
     with tl.no_grad():
         rows, columns = tensor.shape
         tensor.copy_(tl.arange(rows, device=tensor.device)[:, None] == tl.arange(columns, device=tensor.device))
+    return tensor
+
+
+@explained
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Makes the weight of a convolution pass its input through, in each group, as far as there are channels.
+
+    Args:
+        tensor: of three to five axes, (out, in, *kernel).
+        groups: groups of output channels; must divide their number.
+
+    Raises:
+        ShapeError: another number of axes.
+        ArgumentError: groups that do not divide.
+
+    Example:
+        >>> import tapeloom as tl
+        >>> from tapeloom.nn import init
+        >>> init.dirac_(tl.empty(2, 1, 3), groups=2).tolist()
+        [[[0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0]]]
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_: needs a weight of 3, 4 or 5 axes, (out, in, *kernel), got {tuple(tensor.shape)}.")
+    outputs, inputs, *kernel = tensor.shape
+    if groups < 1 or outputs % groups:
+        raise ArgumentError(f"dirac_: groups={groups} must divide the {outputs} output channels.")
+    with tl.no_grad():
+        own = tl.arange(outputs, device=tensor.device)[:, None] % max(outputs // groups, 1)
+        hits = own == tl.arange(inputs, device=tensor.device)
+        for size in kernel:
+            hits = hits[..., None] & (tl.arange(size, device=tensor.device) == size // 2)
+        tensor.copy_(hits)
+    return tensor
+
+
+@explained
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fills with an orthogonal matrix, drawn uniformly; axes behind the first are taken as one.
+
+    Args:
+        tensor: of two axes or more; the rows are orthogonal, or the columns, if there are fewer of them.
+        gain: a factor.
+        generator: the source of random numbers.
+
+    Raises:
+        ShapeError: fewer than two axes.
+
+    Source: A. Saxe, J. McClelland, S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", ICLR 2014; drawing uniformly: F. Mezzadri, "How to generate random matrices from the classical
+    compact groups", Notices of the AMS 54, 2007.
+    """
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_: needs two axes or more, got shape {tuple(tensor.shape)}.")
+    if tensor.numel() and not _skips.get():
+        with tl.no_grad():
+            rows = tensor.shape[0]
+            columns = tensor.numel() // rows
+            tall = tl.empty(max(rows, columns), min(rows, columns), dtype=tensor.dtype, device=tensor.device)
+            q, r = tl.linalg.qr(tall.normal_(generator=generator))
+            q = q * r.diagonal().sign()
+            tensor.copy_((q.mT if rows < columns else q).reshape(tensor.shape) * gain)
+    return tensor
+
+
+@explained
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Fills a matrix from N(0, std^2), and sets a part of each column to 0.
+
+    Args:
+        tensor: of two axes.
+        sparsity: the part, from 0 to 1; its number of rows is rounded up.
+        std: see above.
+        generator: the source of random numbers.
+
+    Raises:
+        ShapeError: another number of axes.
+
+    Source: J. Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5.
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_: needs a matrix, got shape {tuple(tensor.shape)}.")
+    if not _skips.get():
+        with tl.no_grad():
+            tensor.normal_(0.0, std, generator=generator)
+            keys = tl.empty(tensor.shape, device=tensor.device).uniform_(generator=generator)
+            ranks = keys.argsort(0).argsort(0)
+            tensor.masked_fill_(ranks < math.ceil(sparsity * tensor.shape[0]), 0.0)
     return tensor
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Self, TypeGuard, TypeVar
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.devices import DeviceLike
+from tapeloom.dtypes import DTypeLike
 from tapeloom.errors import ArgumentTypeError
 from tapeloom.printing import tensor_text
 from tapeloom.tensors.alias import shared, unlink
 from tapeloom.tensors.tensor import host_array
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 T = TypeVar("T", bound=Tensor)
 
@@ -70,6 +73,62 @@ class Buffer(Tensor):
 
     def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]  # mypy finds both alike
         return tensor_text(self, host_array(self), "tensor")
+
+
+class UninitializedParameter(Parameter):
+    """A parameter whose shape is not known yet; the lazy layers have them until their first call.
+
+    Args:
+        requires_grad: see `Parameter`.
+        device, dtype: where the value will live, and its dtype.
+
+    Until `materialize` gives it a shape, it is an empty tensor.
+    """
+
+    def __new__(cls, requires_grad: bool = True, device: DeviceLike = None, dtype: DTypeLike = None) -> Self:
+        """An empty one."""
+        parameter = _shared(cls, tl.empty(0, device=device, dtype=dtype))
+        parameter.requires_grad = requires_grad
+        return parameter
+
+    def materialize(self, shape: Sequence[int], device: DeviceLike = None, dtype: DTypeLike = None) -> None:
+        """Gives it a shape, with values that are still to be set, and makes it a `Parameter`."""
+        _materialize(self, shape, device, dtype)
+        self.__class__ = Parameter  # type: ignore[assignment]
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
+        return "<UninitializedParameter>"
+
+
+class UninitializedBuffer(Buffer):
+    """A buffer whose shape is not known yet; see `UninitializedParameter`."""
+
+    def __new__(
+        cls, requires_grad: bool = False, device: DeviceLike = None, dtype: DTypeLike = None, persistent: bool = True
+    ) -> Self:
+        """An empty one."""
+        buffer = _shared(cls, tl.empty(0, device=device, dtype=dtype))
+        buffer.requires_grad = requires_grad
+        buffer.persistent = persistent
+        return buffer
+
+    def materialize(self, shape: Sequence[int], device: DeviceLike = None, dtype: DTypeLike = None) -> None:
+        """Gives it a shape, with values that are still to be set, and makes it a `Buffer`."""
+        _materialize(self, shape, device, dtype)
+        self.__class__ = Buffer  # type: ignore[assignment]
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
+        return "<UninitializedBuffer>"
+
+
+def is_lazy(value: object) -> TypeGuard[UninitializedParameter | UninitializedBuffer]:
+    """Whether a parameter or buffer has no shape yet."""
+    return isinstance(value, (UninitializedParameter, UninitializedBuffer))
+
+
+def _materialize(tensor: Tensor, shape: Sequence[int], device: DeviceLike, dtype: DTypeLike) -> None:
+    tensor.data = tl.empty(tuple(shape), device=device or tensor.device, dtype=dtype or tensor.dtype)
+    drop_aliases(tensor)
 
 
 def _shared(cls: type[T], data: Tensor) -> T:

@@ -9,7 +9,7 @@ import tapeloom as tl
 from tapeloom import Tensor
 from tapeloom.errors import ArgumentTypeError, StateError
 
-from .parameter import Parameter
+from .parameter import Parameter, is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
@@ -68,6 +68,9 @@ def load_state(module: Module, state: Mapping[str, Tensor], strict: bool, assign
     # Every conversion comes first, because a move to another device may fail and nothing may be half loaded.
     found = {key: slot for key, slot in expected.items() if key in state}
     with tl.no_grad():
+        for key, slot in found.items():
+            if is_lazy(slot.tensor):
+                slot.tensor.materialize(state[key].shape)
         if assign:
             _assign(found, state)
         else:
@@ -98,7 +101,7 @@ def _misfit(key: str, slot: Slot, value: Any) -> str | None:
     """Says in one line why `value` cannot fill the slot, or gives None."""
     if not isinstance(value, Tensor):
         return f"{key}: the model has {_shape(slot.tensor)}, the state no Tensor but {type(value).__name__}"
-    if tuple(value.shape) != tuple(slot.tensor.shape):
+    if tuple(value.shape) != tuple(slot.tensor.shape) and not is_lazy(slot.tensor):
         return f"{key}: the model has {_shape(slot.tensor)}, the state {_shape(value)}"
     return None
 

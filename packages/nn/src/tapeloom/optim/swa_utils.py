@@ -23,7 +23,7 @@ from tapeloom import Tensor
 from tapeloom.call.explain import checked
 from tapeloom.errors import ArgumentError
 from tapeloom.nn import Module
-from tapeloom.nn.layers.norm import _BatchNorm
+from tapeloom.nn.layers.batch_norm import _BatchNorm
 
 from .lr_scheduler.scheduler import LRScheduler, as_epochs, check_optimizer, each_group
 from .optimizer import Optimizer

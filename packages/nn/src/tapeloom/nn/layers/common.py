@@ -9,14 +9,15 @@ import tapeloom as tl
 from tapeloom.devices import DeviceLike
 from tapeloom.dtypes import DTypeLike
 from tapeloom.errors import ArgumentError
+from tapeloom.op.parameter import as_number
 from tapeloom.shapes import as_int, per_axis
 
 from ..parameter import Parameter, drop_aliases
 
-__all__ = ["DTypeLike", "DeviceLike", "Pair", "Shape", "as_count", "as_int", "as_pair", "new_parameter"]
+__all__ = ["DTypeLike", "DeviceLike", "Each", "Shape", "as_count", "as_int", "as_number", "new_parameter", "per_axis"]
 
-Pair: TypeAlias = int | tuple[int, int]
-"""One int for both spatial axes (height, width), or one for each."""
+Each: TypeAlias = int | tuple[int, ...]
+"""One int for all spatial axes, or one for each."""
 Shape: TypeAlias = Sequence[int]
 
 
@@ -26,12 +27,6 @@ def as_count(layer: str, name: str, value: Any) -> int:
     if count < 0:
         raise ArgumentError(f"{layer}: {name} must be 0 or more, got {count}.")
     return count
-
-
-def as_pair(layer: str, name: str, value: Pair) -> tuple[int, int]:
-    """(height, width) of a spatial setting."""
-    height, width = per_axis(layer, name, value, 2)
-    return height, width
 
 
 def new_parameter(*size: int, device: DeviceLike, dtype: DTypeLike) -> Parameter:

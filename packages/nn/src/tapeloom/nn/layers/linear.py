@@ -1,4 +1,4 @@
-"""Linear maps, and the layers that only reshape."""
+"""Linear and bilinear maps, and the layers that only reshape."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import tapeloom as tl
 from tapeloom import Tensor
+from tapeloom.errors import ArgumentError
 from tapeloom.shapes import as_ints
 
 from .. import functional as F
@@ -16,7 +17,7 @@ from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
 
-__all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
@@ -75,6 +76,72 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """Multiplies two vectors with a matrix for each output: y_k = x1^T A_k x2 + b_k.
+
+    Args:
+        in1_features, in2_features: sizes of the last axes of the two inputs.
+        out_features: size of the last axis of the output.
+        bias: whether to add b.
+        device, dtype: where the parameters live, and their dtype.
+
+    Shape:
+        (*, in1_features) and (*, in2_features) -> (*, out_features).
+
+    Attributes:
+        weight: A, of shape (out_features, in1_features, in2_features), from U(-r, r) with r = 1 / sqrt(in1_features).
+        bias: b, of shape (out_features,), from the same distribution, or None.
+
+    Raises:
+        ArgumentError: an in1_features below 1.
+        ShapeError: when called, inputs whose last axes have other sizes, or whose other axes differ.
+        DTypeError: a `dtype` that is not floating.
+
+    Source: J. Tenenbaum, W. Freeman, "Separating style and content with bilinear models", Neural Computation 12, 2000,
+    eq. 1.
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    @settings
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features = as_count("Bilinear", "in1_features", in1_features)
+        self.in2_features = as_count("Bilinear", "in2_features", in2_features)
+        self.out_features = as_count("Bilinear", "out_features", out_features)
+        if not self.in1_features:
+            raise ArgumentError("Bilinear: in1_features must be 1 or more, got 0.")
+        sizes = (self.out_features, self.in1_features, self.in2_features)
+        self.weight = new_parameter(*sizes, device=device, dtype=dtype)
+        self.register_parameter("bias", new_parameter(self.out_features, device=device, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws new values for the parameters."""
+        bound = 1 / math.sqrt(self.in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        output: Tensor = F.bilinear(input1, input2, self.weight, self.bias)
+        return output
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 class Identity(Module):

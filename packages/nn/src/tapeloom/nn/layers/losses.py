@@ -1,4 +1,4 @@
-"""Losses: layers that compare a prediction with a target and give one number to make small."""
+"""Losses: layers that compare a prediction with a target and give one number to make small; those of classes and values."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ from .. import functional as F
 from ..arguments import settings
 from ..module import Module
 
-__all__ = ["CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "L1Loss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+]
 
 
-class _Loss(Module):
+class Loss(Module):
     """What the losses share: how the terms become the result."""
+
+    _reductions: tuple[str, ...] = ("none", "mean", "sum")
 
     @settings
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
-        if reduction not in ("none", "mean", "sum"):
-            raise ArgumentError(f"{type(self).__name__}: reduction must be 'none', 'mean' or 'sum', got {reduction!r}.")
+        if reduction not in self._reductions:
+            *names, last = map(repr, self._reductions)
+            raise ArgumentError(
+                f"{type(self).__name__}: reduction must be {', '.join(names)} or {last}, got {reduction!r}."
+            )
         self.reduction = reduction
 
 
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(Loss):
     """The loss of a classifier, -log softmax(input)[target]; the input are logits, without a softmax.
 
     Args:
@@ -84,7 +98,7 @@ class CrossEntropyLoss(_Loss):
         return output
 
 
-class NLLLoss(_Loss):
+class NLLLoss(Loss):
     """The negative log-likelihood, -input[target], of log-probabilities such as `LogSoftmax` gives.
 
     Arguments are those of `CrossEntropyLoss`, without smoothing and with integer targets alone.
@@ -116,7 +130,7 @@ class NLLLoss(_Loss):
         return output
 
 
-class MSELoss(_Loss):
+class MSELoss(Loss):
     """The squared error (input - target)^2, by default averaged over all elements.
 
     Shape:
@@ -138,7 +152,7 @@ class MSELoss(_Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(_Loss):
+class L1Loss(Loss):
     """The absolute error |input - target|, by default averaged over all elements.
 
     Shape:
@@ -152,3 +166,109 @@ class L1Loss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(Loss):
+    """The squared error / (2 * beta) where it is below beta, |error| - beta / 2 elsewhere; shapes and errors of `MSELoss`.
+
+    Args:
+        reduction: "mean", "sum", or "none" for the terms themselves.
+        beta: where the two meet; 0 or more.
+
+    Source: R. Girshick, "Fast R-CNN", ICCV 2015, eq. 3, with beta = 1.
+    """
+
+    @settings
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.beta = beta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(Loss):
+    """Half the squared error where |error| is below delta, delta * (|error| - delta / 2) elsewhere.
+
+    Shapes and errors as for `MSELoss`.
+
+    Args:
+        reduction: "mean", "sum", or "none" for the terms themselves.
+        delta: where the two meet; above 0.
+
+    Source: P. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
+
+    @settings
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        output: Tensor = F.huber_loss(input, target, self.reduction, self.delta)
+        return output
+
+
+class BCELoss(Loss):
+    """The cross-entropy of two classes, -(t * log(x) + (1 - t) * log(1 - x)), of probabilities x; logarithms end at -100.
+
+    Args:
+        weight: a factor for each element; it broadcasts.
+        reduction: "mean", "sum", or "none" for the terms themselves.
+
+    Shape:
+        input and target (*) -> (), or (*) with reduction="none".
+
+    Raises:
+        ArgumentError: an unknown reduction; when called, an input outside 0 … 1.
+        ShapeError: when called, input and target of different shapes.
+        DTypeError: when called, tensors that are not floating.
+
+    Source: C. Bishop, "Pattern recognition and machine learning", Springer 2006, eq. 4.90.
+    """
+
+    weight: Tensor | None
+
+    @settings
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        output: Tensor = F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+        return output
+
+
+class BCEWithLogitsLoss(Loss):
+    """`BCELoss` of sigmoid(input), computed without overflow; source as there.
+
+    Args:
+        weight: a factor for each element; it broadcasts.
+        reduction: "mean", "sum", or "none" for the terms themselves.
+        pos_weight: a factor for the terms of positive targets; it broadcasts.
+
+    Shape:
+        input and target (*) -> (), or (*) with reduction="none".
+
+    Raises:
+        ArgumentError: an unknown reduction.
+        ShapeError: when called, input and target of different shapes.
+        DTypeError: when called, tensors that are not floating.
+    """
+
+    weight: Tensor | None
+    pos_weight: Tensor | None
+
+    @settings
+    def __init__(
+        self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        output: Tensor = F.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
+        return output

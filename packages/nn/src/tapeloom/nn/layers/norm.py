@@ -1,175 +1,51 @@
-"""Normalisation: batch norm and layer norm."""
+"""Normalisation of each sample: over its last axes, over groups of its channels, or over neighbouring channels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-import tapeloom as tl
 from tapeloom import Tensor
-from tapeloom.errors import ShapeError
-from tapeloom.ops.arguments import as_tensor_of
+from tapeloom.errors import ArgumentError
 
 from .. import functional as F
 from .. import init
 from ..arguments import settings
 from ..module import Module
 from ..parameter import Parameter
-from .common import DeviceLike, DTypeLike, Shape, as_count, new_parameter
+from .common import DeviceLike, DTypeLike, Shape, as_count, as_int, new_parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
-class _BatchNorm(Module):
-    """What the batch norms share; they differ in the inputs they take."""
+class _Affine(Module):
+    """What they share: a weight and a bias, each of which may be absent."""
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
-    _ranks: tuple[int, ...]  # the numbers of axes that an input may have
 
-    @settings
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: DeviceLike = None,
-        dtype: DTypeLike = None,
-        *,
-        bias: bool = True,
+    def _add_parameters(
+        self, size: tuple[int, ...], weight: bool, bias: bool, device: DeviceLike, dtype: DTypeLike
     ) -> None:
-        super().__init__()
-        self.num_features = as_count(type(self).__name__, "num_features", num_features)
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(
-                name, new_parameter(self.num_features, device=device, dtype=dtype) if wanted else None
-            )
-        for name in ("running_mean", "running_var"):
-            self.register_buffer(
-                name, tl.zeros(self.num_features, device=device, dtype=dtype) if track_running_stats else None
-            )
-        counter = tl.zeros((), device=device, dtype=tl.int64) if track_running_stats else None
-        self.register_buffer("num_batches_tracked", counter)
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            self.register_parameter(name, new_parameter(*size, device=device, dtype=dtype) if wanted else None)
         self.reset_parameters()
 
-    def reset_running_stats(self) -> None:
-        """Sets the running mean to 0, the running variance to 1 and the counter of batches to 0."""
-        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
-            init.zeros_(self.running_mean)
-            init.ones_(self.running_var)
-            init.zeros_(self.num_batches_tracked)
-
     def reset_parameters(self) -> None:
-        """Resets the running statistics, and sets the weight to 1 and the bias to 0."""
-        self.reset_running_stats()
+        """Sets the weight to 1 and the bias to 0."""
         if self.weight is not None:
             init.ones_(self.weight)
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
-        if as_tensor_of(type(self).__name__, input).ndim not in self._ranks or input.shape[1] != self.num_features:
-            ranks = " or ".join(str(rank) for rank in self._ranks)
-            raise ShapeError(
-                f"{type(self).__name__}: needs an input of {ranks} axes with {self.num_features} channels on axis 1, "
-                f"got shape {tuple(input.shape)}."
-            )
-        batches = self.num_batches_tracked if self.training else None
-        momentum = self.momentum
-        if momentum is None:  # a plain mean over all batches
-            momentum = 0.0 if batches is None else 1.0 / (batches.item() + 1)
-        use_batch = self.training or self.running_mean is None
-        output: Tensor = F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum, self.eps
-        )
-        if batches is not None:
-            batches.add_(1)
-        return output
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
+def _last_axes(name: str, given: Any) -> tuple[int, ...]:
+    """The sizes of the last axes, of which one may stand alone."""
+    sizes = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    return tuple(as_count(name, "normalized_shape", size) for size in sizes)
 
 
-class BatchNorm1d(_BatchNorm):
-    """Normalises each channel over the batch: (x - mean) / sqrt(var + eps) * weight + bias.
-
-    In training mean and variance are those of the batch (the biased variance), and the running statistics move towards them:
-    running = (1 - momentum) * running + momentum * batch, with the unbiased variance. In evaluation the running ones
-    are used.
-
-    Args:
-        num_features: channels C.
-        eps: added to the variance.
-        momentum: weight of the newest batch; None makes the running statistics the mean over all batches.
-        affine: whether there is a weight.
-        track_running_stats: whether there are running statistics; without them evaluation uses the batch, too.
-        device, dtype: where parameters and buffers live, and their dtype.
-        bias: whether there is a bias beside the weight.
-
-    Shape:
-        (N, C) or (N, C, L) -> the same.
-
-    Attributes:
-        weight, bias: of shape (C,), 1 and 0 at first, or None.
-        running_mean, running_var: buffers of shape (C,), 0 and 1 at first, or None.
-        num_batches_tracked: a buffer, int64 of shape (), or None.
-
-    Raises:
-        ShapeError: another number of axes or channels; in training also a single value per channel.
-        DTypeError: an input or a `dtype` that is not floating.
-
-    Example:
-        >>> import tapeloom as tl
-        >>> from tapeloom import nn
-        >>> norm = nn.BatchNorm1d(2)
-        >>> _ = norm(tl.tensor([[0.0, 1.0], [2.0, 3.0]]))
-        >>> [round(value, 4) for value in norm.running_mean.tolist()]
-        [0.1, 0.2]
-
-    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
-    covariate shift", ICML 2015, algorithms 1 and 2.
-    """
-
-    _ranks = (2, 3)
-
-
-class BatchNorm2d(_BatchNorm):
-    """Batch norm of images; formula, arguments and attributes as for `BatchNorm1d`.
-
-    Shape:
-        (N, C, H, W) -> the same.
-
-    Raises:
-        ShapeError: another number of axes or channels; in training also a single value per channel.
-        DTypeError: an input or a `dtype` that is not floating.
-
-    Example:
-        >>> import tapeloom as tl
-        >>> from tapeloom import nn
-        >>> nn.BatchNorm2d(3)(tl.ones(2, 3, 4, 4)).shape
-        (2, 3, 4, 4)
-
-    Source: S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
-    covariate shift", ICML 2015, algorithms 1 and 2.
-    """
-
-    _ranks = (4,)
-
-
-class LayerNorm(Module):
+class LayerNorm(_Affine):
     """Normalises the last axes of each sample: (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance.
 
     Args:
@@ -198,9 +74,6 @@ class LayerNorm(Module):
     Source: J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016, section 3.
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     @settings
     def __init__(
         self,
@@ -212,23 +85,10 @@ class LayerNorm(Module):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
-        given: Any = normalized_shape
-        sizes = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-        self.normalized_shape = tuple(as_count("LayerNorm", "normalized_shape", size) for size in sizes)
+        self.normalized_shape = _last_axes("LayerNorm", normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(
-                name, new_parameter(*self.normalized_shape, device=device, dtype=dtype) if wanted else None
-            )
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Sets the weight to 1 and the bias to 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self._add_parameters(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -238,3 +98,148 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class RMSNorm(Module):
+    """Divides the last axes of each sample by their root mean square: x / sqrt(mean(x^2) + eps) * weight.
+
+    Args:
+        normalized_shape: the sizes of the last axes, or the size of the last one.
+        eps: added to the mean; None is the smallest step of the input's dtype at 1.
+        elementwise_affine: whether there is a weight.
+        device, dtype: where the weight lives, and its dtype.
+
+    Shape:
+        (*, *normalized_shape) -> the same.
+
+    Attributes:
+        weight: of shape normalized_shape, 1 at first, or None.
+
+    Raises:
+        ShapeError: when called, an input whose last axes have other sizes.
+        DTypeError: a `dtype` that is not floating; when called, an input that is not.
+
+    Source: B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019, eq. 4.
+    """
+
+    weight: Parameter | None
+
+    @settings
+    def __init__(
+        self,
+        normalized_shape: int | Shape,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _last_axes("RMSNorm", normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        weight = new_parameter(*self.normalized_shape, device=device, dtype=dtype) if elementwise_affine else None
+        self.register_parameter("weight", weight)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Sets the weight to 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+        return output
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(_Affine):
+    """Normalises groups of channels of each sample: (x - mean) / sqrt(var + eps) * weight + bias.
+
+    Args:
+        num_groups: into how many groups the channels are split.
+        num_channels: channels C; num_groups must divide it.
+        eps: added to the variance.
+        affine: whether there is a weight.
+        device, dtype: where the parameters live, and their dtype.
+        bias: whether there is a bias beside the weight.
+
+    Shape:
+        (N, C, *) -> the same.
+
+    Attributes:
+        weight, bias: of shape (C,), 1 and 0 at first, or None.
+
+    Raises:
+        ArgumentError: num_groups does not divide num_channels.
+        ShapeError: when called, an input of other channels.
+        DTypeError: a `dtype` that is not floating; when called, an input that is not.
+
+    Source: Y. Wu, K. He, "Group normalization", ECCV 2018, section 3.1.
+    """
+
+    @settings
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_groups = as_int("GroupNorm", "num_groups", num_groups)
+        self.num_channels = as_count("GroupNorm", "num_channels", num_channels)
+        if self.num_groups < 1 or self.num_channels % self.num_groups:
+            raise ArgumentError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}.")
+        self.eps = eps
+        self.affine = affine
+        self._add_parameters((self.num_channels,), affine, affine and bias, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        return output
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class LocalResponseNorm(Module):
+    """Divides each element by (k + alpha / size * s)^beta, where s sums the squares of `size` neighbouring channels.
+
+    Args:
+        size: how many channels are neighbours.
+        alpha, beta, k: see the formula.
+
+    Shape:
+        (N, C, *) -> the same.
+
+    Raises:
+        ShapeError: when called, an input of fewer than three axes.
+        DTypeError: when called, an input that is not floating.
+
+    Source: A. Krizhevsky, I. Sutskever, G. Hinton, "ImageNet classification with deep convolutional neural networks",
+    NIPS 2012, section 3.3; the division by `size` is PyTorch's.
+    """
+
+    @settings
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+        return output
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -12,7 +12,7 @@ from tapeloom.call.op import explained
 from tapeloom.errors import ArgumentError, GradientError
 from tapeloom.ops.arguments import as_tensors_of
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 @explained
@@ -98,13 +98,33 @@ def clip_grad_norm_(
         # half types are clipped in float32: neither the norm nor the factor need fit them
         wide = [grad.float() if grad.dtype.half else grad for grad in grads]
         total = get_total_norm(wide, norm_type, error_if_nonfinite)
-        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-        for grad, values in zip(grads, wide, strict=True):
-            if values is grad:
-                grad.mul_(factor.to(grad.device))
-            else:
-                grad.copy_(values * factor.to(grad.device))
+        _scale(grads, wide, max_norm, total)
     return total.to(functools.reduce(tl.promote_types, [grad.dtype.real for grad in grads])) if grads else total
+
+
+def _scale(grads: list[Tensor], wide: list[Tensor], max_norm: float, total: Tensor) -> None:
+    """Puts the values in `wide`, of which those of half types are copies, times the factor into the gradients."""
+    factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+    for grad, values in zip(grads, wide, strict=True):
+        if values is grad:
+            grad.mul_(factor.to(grad.device))
+        else:
+            grad.copy_(values * factor.to(grad.device))
+
+
+@explained
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scales all gradients as `clip_grad_norm_` does, by a total norm that is known already.
+
+    Args:
+        parameters: tensors whose `.grad` is scaled in place; those without one are left out.
+        max_norm: the largest total norm.
+        total_norm: what `get_total_norm` gave.
+    """
+    grads = _grads("clip_grads_with_norm_", parameters)
+    with tl.no_grad():
+        wide = [grad.float() if grad.dtype.half else grad for grad in grads]
+        _scale(grads, wide, max_norm, total_norm)
 
 
 @explained
