@@ -41,7 +41,7 @@ LAYERS = [
     ["tape"],
     ["call"],
     ["ops"],
-    ["methods", "accelerator", "autograd", "fft", "linalg", "random", "signal", "special", "checkpoint"],
+    ["methods", "accelerator", "amp", "autograd", "fft", "linalg", "random", "signal", "special", "checkpoint"],
     ["utils"],
     ["testing", "__init__", "doctor", "__main__"],  # what uses the whole, as users do
 ]

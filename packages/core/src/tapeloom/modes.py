@@ -61,6 +61,15 @@ class Modes:
             return self
         return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback, self.entered)
 
+    def for_walk(self, grad: bool) -> Modes:
+        """These modes in backward: its rules compute in the dtypes that they find, whatever a watcher makes of calls."""
+        observers = tuple(watcher for watcher in self.watchers if not watcher.acts)
+        return (
+            self.with_grad(grad)
+            if len(observers) == len(self.watchers)
+            else self.replace(grad=grad, watchers=observers)
+        )
+
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable
 

@@ -37,7 +37,7 @@ OTHER_WAY = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 # the ops: ``norm`` says where the factor 1 / n stands, as in PyTorch
 
 
-@primitive(takes="complex", complex="as written")
+@primitive(takes="complex", complex="as written", autocast={"cpu": "float32"})
 def fft_complex(input: Tensor, dim: Axes, inverse: bool, norm: str) -> Tensor:
     """The transform of complex numbers along ``dim``, or the inverse one."""
 fft_complex.gradient(
@@ -45,13 +45,13 @@ fft_complex.gradient(
 )
 
 
-@primitive(takes="floating", gives="complex")
+@primitive(takes="floating", gives="complex", autocast={"cpu": "float32"})
 def fft_real(input: Tensor, dim: Axes, norm: str) -> Tensor:
     """The transform of real numbers along ``dim``: of the last of these the first half."""
 fft_real.gradient(input=lambda g, input_shape, dim, norm, ops: _from_half_gradient(g, input_shape, dim, norm, ops))
 
 
-@primitive(takes="complex", gives="real", complex="as written")
+@primitive(takes="complex", gives="real", complex="as written", autocast={"cpu": "float32"})
 def fft_half(input: Tensor, dim: Axes, n: int, norm: str) -> Tensor:
     """The inverse of ``fft_real``: real numbers, ``n`` of them along the last ``dim``."""
 fft_half.gradient(

@@ -24,7 +24,7 @@ def _has_norm(op: OpSchema, input: Tensor, p: float, dim: tuple[int, ...], keepd
         not_empty(op, input, dim)
 
 
-@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm)
+@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm, autocast={"cuda": "float32"})
 def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """``sum(|input| ** p) ** (1 / p)`` over ``dim``; for p = inf the largest |input|, -inf the least, 0 how many are not 0.
 
@@ -76,13 +76,13 @@ def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
     return _norm("frobenius_norm", input, 2, axes, keepdim, None)
 
 
-@function()
+@function(autocast={"cuda": "float32"})
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The norm of order ``p`` of ``input - other``, of all elements."""
     return _norm("dist", OPS.subtract(as_tensor_of("dist", input), as_tensor_of("dist", other, "other")), p, None, False, None)
 
 
-@function()
+@function(autocast={"cuda": "float32"})
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
     ndim = as_tensor_of("renorm", input).ndim

@@ -132,7 +132,7 @@ def mode(input: Tensor, dim: Dim = -1, keepdim: bool = False) -> ValuesAndIndice
     """The most frequent value along ``dim``, the smallest of several, and where it is last."""
 mode.gradient(input=selected_gradient)
 
-@primitive(takes="floating", composite=True)
+@primitive(takes="floating", composite=True, autocast={"cpu": "float32"})
 def quantile_of_lines(input: Tensor, q: Tensor, interpolation: str, skip_nan: bool) -> Tensor:
     """The quantiles ``q`` (a vector) of each line along the last dimension, in its place; see ``quantile``."""
 
