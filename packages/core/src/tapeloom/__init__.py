@@ -45,6 +45,7 @@ _EXPORTS = {
         "autocast clear_autocast_cache get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_cache_enabled "
         "set_autocast_dtype set_autocast_enabled"
     ),
+    "tapeloom.amp.grad_scaler": "GradScaler",
     "tapeloom.autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled",
     "tapeloom.backend.device_type": "cpu cuda xla",
     "tapeloom.backend.plugins": (
