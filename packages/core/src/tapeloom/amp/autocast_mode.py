@@ -27,8 +27,6 @@ from tapeloom.tensors.tensor import Tensor, read_array
 
 #: what a block can lower to
 LOWER = (bfloat16, float16)
-#: the dtype of a block that names none, by device type; that of all others is bfloat16
-_USUAL = {"cuda": float16}
 
 
 class Autocast(Watcher):
@@ -58,7 +56,13 @@ class Autocast(Watcher):
 
     def of(self, device_type: str) -> tuple[bool, DType]:
         """Whether it is on for a device type, and the dtype there."""
-        return self.settings.get(device_type) or (False, _USUAL.get(device_type, bfloat16))
+        return self.settings.get(device_type) or _usual(device_type)
+
+    @property
+    def usual(self) -> bool:
+        """Whether all is as without it."""
+        settings = all(setting == _usual(device_type) for device_type, setting in self.settings.items())
+        return settings and self.cached and not self.depth
 
     def changed(
         self, device_type: str, enabled: bool, dtype: DType, cached: bool | None = None, deeper: bool = False
@@ -127,6 +131,10 @@ class Autocast(Watcher):
         if found is None or found[0] is not array:
             found = self.cache[key] = array, cast(value, kind)
         return found[1]
+
+
+def _usual(device_type: str) -> tuple[bool, DType]:
+    return False, float16 if device_type == "cuda" else bfloat16
 
 
 def _castable(tensor: Tensor) -> bool:
@@ -265,7 +273,7 @@ def clear_autocast_cache() -> None:
 
 
 def _set(watcher: Autocast) -> None:
-    switch(Autocast, watcher, autocast)
+    switch(Autocast, None if watcher.usual else watcher, autocast)
 
 
 # functions with gradients of their own

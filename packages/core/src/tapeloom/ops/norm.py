@@ -118,7 +118,7 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
     return OPS.order_norm(x, p, dim, keepdim)
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
     dtype = as_tensor_of("normalize", input).dtype

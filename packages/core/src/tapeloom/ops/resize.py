@@ -39,7 +39,7 @@ AVERAGED: dict[int, Any] = {1: pooling.adaptive_avg_pool1d, 2: pooling.adaptive_
 TAPS = {"nearest": 1, "nearest-exact": 1, "linear": 2, "cubic": 4}
 
 
-@primitive(takes="no bool", autocast={"cuda": "float32"})
+@primitive(takes="no bool")
 def resample(x: Tensor, dim: Dim, length: int, method: str, aligned: bool, taps: int, step: float) -> Tensor:
     """``x`` with ``length`` elements along ``dim``, each a weighted sum of ``taps`` of its own; see ``interpolate``.
 
@@ -64,7 +64,7 @@ resample_backward.gradient(
 )
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
