@@ -5,6 +5,7 @@ Source: P. Micikevicius et al., "Mixed precision training", ICLR 2018, section 3
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from collections.abc import Iterable
@@ -78,7 +79,7 @@ class GradScaler:
             raise ArgumentError(f"GradScaler: backoff_factor must be below 1, got {backoff_factor}.")
         self._device = device
         self._enabled = bool(enabled)
-        self._scale = float(init_scale)
+        self._scale = _single(init_scale)
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
@@ -113,7 +114,7 @@ class GradScaler:
             raise StateError("unscale_: it was already called for this optimizer since the last update().")
         if progress.stage == STEPPED:
             raise StateError("unscale_: it must be called before step(), which was called for this optimizer already.")
-        progress.found = _unscale(optimizer, 1 / self._scale)
+        progress.found = _unscale(optimizer, 1 / self._scale if self._scale else math.inf)
         progress.stage = UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -164,7 +165,7 @@ class GradScaler:
         self._growth_tracker += 1
         if self._growth_tracker >= self._growth_interval:
             grown = _single(self._scale * self._growth_factor)
-            self._scale = self._scale if grown == float("inf") else grown
+            self._scale = self._scale if grown == math.inf else grown
             self._growth_tracker = 0
 
     def _of(self, optimizer: Any) -> _Progress:
@@ -233,7 +234,7 @@ class GradScaler:
                 f"load_state_dict: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
                 f"{'It may come from a disabled GradScaler.' if not state_dict else 'Give what state_dict() returned.'}"
             )
-        self._scale = float(state_dict["scale"])
+        self._scale = _single(state_dict["scale"])
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
@@ -282,4 +283,4 @@ def _single(value: float) -> float:
     try:
         return float(struct.unpack("f", struct.pack("f", value))[0])
     except OverflowError:
-        return float("inf")
+        return math.inf
