@@ -79,48 +79,43 @@ class Autocast(Watcher):
     def before(self, op: Op[Any, Any], values: list[Any]) -> None:
         """Cast the inputs."""
         places = [place for place, parameter in enumerate(op.parameters) if parameter.input == "value"]
-        inputs = [values[place] for place in places]
-        tensors = list(_tensors_in(inputs))
-        if tensors:
-            target = self.target(op.autocast, tensors)
-            if target is not None:
-                for place in places:
-                    values[place] = self.fitted(values[place], target)
+        for place, value in zip(places, self.fitted(op.autocast, [values[place] for place in places]), strict=True):
+            values[place] = value
 
     def call(self, words: dict[str, str], function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Cast the tensors among the arguments; the ops within the function then take them as they come."""
-        tensors = list(_tensors_in([*args, *kwargs.values()]))
-        device_type = tensors[0].device.type if tensors else "cpu"
-        if self.word(words, device_type) is None:
+        tensor = next(_tensors_in([*args, *kwargs.values()]), None)
+        if tensor is None or self.word(words, tensor) is None:
             return function(*args, **kwargs)
-        target = self.target(words, tensors)
-        if target is not None:
-            args = [self.fitted(value, target) for value in args]
-            kwargs = {name: self.fitted(value, target) for name, value in kwargs.items()}
+        fitted = self.fitted(words, [*args, *kwargs.values()])
         modes = MODES.get()
         try:
-            MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not self])))
-            return function(*args, **kwargs)
+            MODES.set(modes.with_watchers(tuple([other for other in modes.watchers if other is not self])))
+            return function(*fitted[: len(args)], **dict(zip(kwargs, fitted[len(args) :], strict=True)))
         finally:
             MODES.set(modes)
 
-    def word(self, words: dict[str, str], device_type: str) -> str | None:
-        """The word that is valid for a device type now."""
+    def word(self, words: dict[str, str], tensor: Tensor) -> str | None:
+        """The word that is valid on the device of ``tensor`` now."""
+        device_type = tensor.device.type
         return words.get("cuda" if device_type == "cuda" else "cpu") if self.of(device_type)[0] else None
 
-    def target(self, words: dict[str, str], tensors: list[Tensor]) -> DType | None:
-        """The dtype to cast to; None where nothing is cast."""
-        device_type = tensors[0].device.type
-        word, lower = self.word(words, device_type), self.of(device_type)[1]
+    def fitted(self, words: dict[str, str], values: list[Any]) -> list[Any]:
+        """``values`` with the tensors cast as the valid one of ``words`` says."""
+        tensors = list(_tensors_in(values))
+        word = self.word(words, tensors[0]) if tensors else None
         if word == "lower":
-            return lower
-        dtypes = {tensor.dtype for tensor in tensors if _castable(tensor)}
-        return float32 if word == "float32" or (word == "promote" and len(dtypes) > 1) else None  # float32 holds all
+            target = self.of(tensors[0].device.type)[1]
+        elif word == "float32" or (word == "promote" and len({each.dtype for each in tensors if _castable(each)}) > 1):
+            target = float32  # which holds all others
+        else:
+            return values
+        return [self.cast(value, target) for value in values]
 
-    def fitted(self, value: Any, target: DType) -> Any:
-        """An argument with its tensors cast; what is no tensor, or has another dtype than these three, stays as it is."""
-        if isinstance(value, (list, tuple)):
-            return type(value)([self.fitted(item, target) for item in value]) if type(value) in (list, tuple) else value
+    def cast(self, value: Any, target: DType) -> Any:
+        """``value`` with the tensors in it cast that can be; a leaf by way of the cache."""
+        if type(value) in (list, tuple):
+            return type(value)([self.cast(item, target) for item in value])
         if not isinstance(value, Tensor) or value.dtype is target or not _castable(value):
             return value
         kind = kind_of(target, value.device)
