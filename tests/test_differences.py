@@ -512,3 +512,33 @@ def test_the_gradient_of_ldexp_by_negative_integers():
 
 def test_modified_bessel_functions_have_a_gradient():
     assert tl.special.modified_bessel_i0(tl.ones(1, requires_grad=True)).requires_grad
+
+
+def test_a_parameter_that_changes_in_a_block_is_cast_again():
+    w, x = tl.ones(2, 2, requires_grad=True), tl.ones(2, 2)
+    with tl.autocast("cpu"):
+        assert (x @ w).any()
+        with tl.no_grad():
+            w.mul_(0)
+        assert not (x @ w).any()
+
+
+def test_backward_in_a_block_computes_in_the_dtypes_of_forward():
+    x, w = (tl.full((2, 2), 1 / 3, requires_grad=True) for _ in range(2))
+    with tl.autocast("cpu"):
+        with tl.autocast("cpu", enabled=False):
+            y = x @ w
+        y.sum().backward()
+    assert x.grad[0, 0].item() == np.float32(1 / 3) * 2
+
+
+def test_half_types_beside_each_other_under_autocast():
+    x = tl.ones(2, dtype=tl.bfloat16)
+    with tl.autocast("cpu"):
+        assert tl.index_copy(x, 0, tl.tensor([0]), x[:1].half()).dtype is tl.float32
+
+
+def test_what_moves_elements_keeps_its_dtype_under_autocast():
+    x = tl.ones(1, 1, 4, 4, 4, dtype=tl.bfloat16)
+    with tl.autocast("cpu"):
+        assert nn.functional.pad(x[0, 0], (1, 1), mode="reflect").dtype is tl.bfloat16
