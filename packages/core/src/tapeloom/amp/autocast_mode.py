@@ -38,6 +38,7 @@ class Autocast(Watcher):
     """
 
     acts = True
+    ops: Collection[Op[Any, Any]]
 
     def __init__(
         self,

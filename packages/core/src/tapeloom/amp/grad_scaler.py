@@ -99,7 +99,7 @@ class GradScaler:
                 f"scale: expected a tensor or an iterable of tensors, got {type(outputs).__name__}."
             )
         scaled = (self.scale(output) for output in outputs)
-        return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled  # type: ignore[call-arg]
+        return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of the optimizer's parameters by the scale: for those who clip them before ``step``.

@@ -24,4 +24,4 @@ def words_of(name: str, setting: str | Mapping[str, str] | None) -> dict[str, st
             raise TypeError(
                 f"op {name!r}: autocast={setting!r}: each word must be one of {valid}, for 'cpu' or 'cuda'."
             )
-    return words  # type: ignore[return-value]
+    return words
