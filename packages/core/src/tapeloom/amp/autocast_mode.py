@@ -205,8 +205,11 @@ class autocast(mode):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        ended = _now()
         with switching(Autocast):
             leave(self)
+        if ended.depth and not _now().depth:
+            ended.cache.clear()  # what was checkpointed may hold the watcher for longer
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.device_type, self.dtype, self.enabled, self.cache_enabled

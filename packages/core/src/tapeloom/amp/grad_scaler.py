@@ -85,7 +85,7 @@ class GradScaler:
         self._growth_interval = growth_interval
         self._growth_tracker = 0
         self._used = False
-        self._progress: dict[int, _Progress] = {}
+        self._progress: dict[Any, _Progress] = {}  # by optimizer
 
     def scale(self, outputs: Any) -> Any:
         """``outputs``, a tensor or an iterable of them, times the scale. Of a disabled scaler they are as they were."""
@@ -169,7 +169,7 @@ class GradScaler:
             self._growth_tracker = 0
 
     def _of(self, optimizer: Any) -> _Progress:
-        return self._progress.setdefault(id(optimizer), _Progress())
+        return self._progress.setdefault(optimizer, _Progress())
 
     def _check_used(self, name: str) -> None:
         if not self._used:
