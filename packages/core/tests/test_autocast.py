@@ -129,10 +129,13 @@ def test_functions_have_words_of_their_own():
 
 
 def test_in_place_forms_keep_the_dtype(cuda):
-    x = tl.ones(2, dtype=tl.float16, device="cuda")
+    x = tl.ones(2, dtype=tl.float16, device="cuda", requires_grad=True) * 1
     with tl.autocast("cuda"):
+        assert casts(x.exp().node) == 1
         assert x.exp().dtype is tl.float32
         assert x.exp_().dtype is tl.float16
+        x **= 2.0
+    assert casts(x.node) == 0  # computed as they were given
 
 
 # blocks and switches

@@ -61,14 +61,18 @@ class Modes:
             return self
         return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback, self.entered)
 
+    @property
+    def observers(self) -> tuple[Any, ...]:
+        """The watchers that do not change what is computed."""
+        return tuple([watcher for watcher in self.watchers if not watcher.acts])
+
     def with_watchers(self, watchers: tuple[Any, ...]) -> Modes:
         """These modes with other watchers."""
         return Modes(self.grad, self.inference, self.device, watchers, self.host_fallback, self.entered)
 
     def for_walk(self, grad: bool) -> Modes:
         """These modes in backward: its rules compute in the dtypes that they find, whatever a watcher makes of calls."""
-        observers = tuple(watcher for watcher in self.watchers if not watcher.acts)
-        return self.with_grad(grad).with_watchers(observers)
+        return self.with_grad(grad).with_watchers(self.observers)
 
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable

@@ -16,7 +16,7 @@ from typing import Any
 from tapeloom.backend.plugins import OFFICIAL, backend_types, is_available
 from tapeloom.call.op import Op
 from tapeloom.call.promote import cast
-from tapeloom.call.watch import Watcher, active, having, switch, switching
+from tapeloom.call.watch import Watcher, active, as_given, having, switch, switching
 from tapeloom.dtypes import FLOATING, DType, bfloat16, float16, float32, float64
 from tapeloom.errors import ArgumentTypeError, DeviceError
 from tapeloom.modes import MODES, enter, leave, mode
@@ -89,12 +89,7 @@ class Autocast(Watcher):
         if tensor is None or self.word(words, tensor) is None:
             return function(*args, **kwargs)
         fitted = self.fitted(words, [*args, *kwargs.values()])
-        modes = MODES.get()
-        try:
-            MODES.set(modes.with_watchers(tuple([other for other in modes.watchers if other is not self])))
-            return function(*fitted[: len(args)], **dict(zip(kwargs, fitted[len(args) :], strict=True)))
-        finally:
-            MODES.set(modes)
+        return as_given(function, *fitted[: len(args)], **dict(zip(kwargs, fitted[len(args) :], strict=True)))
 
     def word(self, words: dict[str, str], tensor: Tensor) -> str | None:
         """The word that is valid on the device of ``tensor`` now."""

@@ -177,8 +177,7 @@ class _FirstRun(_Run):
         run = _SecondRun(self.count if self.early_stop else None)
         modes = MODES.get()
         try:
-            observers = tuple(watcher for watcher in modes.watchers if not watcher.acts)
-            MODES.set(self.modes.replace(grad=True, watchers=observers))
+            MODES.set(self.modes.replace(grad=True, watchers=modes.observers))
             with ExitStack() as blocks:
                 for watcher in self.modes.watchers:
                     if watcher.acts:
