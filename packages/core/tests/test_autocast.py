@@ -21,19 +21,36 @@ from tapeloom.utils.checkpoint import checkpoint
 
 F = tl.ops
 TABLE = load()
-#: what PyTorch's documentation lists for CUDA ("Automatic Mixed Precision package", "CUDA Op-Specific Behavior"), and beside
-#: it what its header ATen/autocast_mode.h has more: names of the table of samples; those that are not in it are not there yet
-CUDA = {
-    "lower": """addbmm addmm addmv addr baddbmm bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d
-        conv_transpose3d einsum gru_cell linalg.multi_dot linalg.vecdot linear lstm_cell matmul mm mv prelu rnn_relu_cell
-        rnn_tanh_cell scaled_dot_product_attention""",
-    "float32": """acos asin binary_cross_entropy_with_logits cdist cosh cosine_embedding_loss cosine_similarity cross_entropy cumprod
-        cumsum dist erfinv exp expm1 frobenius_norm group_norm hinge_embedding_loss huber_loss interpolate kl_div l1_loss
-        layer_norm linalg.matrix_norm linalg.vector_norm log log10 log1p log2 log_softmax logsumexp margin_ranking_loss
-        mse_loss multi_margin_loss multilabel_margin_loss nll_loss norm normalize nuclear_norm pdist poisson_nll_loss pow
-        prod reciprocal renorm rms_norm rsqrt sinh smooth_l1_loss soft_margin_loss softmax softmin softplus sum tan
-        triplet_margin_loss""",
-    "promote": "addcdiv addcmul atan2 bilinear cross dot grid_sample linalg.cross scatter_add tensordot vdot",
+#: what PyTorch lists: for CUDA in its documentation ("Automatic Mixed Precision package", "CUDA Op-Specific Behavior") and its
+#: header ATen/autocast_mode.h, for the CPU what its dispatcher has under AutocastCPU. Names of the table of samples; those that
+#: are not in it are not there yet.
+LISTS = {
+    "cuda": {
+        "lower": """addbmm addmm addmv addr baddbmm bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d
+            conv_transpose3d einsum gru_cell linalg.multi_dot linalg.vecdot linear lstm_cell matmul mm mv prelu rnn_relu_cell
+            rnn_tanh_cell scaled_dot_product_attention""",
+        "float32": """acos asin binary_cross_entropy_with_logits cdist cosh cosine_embedding_loss cosine_similarity cross_entropy
+            cumprod cumsum dist erfinv exp expm1 frobenius_norm group_norm hinge_embedding_loss huber_loss interpolate kl_div
+            l1_loss layer_norm linalg.matrix_norm linalg.vector_norm log log10 log1p log2 log_softmax logsumexp
+            margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss norm normalize nuclear_norm pdist
+            poisson_nll_loss pow prod reciprocal renorm rms_norm rsqrt sinh smooth_l1_loss soft_margin_loss softmax softmin
+            softplus sum tan triplet_margin_loss""",
+        "promote": "addcdiv addcmul atan2 bilinear cross dot grid_sample linalg.cross scatter_add tensordot vdot",
+    },
+    "cpu": {
+        "lower": """addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linalg.vecdot
+            linear matmul mm prelu scaled_dot_product_attention""",
+        "float32": """adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist
+            cholesky cholesky_inverse cholesky_solve cosine_embedding_loss cross_entropy ctc_loss fft.fft fft.fft2 fft.fftn
+            fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+            fractional_max_pool2d fractional_max_pool3d geqrf grid_sample hinge_embedding_loss huber_loss inverse kl_div l1_loss
+            linalg.cholesky linalg.cond linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.householder_product
+            linalg.inv linalg.inv_ex linalg.lstsq linalg.qr linalg.solve linalg.svd linalg.svdvals linalg.tensorinv
+            linalg.tensorsolve lu_solve margin_ranking_loss max_pool3d max_unpool2d max_unpool3d mse_loss multi_margin_loss
+            multilabel_margin_loss nanquantile nll_loss orgqr ormqr pinverse poisson_nll_loss polar prod qr quantile
+            smooth_l1_loss soft_margin_loss stft svd trace triangular_solve triplet_margin_loss view_as_complex""",
+        "promote": "index_copy",
+    },
 }
 
 
@@ -61,18 +78,25 @@ def of(dtype, *shape, **kwargs):
 
 # words
 
-LISTED = [(name, word) for word, names in CUDA.items() for name in names.split() if name in TABLE]
+LISTED = [
+    (place, name, word)
+    for place, words in LISTS.items()
+    for word, names in words.items()
+    for name in names.split()
+    if name in TABLE
+]
 
 
-@pytest.mark.parametrize("name, word", [pytest.param(*each, id=each[0]) for each in LISTED])
-def test_the_list_of_cuda(name, word, cuda):
+@pytest.mark.parametrize("place, name, word", [pytest.param(*each, id=f"{each[0]}-{each[1]}") for each in LISTED])
+def test_the_lists_of_pytorch(place, name, word, cuda):
     row = TABLE[name]
-    given = tl.float16 if word == "float32" else tl.float32
+    lower = tl.autocast(place).dtype
+    given = lower if word == "float32" else tl.float32
     for case in [case for case in row.cases if case.only is None or given in case.only][:3]:
         args, kwargs = case.arguments(given)
-        with tl.autocast("cuda"):
-            result = checks.called(row, args, kwargs, "cuda", given)[0]
-        assert result.dtype is (tl.float16 if word == "lower" else tl.float32), str(case)
+        with tl.autocast(place):
+            result = checks.called(row, args, kwargs, place, given)[0]
+        assert result.dtype.real is (lower if word == "lower" else tl.float32), str(case)
 
 
 def test_promotion_to_the_widest(cuda):
@@ -225,6 +249,23 @@ def test_switches_hold_until_they_are_changed():
         tl.set_autocast_enabled("cpu", False)
         tl.set_autocast_dtype("cpu", tl.bfloat16)
     assert not MODES.get().watchers
+
+
+@pytest.mark.parametrize("switch", [tl.autograd.set_detect_anomaly, tl.autograd.detect_anomaly])
+def test_beside_anomaly_detection(switch):
+    x = tl.tensor([[0.0]], requires_grad=True)
+    with tl.autocast("cpu"):
+        block = switch(True)
+        with block:
+            assert product() is tl.bfloat16
+            with tl.autocast("cpu", enabled=False):
+                assert product() is tl.float32
+            with pytest.raises(tl.errors.AnomalyError, match="SqrtBackward returned nan"):
+                ((x @ x).sqrt() * 0).sum().backward()
+        assert product() is tl.bfloat16
+    with switch(True), tl.autocast("cpu"):
+        assert product() is tl.bfloat16
+    assert product() is tl.float32
 
 
 def test_other_threads_have_their_own():
