@@ -20,7 +20,7 @@ import torch_side  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's own
 LOWER = [tl.bfloat16, tl.float16]
 #: parts of our own, which PyTorch runs by another function here; the functions over them are compared
-PARTS = {"sloped", "avg_pool"}
+PARTS = {"sloped", "avg_pool", "real", "fft_complex", "fft_half", "quantile_of_lines"}
 #: see docs/reference/differences.md
 DIFFERENT = {"local_response_norm", "max_pool3d indices", "pad"}
 ROWS = [
@@ -36,8 +36,8 @@ def dtypes_of(results):
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
 def test_dtypes(row):
-    """On the CPU, for inputs of each dtype and a block of each."""
-    for given in [dtype for dtype in row.dtypes if dtype.inexact]:
+    """On the CPU, for inputs of each dtype and a block of each; a block may take what is refused outside of it."""
+    for given in dict.fromkeys([*(dtype for dtype in row.dtypes if dtype.inexact), *LOWER]):
         for case in [case for case in row.cases if case.only is None or given in case.only][:4]:
             if (str(case), given.name) in torch_side.DIFFERENT:
                 continue
