@@ -303,9 +303,38 @@ def test_nodes_are_called_by_the_op():
     assert repr((x * x).grad_fn) == "<MultiplyBackward>"
 
 
-def test_there_is_no_forward_mode():
-    assert not {"forward_ad", "functional"} & set(tl.autograd.__all__)
-    assert not any(hasattr(tl, name) for name in ("func", "vmap"))
+def test_there_are_no_dual_numbers():
+    assert "forward_ad" not in tl.autograd.__all__
+
+
+def test_an_argument_that_is_differentiated_by_cannot_be_changed():
+    with pytest.raises(tl.errors.InplaceError):
+        tl.func.jvp(lambda x: x.mul_(2), (tl.ones(3),), (tl.ones(3),))
+
+
+# linear algebra
+
+
+def test_a_factor_that_is_not_there_is_nan():
+    L, info = tl.linalg.cholesky_ex(tl.tensor([[1.0, 2.0], [2.0, 1.0]]))
+    assert info.item() == 2 and L.isnan().tolist() == [[True, False], [True, True]]
+
+
+def test_the_gradient_of_det_at_a_singular_matrix():
+    x = tl.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=tl.float64, requires_grad=True)
+    tl.det(x).backward()
+    assert np.allclose(x.grad.numpy(), [[4.0, -2.0], [-2.0, 1.0]])
+
+
+def test_the_gradient_of_a_triangular_factor():
+    L = tl.tensor([[2.0, 0.0], [1.0, 3.0]], requires_grad=True)
+    tl.cholesky_inverse(L).sum().backward()
+    assert L.grad[0, 1].item() == 0
+
+
+def test_lu_without_pivoting():
+    P, L, U = tl.linalg.lu(tl.tensor([[1.0, 2.0], [3.0, 4.0]]), pivot=False)
+    assert P.numel() == 0 and L.tolist() == [[1, 0], [3, 1]] and U.tolist() == [[1, 2], [0, -2]]
 
 
 # random numbers

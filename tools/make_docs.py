@@ -60,6 +60,13 @@ FAMILIES = {
     "fft": "Fourier transforms",
     "signal": "Signals",
     "signal_windows": "Windows",
+    "products": "Products of vectors, matrices and tensors",
+    "einsum": "Sums of products by letters",
+    "decomposition": "Decompositions of matrices",
+    "spectrum": "Singular values and eigenvalues",
+    "solve": "Linear equations and inverses",
+    "matrix_functions": "Functions of matrices",
+    "householder": "Householder reflections and low rank",
     "movement": "Shape and order",
     "joining": "Joining",
     "splitting": "Splitting",
@@ -117,6 +124,7 @@ PARTS = {
 #: what `tapeloom` has besides ops and functions over them: module -> title, in the order of the page
 OTHERS = {
     "tapeloom.tensors.tensor": "Tensors",
+    "tapeloom.keys": "Tensors",
     "tapeloom.devices": "Devices and backends",
     "tapeloom.backend.device_type": "Devices and backends",
     "tapeloom.backend.plugins": "Devices and backends",
@@ -126,6 +134,7 @@ OTHERS = {
     "tapeloom.autograd.anomaly_mode": "Gradient modes",
     "tapeloom.amp.autocast_mode": "Mixed precision",
     "tapeloom.amp.grad_scaler": "Mixed precision",
+    "tapeloom.func.batching": "Function transforms",
     "tapeloom.generator": "Random state",
     "tapeloom.checkpoint": "Files and printing",
     "tapeloom.printing": "Files and printing",
@@ -468,6 +477,8 @@ PLACES = {
     "torch.special": "tapeloom.special",
     "torch.autograd": "tapeloom.autograd",
     "torch.amp": "tapeloom.amp",
+    "torch.autograd.functional": "tapeloom.autograd.functional",
+    "torch.func": "tapeloom.func",
     "torch.nn": "tapeloom.nn",
     "torch.nn.functional": "tapeloom.nn.functional",
     "torch.nn.init": "tapeloom.nn.init",
@@ -479,8 +490,6 @@ PLACES = {
 SHORT = {"tapeloom": "tl", "tapeloom.nn.functional": "F", "tapeloom.linalg": "tl.linalg", "tapeloom.Tensor": "x"}
 #: names of PyTorch's that tapeloom has under another; besides these, a name is looked for in the places of SHORT
 OTHER = {
-    "torch.autograd.gradcheck": "tapeloom.testing.gradcheck",
-    "torch.autograd.gradgradcheck": "tapeloom.testing.gradgradcheck",
     "torch.dtype": "tl.DType",
     "torch.Size": "tuple",
     "torch.inf": "math.inf",
@@ -510,7 +519,9 @@ def public_here(place: str) -> frozenset[str]:
     """The public names at ``place``, modules apart."""
     found = found_at(place)
     return frozenset(
-        name for name in dir(found) if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
+        name
+        for name in {*dir(found), *getattr(found, "__all__", ())}
+        if not name.startswith("_") and not inspect.ismodule(getattr(found, name))
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import inspect
 import subprocess
 import sys
@@ -215,10 +216,13 @@ def namespace_stub(namespace: str) -> str:
     aliases = aliases_of(namespace)
     names = sorted(own | aliases.keys())
     stub = Stub(set(names))
-    lines = [f"from tapeloom import {known} as {name}" for name, known in aliases.items() if known not in own]
+    module = importlib.import_module(f"tapeloom.{namespace}")
+    others = [name for name in module.__all__ if name not in names]  # what else the module shows, such as an error
+    lines = [f"from {getattr(module, name).__module__} import {name} as {name}" for name in others]
+    lines += [f"from tapeloom import {known} as {name}" for name, known in aliases.items() if known not in own]
     lines += [line for made in found for line in stub.definitions(made)]
     lines += [f"{name} = {known}" for name, known in aliases.items() if known in own]
-    return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {names!r}"]) + "\n"
+    return "\n".join([*stub.head("misc"), *lines, "", f"__all__ = {sorted(module.__all__)!r}"]) + "\n"
 
 
 def package_stub() -> str:

@@ -27,6 +27,8 @@ NAMESPACES = (
     "torch.special",
     "torch.autograd",
     "torch.amp",
+    "torch.autograd.functional",
+    "torch.func",
     "torch.nn",
     "torch.nn.functional",
     "torch.nn.init",
@@ -93,11 +95,29 @@ EXCLUDED = {
         r"autocast_\w+|(set|get|is)_autocast_(cpu|gpu|ipu|xla)_\w+|has_(lapack|mkl|openmp|spectral)|compiled_with\w+"
         r"|(set|get|is)_warn_always\w*|get_file_path|get_device_module|is_distributed|output_nr|record_stream"
         r"|is_multithreading_enabled|set_multithreading_enabled|is_view_replay_enabled|enforce_grad_layout_policy"
+        r"|(set|get)_(num(_interop)?_threads|float32_matmul_precision)|set_flush_denormal"
+        r"|(\w+_)?deterministic_(algorithms(_\w+)?|debug_mode)"
         r"|set_anomaly_enabled|swap_in_\w+|torch\.autograd\.(kineto_available|Profiler\w+|DeviceType|SavedTensor)",
+    ),
+    "inside of function transforms": (
+        "PyTorch's own machinery, or a library of its own (einops)",
+        r"torch\.func\.(debug_unwrap|functionalize|rearrange)",
     ),
     "data pipes": (
         "an experiment that PyTorch withdrew",
         r"torch\.utils\.data\.(\w*DataPipe|\w*datapipe\w*|DataChunk|(argument|runtime)_validation\w*|non_deterministic)",
+    ),
+    "for few": (
+        "decompositions of indefinite matrices, and some eigenvalues alone; use solve, or eigh",
+        r"ldl_(factor(_ex)?|solve)|lobpcg",
+    ),
+    "streams and pinned memory": (
+        "the memory and the streams of a device are its backend's business; allocations that fail raise MemoryError",
+        r"pin_memory|is_pinned|Event|Stream|AcceleratorError|OutOfMemoryError",
+    ),
+    "undocumented": (
+        "methods and attributes that PyTorch's documentation does not name",
+        r"torch\.Tensor\.(index|grad_dtype)",
     ),
     "deprecated": (
         "kept by PyTorch for old programs, or there to raise an error",

@@ -318,6 +318,22 @@ GRADIENTS = [
     ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
     ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
 ]
+LINEAR_ALGEBRA = [
+    ("a Cholesky factor that is not there is nan", every(kind("values"), calls("cholesky_ex"))),
+    ("LU without pivoting is there", theirs(TAKEN, "LU without pivoting is not implemented")),
+    (
+        "the direction of a singular vector or eigenvector is the library's",
+        every(kind("values", "gradient of"), calls("svd", "eigh", "eig", "qr")),
+    ),
+    ("a loss that depends on a direction has a gradient", theirs(GRADIENT, "specified loss function depends on this")),
+    (
+        "the gradient of det at a singular matrix is its cofactors",
+        every(kind("gradient of"), calls("det", "cholesky_solve", "cholesky_inverse")),
+    ),
+    ("lstsq has one algorithm", every(kind("values", "requires_grad"), calls("lstsq"))),
+    ("half types are refused", ours("is too narrow for this")),
+    ("backward changes what it kept", every(theirs(GRADIENT, "modified by an inplace"), calls("cond", "vander"))),
+]
 RANDOM = [
     (
         "random numbers have no gradient; in PyTorch those of normal, bernoulli, poisson and binomial have one of zeros",
@@ -458,7 +474,6 @@ ERRORS = [
         ours("(clamp|pow)_?: bool tensors are not supported"),
     ),
     ("isin takes bools, and says what is true of a number beyond the dtype", calls("isin")),
-    ("matrix norms by singular values are missing", ours("needs singular values")),
     (
         "call forms that PyTorch's parser lacks: a number for a tensor, one int for a tuple, other keywords",
         theirs(
@@ -483,6 +498,7 @@ SECTIONS = {
     "Tensors": TENSORS,
     "Dtypes and numbers": NUMBERS,
     "Gradients": GRADIENTS,
+    "Linear algebra": LINEAR_ALGEBRA,
     "Random numbers": RANDOM,
     "Fourier transforms and signals": SIGNALS,
     "nn": NN,

@@ -339,3 +339,32 @@ def test_what_moves_elements_keeps_its_dtype_under_autocast():
     x = torch.ones(1, 1, 4, 4, 4, dtype=torch.bfloat16)
     with torch.autocast("cpu"):
         assert torch.nn.functional.pad(x[0, 0], (1, 1), mode="reflect").dtype is torch.float32
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_argument_that_is_differentiated_by_cannot_be_changed():
+    x = torch.ones(3)
+    torch.func.jvp(lambda x: x.mul_(2), (x,), (torch.ones(3),))
+    assert x.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_factor_that_is_not_there_is_nan():
+    L, info = torch.linalg.cholesky_ex(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+    assert info == 2 and not L.isnan().any()
+
+
+def test_the_gradient_of_det_at_a_singular_matrix():
+    x = torch.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    torch.det(x).backward()
+    assert not x.grad.any()
+
+
+def test_the_gradient_of_a_triangular_factor():
+    L = torch.tensor([[2.0, 0.0], [1.0, 3.0]], requires_grad=True)
+    torch.cholesky_inverse(L).sum().backward()
+    assert L.grad[0, 1] != 0
+
+
+def test_lu_without_pivoting():
+    with pytest.raises(RuntimeError, match="LU without pivoting is not implemented on the CPU"):
+        torch.linalg.lu(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), pivot=False)

@@ -16,7 +16,10 @@ from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
 TABLE = load()
 #: ops whose results do not follow from their inputs
-UNCERTAIN = {"empty_like": "its values are whatever was in memory"}
+UNCERTAIN = {
+    "empty_like": "its values are whatever was in memory",
+    "nextafter": "its samples are the ends of the numbers",
+} | {name: "a tiny change of the order is another polynomial" for name in TABLE if "_polynomial_" in name}
 
 
 def planted(name):
@@ -62,7 +65,11 @@ def line_of(marker):
 
 
 def _case(row, dtype):
-    return next((case for case in row.cases_for(dtype) if any(True for _ in case.inputs())), None)
+    def whole(case):
+        shapes = [spec.shape for spec in case.inputs()]
+        return shapes and not any(0 in shape for shape in shapes)
+
+    return next(filter(whole, row.cases_for(dtype)), None)
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.op is not None and not row.maker])

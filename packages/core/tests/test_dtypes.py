@@ -339,12 +339,6 @@ def test_leaves_can_require_a_gradient(kind):
     )
 
 
-def test_random_numbers_are_real():
-    for draw in (lambda: tl.rand(2, dtype=tl.cfloat), lambda: tl.randn(2, dtype=tl.cfloat)):
-        with pytest.raises(DTypeError, match="only floating tensors can hold these numbers, got complex64"):
-            draw()
-
-
 # PyTorch's older names
 
 

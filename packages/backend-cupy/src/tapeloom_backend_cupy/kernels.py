@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -79,6 +81,32 @@ class CupyKernels(ArrayKernels):
             add_at(total.view(self.xp.uint64), key, value.view(self.xp.uint64))
         else:
             add_at(total, key, value)
+
+    # CuPy's linear algebra says nothing of a matrix without a solution unless it is told to, and it has no svdvals
+
+    def _raising(self) -> AbstractContextManager[Any]:
+        if self.xp.__name__ != "cupy":
+            return nullcontext()
+        import cupyx
+
+        return cupyx.errstate(linalg="raise")  # type: ignore[no-any-return]
+
+    def _checked(
+        self, function: Callable[[Array], Array], x: Array, explain: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        with self._raising():
+            return super()._checked(function, x, explain)
+
+    def _solved(self, compute: Callable[[], Array], x: Array, y: Array) -> tuple[Array, Array]:
+        with self._raising():
+            return super()._solved(compute, x, y)
+
+    def _converging(self, name: str, compute: Callable[[], Any]) -> Any:
+        with self._raising():
+            return super()._converging(name, compute)
+
+    def singular_values(self, x: Array) -> Array:
+        return self._converging("svd", lambda: self.xp.linalg.svd(x, compute_uv=False))
 
     # kernels of our own
 

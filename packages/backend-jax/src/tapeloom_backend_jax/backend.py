@@ -65,6 +65,7 @@ class JaxBackend(Backend):
         self._hosted = Hosted(self, follow=self.kernels.platform == "cpu")
         self._op_programs: dict[tuple[OpSchema, DType | None], Kernel] = {}
         self._programs: dict[str, Kernel] = {}
+        self._vectorized: dict[tuple[str, tuple[Any, ...]], Kernel] = {}
         self._updates: dict[Any, Update] = {}
         self._drawn: set[int] = set()  # sizes of random draws so far
         self._within = jax.jit(_within)
@@ -213,6 +214,29 @@ class JaxBackend(Backend):
             program = self._op_programs[key] = self._hosted.kernel(op, dtype, program)
         return program
 
+    vectorizes = True
+
+    def vectorized(self, name: str, values: Sequence[Any], levels: tuple[Any, ...]) -> Any:
+        program = self._vectorized.get((name, levels))
+        if program is None:
+            parameters = [p for p in REGISTRY[name].parameters if p.passed]
+            places = [place for place, p in enumerate(parameters) if p.input]
+            text = getattr(self.kernels, name)
+
+            def over_samples(*given: Any) -> Any:
+                def run(*operands: Any) -> Any:
+                    full = list(given)
+                    for place, operand in zip(places, operands, strict=True):
+                        full[place] = operand
+                    return text(*full)
+
+                for level in levels:
+                    run = _jax.vmap(run, in_axes=tuple(_axes(level[place]) for place in places))
+                return run(*[given[place] for place in places])
+
+            program = self._vectorized[name, levels] = compiled(name, over_samples, sorts(parameters))
+        return program(*values)
+
     def rules_for(self, dtype: DType) -> RuleRunner:
         programs: dict[OpPlan, Callable[..., list[tuple[Node, Array]]]] = {}
 
@@ -234,6 +258,10 @@ class JaxBackend(Backend):
 
     def rate(self, array: Array, dtype: DType) -> Array:
         return array if array.weak_type else self.kernels.cast(array, dtype)  # weak: a number, handed over to a program
+
+
+def _axes(level: Any) -> Any:
+    return [_axes(item) for item in level] if isinstance(level, tuple) else 0 if level else None
 
 
 def _devices() -> list[Any]:

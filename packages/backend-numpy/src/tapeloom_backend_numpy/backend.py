@@ -12,6 +12,7 @@ from tapeloom.devices import Device
 from tapeloom.dtypes import DType
 from tapeloom_backend_numpy.activation import CachedActivation
 from tapeloom_backend_numpy.convolution import ChannelsLast
+from tapeloom_backend_numpy.decomposition import Decomposition
 from tapeloom_backend_numpy.embedding import SortedEmbedding
 from tapeloom_backend_numpy.fused import Fused
 from tapeloom_backend_numpy.masking import Masking
@@ -41,6 +42,7 @@ class NumpyKernels(
     Masking,
     Fused,
     NativeScan,
+    Decomposition,
     Summation,
 ):
     """The shared kernels over NumPy. 0-d results are NumPy scalars inside; only transfer turns them into arrays."""

@@ -56,7 +56,9 @@ _EXPORTS = {
         "DType bool_ finfo get_default_dtype iinfo promote_types set_default_dtype "
         + " ".join(dtype.name for dtype in _DTYPES if dtype.name != "bool")
     ),
+    "tapeloom.func.batching": "vmap",
     "tapeloom.generator": "Generator default_generator fork_rng get_rng_state initial_seed manual_seed seed set_rng_state",
+    "tapeloom.keys": "newaxis",
     "tapeloom.modes": "enable_grad inference_mode is_grad_enabled is_inference_mode_enabled no_grad set_grad_enabled",
     "tapeloom.printing": "set_printoptions",
     "tapeloom.tensors.tensor": "Tensor is_tensor",
@@ -75,7 +77,7 @@ _LAZY = {
 }
 
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, amp, autograd, errors, fft, linalg, ops, random, signal, special  # noqa: E402
+from tapeloom import accelerator, amp, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
@@ -84,6 +86,7 @@ _public = {
     "autograd": autograd,
     "errors": errors,
     "fft": fft,
+    "func": func,
     "linalg": linalg,
     "ops": ops,
     "random": random,

@@ -22,9 +22,13 @@ from tapeloom.op.parameter import (
     TensorLike,
     Window,
 )
+from tapeloom.ops.decomposition import PLU, QR
 from tapeloom.ops.histogram import Histogram, HistogramOfPoints
+from tapeloom.ops.householder import LowRank, Reflections
+from tapeloom.ops.matrix_functions import SignAndLog
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
 from tapeloom.ops.rounding import MantissaAndExponent
+from tapeloom.ops.spectrum import OldSVD
 from typing import Any, Literal, overload
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -64,6 +68,7 @@ from tapeloom.dtypes import (
     complex64 as complex64,
     complex128 as complex128,
 )
+from tapeloom.func.batching import vmap as vmap
 from tapeloom.generator import (
     Generator as Generator,
     default_generator as default_generator,
@@ -74,6 +79,7 @@ from tapeloom.generator import (
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from tapeloom.keys import newaxis as newaxis
 from tapeloom.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -96,6 +102,7 @@ from tapeloom import (
     autograd as autograd,
     errors as errors,
     fft as fft,
+    func as func,
     linalg as linalg,
     ops as ops,
     random as random,
@@ -241,11 +248,23 @@ def adaptive_max_pool3d(
 def add(input: TensorLike, other: TensorLike, *, alpha: Number = 1) -> Tensor:
     """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
 
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and conjugated."""
@@ -440,6 +459,9 @@ def avg_pool3d(
     As ``avg_pool2d``, over three spatial dimensions.
     """
 
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
+
 def bartlett_window(
     window_length: builtins.int,
     periodic: builtins.bool = True,
@@ -479,6 +501,9 @@ def bernoulli(input: Tensor, p: builtins.float | None = None, *, generator: Gene
 
 def bernoulli_(input: Tensor, p: TensorLike = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Give every element 1 with probability ``p`` (a number, or a tensor that broadcasts), else 0, in place."""
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input1 @ weight[k] @ input2`` for each k, plus ``bias``: (…, n), (…, m), (out, n, m) and (out) give (…, out)."""
 
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
@@ -607,6 +632,15 @@ def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
 
 def char(self: Tensor) -> Tensor:
     """This tensor as int8."""
+
+def cholesky(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The Cholesky factor; see ``linalg.cholesky``."""
+
+def cholesky_inverse(input: Tensor, upper: builtins.bool = False) -> Tensor:
+    """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
+
+def cholesky_solve(input: Tensor, input2: Tensor, upper: builtins.bool = False) -> Tensor:
+    """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
 
 def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
@@ -774,6 +808,9 @@ def cov(
     weights by w less ``correction`` * (sum of fweights * aweights ** 2) / w, where w is the sum of fweights * aweights.
     """
 
+def cross(input: Tensor, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+    """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -818,6 +855,9 @@ def cumulative_trapezoid(y: Tensor, *, dx: builtins.float = 1, dim: builtins.int
 
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians: ``input * pi / 180``."""
+
+def det(input: Tensor) -> Tensor:
+    """The determinant of square matrices."""
 
 def detach(self: Tensor) -> Tensor:
     """The same values without their history; in-place changes of one show in the other."""
@@ -929,6 +969,20 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors joined along dim 2, to which those of less dimensions are brought first, as by ``atleast_3d``."""
+
+def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
+    """Sums of products by an equation of letters: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
+
+    The letters name the dimensions of each operand. Those that are not behind the arrow are summed over; without an arrow
+    stay those that occur once, in alphabetical order. A letter twice in one operand takes its diagonal. ``...`` stands for
+    dimensions that broadcast, in front unless it is placed behind the arrow. The other form gives lists of numbers below
+    52 for the letters, with ``Ellipsis``: ``einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+
+    Of three or more operands those two are multiplied first whose product adds least to what is held.
+
+    Source: of that order, D. Smith, J. Gray, "opt_einsum: a Python package for optimizing contraction order for einsum-like
+    expressions", Journal of Open Source Software 3, 2018: the greedy path.
+    """
 
 def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
@@ -1187,7 +1241,7 @@ def frexp(input: Tensor) -> MantissaAndExponent:
     """
 
 def frobenius_norm(input: Tensor, dim: Axes, keepdim: builtins.bool = False) -> Tensor:
-    """The square root of the sum of squares over ``dim``, one or two dimensions."""
+    """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares memory with a NumPy array: it sees later writes to the array, and never writes to it."""
@@ -1248,6 +1302,18 @@ def geometric_(self: Tensor, p: builtins.float, *, generator: Generator | None =
 
     What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
     """
+
+def geqrf(input: Tensor) -> Reflections:
+    """The QR decomposition by reflections ``I - tau * v @ v.mH``.
+
+    R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
+    ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
+
+    Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
+    """
+
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors; see ``outer``."""
 
 def get_device(input: Tensor) -> builtins.int:
     """The number of the device of ``input``; -1 on the CPU."""
@@ -1477,6 +1543,9 @@ def index_reduce(
 def index_select(input: Tensor, dim: Dim, index: Index) -> Tensor:
     """The places ``index`` (1-d integers) along ``dim``."""
 
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
+
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -1518,6 +1587,9 @@ def interpolate(
     Source: R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1981; C. Duchon,
     "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
     """
+
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of square matrices; see ``linalg.inv``."""
 
 def is_complex(input: Tensor) -> builtins.bool:
     """Whether the dtype of ``input`` is complex."""
@@ -1613,6 +1685,9 @@ def kaiser_window(
     Source: J. Kaiser, R. Schafer, "On the use of the I0-sinh window for spectrum analysis", IEEE Transactions on
     Acoustics, Speech and Signal Processing 28, 1980.
     """
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
 
 def kthvalue(input: Tensor, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
     """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
@@ -1726,6 +1801,9 @@ def logaddexp2(input: TensorLike, other: TensorLike) -> Tensor:
 def logcumsumexp(input: Tensor, dim: Dim) -> Tensor:
     """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
 
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
+
 def logical_and(input: TensorLike, other: TensorLike) -> Tensor:
     """Whether both are true (not zero)."""
 
@@ -1806,6 +1884,17 @@ def lt(input: TensorLike, other: TensorLike) -> Tensor:
 
 less = lt
 
+def lu(input: Tensor, pivot: builtins.bool = True, get_infos: builtins.bool = False) -> tuple[Tensor, ...]:
+    """(LU, pivots), with ``get_infos`` also the infos of ``linalg.lu_factor_ex``."""
+
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """``linalg.lu_solve`` with the right side first."""
+
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: builtins.bool = True, unpack_pivots: builtins.bool = True
+) -> PLU:
+    """P, L and U of what ``linalg.lu_factor`` gave; those not asked for are empty."""
+
 def masked_fill(input: Tensor, mask: Mask, value: TensorLike) -> Tensor:
     """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
 
@@ -1820,6 +1909,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
     """
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """The matrix exponential of square matrices; see ``linalg.matrix_exp``."""
+
+def matrix_power(input: Tensor, n: builtins.int) -> Tensor:
+    """``input @ … @ input``, ``n`` times; see ``linalg.matrix_power``."""
 
 @overload
 def max(input: Tensor) -> Tensor:
@@ -2239,7 +2334,10 @@ def norm(
     *,
     dtype: Cast = None,
 ) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+    With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+    """
 
 @overload
 def normal(
@@ -2301,6 +2399,12 @@ def normal_(
 def normalize(input: Tensor, p: builtins.float = 2.0, dim: builtins.int = 1, eps: builtins.float = 1e-12) -> Tensor:
     """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
 
+def nuclear_norm(input: Tensor, dim: Axes | builtins.bool | None = None, keepdim: builtins.bool = False) -> Tensor:
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
+
+    ``nuclear_norm(input, keepdim)`` is taken, too.
+    """
+
 def one_hot(input: Tensor, num_classes: builtins.int = -1) -> Tensor:
     """int64 rows with a one at the class that each element of ``input`` (integers from 0) names: shape (*input.shape, classes)."""
 
@@ -2314,14 +2418,36 @@ def ones_like(
 ) -> Tensor:
     """Ones in the shape, dtype and device of ``input``."""
 
+def orgqr(input: Tensor, input2: Tensor) -> Tensor:
+    """``linalg.householder_product``."""
+
+def ormqr(
+    input: Tensor, input2: Tensor, input3: Tensor, left: builtins.bool = True, transpose: builtins.bool = False
+) -> Tensor:
+    """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
+
+    With ``transpose`` of ``Q.mH``; without ``left``, ``input3 @ Q``.
+    """
+
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The outer product of two vectors, (n) and (m): (n, m)."""
 
 def pad(input: Tensor, pad: Amounts, mode: str = "constant", value: Number | None = None) -> Tensor:
     """``input`` padded: mode ``constant`` with ``value``, ``reflect`` (without the edge), ``replicate`` or ``circular``."""
 
+def pca_lowrank(
+    A: Tensor, q: builtins.int | None = None, center: builtins.bool = True, niter: builtins.int = 2
+) -> LowRank:
+    """The ``q`` principal components of the rows of ``A``: ``svd_lowrank`` of ``A``, or, ``center``, of ``A`` less the mean row.
+
+    ``q`` is 6 unless given, or the shorter side of the matrices where that is less.
+    """
+
 def permute(input: Tensor, *dims: Order) -> Tensor:
     """The dimensions in the order ``dims``."""
+
+def pinverse(input: Tensor, rcond: builtins.float = 1e-15) -> Tensor:
+    """``linalg.pinv`` with ``rtol=rcond``."""
 
 def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
     """Channels as blocks of elements: (…, channels * r * r, height, width) gives (…, channels, height * r, width * r).
@@ -2375,6 +2501,9 @@ def prod(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dty
 
 def put(input: Tensor, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
     """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+
+def qr(input: Tensor, some: builtins.bool = True) -> QR:
+    """``linalg.qr``, reduced, or complete without ``some``."""
 
 def quantile(
     input: Tensor,
@@ -2729,6 +2858,9 @@ def slice_scatter(
 ) -> Tensor:
     """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
 
+def slogdet(input: Tensor) -> SignAndLog:
+    """The sign of the determinant, and the logarithm of its absolute value; see ``linalg.slogdet``."""
+
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: builtins.float = 1.0) -> Tensor:
     """``d**2 / (2 * beta)`` where ``d = |input - target|`` is below ``beta``, else ``d - beta / 2``; reduced.
 
@@ -2870,6 +3002,20 @@ def sum(input: Tensor, dim: Dims = None, keepdim: builtins.bool = False, *, dtyp
 def sum_to_size(input: Tensor, *size: builtins.int) -> Tensor:
     """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
 
+def svd(input: Tensor, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+    """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
+
+def svd_lowrank(
+    A: Tensor, q: builtins.int | None = 6, niter: builtins.int | None = 2, M: Tensor | None = None
+) -> LowRank:
+    """The ``q`` largest singular values of ``A - M`` and their vectors, nearly: U (…, m, q), S (…, q), V (…, n, q).
+
+    Of random directions, turned ``niter`` times towards the largest ones; the random numbers are those of ``manual_seed``.
+
+    Source: N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness: probabilistic algorithms for constructing
+    approximate matrix decompositions", SIAM Review 53, 2011, algorithms 4.4 and 5.1.
+    """
+
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two dimensions."""
 
@@ -2909,6 +3055,12 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: builtins.int = 0)
 
     An int is a number of parts; places are those of slices, negative ones counted from the end. A tensor of either is
     read: a 0-d one is a number of parts, a 1-d one places. Raises ArgumentError for less than one part.
+    """
+
+def tensordot(a: Tensor, b: Tensor, dims: builtins.int | Sequence[Axes] = 2) -> Tensor:
+    """Sums of products over dimensions of both: the last ``dims`` of ``a`` with the first of ``b``, or two lists, in pairs.
+
+    The others follow, first those of ``a``. A length of 1 goes with any.
     """
 
 def tile(input: Tensor, *dims: Size) -> Tensor:
@@ -3097,6 +3249,12 @@ def unsqueeze(input: Tensor, dim: NewDim) -> Tensor:
 def unsqueeze_(self: Tensor, dim: builtins.int) -> Tensor:
     """In place: ``unsqueeze``."""
 
+def vander(x: Tensor, N: builtins.int | None = None, increasing: builtins.bool = False) -> Tensor:
+    """The powers ``N - 1`` to 0 of the elements of a vector, as columns, or with ``increasing`` 0 to ``N - 1``.
+
+    N is the length of the vector unless given.
+    """
+
 @overload
 def var(
     input: Tensor,
@@ -3142,6 +3300,9 @@ def var_mean(
 @overload
 def var_mean(input: Tensor, unbiased: builtins.bool) -> tuple[Tensor, Tensor]:
     """``var`` and ``mean`` over ``dim``."""
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` in the shape of ``other``."""
@@ -3201,8 +3362,12 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add",
+    "addbmm",
     "addcdiv",
     "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
     "adjoint",
     "affine_grid",
     "all",
@@ -3240,11 +3405,13 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "baddbmm",
     "bartlett_window",
     "batch_norm",
     "bernoulli",
     "bernoulli_",
     "bfloat16",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bincount",
@@ -3274,6 +3441,9 @@ __all__ = [
     "cfloat",
     "channel_shuffle",
     "char",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "clamp_max",
@@ -3304,6 +3474,7 @@ __all__ = [
     "count_nonzero",
     "cov",
     "cpu",
+    "cross",
     "cross_entropy",
     "cuda",
     "cummax",
@@ -3314,6 +3485,7 @@ __all__ = [
     "data",
     "default_generator",
     "deg2rad",
+    "det",
     "detach",
     "detach_",
     "device",
@@ -3336,6 +3508,7 @@ __all__ = [
     "dropout_",
     "dsplit",
     "dstack",
+    "einsum",
     "elu",
     "embedding",
     "empty",
@@ -3388,11 +3561,14 @@ __all__ = [
     "frombuffer",
     "full",
     "full_like",
+    "func",
     "gather",
     "gcd",
     "ge",
     "gelu",
     "geometric_",
+    "geqrf",
+    "ger",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
@@ -3435,6 +3611,7 @@ __all__ = [
     "index_select",
     "inference_mode",
     "initial_seed",
+    "inner",
     "instance_norm",
     "int",
     "int16",
@@ -3442,6 +3619,7 @@ __all__ = [
     "int64",
     "int8",
     "interpolate",
+    "inverse",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
     "is_available",
@@ -3465,6 +3643,7 @@ __all__ = [
     "isreal",
     "istft",
     "kaiser_window",
+    "kron",
     "kthvalue",
     "l1_loss",
     "layer_norm",
@@ -3490,6 +3669,7 @@ __all__ = [
     "logaddexp",
     "logaddexp2",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -3503,11 +3683,16 @@ __all__ = [
     "lp_pool2d",
     "lp_pool3d",
     "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
     "manual_seed",
     "masked_fill",
     "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "max_pool1d",
     "max_pool2d",
@@ -3547,6 +3732,7 @@ __all__ = [
     "new_ones",
     "new_tensor",
     "new_zeros",
+    "newaxis",
     "nextafter",
     "nll_loss",
     "nn",
@@ -3558,14 +3744,19 @@ __all__ = [
     "normal_",
     "normalize",
     "not_equal",
+    "nuclear_norm",
     "one_hot",
     "ones",
     "ones_like",
     "ops",
     "optim",
+    "orgqr",
+    "ormqr",
     "outer",
     "pad",
+    "pca_lowrank",
     "permute",
+    "pinverse",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson",
@@ -3577,6 +3768,7 @@ __all__ = [
     "prod",
     "promote_types",
     "put",
+    "qr",
     "quantile",
     "rad2deg",
     "rand",
@@ -3638,6 +3830,7 @@ __all__ = [
     "sinc",
     "sinh",
     "slice_scatter",
+    "slogdet",
     "smooth_l1_loss",
     "softmax",
     "softmin",
@@ -3659,6 +3852,8 @@ __all__ = [
     "subtract",
     "sum",
     "sum_to_size",
+    "svd",
+    "svd_lowrank",
     "swapaxes",
     "swapaxes_",
     "swapdims",
@@ -3672,6 +3867,7 @@ __all__ = [
     "tanhshrink",
     "tensor",
     "tensor_split",
+    "tensordot",
     "tile",
     "to",
     "topk",
@@ -3701,12 +3897,15 @@ __all__ = [
     "unsqueeze",
     "unsqueeze_",
     "utils",
+    "vander",
     "var",
     "var_mean",
+    "vdot",
     "view",
     "view_as",
     "view_as_complex",
     "view_as_real",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

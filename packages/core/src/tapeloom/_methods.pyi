@@ -22,9 +22,13 @@ from tapeloom.op.parameter import (
     Size,
     TensorLike,
 )
+from tapeloom.ops.decomposition import QR
 from tapeloom.ops.histogram import Histogram
+from tapeloom.ops.householder import Reflections
+from tapeloom.ops.matrix_functions import SignAndLog
 from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
 from tapeloom.ops.rounding import MantissaAndExponent
+from tapeloom.ops.spectrum import OldSVD
 from tapeloom.tensors.node import GradientEdge
 from tapeloom.tensors.tensor import Tensor
 from typing import Any, Literal, overload
@@ -129,6 +133,10 @@ class TensorMethods:
         """``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
     def add_(self, other: TensorLike, *, alpha: Number = 1) -> Tensor:
         """In place: ``input + other``; with ``alpha=`` it is ``input + alpha * other``."""
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
         """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
@@ -137,6 +145,18 @@ class TensorMethods:
         """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
     def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
         """In place: ``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
     def adjoint(self) -> Tensor:
         """The last two dimensions swapped and conjugated."""
     def all(self, dim: Axes | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -211,6 +231,10 @@ class TensorMethods:
 
         Raises GradientError for a tensor without a tape, a non-scalar one without ``gradient``, and a freed tape.
         """
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+        """In place: ``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
     def bernoulli(self, p: builtins.float | None = None, *, generator: Generator | None = None) -> Tensor:
         """Ones with the probabilities in ``input``, or all with probability ``p``, else zeros, in the shape and dtype of ``input``.
 
@@ -270,6 +294,12 @@ class TensorMethods:
         """This tensor as complex64."""
     def char(self) -> Tensor:
         """This tensor as int8."""
+    def cholesky(self, upper: builtins.bool = False) -> Tensor:
+        """The Cholesky factor; see ``linalg.cholesky``."""
+    def cholesky_inverse(self, upper: builtins.bool = False) -> Tensor:
+        """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
+    def cholesky_solve(self, input2: Tensor, upper: builtins.bool = False) -> Tensor:
+        """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """At most ``chunks`` parts of equal length along ``dim``; the last may be shorter."""
     def clamp(self, min: TensorLike | None = None, max: TensorLike | None = None) -> Tensor:
@@ -325,6 +355,8 @@ class TensorMethods:
         """
     def cpu(self) -> Tensor:
         """This tensor on the CPU."""
+    def cross(self, other: Tensor, dim: builtins.int | None = None) -> Tensor:
+        """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
     def cuda(self, device: DeviceLike = None) -> Tensor:
         """This tensor on a CUDA device."""
     def cummax(self, dim: Dim) -> ValuesAndIndices:
@@ -343,6 +375,8 @@ class TensorMethods:
         """Degrees as radians: ``input * pi / 180``."""
     def deg2rad_(self) -> Tensor:
         """In place: Degrees as radians: ``input * pi / 180``."""
+    def det(self) -> Tensor:
+        """The determinant of square matrices."""
     def detach(self) -> Tensor:
         """The same values without their history; in-place changes of one show in the other."""
     def detach_(self) -> Tensor:
@@ -507,6 +541,16 @@ class TensorMethods:
 
         What an integer dtype cannot hold becomes its largest number. Raises ArgumentError unless 0 < p < 1.
         """
+    def geqrf(self) -> Reflections:
+        """The QR decomposition by reflections ``I - tau * v @ v.mH``.
+
+        R lies on and above the diagonal, and below it the vectors v, each without the 1 that it begins with.
+        ``linalg.householder_product`` makes Q of both. There is no gradient, as in PyTorch; ``linalg.qr`` has one.
+
+        Source: E. Anderson et al., "LAPACK users' guide", 3rd edition, SIAM 1999: GEQRF and LARFG.
+        """
+    def ger(self, vec2: Tensor) -> Tensor:
+        """The outer product of two vectors; see ``outer``."""
     def gt(self, other: TensorLike) -> Tensor:
         """``input > other``, element by element."""
     greater = gt
@@ -610,8 +654,12 @@ class TensorMethods:
         """
     def index_select(self, dim: Dim, index: Index) -> Tensor:
         """The places ``index`` (1-d integers) along ``dim``."""
+    def inner(self, other: Tensor) -> Tensor:
+        """Sums of products over the last dimensions of both, nothing conjugated; with a 0-d tensor the product."""
     def int(self) -> Tensor:
         """This tensor as int32."""
+    def inverse(self) -> Tensor:
+        """The inverse of square matrices; see ``linalg.inv``."""
     def is_conj(self) -> builtins.bool:
         """False: a tensor holds its values as they are, a conjugate too."""
     def is_contiguous(self) -> builtins.bool:
@@ -666,6 +714,8 @@ class TensorMethods:
         Source: D. Griffin, J. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
         Acoustics, Speech and Signal Processing 32, 1984.
         """
+    def kron(self, other: Tensor) -> Tensor:
+        """The Kronecker product: a block of ``other`` for each element of ``input``, in all dimensions."""
     def kthvalue(self, k: Position, dim: Dim = -1, keepdim: builtins.bool = False) -> ValuesAndIndices:
         """The ``k``-th smallest element along ``dim``, counted from 1, and where it is: (values, indices). nan is the largest."""
     def lcm(self, other: Tensor) -> Tensor:
@@ -725,6 +775,8 @@ class TensorMethods:
         """``log2(2**input + 2**other)`` without overflow."""
     def logcumsumexp(self, dim: Dim) -> Tensor:
         """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow."""
+    def logdet(self) -> Tensor:
+        """The logarithm of the determinant of real matrices, nan where it is negative; of complex ones, the complex logarithm."""
     def logical_and(self, other: TensorLike) -> Tensor:
         """Whether both are true (not zero)."""
     def logical_and_(self, other: TensorLike) -> Tensor:
@@ -759,6 +811,10 @@ class TensorMethods:
     def lt_(self, other: TensorLike) -> Tensor:
         """In place: ``input < other``, element by element."""
     less_ = lt_
+    def lu(self, pivot: builtins.bool = True, get_infos: builtins.bool = False) -> tuple[Tensor, ...]:
+        """(LU, pivots), with ``get_infos`` also the infos of ``linalg.lu_factor_ex``."""
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+        """``linalg.lu_solve`` with the right side first."""
     def masked_fill(self, mask: Mask, value: TensorLike) -> Tensor:
         """``input`` with ``value`` where ``mask`` (bool, broadcast to ``input``) is true; the dtype stays that of ``input``."""
     def masked_fill_(self, mask: Mask, value: TensorLike) -> Tensor:
@@ -774,6 +830,10 @@ class TensorMethods:
 
         (…, n, m) by (…, m, p) is (…, n, p). Raises ShapeError for shapes that do not fit.
         """
+    def matrix_exp(self) -> Tensor:
+        """The matrix exponential of square matrices; see ``linalg.matrix_exp``."""
+    def matrix_power(self, n: builtins.int) -> Tensor:
+        """``input @ … @ input``, ``n`` times; see ``linalg.matrix_power``."""
     @overload
     def max(self) -> Tensor:
         """``max(input)``: the largest value. ``max(input, dim)``: (values, indices). ``max(input, other)``: ``maximum``."""
@@ -948,15 +1008,29 @@ class TensorMethods:
         *,
         dtype: Cast = None,
     ) -> Tensor:
-        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+        """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+        With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+        """
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Generator | None = None
     ) -> Tensor:
         """Give every element a normal number, in place. Raises ArgumentError for a negative ``std``."""
+    def orgqr(self, input2: Tensor) -> Tensor:
+        """``linalg.householder_product``."""
+    def ormqr(
+        self, input2: Tensor, input3: Tensor, left: builtins.bool = True, transpose: builtins.bool = False
+    ) -> Tensor:
+        """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
+
+        With ``transpose`` of ``Q.mH``; without ``left``, ``input3 @ Q``.
+        """
     def outer(self, vec2: Tensor) -> Tensor:
         """The outer product of two vectors, (n) and (m): (n, m)."""
     def permute(self, *dims: Order) -> Tensor:
         """The dimensions in the order ``dims``."""
+    def pinverse(self, rcond: builtins.float = 1e-15) -> Tensor:
+        """``linalg.pinv`` with ``rtol=rcond``."""
     def polygamma(self, n: builtins.int) -> Tensor:
         """The ``n``-th derivative of ``digamma`` of this tensor."""
     def polygamma_(self, n: builtins.int) -> Tensor:
@@ -984,6 +1058,8 @@ class TensorMethods:
         """``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
     def put_(self, index: Index, source: Tensor, accumulate: builtins.bool = False) -> Tensor:
         """In place: ``input`` with the elements of ``source`` put, or with ``accumulate`` added, at ``index`` of the flattened tensor."""
+    def qr(self, some: builtins.bool = True) -> QR:
+        """``linalg.qr``, reduced, or complete without ``some``."""
     def quantile(
         self,
         q: builtins.float | Tensor,
@@ -1166,6 +1242,8 @@ class TensorMethods:
         step: builtins.int = 1,
     ) -> Tensor:
         """``input`` with ``src`` put at the places ``start:end:step`` along ``dim``; ``src`` has the shape of that slice."""
+    def slogdet(self) -> SignAndLog:
+        """The sign of the determinant, and the logarithm of its absolute value; see ``linalg.slogdet``."""
     def softmax(self, dim: Dim, *, dtype: Cast = None) -> Tensor:
         """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
@@ -1247,6 +1325,8 @@ class TensorMethods:
         """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
     def sum_to_size(self, *size: builtins.int) -> Tensor:
         """``input`` summed to ``size``, over what broadcasting from ``size`` would repeat."""
+    def svd(self, some: builtins.bool = True, compute_uv: builtins.bool = True) -> OldSVD:
+        """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
     def t(self) -> Tensor:
         """The transpose of a tensor of at most two dimensions."""
     def t_(self) -> Tensor:
@@ -1424,6 +1504,8 @@ class TensorMethods:
     @overload
     def var(self, unbiased: builtins.bool) -> Tensor:
         """The variance over ``dim``, divided by n - ``correction`` (``unbiased=False`` is correction 0)."""
+    def vdot(self, other: Tensor) -> Tensor:
+        """The inner product of two vectors, the first conjugated."""
     def view_as(self, other: Tensor) -> Tensor:
         """``input`` in the shape of ``other``."""
     def vsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:

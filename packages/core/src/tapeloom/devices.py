@@ -6,7 +6,7 @@ This file is vocabulary: which devices can be used is for the backend plugins to
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tapeloom.errors import ArgumentTypeError, DeviceError
 from tapeloom.modes import enter, leave
@@ -23,6 +23,8 @@ class Device:
     _interned: dict[tuple[str, int | None], Device] = {}
     type: str
     index: int | None
+    #: the backend of a device that no plugin serves: of a level of vmap
+    backend: Any = None
     #: finds the usable device that a name stands for; joined from above, see ``methods``
     resolve: Callable[[Device], Device]
 

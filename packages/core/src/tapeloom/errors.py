@@ -13,6 +13,7 @@
     │   ├── AnomalyError                       … because of a nan, while anomalies are looked for
     │   └── RecomputeError                     … because a checkpointed function ran otherwise the second time
     ├── InplaceError      (RuntimeError)       an in-place change that is not allowed
+    ├── LinAlgError       (RuntimeError)       a matrix without the inverse, factors or eigenvalues that were asked for
     ├── UnsupportedError  (NotImplementedError) an operation that this backend does not have
     ├── CheckpointError   (RuntimeError)       a file that is not a whole, fitting checkpoint
     │   └── MissingCheckpointError (FileNotFoundError) … because there is none
@@ -82,6 +83,10 @@ class RecomputeError(GradientError):
 
 class InplaceError(TapeloomError, RuntimeError):
     """An in-place change that is not allowed."""
+
+
+class LinAlgError(TapeloomError, RuntimeError):
+    """A matrix that does not have what was asked for: an inverse, a Cholesky factor, eigenvalues that can be found."""
 
 
 class UnsupportedError(TapeloomError, NotImplementedError):

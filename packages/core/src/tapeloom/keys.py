@@ -12,6 +12,9 @@ from typing import Any
 from tapeloom.call_site import warn_user
 from tapeloom.errors import ArgumentTypeError, IndexingError
 
+#: a new axis of length 1 in a key, by NumPy's name
+newaxis = None
+
 #: the parts of a structure: a picked axis, a new axis, and ("slice", length, step) for a sliced one
 PICK, NEW = ("pick",), ("new",)
 Part = tuple[Any, ...]

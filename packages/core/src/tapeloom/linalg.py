@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tapeloom.errors import LinAlgError as LinAlgError  # noqa: PLC0414 - as in torch.linalg
 from tapeloom.op.registry import public_names
 
 globals().update(public_names("linalg"))
-__all__ = sorted(public_names("linalg"))  # noqa: PLE0605 - the generated stub beside it is what checkers read
+__all__ = sorted([*public_names("linalg"), "LinAlgError"])  # noqa: PLE0605 - the generated stub beside it is what checkers read

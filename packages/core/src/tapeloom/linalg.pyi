@@ -3,13 +3,115 @@
 # mypy: disable-error-code="misc"
 
 from tapeloom.op.parameter import Axes, Cast, Dims
+from tapeloom.ops.decomposition import CholeskyEx, LUFactor, LUFactorEx, PLU, QR
+from tapeloom.ops.matrix_functions import SignAndLog
+from tapeloom.ops.solve import InverseEx, LeastSquares, SolveEx
+from tapeloom.ops.spectrum import Eigen, SVD
 from tapeloom.tensors.tensor import Tensor
+from tapeloom.errors import LinAlgError as LinAlgError
+
+def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """The lower triangular ``L`` with ``A = L @ L.mH``, or, ``upper``, its adjoint. Raises LinAlgError where there is none.
+
+    ``A`` (…, n, n) is symmetric or Hermitian, and positive definite; only one triangle of it is read.
+    """
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> CholeskyEx:
+    """The Cholesky factor ``L``, and ``info``: 0, or the order of the first leading minor that is not positive.
+
+    Without ``check_errors`` nothing is raised, and nothing waits for the device; such a matrix has a factor of nan.
+    """
+
+def cond(A: Tensor, p: float | str | None = None) -> Tensor:
+    """The condition number: the norm of ``A`` times that of its inverse; inf for singular matrices.
+
+    ``p`` is an ``ord`` of ``matrix_norm``, None for 2. For 2 and -2 it is the ratio of the largest and the smallest singular value,
+    or the other way round, and ``A`` need not be square.
+    """
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The cross products of vectors of length 3 along ``dim``; the other dimensions broadcast."""
+
+def det(A: Tensor) -> Tensor:
+    """The determinant of square matrices."""
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of the matrices along the last two dimensions; see ``tapeloom.diagonal``."""
 
+def eig(A: Tensor) -> Eigen:
+    """Eigenvalues (…, n) and eigenvectors (…, n, n) of length 1, both complex, of square matrices, in no certain order.
+
+    Raises LinAlgError where the matrix holds nan or inf.
+    """
+
+def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
+    """Eigenvalues (…, n), real and ascending, and orthonormal eigenvectors (…, n, n) of symmetric or Hermitian matrices.
+
+    Only the lower triangle is read, or with ``UPLO="U"`` the upper. Raises LinAlgError where it holds nan or inf.
+    """
+
+def eigvals(A: Tensor) -> Tensor:
+    """The eigenvalues of square matrices, complex; see ``eig``."""
+
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """The eigenvalues of symmetric or Hermitian matrices, real and ascending; see ``eigh``."""
+
+def householder_product(A: Tensor, tau: Tensor) -> Tensor:
+    """The first n columns of the product of the reflections ``I - tau[i] * v @ v.mH``, with v in column i of ``A`` (…, m, n).
+
+    Above its diagonal, where a 1 stands for v, ``A`` is not read.
+
+    Source: T. Joffrain, T. Low, E. Quintana-Ortí, R. van de Geijn, F. Van Zee, "Accumulating Householder transformations,
+    revisited", ACM Transactions on Mathematical Software 32, 2006.
+    """
+
+def inv(A: Tensor) -> Tensor:
+    """The inverse of square matrices. Raises LinAlgError for a singular one."""
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseEx:
+    """The inverse, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0.
+
+    Without ``check_errors`` nothing is raised, and nothing waits for the device; a singular matrix gives nan or inf.
+    """
+
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> LeastSquares:
+    """X that makes the norm of ``A @ X - B`` least, and of such X the shortest: A (…, m, n), B (…, m, k) or (…, m).
+
+    Singular values up to ``rcond`` (eps times max(m, n)) times the largest count as 0. ``driver`` says what else is given, as in
+    PyTorch: ``"gelsy"`` (the default) the rank, ``"gelsd"`` and ``"gelss"`` also singular values, ``"gels"`` neither; the
+    algorithm is one, by singular values. ``residuals`` are given, but for ``"gelsy"``, where m > n and all matrices have rank n.
+    """
+
+def lu(A: Tensor, *, pivot: bool = True) -> PLU:
+    """``A = P @ L @ U`` of matrices (…, m, n): a permutation, a unit lower and an upper triangle. For ``pivot=False`` an empty P."""
+
+def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactor:
+    """L and U in one matrix, and ``pivots`` (int32, from 1): row i was swapped with row ``pivots[i]``. For ``lu_solve``.
+
+    The ones on the diagonal of L are not stored. ``pivot=False`` swaps no rows. A singular matrix has factors, too.
+    """
+
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> LUFactorEx:
+    """``lu_factor``, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0.
+
+    Only with ``check_errors`` a LinAlgError is raised for it.
+    """
+
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
+    """X with ``A @ X = B`` for the ``A`` that ``lu_factor`` gave LU and pivots of; ``X @ A = B`` without ``left``.
+
+    With ``adjoint``, of ``A.mH`` in the place of ``A``. B is (…, n, k); batches broadcast.
+    """
+
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; see ``tapeloom.matmul``."""
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """The matrix exponential of square matrices.
+
+    Source: N. Higham, "The scaling and squaring method for the matrix exponential revisited", SIAM Journal on Matrix Analysis
+    and Applications 26, 2005.
+    """
 
 def matrix_norm(
     A: Tensor, ord: float | str = "fro", dim: Axes = (-2, -1), keepdim: bool = False, *, dtype: Cast = None
@@ -17,10 +119,35 @@ def matrix_norm(
     """The norm of matrices, whose rows and columns lie along the two ``dim``; ``dtype`` casts first.
 
     ``ord`` is ``"fro"`` (the square root of the sum of squares), ``1`` or ``-1`` (the largest or smallest sum of
-    absolute values of a column) or ``inf`` or ``-inf`` (of a row). Raises UnsupportedError for ``"nuc"``, ``2`` and
-    ``-2``, which need singular values.
+    absolute values of a column), ``inf`` or ``-inf`` (of a row), ``2`` or ``-2`` (the largest or smallest singular value) or
+    ``"nuc"`` (the sum of the singular values).
 
     Source: G. Golub, C. Van Loan, "Matrix computations", 4th edition, Johns Hopkins 2013, section 2.3.
+    """
+
+def matrix_power(A: Tensor, n: int) -> Tensor:
+    """``A @ A @ … @ A`` of square matrices, ``n`` times, by squaring; ``n`` below 0 of the inverse, and 0 gives the identity."""
+
+def matrix_rank(
+    A: Tensor,
+    tol: float | Tensor | None = None,
+    hermitian: bool = False,
+    *,
+    atol: float | Tensor | None = None,
+    rtol: float | Tensor | None = None,
+) -> Tensor:
+    """How many singular values exceed ``max(atol, rtol * the largest)``. int64.
+
+    Without either, ``rtol`` is eps times max(m, n); ``tol`` is another name of ``atol`` with ``rtol`` 0. ``hermitian``: A is
+    symmetric or Hermitian, and only its lower triangle is read.
+    """
+
+def multi_dot(tensors: tuple[Tensor, ...]) -> Tensor:
+    """The product of two or more matrices, multiplied in the order that needs the fewest multiplications.
+
+    The first and the last may be vectors: a row and a column.
+
+    Source: T. Cormen, C. Leiserson, R. Rivest, C. Stein, "Introduction to algorithms", 4th edition, MIT 2022, section 14.2.
     """
 
 def norm(
@@ -32,10 +159,116 @@ def norm(
     ``dim``, ``A`` has one dimension or two. ``ord`` is that of ``vector_norm`` or ``matrix_norm``; ``dtype`` casts first.
     """
 
+def pinv(
+    A: Tensor,
+    rcond: float | Tensor | None = None,
+    hermitian: bool = False,
+    *,
+    atol: float | Tensor | None = None,
+    rtol: float | Tensor | None = None,
+) -> Tensor:
+    """The pseudoinverse (…, n, m) of matrices (…, m, n).
+
+    Singular values up to ``max(atol, rtol * the largest)`` count as 0; without either, ``rtol`` is eps times max(m, n). ``rcond``
+    is another name of ``rtol``. ``hermitian``: A is symmetric or Hermitian, and only its lower triangle is read.
+    """
+
+def qr(A: Tensor, mode: str = "reduced") -> QR:
+    """``A = Q @ R`` of matrices (…, m, n), with orthonormal columns of ``Q`` and an upper triangular ``R``.
+
+    ``mode``: ``"reduced"`` gives Q (…, m, k) and R (…, k, n) for k = min(m, n), ``"complete"`` (…, m, m) and (…, m, n),
+    ``"r"`` an empty Q and the R of ``"reduced"``.
+    """
+
+def slogdet(A: Tensor) -> SignAndLog:
+    """The sign of the determinant, and the logarithm of its absolute value: without overflow. 0 and -inf of singular matrices.
+
+    Of complex matrices the sign is ``det / |det|``.
+    """
+
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """X with ``A @ X = B``, or without ``left`` ``X @ A = B``; batches broadcast. Raises LinAlgError for a singular ``A``.
+
+    ``A`` is (…, n, n). ``B`` is (…, n, k), or (…, n), one vector for each matrix, where its shape is just that of ``A`` without
+    the last dimension, or has one dimension.
+    """
+
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> SolveEx:
+    """``solve``, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0.
+
+    Without ``check_errors`` nothing is raised, and nothing waits for the device; a singular matrix gives nan or inf.
+    """
+
+def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
+    """X with ``A @ X = B``, or without ``left`` ``X @ A = B``, where ``A`` (…, n, n) is triangular; batches broadcast.
+
+    Only that triangle of ``A`` is read; with ``unitriangular`` its diagonal is ones and is not read either. Zeros on the
+    diagonal are not looked for: they give inf or nan.
+    """
+
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
+    """``A = U @ diag(S) @ Vh`` of matrices (…, m, n): U (…, m, m), S (…, min(m, n)) descending, Vh (…, n, n).
+
+    Without ``full_matrices`` only the first min(m, n) columns of U and rows of Vh. ``driver`` names an algorithm of CUDA, and
+    is None elsewhere. Raises LinAlgError where the matrix holds nan or inf.
+    """
+
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """The singular values, (…, min(m, n)), descending. Raises LinAlgError where the matrix holds nan or inf."""
+
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse for ``tensordot(·, ·, ind)`` of a tensor whose first ``ind`` lengths have the product of the others."""
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Dims = None) -> Tensor:
+    """X with ``tensordot(A, X, X.ndim) = B``; the dimensions ``dims`` of ``A`` are moved to its end first."""
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """The powers 0 to ``N - 1`` of the elements of vectors (…, n), as columns: (…, n, N); N, at least 2, is n unless given."""
+
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
 
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
 
-__all__ = ["diagonal", "matmul", "matrix_norm", "norm", "vecdot", "vector_norm"]
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cholesky_ex",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "householder_product",
+    "inv",
+    "inv_ex",
+    "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_ex",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
+    "vecdot",
+    "vector_norm",
+]

@@ -18,6 +18,8 @@ import torch_side  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's own
 TABLE = load()
+#: how PyTorch says that it lacks a kernel for a dtype: there ours is an extra
+EXTRA = ("not implemented for", "does not support", "Promotion for uint16, uint32, uint64 types is not supported")
 ROWS = [row for row in TABLE.values() if row.name not in torch_side.OURS]
 
 
@@ -29,7 +31,7 @@ def test_values(row, dtype):
         try:
             their = torch_side.Run(case, dtype, needs=False).results
         except (RuntimeError, NotImplementedError, IndexError, ValueError, TypeError) as error:
-            if "not implemented for" in str(error) or "does not support" in str(error) or str(case) in torch_side.TAKEN:
+            if str(case) in torch_side.TAKEN or any(part in str(error) for part in EXTRA):
                 continue  # an extra of ours
             raise AssertionError(
                 f"{case} for {dtype.name}: PyTorch refuses it: {type(error).__name__}: {error}"

@@ -45,7 +45,9 @@ def plain(value):
         return "required"
     if value in ([], (), None):
         return None
-    return value[0] if isinstance(value, list) and len(set(value)) == 1 else value  # one int for several axes
+    if isinstance(value, list):
+        return value[0] if len(set(value)) == 1 else tuple(value)  # one int for several axes
+    return value
 
 
 #: parameters whose default differs from PyTorch's on purpose: (name, parameter) -> why
@@ -56,16 +58,33 @@ OTHERWISE = {
 }
 #: names under which PyTorch has something else, or several signatures at once
 APART = {
+    **dict.fromkeys(
+        [*(f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "fractional_max_pool2d", "fractional_max_pool3d"],
+        "PyTorch dispatches by return_indices, and tells no names",
+    ),
+    **dict.fromkeys(
+        "cumulative_trapezoid gradient histogram repeat_interleave scatter std_mean trapezoid trapz var_mean".split(),
+        "several signatures, all taken",
+    ),
+    **dict.fromkeys(
+        ["dsplit", "hsplit", "tensor_split", "vsplit"],
+        "two signatures by the name of one parameter, and a third name in the docs",
+    ),
     "arange": "three signatures, all taken",
+    "broadcast_shapes": "the schema is of two shapes, the function of any number",
+    "einsum": "a function of any arguments",
     "max_pool1d": "PyTorch dispatches by return_indices, and tells no names",
     "max_pool2d": "likewise",
     "max_pool3d": "likewise",
     "normal": "four signatures, all taken",
+    "nuclear_norm": "two signatures, both taken",
     "randint": "two signatures, both taken",
     "randint_like": "two signatures, both taken",
     "split": "torch.split and Tensor.split differ; ours is the first",
     "std": "three signatures, all taken",
     "swapaxes": "transpose by NumPy's names, which are taken too",
+    "swapaxes_": "likewise",
+    "tensordot": "a function of two forms of dims, both taken",
     "to": "four signatures, all taken",
     "uniform_": "its first parameter is called from",
     "var": "three signatures, all taken",

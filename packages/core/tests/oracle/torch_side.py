@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from tapeloom.dtypes import DType
+from tapeloom.testing.samples.decomposition import AROUND
 from tapeloom.testing.table import Case, Row
 
 #: rows of what PyTorch does not have: parts of our gradient rules, of our own interface, and random bits
@@ -24,9 +25,9 @@ OURS = set(
         "bernoulli_ random_ multinomial poisson binomial exponential_ geometric_ cauchy_ log_normal_ alpha_dropout "
         "feature_alpha_dropout dropout1d dropout2d dropout3d feature_dropout rrelu rrelu_ gumbel_softmax dropout_ "
         "feature_dropout_ alpha_dropout_ feature_alpha_dropout_ is_contiguous detach_ equal allclose copy_ empty "
-        "empty_like unique_places"
+        "empty_like unique_places permute_rows cofactors svd_lowrank pca_lowrank"
     ).split()
-)
+) | {"cholesky of what has none"}
 #: names whose public form is that of torch.nn.functional, with another signature than the one in torch
 LAYERS = {
     "batch_norm",
@@ -36,6 +37,7 @@ LAYERS = {
     "binary_cross_entropy_with_logits",
     "group_norm",
     "layer_norm",
+    "bilinear",
     "rms_norm",
     "conv2d",
     "prelu",
@@ -85,6 +87,29 @@ SPELLED: dict[str, Any] = {
     "addcdiv_scaled": lambda x, y, z, value: torch.addcdiv(x, y, z, value=_number(value)),
     "complex float_power": torch.float_power,
     "polygamma_of": lambda x, n: torch.polygamma(n, x),
+    "cholesky_factor": lambda A, upper=False: torch.linalg.cholesky_ex(A, upper=upper),
+    "qr_factors": lambda A, complete=False: torch.linalg.qr(A, "complete" if complete else "reduced"),
+    "lu_decomposition": torch.linalg.lu_factor_ex,
+    "svd_factors": lambda A, full=False: torch.linalg.svd(A, full),
+    "singular_values": torch.linalg.svdvals,
+    "eigh_factors": lambda A, upper=False: torch.linalg.eigh(A, "U" if upper else "L"),
+    "eigh_values": lambda A, upper=False: torch.linalg.eigvalsh(A, "U" if upper else "L"),
+    "eig_factors": torch.linalg.eig,
+    "one triangle": torch.linalg.eigvalsh,
+    "solve_triangle": lambda A, B, upper, unit=False: torch.linalg.solve_triangular(
+        A, B, upper=upper, unitriangular=unit
+    ),
+    "solve_system": torch.linalg.solve_ex,
+    "inverse_info": torch.linalg.inv_ex,
+    "what singular matrices give": lambda A: torch.linalg.inv_ex(A).info,
+    "pseudo_inverse": lambda A, atol, rtol: torch.linalg.pinv(A, atol=atol, rtol=rtol),
+    "linalg.pinv of a Hermitian matrix": lambda x: torch.linalg.pinv(x + x.mH, hermitian=True),
+    "determinant": torch.linalg.det,
+    "det of a singular matrix": torch.linalg.det,
+    "sign_and_log": torch.linalg.slogdet,
+    "matrix_exponential": torch.linalg.matrix_exp,
+    "matrix norms by singular values": torch.linalg.matrix_norm,
+    "norm by singular values": torch.norm,
     "round_decimals": lambda x, decimals: torch.round(x, decimals=decimals),
     "scaled_elu": lambda x, slope=1.0, alpha=1.0, rate=1.0: torch._C._nn.elu(x, alpha / slope, slope, rate),
     "gated": lambda x, gate: F.glu(torch.stack([x, gate]), 0).squeeze(0),
@@ -206,6 +231,12 @@ TAKEN = {
     "fft_complex(T[0, 3], 1, False, 'forward')",
     "fft_real(T[0, 3], 1, 'forward')",
     "fft_half(T[0, 2], 1, 2, 'forward')",
+    "lu_decomposition(V[2, 4], pivot=False)",  # on the CPU
+    "linalg.cond(V[3, 3], 'fro')",  # their backward
+    "linalg.cond(V[3, 3], 1)",
+    "linalg.cond(V[3, 3], inf)",
+    "linalg.cond(T[0, 2, 2], 1)",
+    "det of a singular matrix(V[3, 3])",  # its backward: 0 there, instead of the cofactors
     "group_norm(T[2, 4], 1, None, T[4])",  # its backward, with a bias and no weight
     "scatter(T[2, 3, 4], -1, P[1, 2, 2], T[2, 3, 2])",  # its backward, where the source is larger than the index
     "scatter_reduce(T[3, 4], 1, P[3, 5], T[3, 6], 'prod')",
@@ -243,6 +274,9 @@ DIFFERENT = {
 WITHOUT_GRADIENT = {
     ("convolution_input_gradient", "complex128"),
     ("convolution_weight_gradient", "complex128"),
+    ("bilinear", "complex128"),
+    ("vander", "float64"),  # its backward changes what it kept
+    ("vander", "complex128"),
     ("nan_to_num", "complex128"),
     ("scatter_reduce", "complex128"),
     ("select_scatter", "complex128"),
@@ -330,6 +364,11 @@ def _moved_by_instances(x: Any, mean: Any, var: Any, momentum: float) -> Any:
 def spelling(row: Row) -> Any:
     """PyTorch's function for a row, or None where there is none."""
     name = row.name
+    found = _named(name)
+    return AROUND[name](found) if found and name in AROUND else found
+
+
+def _named(name: str) -> Any:
     if name in OURS:
         return None
     if name in SPELLED:

@@ -135,3 +135,39 @@ def test_the_inputs_are_left_alone():
     gradcheck(lambda a: a.exp(), x)
     gradgradcheck(lambda a: a.exp(), x)
     assert x.grad is None and x.tolist() == [0.5, -1.0] and x.is_leaf
+
+
+def test_the_further_checks():
+    def function(a, b):
+        return (a * b).sin(), (a.exp() * b).sum()
+
+    pair = leaf(0.5, -1.0, 2.0), leaf(1.5, 0.3, -0.7)
+    every = {"check_batched_grad": True, "check_forward_ad": True, "check_batched_forward_grad": True}
+    assert gradcheck(function, pair, **every)
+    assert gradcheck(lambda z: (z * z).sin(), complex_leaf(1 + 2j, -0.5j), **every)
+    assert gradgradcheck(function, pair, check_fwd_over_rev=True, check_batched_grad=True)
+    with pytest.raises(tl.errors.ArgumentError, match="masked=True"):
+        gradcheck(function, pair, masked=True)
+
+
+def test_a_forward_derivative_that_is_wrong():
+    with pytest.raises(GradcheckError, match="the jvp of output 0 is not the difference quotient"):
+        gradcheck(Wrong(1.1), leaf(0.5, -1.0, 2.0), check_backward_ad=False, check_forward_ad=True)
+
+
+def test_gradients_that_differ_from_walk_to_walk():
+    class Unsteady(tl.autograd.Function):
+        factor = 1.0
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx, g):
+            Unsteady.factor += 1e-9
+            return g * Unsteady.factor
+
+    with pytest.raises(GradcheckError, match="in two ways from the same tape"):
+        gradcheck(Unsteady.apply, leaf(0.5, -1.0))
+    assert gradcheck(Unsteady.apply, leaf(0.5, -1.0), nondet_tol=1e-6)

@@ -16,6 +16,7 @@ from tapeloom.backend.plugins import get_backend
 from tapeloom.op import dtype_rules
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import GradcheckError, checks, conformance, refusals
+from tapeloom.testing.promotion import check_promotion
 from tapeloom.testing.table import load
 from tapeloom_backend_numpy.backend import NumpyBackend, NumpyKernels
 
@@ -71,7 +72,7 @@ def run(check: str, entry: Any, dtype: Any) -> None:
             "partial_gradient": checks.check_partial_gradients,
             "inplace": checks.check_inplace,
             "spelling": checks.check_spellings,
-            "promotion": checks.check_promotion,
+            "promotion": check_promotion,
             "failure": checks.check_failures,
             "refusal": refusals.check_refusals,
         }[check](entry, "planted")
@@ -397,12 +398,14 @@ def test_a_plugins_test_file_is_ten_lines(pytester):
         """
     )
     result = pytester.runpytest_subprocess(
-        "-q", "-p", "no:cacheprovider", "-k", "exp2- or log2- or (surface and hardtanh)", "--tb=line"
+        "-q", "-p", "no:cacheprovider", "-k", "(value and ([exp2- or [log2-)) or (surface and hardtanh)", "--tb=line"
     )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 3, "float32, float64 and one more"
     assert outcomes["passed"] == 3 + 1
-    result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", *FULL, "-k", "exp2- or log2-", "--tb=line")
+    result = pytester.runpytest_subprocess(
+        "-q", "-p", "no:cacheprovider", *FULL, "-k", "value and ([exp2- or [log2-)", "--tb=line"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == len(TABLE["exp2"].dtypes), outcomes
     assert outcomes["passed"] == len(TABLE["log2"].dtypes)

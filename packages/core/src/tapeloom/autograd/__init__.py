@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tapeloom.autograd import anomaly_mode, function, graph
+from importlib import import_module
+from typing import Any
+
+from tapeloom.autograd import anomaly_mode, function, functional, graph
 from tapeloom.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from tapeloom.autograd.function import Function, once_differentiable
 from tapeloom.autograd.origins import why_no_grad
@@ -11,12 +14,16 @@ from tapeloom.tape.walk import backward, grad
 
 __all__ = [
     "Function",
+    "GradcheckError",
     "anomaly_mode",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "inference_mode",
     "no_grad",
@@ -25,3 +32,10 @@ __all__ = [
     "set_grad_enabled",
     "why_no_grad",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The checks of gradients, from ``tapeloom.testing``, which nothing loads before its use."""
+    if name in ("GradcheckError", "gradcheck", "gradgradcheck"):
+        return getattr(import_module("tapeloom.testing.gradients"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

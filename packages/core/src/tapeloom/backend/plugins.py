@@ -234,6 +234,8 @@ def resolve_device(device: Device | str | None) -> Device:
         else:
             raise ArgumentTypeError(f"device: expected a name such as 'cpu' or 'cuda:1', got {device!r}.")
     device = Device(device)
+    if device.backend is not None:
+        return device
     known = _resolved.get(device)
     if known is not None and device.type in _backends:
         return known

@@ -100,6 +100,10 @@ class Backend:
         """Move an array to the host, as a NumPy array; it may share memory, then it is read-only or never written."""
         raise NotImplementedError
 
+    def text(self, array: Array) -> str | None:
+        """What ``repr`` of a tensor is where the host cannot show it as one array; else None."""
+        return None
+
     def to_device(self, array: Array, device: Device) -> Array:
         """Move an array between two devices of this backend."""
         return array
@@ -183,6 +187,19 @@ class Backend:
     def completed(self) -> Any:
         """The kernels, with functions that compute on the host in the place of those that are lacking."""
         return completed(self)
+
+    # batches of vmap: see ``batches``
+
+    #: whether the library maps kernels over batches itself, by ``vectorized``; else the shared kernels run on batches
+    vectorizes: bool = False
+
+    def vectorized(self, name: str, values: Sequence[Any], levels: tuple[Any, ...]) -> Any:
+        """The kernel of the op ``name`` for all samples at once, the results with the samples in front.
+
+        ``levels`` has an entry for each vmap, the innermost first: for each value whether it holds samples along its first axis
+        (a tuple of that for a list of arrays). The arrays of an outer vmap are in front of those of an inner one.
+        """
+        raise NotImplementedError
 
     def through_host(self, kernel: Kernel, *values: Any) -> Any:
         """The result of a kernel of host arrays, for arrays of this backend."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from tapeloom.errors import ArgumentTypeError, DeviceError, DTypeError, InplaceError, ShapeError
 from tapeloom.modes import MODES
 from tapeloom.op.registry import OPS
+from tapeloom.tape.levels import Shared, lifted
 from tapeloom.tensors.alias import DETACH, history, link, related, relatives, step_aside, unlink, writable_memory
 from tapeloom.tensors.extra import Path
 from tapeloom.tensors.node import Leaf, Node, hooks_of
@@ -67,6 +68,10 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
             f"{name}_: the result has shape {value.shape} and cannot be put into a tensor of shape {target.shape}."
         )
     if value.kind is not target.kind:
+        if value.device is not target.device and value.device == target.device:  # levels of vmap
+            value = lifted(value, target.device)
+            if value.device is not target.device:
+                raise shared_by_samples(name)
         if value.device is not target.device:
             raise DeviceError(f"{name}_: the result is on {value.device}, and the tensor on {target.device}.")
         if value.dtype.category > target.dtype.category:
@@ -77,6 +82,14 @@ def inplace(name: str, target: Tensor, value: Tensor) -> Tensor:
         value = OPS.cast(value, target.dtype)
     assign(target, value if value.node is not None else overwriting(target, value))
     return target
+
+
+def shared_by_samples(name: str) -> InplaceError:
+    """The error for a write into a tensor that the samples of a vmap share."""
+    return InplaceError(
+        f"{name}_: the samples of vmap share the tensor that is to be changed, and what is put into it is not the same for all of "
+        f"them. Use the out-of-place form, or a tensor made from a batched one, such as x.new_zeros(size)."
+    )
 
 
 def become(name: str, target: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
@@ -135,6 +148,8 @@ def write(
 
 def assign(target: Tensor, value: Tensor) -> None:
     """Give ``target``, and every handle related to it, the ``value`` (of the same kind and shape)."""
+    if target.extra is not None and type(target) is Shared:
+        raise shared_by_samples("copy")
     if target.extra is None or not related(target):
         node = _followed(target, value.node) if MODES.get().grad else target.node
         write_array(target, read_array(value))

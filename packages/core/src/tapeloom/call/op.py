@@ -23,12 +23,13 @@ from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
 from tapeloom.call.watch import acting, register, remember
 from tapeloom.call_site import trim
-from tapeloom.errors import TapeloomError
+from tapeloom.errors import DeviceError, TapeloomError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments, Parameter
 from tapeloom.op.precision import words_of
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
 from tapeloom.op.schema import OpSchema
+from tapeloom.tape.levels import LEVELS, together
 from tapeloom.tape.plan import OpPlan
 from tapeloom.tensors.kind import Kind
 
@@ -233,7 +234,12 @@ def function(
         public = name or made.__name__
         words = words_of(public, autocast)
         called = explained(made, public, words)
-        FUNCTIONS[f"{namespace}.{public}" if namespace else public] = Public(
+        key = f"{namespace}.{public}" if namespace else public
+        if key in FUNCTIONS:
+            raise TypeError(
+                f"function {key!r} is declared twice: in {FUNCTIONS[key].call.__module__} and {made.__module__}."
+            )
+        FUNCTIONS[key] = Public(
             called,
             (public, *aliases),
             namespace,
@@ -274,6 +280,9 @@ def explained(made: C, name: str | None = None, words: dict[str, str] | None = N
                 args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
                 return made(*args, **kwargs)
             except EXPLAINED as error:
+                met = among_levels(error, args, kwargs)
+                if met is not None:
+                    return called(*met[0], **met[1])
                 explain_function(public, made, args, kwargs, error)
                 raise
         except TapeloomError as error:
@@ -283,6 +292,16 @@ def explained(made: C, name: str | None = None, words: dict[str, str] | None = N
     functools.update_wrapper(called, made)
     called.__name__ = called.__qualname__ = public
     return cast("C", called)
+
+
+def among_levels(
+    error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments of a function that refused devices, where these are levels of vmap, so that they meet; else None."""
+    if type(error) is not DeviceError or not LEVELS.get():
+        return None
+    found = together((*args, *kwargs.values()))
+    return None if found is None else (found[: len(args)], dict(zip(kwargs, found[len(args) :], strict=True)))
 
 
 def _flags(made: Callable[..., Any], arguments: Arguments) -> list[tuple[str, int, Any]]:

@@ -16,6 +16,7 @@ from tapeloom.host import python_number
 from tapeloom.op.parameter import Parameter
 from tapeloom.op.registry import OPS
 from tapeloom.op.schema import OpSchema
+from tapeloom.tape.levels import LEVELS, lift
 from tapeloom.tensors.kind import Kind, kind_of
 from tapeloom.tensors.tensor import Tensor, make, read_array
 
@@ -86,6 +87,8 @@ def promoted(op: OpSchema, *values: Any) -> DType:
 
 def repair(op: OpSchema, values: list[Any]) -> Key:
     """Convert the bound arguments in place until they fit, or say what is wrong; returns what finds the kernel."""
+    if LEVELS.get():
+        lift(values)
     found = _Found()
     asked: DType | None = None
     castable = False

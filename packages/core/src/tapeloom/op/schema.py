@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "composite": False,
     "view": False,
     "dynamic": False,
+    "leading": False,
     "inplace": False,
     "method": True,
     "aliases": (),
@@ -40,10 +41,11 @@ class OpSchema:
     ``constants``: outputs without a gradient (``"out"`` names a single one); integers and bools never have one.
     ``residuals``: what the kernel returns besides, for the rules. ``composite``: the shared kernel is written over other
     kernels, so it runs on Tensors too; without a rule the gradient is that of its text. ``view``: the result shares its
-    values with the first input. ``dynamic``: the shape of the result depends on values. ``inplace``, ``method``,
-    ``aliases``, ``namespace``: see ``Public``. ``autocast``: see ``precision``. ``check``: called with the op
-    and the normalised arguments before the kernel, raises for what does not fit. ``prepare``: called first, returns the
-    settings to use. ``write``: of a view, how a change of it changes its base.
+    values with the first input. ``dynamic``: the shape of the result depends on values. ``leading``: the inputs broadcast, and
+    further dimensions in front of them are further cases, so that vmap calls the kernel once. ``inplace``, ``method``,
+    ``aliases``, ``namespace``: see ``Public``. ``autocast``: see ``precision``. ``check``: called with the op and the
+    normalised arguments before the kernel, raises for what does not fit. ``prepare``: called first, returns the settings to
+    use. ``write``: of a view, how a change of it changes its base.
     """
 
     def __init__(self, function: Callable[..., Any], settings: dict[str, Any]) -> None:
@@ -71,6 +73,7 @@ class OpSchema:
         self.view: bool = chosen["view"]
         self.write: Callable[..., Any] | None = None
         self.dynamic: bool = chosen["dynamic"]
+        self.leading: bool = chosen["leading"]
         self.public = Public(
             self,  # type: ignore[arg-type]  # once it is an ``Op``
             (self.name, *chosen["aliases"]),

@@ -8,6 +8,7 @@ from typing import Any
 from tapeloom import shapes
 from tapeloom.call.explain import not_a_tensor
 from tapeloom.errors import ArgumentTypeError, ShapeError
+from tapeloom.tape.levels import outside
 from tapeloom.tensors.tensor import is_tensor, read_array
 
 
@@ -34,7 +35,7 @@ def require(condition: bool, explain: Callable[[], Exception]) -> None:
 
 def first_outside(values: Any, low: float, high: float) -> Any:
     """The first element of a tensor that does not lie in low <= v < high, for messages."""
-    return next(value for value in values.reshape(-1).tolist() if not low <= value < high)
+    return next(value for value in outside(values).reshape(-1).tolist() if not low <= value < high)
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

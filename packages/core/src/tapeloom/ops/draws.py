@@ -15,6 +15,7 @@ from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.random import floating_only, reserved
+from tapeloom.tape.levels import per_sample
 from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import make
 
@@ -28,9 +29,15 @@ def _drawn(
     name: str, kind: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device, *settings: Any
 ) -> Tensor:
     """A draw of ``kind`` (see ``host_draws``) of ``size``."""
-    made = host.drawn(kind, functools.partial(reserved, name, generator), dtype, *settings).reshape(size)
-    found = kind_of(dtype, device)
-    return make(found.backend.from_host(made, device), found)
+    reserve = functools.partial(reserved, name, generator)
+
+    def draw(whole: tuple[int, ...], where: Device) -> Any:
+        backend = kind_of(dtype, where).backend
+        count = shapes.element_count(whole[: len(whole) - len(size)])  # one for each sample of vmap, or one
+        made = [backend.from_host(host.drawn(kind, reserve, dtype, *settings).reshape(size), where) for _ in range(count)]
+        return made[0] if len(whole) == len(size) else backend.call("reshape", backend.call("stack", made, 0), whole)
+
+    return make(per_sample(device, size, draw), kind_of(dtype, device))
 
 
 def gumbel_numbers(name: str, generator: Generator | None, size: tuple[int, ...], dtype: DType, device: Device) -> Tensor:

@@ -20,6 +20,7 @@ from tapeloom.ops.creation import arange
 from tapeloom.ops.draws import gumbel_numbers
 from tapeloom.ops.random import floating_only, uniform_numbers, words_on
 from tapeloom.shapes import element_count, normalize_dim
+from tapeloom.tape.levels import innermost
 from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import make
 
@@ -48,9 +49,10 @@ def _threshold(name: str, input: Any, p: Any, training: Any) -> int:
 def _kept(name: str, input: Any, threshold: int, generator: Generator | None, size: tuple[int, ...]) -> Tensor:
     """A mask of ``size``, False with the probability that ``threshold`` stands for."""
     floating_only(name, input.dtype)
-    backend, words = words_on(name, generator, element_count(size), input.device)
+    device = innermost(input.device)
+    backend, words = words_on(name, generator, element_count(size), device)
     kept = backend.call("reshape", backend.call("keep_from_words", words, threshold), size)
-    return make(kept, kind_of(dtypes.bool_, input.device))
+    return make(kept, kind_of(dtypes.bool_, device))
 
 
 def _dropped(name: str, input: Any, p: float, inplace: Any, mask: Tensor) -> Tensor:

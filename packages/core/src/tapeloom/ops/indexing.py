@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, host, shapes
 from tapeloom.backend.kernels.indexing import advanced_key
-from tapeloom.call.inplace import check_writable, write
-from tapeloom.call.op import function, op, primitive
+from tapeloom.call.inplace import check_writable, shared_by_samples, write
+from tapeloom.call.op import among_levels, function, op, primitive
 from tapeloom.call_site import entry, trim
 from tapeloom.errors import (
     ArgumentError,
@@ -22,6 +22,7 @@ from tapeloom.keys import parse
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, as_tensors_of, first_outside, require, within
 from tapeloom.ops.creation import index_tensor, tensor
+from tapeloom.tape.levels import LEVELS, lifted
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ def getitem(input: Tensor, key: Any) -> Tensor:
             return OPS.index(base, *_positions("index", input, base.shape, advanced))
         return base if basic is not None else OPS.reshape(input, input.shape)
     except TapeloomError as error:
+        parts = key if isinstance(key, tuple) else (key,)
+        met = among_levels(error, (input, *parts), {})
+        if met is not None:
+            input, *lifted_parts = met[0]
+            return getitem(input, tuple(lifted_parts) if isinstance(key, tuple) else lifted_parts[0])
         trim(error)
         raise
 
@@ -170,12 +176,23 @@ def setitem(input: Tensor, key: Any, value: Any) -> None:
     cannot hold, InplaceError for a leaf that needs a gradient while recording.
     """
     check_writable("index_put", input)
+    if LEVELS.get():
+        key, value = _at_level_of(input, key, value)
     if not is_tensor(value):
         value = _constant(input, value)
     if value.device is input.device and value.dtype is not input.dtype:
         dtypes.warn_of_discarding(value.dtype, input.dtype)
         value = OPS.cast(value, input.dtype)
     write("index_put", input, *_writing(input, key, value, False))
+
+
+def _at_level_of(input: Tensor, key: Any, value: Any) -> tuple[Any, Any]:
+    """``key`` and ``value`` at the level of vmap that ``input`` is at; InplaceError where they are deeper."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    raised = [lifted(part, input.device) if is_tensor(part) else part for part in (*parts, value)]
+    if any(is_tensor(part) and part.device is not input.device and part.device == input.device for part in raised):
+        raise shared_by_samples("index_put")
+    return (tuple(raised[:-1]) if isinstance(key, tuple) else raised[0]), raised[-1]
 
 
 def _writing(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
 from tapeloom.call.op import function, op, primitive
-from tapeloom.errors import ArgumentError, ShapeError, UnsupportedError
+from tapeloom.errors import ArgumentError, ShapeError
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.norm import vector_norm
@@ -168,8 +168,8 @@ def matrix_norm(
     """The norm of matrices, whose rows and columns lie along the two ``dim``; ``dtype`` casts first.
 
     ``ord`` is ``"fro"`` (the square root of the sum of squares), ``1`` or ``-1`` (the largest or smallest sum of
-    absolute values of a column) or ``inf`` or ``-inf`` (of a row). Raises UnsupportedError for ``"nuc"``, ``2`` and
-    ``-2``, which need singular values.
+    absolute values of a column), ``inf`` or ``-inf`` (of a row), ``2`` or ``-2`` (the largest or smallest singular value) or
+    ``"nuc"`` (the sum of the singular values).
 
     Source: G. Golub, C. Van Loan, "Matrix computations", 4th edition, Johns Hopkins 2013, section 2.3.
     """
@@ -180,16 +180,49 @@ def matrix_norm(
     if ord == "fro":
         return vector_norm(A, 2, axes, keepdim, dtype=dtype)
     if ord in ("nuc", 2, -2):
-        raise UnsupportedError(
-            f"matrix_norm: ord {ord!r} needs singular values, which tapeloom does not compute yet. "
-            f"Use 'fro', 1, -1, inf or -inf."
-        )
+        return _of_singular_values(A, ord, axes, keepdim, dtype)
     if ord not in (1, -1, float("inf"), float("-inf")):
         raise ArgumentError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}.")
     along, over = axes if abs(float(ord)) == 1 else (axes[1], axes[0])
     sums = vector_norm(A, 1, along, True, dtype=dtype)
-    extreme = OPS.amax(sums, over, True) if float(ord) > 0 else OPS.amin(sums, over, True)
+    extreme = _largest(sums, over, True) if float(ord) > 0 else OPS.amin(sums, over, True)
     return extreme if keepdim else OPS.squeeze(extreme, axes)
+
+
+def _largest(sizes: Any, dim: int, keepdim: bool) -> Any:
+    """The largest of sizes, 0 of none."""
+    return OPS.amax(sizes, dim, keepdim) if sizes.shape[dim] else OPS.sum(sizes, dim, keepdim)
+
+
+def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, dtype: Any) -> Any:
+    A = A if dtype is None else OPS.cast(A, dtype)
+    order = (*[axis for axis in range(A.ndim) if axis not in axes], *axes)
+    values = OPS.singular_values(OPS.permute(A, order) if order != tuple(range(A.ndim)) else A)
+    if ord == "nuc":
+        result = OPS.sum(values, -1)
+    else:
+        result = _largest(values, -1, False) if ord == 2 else OPS.amin(values, -1)
+    return OPS.reshape(result, shapes.reduced(A.shape, axes, True)) if keepdim else result
+
+
+@function(method=False)
+def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
+
+    ``nuclear_norm(input, keepdim)`` is taken, too.
+    """
+    if isinstance(dim, bool):
+        return matrix_norm(input, "nuc", (-2, -1), dim)
+    return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
+
+
+@function(method=False)
+def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
+    """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
+    axes = shapes.as_ints("frobenius_norm", "dim", dim)
+    if len(axes) > 2:
+        raise ArgumentError(f"frobenius_norm: dim may name at most two dimensions, got {dim}.")
+    return vector_norm(input, 2, axes or None, keepdim)
 
 
 def _linear_shapes(op: OpSchema, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:

@@ -121,7 +121,8 @@ def _as_rows(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     if weight is not None:
         _check_weight(name, weight, classes)
     if not within(target, 0, classes):
-        kept = target[target != ignore_index]
+        counts = OPS.ne(target, ignore_index)  # the shape stays where there are classes, so that a batch of targets will do
+        kept = OPS.where(counts, target, 0) if classes else target[counts]
         require(within(kept, 0, classes), lambda: _no_class(name, kept, shape, axis, ignore_index))
     if len(shape) == 1:
         return OPS.reshape(input, (1, classes)), OPS.reshape(target, (1,))

@@ -9,12 +9,12 @@ from tapeloom.call.inplace import check_writable, inplace
 from tapeloom.call.op import function, primitive
 from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
-from tapeloom.op.registry import OPS
+from tapeloom.op.registry import FUNCTIONS, OPS
 from tapeloom.ops.arguments import as_tensor_of
 from tapeloom.ops.reduction import not_empty, over, restored
 
 if TYPE_CHECKING:
-    from tapeloom.op.parameter import Axes, Cast, Dims
+    from tapeloom.op.parameter import Cast, Dims
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
@@ -55,9 +55,15 @@ order_norm.gradient(input=_norm_gradient)
 
 @function()
 def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
-    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first."""
+    """The vector norm of order ``p`` (a number, ``inf`` or ``"fro"``, which is 2) over ``dim``; ``dtype`` casts first.
+
+    With ``p="nuc"`` the sum of the singular values of a matrix, or of matrices along two ``dim``.
+    """
+    if p == "nuc":
+        x = input if dtype is None else OPS.cast(as_tensor_of("norm", input), dtypes.as_dtype(dtype))
+        return FUNCTIONS["nuclear_norm"].call(x, dim, keepdim)
     if isinstance(p, str) and p != "fro":
-        raise ArgumentError(f"norm: p must be a number or 'fro', got {p!r}.")
+        raise ArgumentError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}.")
     return _norm("norm", input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
 
 
@@ -65,15 +71,6 @@ def norm(input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bo
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The vector norm of order ``ord`` (a number or ``inf``) over ``dim``, of all elements unless given; ``dtype`` casts first."""
     return _norm("vector_norm", x, ord, dim, keepdim, dtype)
-
-
-@function(method=False)
-def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
-    """The square root of the sum of squares over ``dim``, one or two dimensions."""
-    axes = shapes.normalize_dims("frobenius_norm", dim, as_tensor_of("frobenius_norm", input).ndim)
-    if len(axes) > 2:
-        raise ShapeError(f"frobenius_norm: dim must name one or two dimensions, got {dim}. Use linalg.vector_norm.")
-    return _norm("frobenius_norm", input, 2, axes, keepdim, None)
 
 
 @function(autocast={"cuda": "float32"})

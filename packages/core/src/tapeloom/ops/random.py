@@ -15,7 +15,7 @@ from tapeloom.call.inplace import check_writable
 from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function
 from tapeloom.dtypes import DType
-from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tapeloom.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, StateError
 from tapeloom.generator import Generator, default_generator
 from tapeloom.host_random import (
     integer_range,
@@ -28,6 +28,7 @@ from tapeloom.host_random import (
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
 from tapeloom.ops.arguments import as_tensor_of, require, within
+from tapeloom.tape.levels import LEVELS, innermost, per_sample
 from tapeloom.tensors.kind import kind_of
 from tapeloom.tensors.tensor import Tensor, is_tensor, make, read_array
 
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 
 def reserved(name: str, generator: Generator | None, words: int) -> tuple[int, int]:
     """The seed and the first block of the next ``words`` words of ``generator``, or of the default one."""
+    if any(level.randomness == "error" for level in LEVELS.get()):
+        raise StateError(
+            f"{name}: random numbers are drawn within vmap, which does not say for whom. Call vmap with randomness='different', which "
+            f"gives each sample its own, or with randomness='same'."
+        )
     if generator is None:
         return default_generator.reserve(words)
     if not isinstance(generator, Generator):
@@ -50,9 +56,14 @@ def reserved(name: str, generator: Generator | None, words: int) -> tuple[int, i
 
 def words_on(name: str, generator: Generator | None, words: int, device: Device) -> tuple[Any, Any]:
     """The backend of ``device`` and the next ``words`` words there."""
-    backend = kind_of(dtypes.float32, device).backend
-    seed, offset = reserved(name, generator, words)
-    return backend, backend.random_words(seed, offset, words, device)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        count = shapes.element_count(size)
+        backend = kind_of(dtypes.float32, where).backend
+        drawn = backend.random_words(*reserved(name, generator, count), count, where)
+        return drawn if len(size) == 1 else backend.call("reshape", drawn, size)
+
+    return kind_of(dtypes.float32, device).backend, per_sample(device, (words,), draw)
 
 
 def floating_only(name: str, dtype: DType) -> DType:
@@ -96,10 +107,12 @@ def _normal(
         made = _joined(_normal(name, generator, (*size, 2), 0.0, std / math.sqrt(2), dtype.real, device), dtype)
         return made + mean if mean else made
     floating_only(name, dtype)
-    count = shapes.element_count(size)
-    seed, offset = reserved(name, generator, normal_words(count))
-    kind = kind_of(dtype, device)
-    return make(kind.backend.from_host(host.normal(seed, offset, size, mean, std, dtype), device), kind)
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = reserved(name, generator, normal_words(shapes.element_count(size)))
+        return kind_of(dtype, where).backend.from_host(host.normal(*place, size, mean, std, dtype), where)
+
+    return make(per_sample(device, size, draw), kind_of(dtype, device))
 
 
 def _integers(
@@ -128,7 +141,7 @@ def _finished(made: Tensor, requires_grad: bool) -> Tensor:
 
 
 def _options(dtype: DTypeLike, device: DeviceLike, default: DType) -> tuple[DType, Device]:
-    return (default if dtype is None else dtypes.as_dtype(dtype)), resolve_device(device)
+    return (default if dtype is None else dtypes.as_dtype(dtype)), innermost(resolve_device(device))
 
 
 def _size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
@@ -232,7 +245,8 @@ def randperm(
 
 def _like(name: str, input: Any, dtype: DTypeLike, device: DeviceLike) -> tuple[tuple[int, ...], DType, Device]:
     as_tensor_of(name, input)
-    return input.shape, dtypes.as_dtype(dtype or input.dtype), input.device if device is None else resolve_device(device)
+    where = innermost(input.device if device is None else resolve_device(device))
+    return input.shape, dtypes.as_dtype(dtype or input.dtype), where
 
 
 @function(method=False)
@@ -356,9 +370,10 @@ def _coins(name: str, input: Tensor, p: Any, generator: Generator | None) -> Ten
         threshold = backend.call("probability_thresholds", spread)
     else:
         threshold = probability_threshold(name, as_number(name, "p", p))
-    backend, words = words_on(name, generator, count, input.device)
+    device = innermost(input.device)
+    backend, words = words_on(name, generator, count, device)
     ones = backend.call("cast", backend.call("bernoulli_from_words", words, threshold), input.dtype)
-    return make(backend.call("reshape", ones, input.shape), input.kind)
+    return make(backend.call("reshape", ones, input.shape), kind_of(input.dtype, device))
 
 
 # in place
@@ -390,9 +405,13 @@ def truncated_normal_(name: str, input: Tensor, mean: float, std: float, low: fl
     """Give every element a normal number from ``low`` to ``high``, in place: for ``nn.init``."""
     dtype, device = floating_only(name, as_tensor_of(name, input).dtype), input.device
     check_writable(name.removesuffix("_"), input)
-    seed, offset = reserved(name, generator, truncated_words(input.numel()))
-    made = host.truncated_normal(seed, offset, input.shape, mean, std, low, high, dtype)
-    return put(name.removesuffix("_"), input, make(input.kind.backend.from_host(made, device), input.kind))
+
+    def draw(size: tuple[int, ...], where: Device) -> Any:
+        place = reserved(name, generator, truncated_words(shapes.element_count(size)))
+        made = host.truncated_normal(*place, size, mean, std, low, high, dtype)
+        return kind_of(dtype, where).backend.from_host(made, where)
+
+    return put(name.removesuffix("_"), input, make(per_sample(device, input.shape, draw), input.kind))
 
 
 @function()

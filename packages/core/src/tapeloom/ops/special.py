@@ -159,7 +159,7 @@ def _known(name: str, need: Any) -> None:
         )
 
 
-@op(takes="floating", inplace=True)
+@op(takes="floating", inplace=True, leading=True)
 def igamma(input: Tensor, other: Tensor) -> Tensor:
     """The lower incomplete gamma function of ``input`` and ``other``, over ``gamma(input)``: from 0 at 0 up to 1.
 
@@ -175,7 +175,7 @@ def _igamma_gradient(g: Any, need: Any, input: Any, other: Any, ops: Any) -> Any
 igamma.gradient(_igamma_gradient)
 
 
-@op(takes="floating", inplace=True)
+@op(takes="floating", inplace=True, leading=True)
 def igammac(input: Tensor, other: Tensor) -> Tensor:
     """``1 - igamma(input, other)``, with all its digits where that is small."""
 
@@ -303,7 +303,7 @@ def _constant(name: str, doc: str, ordered: bool = False) -> None:
     function: Any = of_order if ordered else of_one
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    op(gives="float", namespace="special", constants=("out",))(function)
+    op(gives="float", namespace="special", constants=("out",), leading=True)(function)
 
 
 for _name, _doc in {

@@ -25,6 +25,7 @@ from tapeloom.errors import (
 from tapeloom.modes import MODES, no_grad, tell_watchers
 from tapeloom.op.registry import OPS
 from tapeloom.shapes import broadcast
+from tapeloom.tape.levels import LEVELS, lifted, together
 from tapeloom.tape.plan import Pairs, Plan
 from tapeloom.tensors.alias import related, shared
 from tapeloom.tensors.kind import Kind
@@ -179,6 +180,7 @@ class Call(Plan):
 
     def fitting(self, gradient: Tensor, edge: Node, position: int) -> Tensor:
         """A gradient in the dtype and shape of its argument: cast, and summed over the dimensions that it has beyond."""
+        gradient = lifted(gradient, edge.kind.device)
         kind = gradient.kind
         if kind.device is not edge.kind.device or (kind.dtype.is_complex and not edge.kind.dtype.is_complex):
             raise GradientError(
@@ -247,6 +249,10 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward on these arguments, and record the call where a tensor among them requires a gradient."""
+        if LEVELS.get():
+            met = together((*args, *kwargs.values()))
+            if met is not None:
+                args, kwargs = met[: len(args)], dict(zip(kwargs, met[len(args) :], strict=True))
         separate = cls.setup_context is not Function.setup_context
         if separate or kwargs:
             args, kwargs = _bound(cls, args, kwargs, separate)

@@ -39,7 +39,7 @@ def moved(array: Any, source: Kind, target: Kind) -> Any:
 def transferred(x: Tensor, device: Device) -> Tensor:
     """``x`` on ``device``: itself where it is there already, else a recorded copy."""
     source = x.kind
-    if source.device is device:
+    if source.device is device or source.device == device:  # equal, not the same: that of a level of vmap
         return x
     target = kind_of(source.dtype, device)
     array = moved(read_array(x), source, target)

@@ -141,7 +141,8 @@ def _roots(what: str, tensors: Any, gradients: Any, create_graph: bool) -> list[
             raise ShapeError(
                 f"{what}: the gradient has shape {gradient.shape}, and the tensor {tensor.shape}. They must agree."
             )
-        if gradient.kind is not tensor.kind:
+        batch = create_graph and gradient.dtype is tensor.dtype and gradient.device == tensor.device  # of a vmap
+        if gradient.kind is not tensor.kind and not batch:
             raise DTypeError(f"{what}: the gradient is {gradient.kind}, and the tensor {tensor.kind}. They must agree.")
         roots.append((tensor.node, gradient if create_graph else read_array(gradient)))
     return roots

@@ -54,6 +54,10 @@ class Facts:
         """False: every tensor has values."""
         return False
 
+    def is_inference(self) -> bool:
+        """False: what is made within ``inference_mode`` is an ordinary tensor."""
+        return False
+
     def get_device(self) -> int:
         """The number of its device; -1 on the CPU."""
         return -1 if self.is_cpu else self.kind.device.index or 0

@@ -57,7 +57,7 @@ _kinds: dict[tuple[DType, Device], Kind] = {}
 
 def kind_of(dtype: DType, device: Device) -> Kind:
     """The one Kind of ``dtype`` on ``device`` (a resolved device)."""
-    backend = get_backend(device.type)
+    backend = device.backend or get_backend(device.type)
     kind = _kinds.get((dtype, device))
     if kind is None or kind.backend is not backend:
         kind = _kinds[dtype, device] = Kind(dtype, device, backend)

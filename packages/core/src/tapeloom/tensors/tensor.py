@@ -276,7 +276,7 @@ class Tensor(Facts, TensorMethods):
         return bool(found.any())
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
-        return tensor_text(self, host_array(self))
+        return self.kind.backend.text(self.array) or tensor_text(self, host_array(self))
 
     def __format__(self, spec: str) -> str:
         if not self.ndim and (spec or type(self) is Tensor):

@@ -237,6 +237,8 @@ def _spread(want: list[Any], again: Callable[[Callable[[Any], Any]], list[Any]])
         with np.errstate(all="ignore"):
             changes = [
                 np.maximum(most, np.abs(_wide(new) - _wide(old)))
+                if new.shape == old.shape
+                else most  # of as many as were found
                 for most, new, old in zip(changes, after, want, strict=True)
             ]
     with np.errstate(all="ignore"):
@@ -246,7 +248,7 @@ def _spread(want: list[Any], again: Callable[[Callable[[Any], Any]], list[Any]])
 def _slack(want: Any, change: Any, step: float) -> Any:
     dtype = host.dtype_of(want)
     if not dtype.inexact:
-        return change  # integers and bool: exact, but where a tiny change of the inputs decides
+        return np.zeros(want.shape)
     return BUDGET * dtype.eps * (np.abs(_wide(want)) + change / step + dtype.smallest_normal)
 
 

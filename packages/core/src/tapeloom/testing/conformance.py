@@ -44,6 +44,7 @@ from tapeloom.errors import DeviceError, TapeloomError, UnsupportedError
 from tapeloom.op.registry import REGISTRY
 from tapeloom.testing import checks
 from tapeloom.testing.plugin import FULL, required
+from tapeloom.testing.promotion import check_promotion
 from tapeloom.testing.refusals import check_refusals
 from tapeloom.testing.table import Row, load
 
@@ -204,7 +205,7 @@ class Conformance:
     @skips_lacking
     def test_promotion(self, row: Row) -> None:
         """Mixed dtypes, 0-d tensors and Python numbers give the dtype that PyTorch gives."""
-        checks.check_promotion(row, self._device())
+        check_promotion(row, self._device())
 
     # gradients
 

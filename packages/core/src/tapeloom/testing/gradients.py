@@ -14,6 +14,7 @@ ways in which a gradient rule runs are compared with each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ import numpy as np
 
 from tapeloom import dtypes
 from tapeloom.errors import ArgumentError, TapeloomError
+from tapeloom.func import jvp, vmap
+from tapeloom.func.derivatives import pull
 from tapeloom.modes import enable_grad, is_grad_enabled, no_grad
 from tapeloom.ops.creation import from_host
 from tapeloom.tape.walk import grad
@@ -41,7 +44,15 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
     seed: int = _SEED,
 ) -> bool:
     """Compare the gradients of ``func(*inputs)`` with central differences of step ``eps``.
@@ -49,7 +60,14 @@ def gradcheck(
     The float64 and complex128 tensors among ``inputs`` that require a gradient are checked; the outputs are a tensor or a
     sequence of tensors. ``fast_mode`` takes one random direction (from ``seed``) instead of every entry. Returns True, or raises
     GradcheckError (False without ``raise_exception``) where |analytic - numeric| > atol + rtol * |numeric|.
+
+    ``check_forward_ad`` compares ``func.jvp`` with a difference too, ``check_batched_grad`` and ``check_batched_forward_grad`` what
+    vmap makes of gradients and of ``jvp`` with a loop. Two gradients of the same may differ by ``nondet_tol``, and that for an output
+    alone must be that with zeros for the others (``check_undefined_grad``). A gradient has the dtype of its input here always
+    (``check_grad_dtypes``), and no tensor is sparse (``masked``).
     """
+    if masked:
+        raise ArgumentError("gradcheck: masked=True is for sparse tensors, which there are none of. Leave it out.")
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [tensor for tensor in arguments if isinstance(tensor, Tensor) and tensor.requires_grad]
     if not checked:
@@ -62,7 +80,16 @@ def gradcheck(
                 f"of numbers with fewer digits say nothing. Cast it with {cast}."
             )
     probe = _Probe(func, arguments, checked, eps)
-    failures = probe.direction(seed, atol, rtol) if fast_mode else probe.jacobian(atol, rtol)
+    failures = ""
+    if check_backward_ad:
+        failures = probe.direction(seed, atol, rtol) if fast_mode else probe.jacobian(atol, rtol)
+        failures = failures or (probe.repeated(seed, nondet_tol) if nondet_tol < math.inf else "")
+    if check_undefined_grad and check_backward_ad:
+        failures = failures or probe.alone(seed, atol, rtol)
+    if check_batched_grad:
+        failures = failures or probe.batched(seed, atol, rtol)
+    if check_forward_ad or check_batched_forward_grad:
+        failures = failures or probe.forward(seed, atol, rtol, check_batched_forward_grad)
     if failures and raise_exception:
         raise GradcheckError(failures)
     return not failures
@@ -76,13 +103,23 @@ def gradgradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool = False,
     seed: int = _SEED,
 ) -> bool:
     """Compare second derivatives with central differences of the gradients; see ``gradcheck``.
 
-    ``grad_outputs``, one for each output, are drawn at random unless given, and are inputs of the check themselves.
+    ``grad_outputs``, one for each output, are drawn at random unless given, and are inputs of the check themselves. The gradient is
+    differentiated by reverse mode (``check_rev_over_rev``), by ``func.jvp`` (``check_fwd_over_rev``), or both. There are no strides
+    (``gen_non_contig_grad_outputs``).
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     with enable_grad():
@@ -113,7 +150,14 @@ def gradgradcheck(
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
+        masked=masked,
         seed=seed,
     )
 
@@ -157,12 +201,12 @@ class _Probe:
         """The quick check; what is wrong, or nothing."""
         rng = np.random.default_rng(seed)
         along = [_direction(rng, point.shape, np.iscomplexobj(point)) for point in self.points]
-        upstream = [_direction(rng, out.shape, out.is_complex()) for out in self.outputs]
+        upstream = self._upstream(rng)
         ahead = self.values([point + self.eps * v for point, v in zip(self.points, along, strict=True)])
         behind = self.values([point - self.eps * v for point, v in zip(self.points, along, strict=True)])
         moved = sum(_inner(w, a - b) for a, b, w in zip(ahead, behind, upstream, strict=True))
         numeric = moved / (2 * self.eps)
-        gradients = self.analytic(upstream, retain=False)
+        gradients = self.analytic(upstream, retain=True)
         analytic = sum(_inner(g, v) for g, v in zip(gradients, along, strict=True))
         if abs(analytic - numeric) <= atol + rtol * abs(numeric):
             return ""
@@ -197,6 +241,84 @@ class _Probe:
             points[number][place] += step
             moved.append(self.values(points))
         return [(a - b) / (2 * self.eps) for a, b in zip(*moved, strict=True)]
+
+    # further checks, each by random directions
+
+    def repeated(self, seed: int, tolerance: float) -> str:
+        """Whether the same walk gives the same gradients again."""
+        upstream = self._upstream(np.random.default_rng(seed))
+        for place, pair in enumerate(zip(*[self.analytic(upstream, retain=True) for _ in range(2)], strict=True)):
+            if np.any(np.abs(pair[0] - pair[1]) > tolerance):
+                return f"gradcheck: the gradient of input {place} came out in two ways from the same tape. Inputs: {self._named()}."
+        return ""
+
+    def alone(self, seed: int, atol: float, rtol: float) -> str:
+        """Whether the gradients of each output alone are those with zeros for the other outputs."""
+        upstream = self._upstream(np.random.default_rng(seed))
+        for number, out in enumerate(self.outputs if len(self.outputs) > 1 else []):
+            if not out.requires_grad:
+                continue
+            zeros = [weight if n == number else np.zeros_like(weight) for n, weight in enumerate(upstream)]
+            found = grad(
+                out, self.checked, _host_tensor(upstream[number], out), retain_graph=True, materialize_grads=True
+            )
+            for place, (one, all) in enumerate(zip(found, self.analytic(zeros, retain=True), strict=True)):
+                if not np.allclose(_host(one), all, rtol=rtol, atol=atol):  # type: ignore[arg-type]
+                    return (
+                        f"gradcheck: the gradient of input {place} for output {number} alone is not that with zeros for the other "
+                        f"outputs. Inputs: {self._named()}."
+                    )
+        return ""
+
+    def batched(self, seed: int, atol: float, rtol: float) -> str:
+        """Whether vmap over gradients of the outputs gives what a loop gives."""
+        rng = np.random.default_rng(seed)
+        rows = [self._upstream(rng) for _ in range(2)]
+        columns = [
+            _host_tensor(np.stack(column), out)
+            for column, out in zip(zip(*rows, strict=True), self.outputs, strict=True)
+        ]
+        found = vmap(lambda *upstream: pull(self.outputs, self.checked, upstream, create=False))(*columns)
+        want = [np.stack(column) for column in zip(*[self.analytic(row, retain=True) for row in rows], strict=True)]
+        for place, (a, b) in enumerate(zip(found, want, strict=True)):
+            if not np.allclose(_host(a), b, rtol=rtol, atol=atol):
+                return f"gradcheck: under vmap the gradient of input {place} is another than without. Inputs: {self._named()}."
+        return ""
+
+    def forward(self, seed: int, atol: float, rtol: float, batched: bool) -> str:
+        """Whether ``jvp`` is the difference along a direction; with ``batched`` also under vmap."""
+        rng = np.random.default_rng(seed)
+        along = [_direction(rng, point.shape, np.iscomplexobj(point)) for point in self.points]
+        ahead, behind = (
+            self.values([point + step * v for point, v in zip(self.points, along, strict=True)])
+            for step in (self.eps, -self.eps)
+        )
+
+        def pushed(*tangents: Tensor) -> list[Tensor]:
+            return jvp(self.of_checked, tuple(self.checked), tangents)[1]  # type: ignore[no-any-return]
+
+        tangents = [_host_tensor(v, tensor) for v, tensor in zip(along, self.checked, strict=True)]
+        found = [pushed(*tangents)]
+        if batched:
+            both = vmap(pushed)(
+                *[_host_tensor(np.stack([v, 2 * v]), t) for v, t in zip(along, self.checked, strict=True)]
+            )
+            found += [[part[0] for part in both], [part[1] / 2 for part in both]]
+        for parts in found:
+            for number, (part, a, b) in enumerate(zip(parts, ahead, behind, strict=True)):
+                if not np.allclose(_host(part), (a - b) / (2 * self.eps), rtol=rtol, atol=atol):
+                    return f"gradcheck: the jvp of output {number} is not the difference quotient. Inputs: {self._named()}."
+        return ""
+
+    def of_checked(self, *values: Tensor) -> list[Tensor]:
+        """The outputs as a function of the checked inputs alone."""
+        given = iter(values)
+        return _inexact(
+            self.func(*[next(given) if any(item is t for t in self.checked) else item for item in self.arguments])
+        )
+
+    def _upstream(self, rng: np.random.Generator) -> list[Any]:
+        return [_direction(rng, out.shape, out.is_complex()) for out in self.outputs]
 
     def _named(self) -> str:
         return ", ".join(f"{tensor.dtype.name}{list(tensor.shape)} on {tensor.device}" for tensor in self.checked)

@@ -29,6 +29,7 @@ from tapeloom import dtypes
 from tapeloom.backend.kernels.activation import Activation
 from tapeloom.backend.kernels.bessel import Bessel
 from tapeloom.backend.kernels.complex_numbers import ComplexNumbers
+from tapeloom.backend.kernels.decomposition import Decomposition
 from tapeloom.backend.kernels.diagonals import Diagonals
 from tapeloom.backend.kernels.elementwise import DIRECT, EXTRAS, Direct, Elementwise
 from tapeloom.backend.kernels.embedding import Embedding
@@ -49,6 +50,7 @@ from tapeloom.backend.kernels.regions import Regions
 from tapeloom.backend.kernels.resize import Resize
 from tapeloom.backend.kernels.scan import Scan
 from tapeloom.backend.kernels.scattering import Scatter
+from tapeloom.backend.kernels.solve import Solve
 from tapeloom.backend.kernels.sorting import Sorting
 from tapeloom.backend.kernels.special import Special
 from tapeloom.backend.kernels.statistics import Statistics
@@ -75,6 +77,8 @@ class ArrayKernels(
     Sorting,
     Linalg,
     Fourier,
+    Decomposition,
+    Solve,
     Activation,
     Window,
     Normalization,

@@ -16,3 +16,18 @@ class Linalg:
     def linear(self: Any, x: Array, weight: Array, bias: Array | None) -> Array:
         out = self.matmul(x, self.swap_last(weight))
         return out if bias is None else out + bias
+
+    def addmm(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + self.matmul(y, z)
+
+    def addmv(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + self.matmul(y, z)
+
+    def baddbmm(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + self.matmul(y, z)
+
+    def addbmm(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return x + self.sum(self.matmul(y, z), (0,))
+
+    def addr(self: Any, x: Array, y: Array, z: Array) -> Array:
+        return self.add(x, self.multiply(self.unsqueeze(y, 1), self.unsqueeze(z, 0)))

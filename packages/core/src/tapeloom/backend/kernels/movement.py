@@ -20,7 +20,12 @@ class Movement:
         return self.xp.reshape(x, shape)
 
     def bitcast(self: Any, x: Array, dtype: DType, size: Ints) -> Array:
-        return self.xp.reshape(self.xp.reshape(x, (-1,)).view(self.native(dtype)), size)
+        flat = self.xp.reshape(x, (-1,))
+        try:
+            bits = flat.view(self.native(dtype))
+        except ValueError:  # its elements are apart, and have another size
+            bits = self.copy(flat).view(self.native(dtype))
+        return self.xp.reshape(bits, size)
 
     def permute(self: Any, x: Array, dims: Ints) -> Array:
         return self.xp.permute_dims(x, dims)

@@ -308,7 +308,7 @@ row("norm", *[[X, p] for p in (*ORDERS, "fro", None)], *OTHERS, **NORMS,
 row("linalg.vector_norm", *[[X, p] for p in ORDERS], *OTHERS, **NORMS,
     reference=lambda x, ord=2, dim=None, keepdim=False: folded(lambda values: _norm(values, ord))(x, dim, keepdim))
 fails("linalg.vector_norm", [X, "fro"], ArgumentTypeError, "vector_norm: the order must be a number, got 'fro'.")
-fails("norm", [X, "nuc"], ArgumentError, "norm: p must be a number or 'fro', got 'nuc'.")
+fails("norm", [X, "l2"], ArgumentError, "norm: p must be a number, 'fro' or 'nuc', got 'l2'.")
 for _order in (INF, -INF, -1.0):
     text = "dim 1 of a tensor of shape (3, 0) is empty, and this reduction has no value for no elements. Reduce a dimension that has some."
     fails("order_norm", [T(3, 0), _order, 1], ShapeError, f"order_norm: {text}")
@@ -321,10 +321,6 @@ for _name in ("norm", "linalg.vector_norm"):
 
 
 DISTANCES = {"gives": "real", "dtypes": INEXACT, "budget": "chain"}
-row("frobenius_norm", [X, 1], case(X, (0, -1), True), [T(), 0], case(T(0, 3), 0, grad=False), **DISTANCES,
-    reference=folded(lambda values: _norm(values, 2)))
-fails("frobenius_norm", [X, (0, 1, 2)], ShapeError,
-      "frobenius_norm: dim must name one or two dimensions, got (0, 1, 2). Use linalg.vector_norm.")
 row("dist", [T(2, 3), T(3)], [X, T(2, 3, 4), 3], case(T(4), T(4), p=INF), [T(), T(2), 1], case(T(0), T(0), grad=False), **DISTANCES,
     reference=lambda x, y, p=2: folded(lambda values: _norm(values, p))(x - y))
 fails("dist", [T(3), 1.0], ArgumentTypeError, "dist: other must be a tensor, got float. Make it one with tapeloom.tensor(...).")
