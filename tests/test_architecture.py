@@ -44,6 +44,7 @@ LAYERS = [
     [
         "methods",
         "accelerator",
+        "amp",
         "autograd",
         "einops_backend",
         "fft",

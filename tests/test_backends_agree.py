@@ -135,6 +135,39 @@ def test_training_goes_the_same_way(make):
         assert losses(device) == pytest.approx(expected, rel=1e-4), device
 
 
+@pytest.mark.parametrize("dtype, scale", [(tl.bfloat16, 1024.0), (tl.float16, 2.0**22)], ids=["bfloat16", "float16"])
+def test_training_in_mixed_precision(dtype, scale):
+    """The scale is so large that the first steps in float16 are left out."""
+
+    def course(device):
+        tl.manual_seed(1)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)).to(device)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        scaler = tl.amp.GradScaler(device, init_scale=scale)
+        x, y = tl.randn(16, 4).to(device), tl.randn(16, 1).to(device)
+        losses, scales = [], []
+        for _ in range(12):
+            optimizer.zero_grad()
+            with tl.autocast(device, dtype=dtype):
+                out = model(x)
+                loss = tl.mse_loss(out, y)
+            assert (out.dtype, loss.dtype) == (dtype, tl.float32)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(loss.item())
+            scales.append(scaler.get_scale())
+        return losses, scales
+
+    expected, scales = course("cpu")
+    assert expected[-1] < expected[0]
+    assert (scales[0] < scale) is (dtype is tl.float16)
+    for device in usable_devices():
+        found, theirs = course(device)
+        assert found == pytest.approx(expected, rel=0.02), device
+        assert theirs == scales, device
+
+
 STEPS = [
     (optim.SGD, {"lr": 0.1}),
     (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.25, "weight_decay": 0.1}),

@@ -674,3 +674,33 @@ def test_there_are_no_sparse_gradients_and_no_options():
             function(tl.tensor([[0]]), tl.ones(1, 1), sparse=True)
     with pytest.raises(tl.errors.ArgumentError, match="options"):
         tl.linear_cross_entropy(tl.ones(2, 3), tl.ones(4, 3), tl.tensor([0, 1]), options=object())
+
+
+def test_a_parameter_that_changes_in_a_block_is_cast_again():
+    w, x = tl.ones(2, 2, requires_grad=True), tl.ones(2, 2)
+    with tl.autocast("cpu"):
+        assert (x @ w).any()
+        with tl.no_grad():
+            w.mul_(0)
+        assert not (x @ w).any()
+
+
+def test_backward_in_a_block_computes_in_the_dtypes_of_forward():
+    x, w = (tl.full((2, 2), 1 / 3, requires_grad=True) for _ in range(2))
+    with tl.autocast("cpu"):
+        with tl.autocast("cpu", enabled=False):
+            y = x @ w
+        y.sum().backward()
+    assert x.grad[0, 0].item() == np.float32(1 / 3) * 2
+
+
+def test_half_types_beside_each_other_under_autocast():
+    x = tl.ones(2, dtype=tl.bfloat16)
+    with tl.autocast("cpu"):
+        assert tl.index_copy(x, 0, tl.tensor([0]), x[:1].half()).dtype is tl.float32
+
+
+def test_what_moves_elements_keeps_its_dtype_under_autocast():
+    x = tl.ones(1, 1, 4, 4, 4, dtype=tl.bfloat16)
+    with tl.autocast("cpu"):
+        assert nn.functional.pad(x[0, 0], (1, 1), mode="reflect").dtype is tl.bfloat16

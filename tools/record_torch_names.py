@@ -26,6 +26,7 @@ NAMESPACES = (
     "torch.signal.windows",
     "torch.special",
     "torch.autograd",
+    "torch.amp",
     "torch.autograd.functional",
     "torch.func",
     "torch.nn",
@@ -90,8 +91,8 @@ EXCLUDED = {
         r"|multi_head_attention_forward",
     ),
     "switches of PyTorch itself": (
-        "build options, threads, autocast caches",
-        r"autocast_\w+|(set|get|is)_autocast_\w+|clear_autocast_cache|has_(lapack|mkl|openmp|spectral)|compiled_with\w+"
+        "build options, threads, autocast by device type",
+        r"autocast_\w+|(set|get|is)_autocast_(cpu|gpu|ipu|xla)_\w+|has_(lapack|mkl|openmp|spectral)|compiled_with\w+"
         r"|(set|get|is)_warn_always\w*|get_file_path|get_device_module|is_distributed|output_nr|record_stream"
         r"|is_multithreading_enabled|set_multithreading_enabled|is_view_replay_enabled|enforce_grad_layout_policy"
         r"|(set|get)_(num(_interop)?_threads|float32_matmul_precision)|set_flush_denormal"

@@ -311,6 +311,36 @@ def test_call_forms_that_mean_one_thing():
         torch.prod(torch.ones(2, 3), dim=(0, 1))
 
 
+def test_a_parameter_that_changes_in_a_block_is_cast_again():
+    w, x = torch.ones(2, 2, requires_grad=True), torch.ones(2, 2)
+    with torch.autocast("cpu"):
+        assert (x @ w).any()
+        with torch.no_grad():
+            w.mul_(0)
+        assert (x @ w).any()
+
+
+def test_backward_in_a_block_computes_in_the_dtypes_of_forward():
+    x, w = (torch.full((2, 2), 1 / 3, requires_grad=True) for _ in range(2))
+    with torch.autocast("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            y = x @ w
+        y.sum().backward()
+    assert x.grad[0, 0].item() != np.float32(1 / 3) * 2
+
+
+def test_half_types_beside_each_other_under_autocast():
+    x = torch.ones(2, dtype=torch.bfloat16)
+    with torch.autocast("cpu"), pytest.raises(RuntimeError):
+        torch.index_copy(x, 0, torch.tensor([0]), x[:1].half())
+
+
+def test_what_moves_elements_keeps_its_dtype_under_autocast():
+    x = torch.ones(1, 1, 4, 4, 4, dtype=torch.bfloat16)
+    with torch.autocast("cpu"):
+        assert torch.nn.functional.pad(x[0, 0], (1, 1), mode="reflect").dtype is torch.float32
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_argument_that_is_differentiated_by_cannot_be_changed():
     x = torch.ones(3)

@@ -16,6 +16,7 @@ BLOCKS = {
     "no_grad": (tl.no_grad(), tl.is_grad_enabled, False),
     "inference_mode": (tl.inference_mode(), tl.is_inference_mode_enabled, True),
     "device": (tl.device("cpu"), lambda: MODES.get().device, tl.device("cpu")),
+    "autocast": (tl.autocast("cpu"), lambda: tl.is_autocast_enabled("cpu"), True),
     "host_fallback": (tl.host_fallback(), lambda: MODES.get().host_fallback, tl.get_backend("cpu")),
 }
 

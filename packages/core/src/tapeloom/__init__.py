@@ -41,6 +41,11 @@ if _MissingPart not in _sys.meta_path:
 
 #: what comes from the modules, besides the ops and functions of the registry
 _EXPORTS = {
+    "tapeloom.amp.autocast_mode": (
+        "autocast clear_autocast_cache get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_cache_enabled "
+        "set_autocast_dtype set_autocast_enabled"
+    ),
+    "tapeloom.amp.grad_scaler": "GradScaler",
     "tapeloom.autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled",
     "tapeloom.backend.device_type": "cpu cuda xla",
     "tapeloom.backend.plugins": (
@@ -73,11 +78,12 @@ _LAZY = {
 
 import tapeloom.einops_backend  # noqa: E402 - einops may come later
 import tapeloom.methods  # noqa: E402, F401 - binds the ops onto Tensor
-from tapeloom import accelerator, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
+from tapeloom import accelerator, amp, autograd, errors, fft, func, linalg, ops, random, signal, special  # noqa: E402
 from tapeloom.op.registry import public_names as _public_names  # noqa: E402
 
 _public = {
     "accelerator": accelerator,
+    "amp": amp,
     "autograd": autograd,
     "errors": errors,
     "fft": fft,

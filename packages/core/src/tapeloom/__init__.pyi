@@ -30,6 +30,17 @@ from tapeloom.ops.reduction import MinAndMax, ValuesAndIndices
 from tapeloom.ops.rounding import MantissaAndExponent
 from tapeloom.ops.spectrum import OldSVD
 from typing import Any, Literal, overload
+from tapeloom.amp.autocast_mode import (
+    autocast as autocast,
+    clear_autocast_cache as clear_autocast_cache,
+    get_autocast_dtype as get_autocast_dtype,
+    is_autocast_cache_enabled as is_autocast_cache_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    set_autocast_cache_enabled as set_autocast_cache_enabled,
+    set_autocast_dtype as set_autocast_dtype,
+    set_autocast_enabled as set_autocast_enabled,
+)
+from tapeloom.amp.grad_scaler import GradScaler as GradScaler
 from tapeloom.autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
@@ -100,6 +111,7 @@ import tapeloom.optim as optim
 import tapeloom.utils as utils
 from tapeloom import (
     accelerator as accelerator,
+    amp as amp,
     autograd as autograd,
     errors as errors,
     fft as fft,
@@ -3864,6 +3876,7 @@ __all__ = [
     "DType",
     "Device",
     "Generator",
+    "GradScaler",
     "Tensor",
     "abs",
     "absolute",
@@ -3892,6 +3905,7 @@ __all__ = [
     "amax",
     "amin",
     "aminmax",
+    "amp",
     "angle",
     "any",
     "arange",
@@ -3916,6 +3930,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "autocast",
     "autograd",
     "avg_pool1d",
     "avg_pool2d",
@@ -3966,6 +3981,7 @@ __all__ = [
     "clamp",
     "clamp_max",
     "clamp_min",
+    "clear_autocast_cache",
     "clip",
     "clone",
     "column_stack",
@@ -4094,6 +4110,7 @@ __all__ = [
     "geometric_",
     "geqrf",
     "ger",
+    "get_autocast_dtype",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
@@ -4153,6 +4170,8 @@ __all__ = [
     "inverse",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "is_autocast_cache_enabled",
+    "is_autocast_enabled",
     "is_available",
     "is_complex",
     "is_conj",
@@ -4365,6 +4384,9 @@ __all__ = [
     "select_scatter",
     "selu",
     "selu_",
+    "set_autocast_cache_enabled",
+    "set_autocast_dtype",
+    "set_autocast_enabled",
     "set_default_device",
     "set_default_dtype",
     "set_grad_enabled",

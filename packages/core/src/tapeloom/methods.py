@@ -16,9 +16,11 @@ from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.explain import report_as
 from tapeloom.call.inplace import check_writable, inplace, replace_data
 from tapeloom.call.op import Op, documented, explained, method_of
+from tapeloom.call.watch import as_given
 from tapeloom.call_site import trim
 from tapeloom.devices import Device
 from tapeloom.errors import TapeloomError
+from tapeloom.modes import MODES
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, published
 from tapeloom.ops import comparison, complex_numbers, conversion, handles, indexing, interchange, special, splitting
 from tapeloom.tape.hooks import register_hook, register_prehook
@@ -121,7 +123,7 @@ def _inplace(call: Any) -> Callable[..., Tensor]:
         try:
             check_writable(name, self)
             try:
-                value = call(self, *args, **kwargs)
+                value = as_given(call, self, *args, **kwargs) if MODES.get().watchers else call(self, *args, **kwargs)
             except TapeloomError as error:
                 report_as(f"{name}_", error)
                 raise

@@ -61,6 +61,19 @@ class Modes:
             return self
         return Modes(grad, self.inference, self.device, self.watchers, self.host_fallback, self.entered)
 
+    @property
+    def observers(self) -> tuple[Any, ...]:
+        """The watchers that do not change what is computed."""
+        return tuple([watcher for watcher in self.watchers if not watcher.acts])
+
+    def with_watchers(self, watchers: tuple[Any, ...]) -> Modes:
+        """These modes with other watchers."""
+        return Modes(self.grad, self.inference, self.device, watchers, self.host_fallback, self.entered)
+
+    def for_walk(self, grad: bool) -> Modes:
+        """These modes in backward: its rules compute in the dtypes that they find, whatever a watcher makes of calls."""
+        return self.with_grad(grad).with_watchers(self.observers)
+
 
 MODES: ContextVar[Modes] = ContextVar("tapeloom_modes", default=Modes())  # noqa: B039 - Modes is immutable
 
@@ -94,7 +107,7 @@ def tell_watchers(event: str, *args: Any, op: object = None) -> None:
         if op is not None and watcher.ops is not None and op not in watcher.ops:
             continue
         try:
-            MODES.set(modes.replace(watchers=tuple([other for other in modes.watchers if other is not watcher])))
+            MODES.set(modes.with_watchers(tuple([other for other in modes.watchers if other is not watcher])))
             getattr(watcher, event)(*args)
         finally:
             MODES.set(modes)

@@ -6,15 +6,13 @@ the place of their call (see ``origins``), and every gradient is looked at. Whil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tapeloom.autograd.origins import Origin, note_cut, note_of, note_read_out, note_result, tensors_in
 from tapeloom.call.op import Op
-from tapeloom.call.watch import Watcher, close, operations, reopen
+from tapeloom.call.watch import Watcher, active, having, operations, switch, switching
 from tapeloom.errors import AnomalyError, ArgumentTypeError
-from tapeloom.modes import MODES, Modes, enter, leave, mode, no_grad
+from tapeloom.modes import MODES, enter, leave, mode, no_grad
 from tapeloom.tensors.kind import Kind
 from tapeloom.tensors.node import Node, hooks_of
 from tapeloom.tensors.tensor import Tensor, make, read_array
@@ -165,28 +163,6 @@ def _called(node: Node) -> str:
 # switching it
 
 
-def _active() -> Anomaly | None:
-    return next((watcher for watcher in MODES.get().watchers if isinstance(watcher, Anomaly)), None)
-
-
-def _with(modes: Modes, anomaly: Anomaly | None) -> tuple[Any, ...]:
-    """The watchers of ``modes`` with ``anomaly`` as the only one of its class."""
-    others = tuple(watcher for watcher in modes.watchers if not isinstance(watcher, Anomaly))
-    return others if anomaly is None else (*others, anomaly)
-
-
-@contextmanager
-def _switching() -> Iterator[None]:
-    """Around a change of the modes: closes or reopens the ops as anomaly detection begins or ends by it."""
-    before = _active()
-    yield
-    after = _active()
-    if before is None and after is not None:
-        close()
-    elif before is not None and after is None:
-        reopen()
-
-
 class set_detect_anomaly:
     """Switch anomaly detection on or off: at once when called, and until the end of the block when used with ``with``.
 
@@ -198,27 +174,14 @@ class set_detect_anomaly:
         for name, value in (("mode", mode), ("check_nan", check_nan)):
             if not isinstance(value, bool):
                 raise ArgumentTypeError(f"set_detect_anomaly: {name} must be True or False, got {value!r}.")
-        self._before = _active()
-        _set(Anomaly(check_nan) if mode else None)
+        self._before = active(Anomaly)
+        switch(Anomaly, Anomaly(check_nan) if mode else None, detect_anomaly)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc_info: object) -> None:
-        _set(self._before)
-
-
-def _set(anomaly: Anomaly | None) -> None:
-    with _switching():
-        MODES.set(_throughout(MODES.get(), anomaly))
-
-
-def _throughout(modes: Modes, anomaly: Anomaly | None) -> Modes:
-    """``modes`` and those around it changed, so that the end of a block such as ``no_grad`` does not undo it."""
-    entered = modes.entered
-    if entered is not None and not isinstance(entered[0], detect_anomaly):
-        entered = entered[0], _throughout(entered[1], anomaly)
-    return modes.replace(watchers=_with(modes, anomaly), entered=entered)
+        switch(Anomaly, self._before, detect_anomaly)
 
 
 class detect_anomaly(mode):
@@ -244,12 +207,12 @@ class detect_anomaly(mode):
 
     def __enter__(self) -> detect_anomaly:
         anomaly = Anomaly(*self.settings)
-        with _switching():
-            enter(self, watchers=_with(MODES.get(), anomaly))
+        with switching(Anomaly):
+            enter(self, watchers=having(MODES.get(), Anomaly, anomaly))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with _switching():
+        with switching(Anomaly):
             leave(self)
 
     def _arguments(self) -> tuple[Any, ...]:
@@ -258,10 +221,10 @@ class detect_anomaly(mode):
 
 def is_anomaly_enabled() -> bool:
     """Whether anomalies are looked for now."""
-    return _active() is not None
+    return active(Anomaly) is not None
 
 
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether gradients are checked for nan now."""
-    anomaly = _active()
+    anomaly = active(Anomaly)
     return anomaly is not None and anomaly.check_nan

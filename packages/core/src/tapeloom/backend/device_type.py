@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tapeloom.backend.plugins import get_backend, is_available, resolve_device
 from tapeloom.devices import Device, DeviceLike
 from tapeloom.errors import DeviceError
@@ -10,6 +12,9 @@ from tapeloom.generator import manual_seed
 
 class DeviceType:
     """The devices of one type. Asking whether and how many are there never fails; all else needs them."""
+
+    #: PyTorch's older names for mixed precision; joined from above, see ``amp``
+    amp: Any
 
     def __init__(self, type: str) -> None:
         self.type = type

@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from tapeloom.call.bind import bind, not_bound, spread
 from tapeloom.call.explain import EXPLAINED, explain_function
 from tapeloom.call.promote import KernelTable, Key, repair
 from tapeloom.call.text import compiled
-from tapeloom.call.watch import register, remember
+from tapeloom.call.watch import acting, register, remember
 from tapeloom.call_site import trim
 from tapeloom.errors import DeviceError, TapeloomError
 from tapeloom.modes import MODES, tell_watchers
 from tapeloom.op.parameter import Arguments, Parameter
+from tapeloom.op.precision import words_of
 from tapeloom.op.registry import FUNCTIONS, REGISTRY, Public
 from tapeloom.op.schema import OpSchema
 from tapeloom.tape.levels import LEVELS, together
@@ -219,32 +220,44 @@ def function(
     namespace: str = "",
     overloads: Sequence[str] = (),
     inplace: bool = False,
+    autocast: str | Mapping[str, str] | None = None,
 ) -> Callable[[C], C]:
     """Mark a plain function over ops as public: in ``tapeloom`` or a namespace of it, and as a method of Tensor.
 
     Arguments may be spelled as in PyTorch (see ``bind.SPELLINGS``), and an error that an inner op raises is reported
     under the name that the user called. ``overloads`` are further call forms, as signatures for the stubs. ``inplace``:
-    there is a form ``name_`` too.
+    there is a form ``name_`` too. ``autocast``: in which dtype it computes in a block of mixed precision, where the words
+    of the ops within do not say so (see ``op.precision``).
     """
 
     def mark(made: C) -> C:
         public = name or made.__name__
-        called = explained(made, public)
+        words = words_of(public, autocast)
+        called = explained(made, public, words)
         key = f"{namespace}.{public}" if namespace else public
         if key in FUNCTIONS:
             raise TypeError(
                 f"function {key!r} is declared twice: in {FUNCTIONS[key].call.__module__} and {made.__module__}."
             )
         FUNCTIONS[key] = Public(
-            called, (public, *aliases), namespace, method=method, inplace=inplace, overloads=tuple(overloads)
+            called,
+            (public, *aliases),
+            namespace,
+            method=method,
+            inplace=inplace,
+            overloads=tuple(overloads),
+            autocast=words,
         )
         return called
 
     return mark
 
 
-def explained(made: C, name: str | None = None) -> C:
-    """``made``, a plain function over ops, which takes other spellings and says under its own name what is wrong."""
+def explained(made: C, name: str | None = None, words: dict[str, str] | None = None) -> C:
+    """``made``, a plain function over ops, which takes other spellings and says under its own name what is wrong.
+
+    ``words``: those of autocast, if it has some.
+    """
     public = name or made.__name__
     arguments = Arguments(made)
     flags = _flags(made, arguments)
@@ -257,6 +270,9 @@ def explained(made: C, name: str | None = None) -> C:
                         value = args[place] if place < len(args) else kwargs.get(flag, True)
                         if value is not True and value is not False:
                             normalise(public, flag, value, 0)
+                    if words and (watcher := acting()) is not None:
+                        args, kwargs = spread(arguments, bind(public, arguments, args, kwargs))
+                        return watcher.call(words, made, args, kwargs)
                     return made(*args, **kwargs)
                 except TypeError as error:
                     if not not_bound(error):

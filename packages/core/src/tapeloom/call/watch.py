@@ -7,12 +7,13 @@ of the closed ops meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tapeloom.modes import MODES, enter, leave
+from tapeloom.modes import MODES, Modes, enter, leave
 from tapeloom.op.registry import REGISTRY
 from tapeloom.tensors.node import Leaf, Output
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tapeloom.tensors.kind import Kind
     from tapeloom.tensors.node import Node
     from tapeloom.tensors.tensor import Tensor
+
+W = TypeVar("W", bound="Watcher")
 
 #: guards ``Op.closed`` and the filling of ``Op.kernel_by_kind``
 _lock = Lock()
@@ -39,9 +42,15 @@ class Watcher:
     """
 
     ops: Collection[Op[Any, Any]] | None = None
+    #: whether it changes what is computed, as autocast does: it then acts again where calls are made again, and not in walks
+    acts = False
 
     def before(self, op: Op[Any, Any], values: list[Any]) -> None:
         """Called with the bound arguments of a call; may replace them in the list."""
+
+    def call(self, words: dict[str, str], function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Of a watcher that acts: ``function(*args, **kwargs)``, a function over ops that has words of its own."""
+        return function(*args, **kwargs)
 
     def after(self, op: Op[Any, Any], values: list[Any], result: Any) -> None:
         """Called with the result of a call, and with its arguments as they were computed with: promoted and cast."""
@@ -110,6 +119,11 @@ def remember(op: Op[Any, Any], key: Key, entry: tuple[Any, Kind]) -> None:
             op.kernel_by_kind[key] = entry
 
 
+def acting() -> Watcher | None:
+    """The watcher that changes what is computed now, if there is one."""
+    return next((watcher for watcher in MODES.get().watchers if watcher.acts), None)
+
+
 class watching:
     """``with watching(watcher):`` lets it see every call of its ops, and every walk."""
 
@@ -124,3 +138,56 @@ class watching:
     def __exit__(self, *exc_info: object) -> None:
         leave(self)
         reopen(self.watcher.ops)
+
+
+def as_given(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``function(*args, **kwargs)``, in which no watcher changes what is computed."""
+    modes = MODES.get()
+    try:
+        MODES.set(modes.with_watchers(modes.observers))
+        return function(*args, **kwargs)
+    finally:
+        MODES.set(modes)
+
+
+# modes that are watchers: one of each class at most, switched as the other modes are
+
+
+def active(kind: type[W]) -> W | None:
+    """The watcher of this class that watches now."""
+    return next((watcher for watcher in MODES.get().watchers if isinstance(watcher, kind)), None)
+
+
+def having(modes: Modes, kind: type[Watcher], watcher: Watcher | None) -> tuple[Any, ...]:
+    """The watchers of ``modes`` with ``watcher`` as the only one of the class ``kind``."""
+    others = tuple(other for other in modes.watchers if not isinstance(other, kind))
+    return others if watcher is None else (*others, watcher)
+
+
+@contextmanager
+def switching(kind: type[Watcher]) -> Iterator[None]:
+    """Around a change of the modes: closes and reopens the ops of the watcher of this class that begins or ends by it."""
+    before = _closed_by(active(kind))
+    yield
+    after = _closed_by(active(kind))
+    if after is not before:
+        close(after)
+        reopen(before)
+
+
+def switch(kind: type[Watcher], watcher: Watcher | None, block: type) -> None:
+    """Make ``watcher`` the one of its class until the end of the innermost ``block`` of its own, whatever else ends before."""
+    with switching(kind):
+        MODES.set(_throughout(MODES.get(), kind, watcher, block))
+
+
+def _closed_by(watcher: Watcher | None) -> Collection[Op[Any, Any]] | None:
+    return () if watcher is None else watcher.ops
+
+
+def _throughout(modes: Modes, kind: type[Watcher], watcher: Watcher | None, block: type) -> Modes:
+    """``modes`` and those around it changed, so that the end of a block such as ``no_grad`` does not undo it."""
+    entered = modes.entered
+    if entered is not None and not isinstance(entered[0], block):
+        entered = entered[0], _throughout(entered[1], kind, watcher, block)
+    return modes.replace(watchers=having(modes, kind, watcher), entered=entered)

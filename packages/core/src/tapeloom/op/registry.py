@@ -17,9 +17,10 @@ class Public:
 
     ``names``: its own and its aliases. ``namespace``: "" for ``tapeloom``, "linalg" and so on; None: ``tapeloom.ops``
     alone. ``method``: a method of Tensor too. ``inplace``: there is a form ``name_``. ``overloads``: further call forms.
+    ``autocast``: the words of a function (see ``precision``); those of an op are its own.
     """
 
-    __slots__ = ("call", "inplace", "method", "names", "namespace", "overloads")
+    __slots__ = ("autocast", "call", "inplace", "method", "names", "namespace", "overloads")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Public:
         method: bool,
         inplace: bool = False,
         overloads: tuple[str, ...] = (),
+        autocast: dict[str, str] | None = None,
     ) -> None:
         self.call = call
         self.names = names
@@ -37,6 +39,7 @@ class Public:
         self.method = method and namespace == ""
         self.inplace = inplace
         self.overloads = overloads
+        self.autocast = autocast or {}
 
 
 #: every public function over ops, by name with its namespace in front ("linalg.norm")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tapeloom.op.dtype_rules import DTypeRule
 from tapeloom.op.parameter import Arguments, Parameter, parameters_of
+from tapeloom.op.precision import words_of
 from tapeloom.op.registry import Public
 from tapeloom.op.rule import Rule
 
@@ -27,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "method": True,
     "aliases": (),
     "namespace": "",
+    "autocast": None,
     "check": None,
     "prepare": None,
 }
@@ -41,9 +43,9 @@ class OpSchema:
     kernels, so it runs on Tensors too; without a rule the gradient is that of its text. ``view``: the result shares its
     values with the first input. ``dynamic``: the shape of the result depends on values. ``leading``: the inputs broadcast, and
     further dimensions in front of them are further cases, so that vmap calls the kernel once. ``inplace``, ``method``,
-    ``aliases``, ``namespace``: see ``Public``. ``check``: called with the op and the normalised arguments before the
-    kernel, raises for what does not fit. ``prepare``: called first, returns the settings to use. ``write``: of
-    a view, how a change of it changes its base.
+    ``aliases``, ``namespace``: see ``Public``. ``autocast``: see ``precision``. ``check``: called with the op and the
+    normalised arguments before the kernel, raises for what does not fit. ``prepare``: called first, returns the settings to
+    use. ``write``: of a view, how a change of it changes its base.
     """
 
     def __init__(self, function: Callable[..., Any], settings: dict[str, Any]) -> None:
@@ -79,6 +81,7 @@ class OpSchema:
             method=chosen["method"],
             inplace=chosen["inplace"],
         )
+        self.autocast: dict[str, str] = words_of(self.name, chosen["autocast"])
         self.check: Callable[..., None] | None = chosen["check"]
         self.prepare: Callable[..., tuple[Any, ...]] | None = chosen["prepare"]
         #: a function that runs the op's further keywords, such as ``add(..., alpha=2)``, over other ops

@@ -64,7 +64,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return OPS.sloped(input, weight)
 
 
-@primitive(takes="floating")
+@primitive(takes="floating", autocast="lower")
 def sloped(input: Tensor, weight: Tensor) -> Tensor:
     """``input`` where it is positive, ``weight * input`` elsewhere; ``weight`` broadcasts."""
 sloped.gradient(
@@ -199,7 +199,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return OPS.scaled_elu(input, 1.0, alpha, 1 / alpha)
 
 
-@op(takes="floating", method=False)
+@op(takes="floating", method=False, autocast={"cuda": "float32"})
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * input)) / beta``; ``input`` itself where ``beta * input`` is above ``threshold``.
 
@@ -291,7 +291,7 @@ gated.gradient(input=lambda g, gate, ops: g * ops.sigmoid(gate), gate=_gate_grad
 # along one dimension
 
 
-@op(takes="floating")
+@op(takes="floating", autocast={"cuda": "float32"})
 def softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``exp(input) / sum(exp(input), dim)`` without overflow; ``dtype`` casts first. Rows that are all -inf give nan.
 
@@ -315,7 +315,7 @@ softmax_backward.gradient(
 )
 
 
-@op(takes="floating")
+@op(takes="floating", autocast={"cuda": "float32"})
 def log_softmax(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """``input - log(sum(exp(input), dim))`` without overflow; ``dtype`` casts first.
 

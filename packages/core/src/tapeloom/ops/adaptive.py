@@ -76,7 +76,7 @@ def adaptive_max_pool2d(
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-@function(method=False, overloads=_ADAPTIVE)
+@function(method=False, overloads=_ADAPTIVE, autocast={"cpu": "float32"})
 def adaptive_max_pool3d(
     input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -90,7 +90,7 @@ def adaptive_max_pool3d(
 # over windows that lie at random
 
 
-@primitive(takes="floating", outputs=OutAndIndices)
+@primitive(takes="floating", outputs=OutAndIndices, autocast={"cpu": "float32"})
 def fractional_max_pool(x: Tensor, samples: Tensor, kernel_size: Amounts, output_size: Amounts) -> OutAndIndices:
     """The largest value of each of ``output_size`` windows of ``x`` (batch, channels, *spatial), and its place.
 

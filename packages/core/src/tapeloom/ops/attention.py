@@ -45,7 +45,7 @@ attend.gradient(
 )
 
 
-@function(method=False)
+@function(method=False, autocast="lower")
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

@@ -69,7 +69,7 @@ def _pairs(op: OpSchema, input: Tensor) -> None:
         )
 
 
-@op(takes="floating", gives="complex", method=False, view=True, check=_pairs)
+@op(takes="floating", gives="complex", method=False, view=True, check=_pairs, autocast={"cpu": "float32"})
 def view_as_complex(input: Tensor) -> Tensor:
     """Complex numbers from their real and imaginary parts, which lie side by side in the last dimension."""
 view_as_complex.gradient(input=lambda g, input_dtype, ops: ops.cast(ops.view_as_real(g), input_dtype))
@@ -166,7 +166,7 @@ def angle(input: Tensor) -> Tensor:
     return OPS.where(OPS.isnan(x), x, OPS.where(OPS.lt(x, 0), OPS.full_of(x, math.pi), 0))
 
 
-@function(method=False)
+@function(method=False, autocast={"cpu": "float32"})
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex number of magnitude ``abs`` in the direction ``angle`` (radians)."""
     for parameter, value in (("abs", abs), ("angle", angle)):

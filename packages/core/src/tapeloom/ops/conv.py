@@ -77,7 +77,7 @@ def _is_bias(name: str, bias: Any, channels: int) -> None:
         raise ShapeError(f"{name}: bias must have shape {(channels,)}, got {bias}.")
 
 
-@primitive(takes="no bool", complex="analytic", check=_conv_fits)
+@primitive(takes="no bool", complex="analytic", check=_conv_fits, autocast="lower")
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Window, padding: Window, dilation: Window, groups: int
 ) -> Tensor:
@@ -293,7 +293,7 @@ def _transposed_size(
     return (x[0], weight[1] * groups, *size)
 
 
-@function(method=False)
+@function(method=False, autocast="lower")
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -313,7 +313,7 @@ def conv_transpose1d(
     )
 
 
-@function(method=False)
+@function(method=False, autocast="lower")
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -340,7 +340,7 @@ def conv_transpose2d(
     )
 
 
-@function(method=False)
+@function(method=False, autocast="lower")
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

@@ -44,7 +44,7 @@ def ctc_terms(
     """``ctc_loss`` of labels with blanks between them: ``places`` (batch, 2 * length + 1). "mean" divides by ``divisor`` first."""
 
 
-@function(method=False)
+@function(method=False, autocast={"cpu": "float32"})
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

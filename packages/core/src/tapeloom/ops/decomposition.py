@@ -60,7 +60,7 @@ def _cholesky_gradient(g: Any, upper: bool, out: Any, ops: Any) -> Any:
 cholesky_factor.gradient(A=_cholesky_gradient)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> CholeskyEx:
     """The Cholesky factor ``L``, and ``info``: 0, or the order of the first leading minor that is not positive.
 
@@ -76,7 +76,7 @@ def _positive(name: str, info: Any) -> None:
     succeeded(name, info, "is not positive definite: its leading minor of order {info} is not positive.")
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangular ``L`` with ``A = L @ L.mH``, or, ``upper``, its adjoint. Raises LinAlgError where there is none.
 
@@ -87,7 +87,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return result.L
 
 
-@function(name="cholesky")
+@function(name="cholesky", autocast={"cpu": "float32"})
 def cholesky_of(input: Tensor, upper: bool = False) -> Tensor:
     """The Cholesky factor; see ``linalg.cholesky``."""
     return cholesky(input, upper=upper)
@@ -135,7 +135,7 @@ def _qr_gradient(g: Any, A: Any, complete: bool, out: Any, ops: Any) -> Any:
 qr_factors.gradient(A=_qr_gradient)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def qr(A: Tensor, mode: str = "reduced") -> QR:
     """``A = Q @ R`` of matrices (…, m, n), with orthonormal columns of ``Q`` and an upper triangular ``R``.
 
@@ -148,7 +148,7 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     return QR(OPS.zeros_of((0,), result.Q.detach()), result.R) if mode == "r" else result
 
 
-@function(name="qr")
+@function(name="qr", autocast={"cpu": "float32"})
 def qr_of(input: Tensor, some: bool = True) -> QR:
     """``linalg.qr``, reduced, or complete without ``some``."""
     return qr(input, "reduced" if some else "complete")

@@ -29,7 +29,7 @@ def cosine(x1: Tensor, x2: Tensor, dim: Dim, eps: float) -> Tensor:
     """``cosine_similarity`` of tensors of one shape."""
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """``sum(x1 * x2, dim) / (max(|x1|, eps) * max(|x2|, eps))``, the cosine of the angle of vectors along ``dim``; shapes broadcast.
 
@@ -71,7 +71,7 @@ all_distances_by_products.gradient(
 )
 
 
-@function(method=False)
+@function(method=False, autocast="float32")
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The distance of order ``p`` of each row of ``x1`` (…, n, size) from each row of ``x2`` (…, m, size): shape (…, n, m).
 
@@ -99,7 +99,7 @@ def distances_within(input: Tensor, first: Index, second: Index, p: float) -> Te
     """The distance of order ``p`` of the rows that ``first`` numbers from those that ``second`` numbers."""
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The distance of order ``p`` of each row of ``input`` (n, size) from each later row: n * (n - 1) / 2 values.
 

@@ -20,7 +20,7 @@ Label = str | int
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "lower"})
 def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
     """Sums of products by an equation of letters: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
 

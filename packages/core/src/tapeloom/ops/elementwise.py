@@ -130,7 +130,7 @@ def _integer_powers(op: Any, input: Any, exponent: Any) -> tuple[Any, Any]:
     return input, exponent
 
 
-@op(takes="no bool", complex="analytic", prepare=_integer_powers, inplace=True)
+@op(takes="no bool", complex="analytic", prepare=_integer_powers, inplace=True, autocast={"cuda": "float32"})
 def pow(input: TensorLike, exponent: TensorLike) -> Tensor:
     """``input ** exponent``.
 
@@ -181,7 +181,7 @@ def sign(input: Tensor) -> Tensor:
 sign.gradient(input=zero_gradient)
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def reciprocal(input: Tensor) -> Tensor:
     """``1 / input``."""
 reciprocal.gradient(input=lambda g, out: -g * out * out)
@@ -199,7 +199,7 @@ def sqrt(input: Tensor) -> Tensor:
 sqrt.gradient(input=lambda g, out: g / (2 * out))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def rsqrt(input: Tensor) -> Tensor:
     """``1 / sqrt(input)``."""
 rsqrt.gradient(input=lambda g, out: g * (-0.5 * out * out * out))
@@ -211,7 +211,7 @@ def hypot(input: TensorLike, other: TensorLike) -> Tensor:
 hypot.gradient(input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out))
 
 
-@op(complex="analytic", inplace=True)
+@op(complex="analytic", inplace=True, autocast={"cuda": "promote"})
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor) -> Tensor:
     """``input + tensor1 * tensor2``; with ``value=`` it is ``input + value * tensor1 * tensor2``."""
 addcmul.gradient(
@@ -226,7 +226,7 @@ def _(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> 
     return OPS.addcmul_scaled(input, tensor1, tensor2, _scale(OPS.addcmul, value, input, tensor1, tensor2))
 
 
-@primitive(complex="analytic")
+@primitive(complex="analytic", autocast={"cuda": "promote"})
 def addcmul_scaled(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: TensorLike) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``addcmul`` with ``value=``, to which no gradient flows."""
 addcmul_scaled.gradient(
@@ -236,7 +236,7 @@ addcmul_scaled.gradient(
 )
 
 
-@op(takes="inexact", complex="analytic", inplace=True)
+@op(takes="inexact", complex="analytic", inplace=True, autocast={"cuda": "promote"})
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor) -> Tensor:
     """``input + tensor1 / tensor2``; with ``value=`` it is ``input + value * tensor1 / tensor2``."""
 addcdiv.gradient(
@@ -251,7 +251,7 @@ def _(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> 
     return OPS.addcdiv_scaled(input, tensor1, tensor2, _scale(OPS.addcdiv, value, input, tensor1, tensor2))
 
 
-@primitive(takes="inexact", complex="analytic")
+@primitive(takes="inexact", complex="analytic", autocast={"cuda": "promote"})
 def addcdiv_scaled(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: TensorLike) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``addcdiv`` with ``value=``, to which no gradient flows."""
 addcdiv_scaled.gradient(
@@ -294,7 +294,7 @@ def float_power(input: TensorLike, exponent: TensorLike) -> Tensor:
     return OPS.pow(*[OPS.cast(value, wide) if is_tensor(value) else value for value in (input, exponent)])
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def exp(input: Tensor) -> Tensor:
     """``e ** input``."""
 exp.gradient(input=lambda g, out: g * out)
@@ -306,31 +306,31 @@ def exp2(input: Tensor) -> Tensor:
 exp2.gradient(input=lambda g, out: g * (out * 0.6931471805599453))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def expm1(input: Tensor) -> Tensor:
     """``exp(input) - 1``, exact for small ``input``."""
 expm1.gradient(input=lambda g, out: g * (out + 1))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
 log.gradient(input=lambda g, input: g / input)
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2."""
 log2.gradient(input=lambda g, input: g / (input * 0.6931471805599453))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def log10(input: Tensor) -> Tensor:
     """The logarithm to base 10."""
 log10.gradient(input=lambda g, input: g / (input * 2.302585092994046))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def log1p(input: Tensor) -> Tensor:
     """``log(1 + input)``, exact for small ``input``."""
 log1p.gradient(input=lambda g, input: g / (input + 1))
@@ -369,19 +369,19 @@ def cos(input: Tensor) -> Tensor:
 cos.gradient(input=lambda g, input, ops: -g * ops.sin(input))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def tan(input: Tensor) -> Tensor:
     """The tangent; ``input`` in radians."""
 tan.gradient(input=lambda g, out: g * (1 + out * out))
 
 
-@op(gives="float", complex="analytic", aliases=("arcsin",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arcsin",), inplace=True, autocast={"cuda": "float32"})
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is ``input``; nan outside -1..1."""
 asin.gradient(input=lambda g, input, ops: g * ops.rsqrt(1 - input * input))
 
 
-@op(gives="float", complex="analytic", aliases=("arccos",), inplace=True)
+@op(gives="float", complex="analytic", aliases=("arccos",), inplace=True, autocast={"cuda": "float32"})
 def acos(input: Tensor) -> Tensor:
     """The angle in radians whose cosine is ``input``; nan outside -1..1."""
 acos.gradient(input=lambda g, input, ops: -g * ops.rsqrt(1 - input * input))
@@ -393,7 +393,7 @@ def atan(input: Tensor) -> Tensor:
 atan.gradient(input=lambda g, input: g / (1 + input * input))
 
 
-@op(gives="float", aliases=("arctan2",), inplace=True)
+@op(gives="float", aliases=("arctan2",), inplace=True, autocast={"cuda": "promote"})
 def atan2(input: TensorLike, other: TensorLike) -> Tensor:
     """The angle in radians of the point (``other``, ``input``): the first argument is the height, as in PyTorch."""
 atan2.gradient(
@@ -407,13 +407,13 @@ def _square_of_radius(input: Any, other: Any, ops: Any) -> Any:
     return ops.where(ops.eq(square, 0), 1, square)  # at the origin the gradient is 0
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine."""
 sinh.gradient(input=lambda g, input, ops: g * ops.cosh(input))
 
 
-@op(gives="float", complex="analytic", inplace=True)
+@op(gives="float", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine."""
 cosh.gradient(input=lambda g, input, ops: g * ops.sinh(input))

@@ -176,7 +176,7 @@ def _to_half_conjugate(name: str, input: Any, s: Any, dim: Any, norm: Any) -> Te
 # along one dimension
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The discrete Fourier transform along ``dim``, of ``n`` numbers (as many as there are): complex.
 
@@ -186,31 +186,31 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
     return _full("fft", input, *_line("fft", input, n, dim), norm, inverse=False)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of ``fft``."""
     return _full("ifft", input, *_line("ifft", input, n, dim), norm, inverse=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The first n // 2 + 1 numbers of ``fft`` of a real tensor; the others are their conjugates."""
     return _to_half("rfft", input, *_line("rfft", input, n, dim), norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def irfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of ``rfft``: ``n`` real numbers along ``dim``, 2 (m - 1) of m unless given."""
     return _from_half("irfft", input, *_line("irfft", input, n, dim), norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def hfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """``fft`` of numbers of which the first half is given, the others being their conjugates: ``n`` real ones."""
     return _from_half("hfft", input, *_line("hfft", input, n, dim), norm, conjugate=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of ``hfft``: the first half of ``ifft`` of a real tensor."""
     return _to_half_conjugate("ihfft", input, *_line("ihfft", input, n, dim), norm)
@@ -219,37 +219,37 @@ def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None =
 # along two
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def fft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """``fftn`` along the last two dimensions."""
     return _full("fft2", input, s, dim, norm, inverse=False)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ifft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """The inverse of ``fft2``."""
     return _full("ifft2", input, s, dim, norm, inverse=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def rfft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """``rfftn`` along the last two dimensions."""
     return _to_half("rfft2", input, s, dim, norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def irfft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """The inverse of ``rfft2``."""
     return _from_half("irfft2", input, s, dim, norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def hfft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """``hfftn`` along the last two dimensions."""
     return _from_half("hfft2", input, s, dim, norm, conjugate=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ihfft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: str | None = None) -> Tensor:
     """The inverse of ``hfft2``."""
     return _to_half_conjugate("ihfft2", input, s, dim, norm)
@@ -258,7 +258,7 @@ def ihfft2(input: Tensor, s: Amounts | None = None, dim: Axes = (-2, -1), norm: 
 # along any
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def fftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """The discrete Fourier transform along all of ``dim`` (unless given: the last ``len(s)``, or all), ``s`` long; see ``fft``.
 
@@ -267,31 +267,31 @@ def fftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm:
     return _full("fftn", input, s, dim, norm, inverse=False)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ifftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """The inverse of ``fftn``."""
     return _full("ifftn", input, s, dim, norm, inverse=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def rfftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """``fftn`` of a real tensor: along the last ``dim`` the first half, whose conjugates the others are."""
     return _to_half("rfftn", input, s, dim, norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def irfftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """The inverse of ``rfftn``: real numbers, along the last ``dim`` 2 (m - 1) of m unless ``s`` is given."""
     return _from_half("irfftn", input, s, dim, norm)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def hfftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """``fftn`` of numbers of which the first half along the last ``dim`` is given: real numbers; see ``hfft``."""
     return _from_half("hfftn", input, s, dim, norm, conjugate=True)
 
 
-@function(namespace="fft")
+@function(namespace="fft", autocast={"cpu": "float32"})
 def ihfftn(input: Tensor, s: Amounts | None = None, dim: Axes | None = None, norm: str | None = None) -> Tensor:
     """The inverse of ``hfftn``: the first half of ``ifftn`` of a real tensor."""
     return _to_half_conjugate("ihfftn", input, s, dim, norm)

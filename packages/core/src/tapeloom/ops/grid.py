@@ -21,7 +21,7 @@ MODES = ("bilinear", "nearest", "bicubic")
 PADDING_MODES = ("zeros", "border", "reflection")
 
 
-@primitive(takes="floating", composite=True)
+@primitive(takes="floating", composite=True, autocast={"cpu": "float32", "cuda": "promote"})
 def sample_grid(
     x: Tensor, grid: Tensor, starts: Index, mode: str, padding_mode: str, align_corners: bool
 ) -> Tensor:

@@ -25,7 +25,7 @@ class Reflections(NamedTuple):
     tau: Tensor
 
 
-@op(outputs=Reflections, takes="inexact", complex="as written", check=matrices, constants=("a", "tau"))
+@op(outputs=Reflections, takes="inexact", complex="as written", check=matrices, constants=("a", "tau"), autocast={"cpu": "float32"})
 def geqrf(input: Tensor) -> Reflections:
     """The QR decomposition by reflections ``I - tau * v @ v.mH``.
 
@@ -55,7 +55,7 @@ def _adjoint(x: Any) -> Any:
     return adjoint(x, OPS) if x.is_complex() else OPS.swap_last(x)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """The first n columns of the product of the reflections ``I - tau[i] * v @ v.mH``, with v in column i of ``A`` (…, m, n).
 
@@ -70,13 +70,13 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     return ones - OPS.matmul(Y, OPS.matmul(T, _adjoint(leading(Y, A.shape[-1], None, OPS))))
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def orgqr(input: Tensor, input2: Tensor) -> Tensor:
     """``linalg.householder_product``."""
     return householder_product(input, input2)
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """``Q @ input3`` for the product Q of all m columns of the reflections in ``input`` with the factors ``input2``.
 

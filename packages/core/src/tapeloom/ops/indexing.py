@@ -249,7 +249,7 @@ def _putting(name: str, input: Any, indices: Any, values: Any, accumulate: Any) 
     return _writing(input, key, values, accumulate)
 
 
-@function(name="index_put")
+@function(name="index_put", autocast={"cuda": "promote"})
 def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
     """``input`` with ``values`` (broadcast) put where ``input[indices]`` reads; with ``accumulate`` they are added.
 
@@ -314,7 +314,7 @@ def _(input: Tensor, dim: Dim, index: Index, *, sparse_grad: bool = False) -> Te
     return OPS.gather(input, dim, index)
 
 
-@op(moves=True, check=check_gather, inplace=True)
+@op(moves=True, check=check_gather, inplace=True, autocast={"cuda": "promote"})
 def scatter_add(input: Tensor, dim: Dim, index: Index, src: Tensor) -> Tensor:
     """``input`` with the elements of ``src`` added where ``gather(input, dim, index)`` reads."""
 scatter_add.gradient(

@@ -30,7 +30,7 @@ def _check_divergence(op: OpSchema, input: Tensor, target: Tensor, reduction: st
         raise ArgumentError(f"kl_div: reduction must be 'none', 'mean', 'sum' or 'batchmean', got {reduction!r}.")
 
 
-@op(takes="floating", composite=True, check=_check_divergence, method=False)
+@op(takes="floating", composite=True, check=_check_divergence, method=False, autocast="float32")
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """``target * (log(target) - input)`` for log-probabilities ``input``: the Kullback-Leibler divergence from them.
 
@@ -49,7 +49,7 @@ def _check_huber(op: OpSchema, input: Tensor, target: Tensor, reduction: str, de
         raise ShapeError(f"huber_loss: weight must have the shape {input.shape} of input, got {weight.shape}.")
 
 
-@op(takes="floating", composite=True, check=_check_huber, method=False)
+@op(takes="floating", composite=True, check=_check_huber, method=False, autocast="float32")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -61,7 +61,7 @@ def huber_loss(
     """
 
 
-@op(takes="inexact", complex="analytic", composite=True, check=_reducible, method=False)
+@op(takes="inexact", complex="analytic", composite=True, check=_reducible, method=False, autocast="float32")
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

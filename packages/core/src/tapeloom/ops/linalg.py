@@ -69,7 +69,7 @@ def _sum_leading(input: Any, keep: int, ops: Any) -> Any:
     return ops.sum(input, lead) if lead else input
 
 
-@op(complex="analytic", check=_matmul_shapes)
+@op(complex="analytic", check=_matmul_shapes, autocast="lower")
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product. 1-d tensors are vectors; with more than two dimensions the leading ones broadcast as a batch.
 
@@ -100,13 +100,13 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     return _exact("bmm", input, mat2, "mat2", 3, 3)
 
 
-@function()
+@function(autocast={"cpu": "as given", "cuda": "lower"})
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """The product of a matrix (n, m) and a vector (m)."""
     return _exact("mv", input, vec, "vec", 2, 1)
 
 
-@function()
+@function(autocast={"cpu": "as given", "cuda": "promote"})
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors of one length."""
     return _exact("dot", input, tensor, "tensor", 1, 1)
@@ -129,7 +129,7 @@ def linalg_matmul(input: Tensor, other: Tensor) -> Tensor:
     return OPS.matmul(input, other)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast="lower")
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The inner products of the vectors along ``dim``: the sum of ``conj(x) * y``; the other dimensions broadcast."""
     as_tensor_of("vecdot", y, "y")
@@ -161,7 +161,7 @@ def norm(
     return matrix_norm(A, ord, axes, keepdim, dtype=dtype)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cuda": "float32"})
 def matrix_norm(
     A: Tensor, ord: float | str = "fro", dim: Axes = (-2, -1), keepdim: bool = False, *, dtype: Cast = None
 ) -> Tensor:
@@ -205,7 +205,7 @@ def _of_singular_values(A: Any, ord: Any, axes: tuple[int, ...], keepdim: bool, 
     return OPS.reshape(result, shapes.reduced(A.shape, axes, True)) if keepdim else result
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = False) -> Tensor:
     """The sum of the singular values of matrices, along the last two dimensions or the two ``dim``.
 
@@ -216,7 +216,7 @@ def nuclear_norm(input: Tensor, dim: Axes | bool | None = None, keepdim: bool = 
     return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def frobenius_norm(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
     """The square root of the sum of squares over at most two ``dim``; over none, ``()``, of all elements."""
     axes = shapes.as_ints("frobenius_norm", "dim", dim)
@@ -249,7 +249,7 @@ def _rows(input: Any, ops: Any) -> Any:
     return ops.reshape(input, (rows, input.shape[-1]))
 
 
-@op(complex="analytic", check=_linear_shapes, method=False)
+@op(complex="analytic", check=_linear_shapes, method=False, autocast="lower")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.mT + bias`` for input (..., in), weight (out, in), bias (out): shape (..., out).
 

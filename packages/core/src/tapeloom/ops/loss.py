@@ -33,7 +33,7 @@ def _reduced(terms: Any, reduction: str) -> Any:
 # classification. The ops take rows: input (rows, classes), target (rows,); the public functions bring the rest to this form.
 
 
-@primitive(takes="floating", composite=True, residuals=("top", "log_sum", "total"))
+@primitive(takes="floating", composite=True, residuals=("top", "log_sum", "total"), autocast="float32")
 def cross_entropy_rows(
     input: Tensor,
     target: Index,
@@ -55,7 +55,7 @@ cross_entropy_rows.gradient(
 )
 
 
-@function(method=False)
+@function(method=False, autocast="float32")
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -193,7 +193,7 @@ def nll_loss(
     return OPS.reshape(loss, target.shape) if reduction == "none" and loss.shape != target.shape else loss
 
 
-@primitive(takes="floating", composite=True)
+@primitive(takes="floating", composite=True, autocast="float32")
 def nll_loss_rows(input: Tensor, target: Index, weight: Tensor | None, ignore_index: Position, reduction: str) -> Tensor:
     """``-input[target]`` of each row of log-probabilities ``input`` (rows, classes), reduced."""
 
@@ -215,7 +215,7 @@ def _share(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
     return g * (1 / (shapes.element_count(shape) or 1)) if reduction == "mean" else g
 
 
-@op(takes="floating", check=_same_shape, method=False)
+@op(takes="floating", check=_same_shape, method=False, autocast="float32")
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``(input - target)**2``, reduced. Raises ShapeError unless the shapes are the same."""
 mse_loss.gradient(
@@ -224,7 +224,7 @@ mse_loss.gradient(
 )
 
 
-@op(takes="inexact", gives="real", complex="as written", check=_same_shape, method=False)
+@op(takes="inexact", gives="real", complex="as written", check=_same_shape, method=False, autocast="float32")
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``|input - target|``, reduced; the gradient where they are equal is 0. Raises ShapeError unless the shapes are the same."""
 l1_loss.gradient(
@@ -246,7 +246,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     return OPS.smooth_l1(input, target, reduction, beta) if beta else OPS.l1_loss(input, target, reduction=reduction)
 
 
-@primitive(takes="floating", check=_same_shape)
+@primitive(takes="floating", check=_same_shape, autocast="float32")
 def smooth_l1(input: Tensor, target: Tensor, reduction: str, beta: float) -> Tensor:
     """``smooth_l1_loss`` for a positive ``beta``."""
 smooth_l1.gradient(
@@ -286,7 +286,7 @@ def binary_cross_entropy_with_logits(
     return OPS.logits_loss(input, target, weight, pos_weight, reduction)
 
 
-@primitive(takes="floating", composite=True)
+@primitive(takes="floating", composite=True, autocast="float32")
 def logits_loss(
     input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
 ) -> Tensor:
@@ -321,7 +321,7 @@ def _softened(x: Any, ops: Any) -> Any:
 logits_loss.gradient(_logits_gradient)
 
 
-@primitive(takes="floating")
+@primitive(takes="floating", autocast="float32")
 def binary_cross_entropy_terms(input: Tensor, target: Tensor) -> Tensor:
     """The terms of ``binary_cross_entropy``: logarithms are kept above -100, the slope's divisor above 1e-12."""
 binary_cross_entropy_terms.gradient(

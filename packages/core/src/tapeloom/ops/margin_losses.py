@@ -27,12 +27,12 @@ def _check_two(op: OpSchema, input: Tensor, target: Tensor, *rest: Any) -> None:
     check_reduction(op.name, rest[-1])
 
 
-@op(takes="floating", composite=True, check=_check_two, method=False)
+@op(takes="floating", composite=True, check=_check_two, method=False, autocast="float32")
 def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``log(1 + exp(-target * input))`` for targets 1 and -1, without overflow; reduced."""
 
 
-@op(takes="floating", composite=True, check=_check_two, method=False)
+@op(takes="floating", composite=True, check=_check_two, method=False, autocast="float32")
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """``input`` where target is 1, ``max(0, margin - input)`` where it is -1 (the sum of both for any other target); reduced.
 
@@ -50,7 +50,7 @@ def _check_ranking(op: OpSchema, input1: Tensor, input2: Tensor, target: Tensor,
         )
 
 
-@op(takes="floating", composite=True, check=_check_ranking, method=False)
+@op(takes="floating", composite=True, check=_check_ranking, method=False, autocast="float32")
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -70,7 +70,7 @@ def _check_cosine(op: OpSchema, input1: Tensor, input2: Tensor, target: Tensor, 
         )
 
 
-@op(takes="floating", composite=True, check=_check_cosine, method=False)
+@op(takes="floating", composite=True, check=_check_cosine, method=False, autocast="float32")
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
 ) -> Tensor:
@@ -100,7 +100,7 @@ def _triplet_fits(op: OpSchema, anchor: Any, positive: Any, negative: Any, margi
         raise ShapeError(f"{op.name}: the tensors must have a last dimension, which the distance is taken over, got 0-d tensors.")
 
 
-@op(takes="inexact", gives="real", complex="as written", composite=True, check=_triplet_fits, method=False)
+@op(takes="inexact", gives="real", complex="as written", composite=True, check=_triplet_fits, method=False, autocast="float32")
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -179,7 +179,7 @@ def _check_range(name: str, target: Any, low: int, classes: int) -> None:
     )
 
 
-@function(method=False)
+@function(method=False, autocast="float32")
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -213,7 +213,7 @@ def multi_margin_loss(
     return OPS.reshape(loss, target.shape) if reduction == "none" else loss
 
 
-@function(method=False)
+@function(method=False, autocast="float32")
 def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """``sum(max(0, 1 - input[j] + input[i])) / classes`` over the classes j of the target and all others i; reduced.
 

@@ -180,7 +180,7 @@ def matrix_power_of(input: Tensor, n: int) -> Tensor:
 # rank and condition
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def matrix_rank(
     A: Tensor,
     tol: float | Tensor | None = None,
@@ -202,7 +202,7 @@ def matrix_rank(
     return count_above(values, *[OPS.cast(t, values.dtype) if is_tensor(t) else t for t in (atol, rtol)])
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     """The condition number: the norm of ``A`` times that of its inverse; inf for singular matrices.
 

@@ -24,7 +24,7 @@ def _has_norm(op: OpSchema, input: Tensor, p: float, dim: tuple[int, ...], keepd
         not_empty(op, input, dim)
 
 
-@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm)
+@primitive(takes="inexact", gives="real", complex="as written", check=_has_norm, autocast={"cuda": "float32"})
 def order_norm(input: Tensor, p: float = 2.0, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """``sum(|input| ** p) ** (1 / p)`` over ``dim``; for p = inf the largest |input|, -inf the least, 0 how many are not 0.
 
@@ -73,13 +73,13 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = Fal
     return _norm("vector_norm", x, ord, dim, keepdim, dtype)
 
 
-@function()
+@function(autocast={"cuda": "float32"})
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The norm of order ``p`` of ``input - other``, of all elements."""
     return _norm("dist", OPS.subtract(as_tensor_of("dist", input), as_tensor_of("dist", other, "other")), p, None, False, None)
 
 
-@function()
+@function(autocast={"cuda": "float32"})
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """``input`` with each part along ``dim`` whose norm of order ``p`` is above ``maxnorm`` scaled down to it."""
     ndim = as_tensor_of("renorm", input).ndim
@@ -115,7 +115,7 @@ def _norm(name: str, x: Any, p: Any, dim: Any, keepdim: bool, dtype: Any) -> Any
     return OPS.order_norm(x, p, dim, keepdim)
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """``input`` divided by its norm of order ``p`` along ``dim``, or by ``eps`` where the norm is smaller; the shape stays."""
     dtype = as_tensor_of("normalize", input).dtype

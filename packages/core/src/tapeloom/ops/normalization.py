@@ -35,7 +35,7 @@ def _layer_fits(
     _check_last("layer_norm", input, normalized_shape, weight=weight, bias=bias)
 
 
-@op(takes="floating", composite=True, residuals=("mean", "scale"), check=_layer_fits, method=False)
+@op(takes="floating", composite=True, residuals=("mean", "scale"), check=_layer_fits, method=False, autocast={"cuda": "float32"})
 def layer_norm(
     input: Tensor, normalized_shape: Size, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -64,7 +64,7 @@ def _rms_fits(op: Any, input: Any, normalized_shape: tuple[int, ...], weight: An
     _check_last(op.name, input, normalized_shape, weight=weight)
 
 
-@op(takes="inexact", complex="analytic", composite=True, prepare=_rms_eps, check=_rms_fits, method=False)
+@op(takes="inexact", complex="analytic", composite=True, prepare=_rms_eps, check=_rms_fits, method=False, autocast={"cuda": "float32"})
 def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """``input / sqrt(mean(input**2) + eps) * weight`` over the last dimensions, whose size is ``normalized_shape``.
 
@@ -204,7 +204,7 @@ def _by_running(input: Tensor, mean: Any, variance: Any, weight: Any, bias: Any,
 # groups and instances
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise each of ``num_groups`` groups of channels of each sample of input (batch, channels, …).
 

@@ -149,7 +149,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@function(method=False, overloads=_MAX_POOL)
+@function(method=False, overloads=_MAX_POOL, autocast={"cpu": "float32"})
 def max_pool3d(
     input: Tensor,
     kernel_size: Window,
@@ -274,7 +274,7 @@ def avg_pool2d(
     )
 
 
-@function(method=False)
+@function(method=False, autocast={"cpu": "float32"})
 def avg_pool3d(
     input: Tensor,
     kernel_size: Window,
@@ -374,7 +374,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) 
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
-@function(method=False)
+@function(method=False, autocast={"cpu": "float32"})
 def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The mean of each of ``output_size`` (depth, height, width) regions of ``input`` (batch, channels, depth, height, width).
 

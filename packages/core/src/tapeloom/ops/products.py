@@ -45,7 +45,7 @@ def _fits(op: OpSchema, input: Any, x: Any, y: Any) -> None:
         raise ShapeError(f"{op.name}: input of shape {input.shape} cannot be expanded to {shape}, the shape of the product.")
 
 
-@op(takes="no bool", complex="analytic", check=_fits, inplace=True)
+@op(takes="no bool", complex="analytic", check=_fits, inplace=True, autocast="lower")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)`` of matrices; where ``beta`` is 0, input is not read."""
 addmm.gradient(
@@ -60,7 +60,7 @@ def _(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Num
     return _scaled(OPS.addmm, input, mat1, mat2, beta, alpha)
 
 
-@op(takes="no bool", complex="analytic", check=_fits, inplace=True)
+@op(takes="no bool", complex="analytic", check=_fits, inplace=True, autocast="lower")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``; where ``beta`` is 0, input is not read."""
 baddbmm.gradient(
@@ -75,7 +75,7 @@ def _(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha:
     return _scaled(OPS.baddbmm, input, batch1, batch2, beta, alpha)
 
 
-@op(takes="no bool", complex="analytic", check=_fits, inplace=True)
+@op(takes="no bool", complex="analytic", check=_fits, inplace=True, autocast="lower")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; where ``beta`` is 0, input is not read."""
 addbmm.gradient(
@@ -90,7 +90,7 @@ def _(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha:
     return _scaled(OPS.addbmm, input, batch1, batch2, beta, alpha)
 
 
-@op(takes="no bool", complex="analytic", check=_fits, inplace=True)
+@op(takes="no bool", complex="analytic", check=_fits, inplace=True, autocast={"cpu": "as given", "cuda": "lower"})
 def addmv(input: Tensor, mat: Tensor, vec: Tensor) -> Tensor:
     """``beta * input + alpha * (mat @ vec)`` of a matrix and a vector; where ``beta`` is 0, input is not read."""
 addmv.gradient(
@@ -105,7 +105,7 @@ def _(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Numbe
     return _scaled(OPS.addmv, input, mat, vec, beta, alpha)
 
 
-@op(complex="analytic", check=_fits, inplace=True)
+@op(complex="analytic", check=_fits, inplace=True, autocast={"cpu": "as given", "cuda": "lower"})
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``; where ``beta`` is 0, input is not read."""
 addr.gradient(
@@ -138,7 +138,7 @@ def _scaled(op: Any, input: Any, x: Any, y: Any, beta: Any, alpha: Any) -> Any:
 # vectors
 
 
-@function()
+@function(autocast={"cpu": "as given", "cuda": "promote"})
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The inner product of two vectors, the first conjugated."""
     if as_tensor_of("vdot", input).ndim != 1 or as_tensor_of("vdot", other, "other").ndim != 1:
@@ -176,7 +176,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return OPS.reshape(OPS.multiply(blocks, each), tuple(a * b for a, b in zip(shape, times, strict=True)))
 
 
-@function()
+@function(autocast={"cuda": "promote"})
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross products of vectors of length 3 along ``dim``: without it, along the first dimension of length 3."""
     x, y = as_tensor_of("cross", input), as_tensor_of("cross", other, "other")
@@ -187,7 +187,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return linalg_cross(x, y, dim=dim)
 
 
-@function(name="cross", namespace="linalg")
+@function(name="cross", namespace="linalg", autocast={"cuda": "promote"})
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross products of vectors of length 3 along ``dim``; the other dimensions broadcast."""
     x, y = as_tensor_of("cross", input), as_tensor_of("cross", other, "other")
@@ -206,7 +206,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
 # tensors
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "promote"})
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Axes] = 2) -> Tensor:
     """Sums of products over dimensions of both: the last ``dims`` of ``a`` with the first of ``b``, or two lists, in pairs.
 
@@ -252,7 +252,7 @@ def _contracted(x: Any, y: Any, left: tuple[int, ...], right: tuple[int, ...]) -
     return OPS.reshape(OPS.matmul(first, second), (*rows, *columns))
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cuda": "lower"})
 def multi_dot(tensors: tuple[Tensor, ...]) -> Tensor:
     """The product of two or more matrices, multiplied in the order that needs the fewest multiplications.
 
@@ -341,7 +341,7 @@ def _powers(name: str, x: Any, N: Any) -> Any:
     return OPS.cat([ones, OPS.cumprod(OPS.expand(x, (*x.shape[:-1], count - 1)), x.ndim - 1)], x.ndim - 1)
 
 
-@function(method=False)
+@function(method=False, autocast={"cpu": "as given", "cuda": "promote"})
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input1 @ weight[k] @ input2`` for each k, plus ``bias``: (…, n), (…, m), (out, n, m) and (out) give (…, out)."""
     x, y = as_tensor_of("bilinear", input1, "input1"), as_tensor_of("bilinear", input2, "input2")

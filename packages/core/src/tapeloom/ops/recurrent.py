@@ -407,7 +407,7 @@ def _check_step(name: str, input: Any, states: list[Any], w_ih: Any, w_hh: Any, 
             raise ShapeError(f"{name}: {label} must have the shape {shape}, got {value.shape}.")
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "lower"})
 def lstm_cell(
     input: Tensor,
     hx: Sequence[Tensor],
@@ -424,7 +424,7 @@ def lstm_cell(
     return tuple(OPS.lstm_step(input, *states, w_ih, w_hh, b_ih, b_hh))
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "lower"})
 def gru_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -433,7 +433,7 @@ def gru_cell(
     return OPS.gru_step(input, hx, w_ih, w_hh, b_ih, b_hh)
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "lower"})
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -442,7 +442,7 @@ def rnn_tanh_cell(
     return OPS.rnn_step(input, hx, w_ih, w_hh, b_ih, b_hh, False)
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "lower"})
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:

@@ -31,7 +31,7 @@ def _count(shape: tuple[int, ...], dim: tuple[int, ...]) -> int:
     return shapes.element_count(shape[axis] for axis in dim)
 
 
-@op(gives="sum", complex="as written")
+@op(gives="sum", complex="as written", autocast={"cuda": "float32"})
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The sum over ``dim``. Integers and bool give int64; ``dtype`` casts before summing."""
 sum.gradient(input=_spread)
@@ -58,7 +58,7 @@ def sum_to_size(input: Tensor, *size: int) -> Tensor:
     return OPS.reshape(OPS.sum(input, lost, True) if lost or not wanted else input, wanted)
 
 
-@function()
+@function(autocast={"cpu": "float32", "cuda": "as given"})
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix; integers give int64."""
     if as_tensor_of("trace", input).ndim != 2:
@@ -102,7 +102,7 @@ def _prod_gradient(g: Any, input: Any, dim: Any, keepdim: bool, ops: Any) -> Any
     return g * ops.permute(others, back)
 
 
-@op(gives="sum", complex="analytic")
+@op(gives="sum", complex="analytic", autocast="float32")
 def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Cast = None) -> Tensor:
     """The product over ``dim``. Integers and bool give int64; ``dtype`` casts before multiplying."""
 prod.gradient(input=_prod_gradient)
@@ -334,7 +334,7 @@ def _spread_of(name: str, spread: Any, input: Any, dim: Any, unbiased: Any, keep
     return spread(input, dim, 1 if correction is None else correction, keepdim)
 
 
-@op(gives="float", complex="analytic")
+@op(gives="float", complex="analytic", autocast={"cuda": "float32"})
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` without overflow.
 

@@ -64,7 +64,7 @@ resample_backward.gradient(
 )
 
 
-@function(method=False)
+@function(method=False, autocast={"cuda": "float32"})
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,

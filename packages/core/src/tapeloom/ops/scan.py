@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
 
 
-@op(gives="sum", complex="as written", inplace=True)
+@op(gives="sum", complex="as written", inplace=True, autocast={"cuda": "float32"})
 def cumsum(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running sums along ``dim``."""
 cumsum.gradient(
@@ -52,7 +52,7 @@ def _cumprod_gradient(g: Any, input: Any, dim: int, out: Any, ops: Any) -> Any:
     return _solved(_ahead(input, dim, 1, ops), g, dim, ops) * before
 
 
-@op(gives="sum", complex="analytic", inplace=True)
+@op(gives="sum", complex="analytic", inplace=True, autocast={"cuda": "float32"})
 def cumprod(input: Tensor, dim: Dim, *, dtype: Cast = None) -> Tensor:
     """Running products along ``dim``."""
 cumprod.gradient(input=_cumprod_gradient)

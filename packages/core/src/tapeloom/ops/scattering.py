@@ -202,7 +202,7 @@ def _check_copy(op: OpSchema, input: Tensor, dim: int, index: Tensor, source: Te
         check_add(op, input, dim, index, source)
 
 
-@op(moves=True, composite=True, check=_check_copy, inplace=True)
+@op(moves=True, composite=True, check=_check_copy, inplace=True, autocast={"cpu": "promote"})
 def index_copy(input: Tensor, dim: Dim, index: Index, source: Tensor) -> Tensor:
     """``input`` with the places of ``source`` along ``dim`` put at the places ``index`` (1-d integers)."""
 

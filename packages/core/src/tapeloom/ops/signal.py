@@ -54,7 +54,7 @@ def _places(frames: int, size: int, hop: int, device: Any) -> Any:
     return OPS.reshape(starts + arange(size, device=device), (frames * size,))
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def stft(
     input: Tensor,
     n_fft: int,

@@ -151,7 +151,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     return found
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X with ``A @ X = B``, or without ``left`` ``X @ A = B``; batches broadcast. Raises LinAlgError for a singular ``A``.
 
@@ -163,7 +163,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return found.result
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseEx:
     """The inverse, and ``info``: 0, or the place, counted from 1, of the first pivot that is 0.
 
@@ -175,7 +175,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseEx:
     return found
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices. Raises LinAlgError for a singular one."""
     found = OPS.inverse_info(A)
@@ -183,13 +183,13 @@ def inv(A: Tensor) -> Tensor:
     return found.inverse
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def inverse(input: Tensor) -> Tensor:
     """The inverse of square matrices; see ``linalg.inv``."""
     return inv(input)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse for ``tensordot(·, ·, ind)`` of a tensor whose first ``ind`` lengths have the product of the others."""
     shape = as_tensor_of("tensorinv", A, "A").shape
@@ -204,7 +204,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return OPS.reshape(inv(OPS.reshape(A, (first, others))), (*shape[ind:], *shape[:ind]))
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def tensorsolve(A: Tensor, B: Tensor, dims: Dims = None) -> Tensor:
     """X with ``tensordot(A, X, X.ndim) = B``; the dimensions ``dims`` of ``A`` are moved to its end first."""
     shape = as_tensor_of("tensorsolve", A, "A").shape
@@ -249,13 +249,13 @@ def _adjoint(x: Any) -> Any:
     return adjoint(x, OPS) if x.is_complex() else OPS.swap_last(x)
 
 
-@function(name="lu_solve")
+@function(name="lu_solve", autocast={"cpu": "float32"})
 def lu_solve_of(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """``linalg.lu_solve`` with the right side first."""
     return lu_solve(LU_data, LU_pivots, input)
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     """X with ``A @ X = input`` for ``A = input2 @ input2.mH``, or with ``upper`` ``A = input2.mH @ input2``."""
     B, L = matrices_of("cholesky_solve", input, "input"), matrices_of("cholesky_solve", input2, "input2")
@@ -264,7 +264,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
     return OPS.solve_triangle(second, OPS.solve_triangle(first, B, False), True)
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     """The inverse of ``L @ L.mH`` for the Cholesky factor ``L``, or with ``upper`` of ``L.mH @ L``."""
     L = matrices_of("cholesky_inverse", input, "input")
@@ -334,7 +334,7 @@ def pinv(
     return OPS.pseudo_inverse(A, *tolerance("pinv", A, atol, rcond if rtol is None else rtol))
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """``linalg.pinv`` with ``rtol=rcond``."""
     return pinv(input, rtol=rcond)
@@ -362,7 +362,7 @@ def _column(value: Any) -> Any:
     return OPS.unsqueeze(value, value.ndim) if is_tensor(value) else value
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> LeastSquares:
     """X that makes the norm of ``A @ X - B`` least, and of such X the shortest: A (…, m, n), B (…, m, k) or (…, m).
 

@@ -36,7 +36,7 @@ def erfc(input: Tensor) -> Tensor:
 erfc.gradient(input=lambda g, input, ops: -g * (ops.exp(-input * input) * 1.1283791670955126))
 
 
-@op(gives="float", inplace=True)
+@op(gives="float", inplace=True, autocast={"cuda": "float32"})
 def erfinv(input: Tensor) -> Tensor:
     """The number whose ``erf`` is ``input``: infinite at -1 and 1, nan beyond.
 

@@ -97,7 +97,7 @@ def _singular_gradient(g: Any, A: Any, A_dtype: Any, ops: Any) -> Any:
 singular_values.gradient(A=_singular_gradient)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
     """``A = U @ diag(S) @ Vh`` of matrices (…, m, n): U (…, m, m), S (…, min(m, n)) descending, Vh (…, n, n).
 
@@ -115,7 +115,7 @@ def _no_driver(name: str, driver: Any) -> None:
         raise ArgumentError(f"{name}: driver must be None, got {driver!r}: there is one algorithm on each device.")
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, (…, min(m, n)), descending. Raises LinAlgError where the matrix holds nan or inf."""
     _no_driver("svdvals", driver)
@@ -130,7 +130,7 @@ class OldSVD(NamedTuple):
     V: Tensor
 
 
-@function(name="svd")
+@function(name="svd", autocast={"cpu": "float32"})
 def svd_of(input: Tensor, some: bool = True, compute_uv: bool = True) -> OldSVD:
     """``linalg.svd``, reduced where ``some``, that gives V instead of Vh; without ``compute_uv`` U and V are zeros."""
     if compute_uv:
@@ -218,7 +218,7 @@ def _triangle(name: str, UPLO: Any) -> bool:
     return UPLO in ("U", "u")
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     """Eigenvalues (…, n), real and ascending, and orthonormal eigenvectors (…, n, n) of symmetric or Hermitian matrices.
 
@@ -230,7 +230,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
     return result
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric or Hermitian matrices, real and ascending; see ``eigh``."""
     upper = _triangle("eigvalsh", UPLO)
@@ -238,7 +238,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return converged("eigvalsh", (OPS.triu if upper else OPS.tril)(A, 0), values)
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def eig(A: Tensor) -> Eigen:
     """Eigenvalues (…, n) and eigenvectors (…, n, n) of length 1, both complex, of square matrices, in no certain order.
 
@@ -249,7 +249,7 @@ def eig(A: Tensor) -> Eigen:
     return result
 
 
-@function(namespace="linalg")
+@function(namespace="linalg", autocast={"cpu": "float32"})
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of square matrices, complex; see ``eig``."""
     return converged("eigvals", A, OPS.eig_factors(A).eigenvalues)

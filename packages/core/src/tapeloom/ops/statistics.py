@@ -137,7 +137,7 @@ def quantile_of_lines(input: Tensor, q: Tensor, interpolation: str, skip_nan: bo
     """The quantiles ``q`` (a vector) of each line along the last dimension, in its place; see ``quantile``."""
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def quantile(
     input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
@@ -151,7 +151,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, skip_nan=False)
 
 
-@function()
+@function(autocast={"cpu": "float32"})
 def nanquantile(
     input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

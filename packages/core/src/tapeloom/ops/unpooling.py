@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tapeloom.tensors.tensor import Tensor
 
 
-@primitive(takes="floating")
+@primitive(takes="floating", autocast={"cpu": "float32"})
 def max_unpool(x: Tensor, indices: Index, output_size: Amounts) -> Tensor:
     """Zeros of the spatial size ``output_size`` with the elements of ``x`` at the places ``indices`` of their channels."""
 max_unpool.gradient(x=picked)

@@ -181,7 +181,7 @@ def walk(
     modes = MODES.get()
     watched = bool(modes.watchers)
     try:
-        MODES.set(modes.with_grad(create))
+        MODES.set(modes.for_walk(create) if watched else modes.with_grad(create))
         for node, gradient in roots:
             if node in pending:
                 pending[node] = pending[node] + gradient

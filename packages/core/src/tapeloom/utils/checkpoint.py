@@ -8,7 +8,7 @@ all that works without works with it: gradients of what the function closes over
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 from tapeloom.call.watch import Watcher, operations, watching
@@ -177,8 +177,14 @@ class _FirstRun(_Run):
         run = _SecondRun(self.count if self.early_stop else None)
         modes = MODES.get()
         try:
-            MODES.set(self.modes.replace(grad=True, watchers=modes.watchers))
-            with fork_rng(enabled=self.random is not None), self.context, watching(run):
+            MODES.set(self.modes.replace(grad=True, watchers=modes.observers))
+            with ExitStack() as blocks:
+                for watcher in self.modes.watchers:
+                    if watcher.acts:
+                        blocks.enter_context(watching(watcher))
+                blocks.enter_context(fork_rng(enabled=self.random is not None))
+                blocks.enter_context(self.context)
+                blocks.enter_context(watching(run))
                 if self.random is not None:
                     default_generator.set_state(self.random)
                 self.function(*self.args, **self.kwargs)
