@@ -212,7 +212,7 @@ class Conformance:
     @skips_lacking
     def test_gradient(self, row: Row, pytestconfig: Any) -> None:
         """First derivatives against differences."""
-        checks.check_gradient(row, 1, self._device(), 2 if self._thin(pytestconfig) else None)
+        checks.check_gradient(row, 1, self._device(), 1 if self._thin(pytestconfig) else None)
 
     @skips_lacking
     def test_second_gradient(self, row: Row, pytestconfig: Any) -> None:
