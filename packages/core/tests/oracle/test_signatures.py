@@ -63,7 +63,7 @@ APART = {
         "PyTorch dispatches by return_indices, and tells no names",
     ),
     **dict.fromkeys(
-        "cumulative_trapezoid gradient histogram repeat_interleave scatter std_mean trapezoid trapz var_mean".split(),
+        "cumulative_trapezoid gradient gru histogram lstm rnn_relu rnn_tanh repeat_interleave scatter std_mean trapezoid trapz var_mean".split(),
         "several signatures, all taken",
     ),
     **dict.fromkeys(
