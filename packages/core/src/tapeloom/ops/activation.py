@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapeloom import shapes
+from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function, op, primitive
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.registry import OPS
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from tapeloom.op.schema import OpSchema
     from tapeloom.tensors.tensor import Tensor
 
+
+
+def placed(name: str, input: Any, out: Tensor, inplace: bool) -> Tensor:
+    """``out``, the result of the activation ``name``; with ``inplace`` ``input`` gets its values and is returned."""
+    return put(name, input, out) if inplace else out
+
+
 # piecewise linear
 
 
@@ -22,6 +30,11 @@ if TYPE_CHECKING:
 def relu(input: Tensor) -> Tensor:
     """``max(input, 0)``; its gradient at 0 is 0."""
 relu.gradient(input=lambda g, out, ops: ops.relu_backward(g, out))
+
+
+@relu.extend
+def _(input: Tensor, *, inplace: bool = False) -> Tensor:
+    return placed("relu", input, OPS.relu(input), inplace)
 
 
 @primitive(takes="no bool")
@@ -37,6 +50,11 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
 leaky_relu.gradient(input=lambda g, input, negative_slope, ops: ops.where(ops.gt(input, 0), g, g * negative_slope))
+
+
+@leaky_relu.extend
+def _(input: Tensor, negative_slope: float = 0.01, *, inplace: bool = False) -> Tensor:
+    return placed("leaky_relu", input, OPS.leaky_relu(input, negative_slope), inplace)
 
 
 @function(method=False)
@@ -98,31 +116,36 @@ hardtanh.gradient(
 )
 
 
+@hardtanh.extend
+def _(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, *, inplace: bool = False) -> Tensor:
+    return placed("hardtanh", input, OPS.hardtanh(input, min_val, max_val), inplace)
+
+
 @function(method=False)
-def relu6(input: Tensor) -> Tensor:
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(input, 0), 6)``.
 
     Source: A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
-    return OPS.hardtanh(as_tensor_of("relu6", input), 0.0, 6.0)
+    return placed("relu6", input, OPS.hardtanh(as_tensor_of("relu6", input), 0.0, 6.0), inplace)
 
 
 @function(method=False)
-def hardsigmoid(input: Tensor) -> Tensor:
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    return OPS.hardtanh(as_tensor_of("hardsigmoid", input) + 3, 0.0, 6.0) / 6
+    return placed("hardsigmoid", input, OPS.hardtanh(as_tensor_of("hardsigmoid", input) + 3, 0.0, 6.0) / 6, inplace)
 
 
 @function(method=False)
-def hardswish(input: Tensor) -> Tensor:
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * hardsigmoid(input)``.
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    return as_tensor_of("hardswish", input) * hardsigmoid(input)
+    return placed("hardswish", input, as_tensor_of("hardswish", input) * hardsigmoid(input), inplace)
 
 
 # smooth
@@ -155,6 +178,11 @@ def silu(input: Tensor) -> Tensor:
 silu.gradient(input=_silu_gradient)
 
 
+@silu.extend
+def _(input: Tensor, *, inplace: bool = False) -> Tensor:
+    return placed("silu", input, OPS.silu(input), inplace)
+
+
 def _exponential_slope(g: Any, input: Any, slope: float, alpha: float, rate: float, ops: Any) -> Any:
     positive = ops.gt(input, 0)
     # exp is kept from overflowing where its value is not taken: its gradient would be 0 times inf there
@@ -171,6 +199,11 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
 elu.gradient(input=lambda g, input, alpha, ops: _exponential_slope(g, input, 1.0, alpha, 1.0, ops))
 
 
+@elu.extend
+def _(input: Tensor, alpha: float = 1.0, *, inplace: bool = False) -> Tensor:
+    return placed("elu", input, OPS.elu(input, alpha), inplace)
+
+
 @primitive(takes="floating")
 def scaled_elu(input: Tensor, slope: float = 1.0, alpha: float = 1.0, rate: float = 1.0) -> Tensor:
     """``slope * input`` where ``input`` is positive, ``alpha * (exp(rate * input) - 1)`` elsewhere."""
@@ -178,17 +211,17 @@ scaled_elu.gradient(input=_exponential_slope)
 
 
 @function(method=False)
-def selu(input: Tensor) -> Tensor:
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """``scale * elu(input, alpha)`` with the constants of self-normalizing networks.
 
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
     """
     scale = 1.0507009873554805
-    return OPS.scaled_elu(input, scale, scale * 1.6732632423543772, 1.0)
+    return placed("selu", input, OPS.scaled_elu(input, scale, scale * 1.6732632423543772, 1.0), inplace)
 
 
 @function(method=False)
-def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere.
 
     Raises ArgumentError where ``alpha`` is 0.
@@ -196,7 +229,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ArgumentError("celu: alpha must not be 0.")
-    return OPS.scaled_elu(input, 1.0, alpha, 1 / alpha)
+    return placed("celu", input, OPS.scaled_elu(input, 1.0, alpha, 1 / alpha), inplace)
 
 
 @op(takes="floating", method=False, autocast={"cuda": "float32"})
@@ -223,6 +256,11 @@ def mish(input: Tensor) -> Tensor:
     Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
     """
 mish.gradient(input=_mish_gradient)
+
+
+@mish.extend
+def _(input: Tensor, *, inplace: bool = False) -> Tensor:
+    return placed("mish", input, OPS.mish(input), inplace)
 
 
 @function(method=False)

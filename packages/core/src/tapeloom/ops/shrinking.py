@@ -8,7 +8,7 @@ from tapeloom.call.inplace import inplace as put
 from tapeloom.call.op import function, op
 from tapeloom.errors import ArgumentError
 from tapeloom.op.registry import OPS
-from tapeloom.ops.activation import celu, hardtanh, selu
+from tapeloom.ops.activation import celu, hardtanh, placed, selu
 from tapeloom.ops.arguments import as_tensor_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ softshrink.gradient(input=_shrunk)
 def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
     """``input`` where it is above ``threshold``, ``value`` elsewhere. Of integers both are cut off to integers."""
 threshold.gradient(input=lambda g, input, threshold, ops: ops.where(ops.le(input, threshold), 0, g))
+
+
+@threshold.extend
+def _(input: Tensor, threshold: Number, value: Number, *, inplace: bool = False) -> Tensor:
+    return placed("threshold", input, OPS.threshold(input, threshold, value), inplace)
 
 
 # in place: the forms that PyTorch has as functions
