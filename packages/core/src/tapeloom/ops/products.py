@@ -238,7 +238,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Axes] = 2) -> Tensor:
 
 
 def _summed(x: Any, axes: list[int]) -> Any:
-    return OPS.sum(x, tuple(axes), True) if axes else x
+    return OPS.sum(x, tuple(axes), True, dtype=x.dtype) if axes else x
 
 
 def _contracted(x: Any, y: Any, left: tuple[int, ...], right: tuple[int, ...]) -> Any:

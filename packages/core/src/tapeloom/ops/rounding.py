@@ -144,9 +144,9 @@ frexp.gradient(input=lambda g, out, input_dtype, ops: g.mantissa * ops.exp2(-ops
 @function(inplace=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
-    dtype = promoted(OPS.divide, input, other)
-    dtype = dtype if dtype.inexact else dtypes.get_default_dtype()
-    return OPS.multiply(input, OPS.exp2(OPS.cast(as_tensor_of("ldexp", other, "other"), dtype)))
+    exact = not any(as_tensor_of("ldexp", x, name).dtype.inexact for x, name in ((input, "input"), (other, "other")))
+    dtype = dtypes.get_default_dtype() if exact else promoted(OPS.divide, input, other)
+    return OPS.multiply(input, OPS.exp2(OPS.cast(other, dtype)))
 
 
 @op(takes="floating", inplace=True)

@@ -106,6 +106,7 @@ row(
     "ldexp",
     [T(3, 4), T(4)],
     [T(3, 1), T(1, 4, low=0, high=4, dtype=dtypes.int64)],
+    case(T(3, low=0, high=4, dtype=dtypes.uint64), T(3, low=0, high=4, dtype=dtypes.int64), only=[dtypes.int64]),
     [T(), T()],
     [T(0, 3), T(3)],
     reference=each(lambda x, y: x * 2.0**y),
