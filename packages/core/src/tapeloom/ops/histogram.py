@@ -113,7 +113,8 @@ def counted_in_grid(input: Tensor, edges: Sequence[Tensor], weight: Tensor) -> T
 
 
 _BY_COUNT = (
-    "(input: Tensor, bins: int = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False) -> Histogram"
+    "(input: Tensor, bins: int = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None, "
+    "density: bool = False) -> Histogram"
 )
 _BY_EDGES = "(input: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: bool = False) -> Histogram"
 

@@ -44,6 +44,7 @@ for _name, _product, _shapes, _empty in (
         _name,
         [_input, _x, _y],
         case(T(1, **SMALL), _x, _y, beta=2, alpha=3),
+        case(V(np.full(_shapes[0], 100), dtype=dtypes.int8), _x, _y, beta=2, only=[dtypes.int64]),
         case(_input, _x, _y, beta=0),
         case(V(np.full(_shapes[0], NAN)), _x, _y, beta=0, only=FLOATS, grad=False),
         [T(), _x, _y],
