@@ -109,6 +109,7 @@ row(
     case(T(3, low=0, high=4, dtype=dtypes.uint64), T(3, low=0, high=4, dtype=dtypes.int64), only=[dtypes.int64]),
     [T(), T()],
     [T(0, 3), T(3)],
+    case(V([1e-30, 0.0, 1e30]), V([200, 1 << 40, -200], dtype=dtypes.int64), expect=[1.606938044258990e30, 0.0, 6.223015277861142e-31], only=FLOATS[2:]),
     reference=each(lambda x, y: x * 2.0**y),
     gives="float",
     dtypes=(*ALL, *COMPLEX),
@@ -133,5 +134,6 @@ row(
 
 for _name, _function in (("gcd", math.gcd), ("lcm", math.lcm)):
     row(_name, [T(3, 4), T(3, 4)], [T(3, 1), T(4)], [V([6, 0, 4]), T()], [T(0, 3), T(3)], case(V([0, -12, 12]), V([0, 8, -18]), only=[dtypes.int8, dtypes.int64]),
+        *([case(V([127]), V([2]), expect=[2], only=[dtypes.int8])] if _name == "lcm" else []),
         reference=each(_function), dtypes=INTEGERS, budget="exact", grad=0)
     fails(_name, [T(3), T(3)], DTypeError, f"{_name}: expected integer tensors, got float32. Cast with .to(tapeloom.int64).")
