@@ -178,7 +178,7 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
             )
         steps = OPS.reshape(OPS.subtract(spacing[1:], spacing[:-1]), (-1,) + (1,) * (x.ndim - axis - 1))
         if x.dtype.inexact and not steps.dtype.inexact:
-            steps = OPS.cast(steps, x.dtype)
+            steps = OPS.cast(steps, dtypes.promote_types(x.dtype, dtypes.get_default_dtype()))
         left, right = _part(steps, 0, 0, 1), _part(steps, 0, 1, 0)
         near, here, far = (_part(x, axis, start, 2 - start) for start in (0, 1, 2))
         both = left + right

@@ -152,11 +152,11 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     dtype = dtypes.get_default_dtype() if exact else promoted(OPS.divide, input, other)
     if other.dtype.category != dtypes.INTEGER:
         return OPS.multiply(input, OPS.exp2(OPS.cast(other, dtype)))
-    most = 3 * (math.frexp(dtype.max)[1] - 1)  # with which all results are 0 or infinite; a third of it has a power
-    exponent = OPS.clamp(OPS.cast(other, dtype.real), -most, most)
+    most = 3 * (math.frexp(dtype.max)[1] - 2)  # with which all results are 0 or infinite; a third of it has a power
+    exponent = OPS.clamp(OPS.cast(other, dtypes.float64), -most, most)
     third = OPS.trunc(exponent / 3)
     for part in (third, third, exponent - third - third):
-        input = OPS.multiply(input, OPS.exp2(part))
+        input = OPS.multiply(input, OPS.exp2(OPS.cast(part, dtype.real)))
     return input
 
 

@@ -109,7 +109,7 @@ row(
     case(T(3, low=0, high=4, dtype=dtypes.uint64), T(3, low=0, high=4, dtype=dtypes.int64), only=[dtypes.int64]),
     [T(), T()],
     [T(0, 3), T(3)],
-    case(V([1e-30, 0.0, 1e30]), V([200, 1 << 40, -200], dtype=dtypes.int64), expect=[1.606938044258990e30, 0.0, 6.223015277861142e-31], only=FLOATS[2:]),
+    case(V([1e-30, 0.0, 1e30]), V([200, 1 << 40, -200], dtype=dtypes.int64), expect=[1.606938044258990e30, 0.0, 6.223015277861142e-31], only=FLOATS[1:]),
     reference=each(lambda x, y: x * 2.0**y),
     gives="float",
     dtypes=(*ALL, *COMPLEX),
