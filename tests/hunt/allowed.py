@@ -25,6 +25,7 @@ from conditions import (
     ours,
     some,
     theirs,
+    unbounded,
 )
 
 
@@ -45,7 +46,10 @@ BESSELS = "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx ndtr log_ndtr s
 POLYNOMIALS = [
     f"{shifted}chebyshev_polynomial_{letter}" for shifted in ("", "shifted_") for letter in "tuvw"
 ] + "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p".split()
-SYSTEMS = "lu lu_factor lu_factor_ex lu_solve lu_unpack slogdet logdet solve solve_ex inv inv_ex inverse pinv pinverse".split()
+SYSTEMS = (
+    "lu lu_factor lu_factor_ex lu_solve lu_unpack slogdet logdet solve solve_ex inv inv_ex inverse pinv pinverse "
+    "solve_triangular cholesky_solve householder_product orgqr ormqr geqrf det matrix_power"
+).split()
 NORMS = "layer_norm group_norm batch_norm instance_norm rms_norm normalize".split()
 
 TENSORS = [
@@ -71,6 +75,11 @@ TENSORS = [
         every(kind("values"), calls("median", "nanmedian"), expanded),
     ),
     ("a nan is no mode where there are numbers", every(kind("values", "gradient of"), calls("mode"), among(np.isnan))),
+    (
+        "the mean in var_mean is that of mean, also of infinities",
+        every(kind("values"), calls("var_mean", "std_mean"), among(lambda values: ~np.isfinite(values))),
+    ),
+    ("the edges of a histogram are exact", every(kind("values"), calls("histogram", "histogramdd", "histc"))),
     ("a nan is unique, and stands behind", every(kind("values", "shape"), calls("unique"), among(np.isnan))),
     ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
 ]
@@ -140,6 +149,7 @@ NUMBERS = [
                             "mm",
                             "bmm",
                             "addbmm",
+                            "einsum",
                             "binary_cross_entropy_with_logits",
                             "binary_cross_entropy",
                             "linear",
@@ -251,7 +261,7 @@ GRADIENTS = [
         ),
     ),
     ("addcdiv of integers beside floating tensors", theirs(TAKEN, "Integer division with addcdiv")),
-    ("ldexp by negative integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
+    ("ldexp by integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
     (
         "the gradient of an infinite variance has the sign of the distance from the mean",
@@ -332,7 +342,7 @@ GRADIENTS = [
             every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax", "log1p")),
             every(kind("values"), calls("std", "var"), some(expanded, lambda find: "correction" in find.call.kwargs)),
             every(kind("gradient of"), calls("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")),
-            every(kind("gradient of"), calls("cross_entropy", "renorm")),
+            every(kind("gradient of"), calls("cross_entropy", "renorm", "corrcoef", "dist", "addcmul", "addcdiv")),
             every(kind("values"), calls("normalize", "norm", "vector_norm"), lambda find: 0 < number_of(find, 1) < 0.1),
         ),
     ),
@@ -349,7 +359,12 @@ GRADIENTS = [
         "what passes zeros back, or no gradient, may say so or not: places, counts, and what is made of nothing",
         every(
             kind("requires_grad"),
-            some(emptied, calls(*"histc histogram histogramdd geqrf quantile nanquantile".split())),
+            some(
+                emptied,
+                calls(
+                    *"histc histogram histogramdd geqrf quantile nanquantile matrix_power lu_unpack index_fill vander".split()
+                ),
+            ),
         ),
     ),
     ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
@@ -371,9 +386,19 @@ LINEAR_ALGEBRA = [
         "no factors of nan and infinities are promised; singular values and eigenvalues of them are refused",
         some(
             ours("it did not converge"),
-            every(kind("values", "gradient of"), calls(*SYSTEMS), among(lambda values: ~np.isfinite(values))),
+            every(kind("values", "gradient of"), calls(*SYSTEMS), some(among(extreme), unbounded)),
         ),
     ),
+    (
+        "a Cholesky factor has a real diagonal; of another one there is no inverse",
+        every(kind("values"), calls("cholesky_inverse"), dtype("complex64", "complex128")),
+    ),
+    ("a singular matrix has LU factors", theirs(TAKEN, "using it on lu_solve would result in a division by zero")),
+    (
+        "the diagonal of a Cholesky factor is real, and so is its gradient",
+        every(kind("gradient of"), calls("cholesky")),
+    ),
+    ("svd has no driver by another name", ours("driver must be None")),
     ("cholesky_inverse does not check", theirs(TAKEN, "cholesky_inverse: The diagonal element")),
     ("lstsq has one algorithm", every(kind("values", "requires_grad"), calls("lstsq"))),
     ("half types are refused", ours("is too narrow for this")),
@@ -409,10 +434,11 @@ SIGNALS = [
         "windows are made in float64",
         every(
             kind("values"),
-            calls(*"blackman nuttall blackman_window general_cosine general_hamming hamming_window".split()),
+            calls(*"gaussian blackman nuttall blackman_window general_cosine general_hamming hamming_window".split()),
         ),
     ),
     ("the settings of a window of one number are looked at", ours("M must be an int", "general_cosine: a must be")),
+    ("a window is real", ours("a window holds floating numbers")),
     ("there is no negative number of frequencies", ours("rfftfreq: size .* has the negative length")),
 ]
 NN = [
@@ -425,7 +451,10 @@ NN = [
         every(
             calls("instance_norm"),
             nothing,
-            some(kind("whether argument"), theirs(TAKEN, "requires grad is being used in an in-place")),
+            some(
+                kind("whether argument"),
+                theirs(TAKEN, "requires grad is being used in an in-place", "more than one element"),
+            ),
         ),
     ),
     ("the weight of a loss has no gradient", ours("weight has no gradient here")),
@@ -464,9 +493,21 @@ ERRORS = [
     ),
     (
         "bools are refused, also where there is nothing to compute",
-        ours("(cond|gradient): bool tensors are not supported"),
+        ours("(cond|gradient|addmv): bool tensors are not supported"),
     ),
     ("a size is an int and no bool", ours("unravel_index: size must be an int, got (True|False)")),
+    ("PyTorch's cov changes its argument", every(kind("whether argument"), calls("cov"))),
+    ("gather has no sparse gradient", theirs("gradient", "indices must be an int64 tensor", "Sparse layout")),
+    ("trapezoid takes any number for dx", theirs(TAKEN, "we only support dx as a real number")),
+    ("there is no median of none, or of bools", ours("median: .* is empty", "median: bool tensors are not supported")),
+    ("histogramdd's edges are new", every(kind("which arguments"), calls("histogramdd"))),
+    ("the weights of a histogram have its shape", ours("histogram: weight has shape")),
+    ("each image has its own draws", ours("_random_samples must have the shape")),
+    (
+        "the places belong to the values",
+        ours("trapezoid: x of shape .* must have one value", "trapezoid: bool tensors"),
+    ),
+    ("True is the number 1", theirs(TAKEN, "Boolean (alpha|beta) only supported for Boolean")),
     ("in-place forms keep the shape", ours("cannot be put into a tensor of shape")),
     ("a window has a length", ours("fractional_max_pool.d: kernel_size must be at least 1")),
     ("an empty tensor is refused where a full one is; PyTorch looks at less", every(kind("refused here"), nothing)),
@@ -558,6 +599,7 @@ ERRORS = [
             r"argument 'index' \(position \d\) must be int, not bool",
             "value cannot be converted to type c10::Half",
             r"object of type '\w+' has no len",
+            r"argument 'rcond' \(position \d\) must be float",
             "not enough values to unpack",
             r"source tensor shape must match self tensor shape.*self.shape = \[\]",
         ),

@@ -94,6 +94,11 @@ def least(find: Find) -> bool:
     )
 
 
+def unbounded(find: Find) -> bool:
+    """Whether nan or infinities are among the values that differ in PyTorch's result."""
+    return find.kind.startswith(("values", "gradient of")) and not np.isfinite(np.asarray(find.theirs)).all()
+
+
 def emptied(find: Find) -> bool:
     """Whether a tensor of no elements is among the arguments."""
     return any(not array.values.size for array in find.call.arrays())
