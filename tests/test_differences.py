@@ -529,6 +529,10 @@ def test_polynomials_of_huge_orders():
     assert not math.isnan(tl.special.chebyshev_polynomial_t(tl.tensor(0.5), order).item())
 
 
+def test_ldexp_takes_the_exponent_as_it_is():
+    assert tl.ldexp(tl.ones(1), tl.tensor([1 << 40])).item() == math.inf
+
+
 def test_gcd_is_not_negative():
     assert tl.gcd(tl.tensor([-128], dtype=tl.int8), tl.tensor([6], dtype=tl.int8)).item() == 2
 

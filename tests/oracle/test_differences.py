@@ -345,6 +345,10 @@ def test_running_results_in_place_round():
         torch.ones(2).cumsum_(0, dtype=torch.float64)
 
 
+def test_ldexp_takes_the_exponent_as_it_is():
+    assert torch.ldexp(torch.ones(1), torch.tensor([1 << 40])).item() == 1
+
+
 def test_gcd_is_not_negative():
     assert torch.gcd(torch.tensor([-128], dtype=torch.int8), torch.tensor([6], dtype=torch.int8)).item() == -2
 
