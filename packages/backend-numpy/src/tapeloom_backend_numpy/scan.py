@@ -27,7 +27,9 @@ class NativeScan(Scan):
         here = order == best  # where the extreme is met (again); nan is one
         if x.dtype.kind not in "iu":
             here |= x != x
-        met = np.where(here, self.places(x, dim).astype(np.int32), np.int32(0))  # fresh memory is what costs: half of it
+        met = np.where(
+            here, self.places(x, dim).astype(np.int32), np.int32(0)
+        )  # fresh memory is what costs: half of it
         indices = np.maximum.accumulate(met, axis=dim, out=met).astype(np.int64)
         if order is x and (x.dtype.kind in "iu" or best.all()):
             return best, indices

@@ -134,6 +134,7 @@ row(
 
 for _name, _function in (("gcd", math.gcd), ("lcm", math.lcm)):
     row(_name, [T(3, 4), T(3, 4)], [T(3, 1), T(4)], [V([6, 0, 4]), T()], [T(0, 3), T(3)], case(V([0, -12, 12]), V([0, 8, -18]), only=[dtypes.int8, dtypes.int64]),
-        *([case(V([127]), V([2]), expect=[2], only=[dtypes.int8])] if _name == "lcm" else []),
+        case(*((V([127]), V([2])) if _name == "lcm" else (V([-128, -128, 6]), V([6, -1, -128]))), expect=[2] if _name == "lcm" else [2, 1, 2],
+             only=[dtypes.int8]),
         reference=each(_function), dtypes=INTEGERS, budget="exact", grad=0)
     fails(_name, [T(3), T(3)], DTypeError, f"{_name}: expected integer tensors, got float32. Cast with .to(tapeloom.int64).")
