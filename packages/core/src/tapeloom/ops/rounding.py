@@ -156,7 +156,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     exponent = OPS.clamp(OPS.cast(other, dtypes.float64), -most, most)
     third = OPS.trunc(exponent / 3)
     for part in (third, third, exponent - third - third):
-        input = OPS.multiply(input, OPS.exp2(OPS.cast(part, dtype.real)))
+        input = OPS.multiply(input, OPS.cast(OPS.exp2(part), dtype.real))  # rounded, as not every exp2 is exact
     return input
 
 
