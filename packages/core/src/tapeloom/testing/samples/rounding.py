@@ -132,9 +132,11 @@ row(
 
 # integers
 
-for _name, _function in (("gcd", math.gcd), ("lcm", math.lcm)):
+for _name, _function, _edge, _at_edge in (
+    ("gcd", math.gcd, (V([-1, -(2**31)]), V([-(2**31), 0])), [1, -(2**31)]),
+    ("lcm", math.lcm, (V([2**31 - 1]), V([2])), [2]),  # which wraps
+):
     row(_name, [T(3, 4), T(3, 4)], [T(3, 1), T(4)], [V([6, 0, 4]), T()], [T(0, 3), T(3)], case(V([0, -12, 12]), V([0, 8, -18]), only=[dtypes.int8, dtypes.int64]),
-        case(*((V([127]), V([2])) if _name == "lcm" else (V([-128, -128, 6]), V([6, -1, -128]))), expect=[2] if _name == "lcm" else [2, 1, 2],
-             only=[dtypes.int8]),
+        case(*_edge, expect=_at_edge, only=[dtypes.int32]),
         reference=each(_function), dtypes=INTEGERS, budget="exact", grad=0)
     fails(_name, [T(3), T(3)], DTypeError, f"{_name}: expected integer tensors, got float32. Cast with .to(tapeloom.int64).")
