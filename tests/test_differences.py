@@ -610,6 +610,54 @@ def test_float_power_in_place_rounds():
     assert x.float_power_(0.5).dtype is tl.float32 and x.item() == pytest.approx(math.sqrt(3), rel=1e-7)
 
 
+def test_running_results_in_place_round():
+    assert tl.tensor([1.5, 2.0]).cumsum_(0, dtype=tl.float64).dtype is tl.float32
+    assert tl.tensor([3, 2], dtype=tl.int8).cumprod_(0, dtype=tl.int64).dtype is tl.int8
+
+
+def test_polynomials_of_huge_orders():
+    order = tl.tensor(1e9)
+    assert math.isnan(tl.special.laguerre_polynomial_l(tl.tensor(0.5), order).item())
+    assert not math.isnan(tl.special.chebyshev_polynomial_t(tl.tensor(0.5), order).item())
+
+
+def test_ldexp_takes_the_exponent_as_it_is():
+    assert tl.ldexp(tl.ones(1), tl.tensor([1 << 40])).item() == math.inf
+
+
+def test_gcd_is_not_negative():
+    assert tl.gcd(tl.tensor([-128], dtype=tl.int8), tl.tensor([6], dtype=tl.int8)).item() == 2
+
+
+def test_singular_values_of_nan_are_refused():
+    with pytest.raises(tl.linalg.LinAlgError):
+        tl.linalg.svdvals(tl.tensor([[math.inf, 1.0], [2.0, math.nan]]))
+
+
+def test_cholesky_inverse_does_not_check():
+    assert not tl.cholesky_inverse(tl.zeros(2, 2)).isfinite().any()
+
+
+def test_settings_of_normalization():
+    x, running = tl.ones(2, 3, 4), tl.zeros(3)
+    assert nn.functional.batch_norm(x, None, None, training=True, eps=0.0).isnan().all()
+    with pytest.raises(tl.errors.ArgumentError, match="eps must not be negative"):
+        nn.functional.instance_norm(x, eps=-1.0)
+    nn.functional.instance_norm(x[:0], running, tl.ones(3))
+    assert running.tolist() == [0.0] * 3
+
+
+def test_sizes_are_no_bools_and_windows_have_a_length():
+    with pytest.raises(tl.errors.ArgumentTypeError, match="size must be an int"):
+        tl.unravel_index(tl.tensor([0]), True)
+    with pytest.raises(tl.errors.ArgumentError, match="kernel_size must be at least 1"):
+        nn.functional.fractional_max_pool2d(tl.ones(1, 4, 4), 0, output_size=2)
+
+
+def test_flags_of_unique_consecutive_in_their_places():
+    assert len(tl.unique_consecutive(tl.tensor([[1, 1]]), True, return_counts=False, dim=1)) == 2
+
+
 def test_no_tensor_is_marked_as_a_conjugate_or_a_negative():
     z = tl.tensor([1j])
     assert not z.conj().is_conj() and not z.conj().imag.is_neg()

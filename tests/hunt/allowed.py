@@ -11,11 +11,13 @@ from conditions import (
     among,
     calls,
     dtype,
+    emptied,
     every,
     expanded,
     extreme,
     huge,
     kind,
+    least,
     mixed,
     nothing,
     number,
@@ -23,6 +25,7 @@ from conditions import (
     ours,
     some,
     theirs,
+    unbounded,
 )
 
 
@@ -38,8 +41,15 @@ class Allowed:
 GRADIENT = ("gradient", TAKEN)
 QUOTIENTS = "div divide true_divide floor_divide floordiv ifloordiv remainder mod imod".split()
 CONVOLUTIONS = [f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)]
-GAMMAS = "lgamma gammaln digamma psi polygamma mvlgamma multigammaln zeta".split()
+GAMMAS = "lgamma gammaln digamma psi polygamma mvlgamma multigammaln zeta igamma igammac gammainc gammaincc".split()
 BESSELS = "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx ndtr log_ndtr sinc".split()
+POLYNOMIALS = [
+    f"{shifted}chebyshev_polynomial_{letter}" for shifted in ("", "shifted_") for letter in "tuvw"
+] + "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p".split()
+SYSTEMS = (
+    "lu lu_factor lu_factor_ex lu_solve lu_unpack slogdet logdet solve solve_ex inv inv_ex inverse pinv pinverse "
+    "solve_triangular cholesky_solve householder_product orgqr ormqr geqrf det matrix_power"
+).split()
 NORMS = "layer_norm group_norm batch_norm instance_norm rms_norm normalize".split()
 
 TENSORS = [
@@ -60,6 +70,23 @@ TENSORS = [
         "topk and kthvalue find the first of equal elements, in order",
         every(kind("values", "gradient of"), calls("topk", "kthvalue")),
     ),
+    (
+        "PyTorch's nanmedian of an expanded tensor is wrong",
+        every(kind("values"), calls("median", "nanmedian"), expanded),
+    ),
+    ("a nan is no mode where there are numbers", every(kind("values", "gradient of"), calls("mode"), among(np.isnan))),
+    (
+        "the mean in var_mean is that of mean, also of infinities",
+        every(
+            kind("values"),
+            calls("var_mean", "std_mean"),
+            some(
+                among(lambda values: ~np.isfinite(values)),
+                lambda find: find.call.kwargs.get("correction") not in (None, 0, 1),
+            ),
+        ),
+    ),
+    ("the edges of a histogram are exact", every(kind("values"), calls("histogram", "histogramdd", "histc"))),
     ("a nan is unique, and stands behind", every(kind("values", "shape"), calls("unique"), among(np.isnan))),
     ("arrays of bfloat16 exist here", theirs(TAKEN, "unsupported ScalarType BFloat16")),
 ]
@@ -73,8 +100,19 @@ NUMBERS = [
             number,
         ),
     ),
-    ("special functions are as exact as the dtype", every(kind("values", "gradient of"), calls(*GAMMAS, *BESSELS))),
-    ("float_power_ rounds to the dtype of the tensor", theirs(TAKEN, "base given to float_power_ has dtype")),
+    (
+        "special functions are as exact as the dtype",
+        every(kind("values", "gradient of"), calls(*GAMMAS, *BESSELS, *POLYNOMIALS)),
+    ),
+    (
+        "float_power_, cumsum_ and cumprod_ round to the dtype of the tensor",
+        theirs(TAKEN, "base given to float_power_ has dtype", "Bad in-place call"),
+    ),
+    (
+        "uint16, uint32 and uint64 are promoted",
+        theirs(GRADIENT, "Promotion for uint16, uint32, uint64 types is not supported"),
+    ),
+    ("gcd is not negative, but of the smallest integers alone", every(kind("values"), calls("gcd", "lcm"), least)),
     (
         "a Python number beside a half tensor is rounded to its dtype first",
         every(kind("values", "gradient of"), number, dtype(*HALVES)),
@@ -100,6 +138,8 @@ NUMBERS = [
             "Expected both inputs to be Half, Float or Double",
             "is only supported for half, float and double",
             "handles only integral, floating-point and boolean",
+            "may not be a boolean tensor",
+            "could not infer output dtype",
         ),
     ),
     (
@@ -115,6 +155,8 @@ NUMBERS = [
                             "matmul",
                             "mm",
                             "bmm",
+                            "addbmm",
+                            "einsum",
                             "binary_cross_entropy_with_logits",
                             "binary_cross_entropy",
                             "linear",
@@ -138,6 +180,9 @@ NUMBERS = [
                     "promoting not supported",
                     "dtypes match",
                     "needs_dynamic_casting",
+                    "expected dtype .* for `(end|weight)`",
+                    "dtypes must be the same",
+                    "tau dtype .* does not match",
                 ),
             ),
         ),
@@ -185,13 +230,13 @@ NUMBERS = [
     ),
     (
         "sums of integers that a float cannot hold are rounded in another order",
-        every(kind("values"), calls("sum", "mean", "cumsum", "var", "std"), huge),
+        every(kind("values"), calls(*"sum mean cumsum var std trapezoid trapz cumulative_trapezoid".split()), huge),
     ),
     (
-        "linspace to infinity is not promised",
+        "linspace and logspace to infinity are not promised",
         every(
             kind("values"),
-            calls("linspace"),
+            calls("linspace", "logspace"),
             lambda find: (
                 not np.isfinite(
                     [*find.call.args[:2], *(find.call.kwargs.get(name, 0) for name in ("start", "end"))]
@@ -218,17 +263,24 @@ GRADIENTS = [
                 kind("requires_grad"),
                 calls(*"eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()),
             ),
+            every(kind("gradient of"), calls(*"logical_and logical_or logical_xor logical_not".split())),
             ours("logical_(and|or|xor|not)_: a (leaf|view)"),
         ),
     ),
     ("addcdiv of integers beside floating tensors", theirs(TAKEN, "Integer division with addcdiv")),
-    ("ldexp by negative integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
+    (
+        "ldexp takes an exponent as it is; PyTorch's wraps to 32 bits",
+        every(kind("values"), calls("ldexp"), some(huge, dtype("bool"))),
+    ),
+    ("gradient is as exact as the dtype of input", every(kind("values", "gradient of"), calls("gradient"), mixed)),
+    ("no number is lost in logcumsumexp of one", every(kind("gradient of"), calls("logcumsumexp"), among(extreme))),
+    ("ldexp by integers has its gradient", every(kind("gradient of"), calls("ldexp"))),
     ("floor division has the gradient 0", theirs("gradient", "floor_divide")),
     (
         "the gradient of an infinite variance has the sign of the distance from the mean",
         every(
             kind("gradient of"),
-            calls("std", "var"),
+            calls("std", "var", "std_mean", "var_mean"),
             lambda find: find.call.kwargs.get("correction", 1) not in (None, 0, 1),
         ),
     ),
@@ -250,6 +302,7 @@ GRADIENTS = [
             "doesn't match the broadcast shape",
             "with a bool tensor is not supported",
             "does not support automatic differentiation",
+            "Expected a proper Tensor but got None",
         ),
     ),
     (
@@ -302,7 +355,7 @@ GRADIENTS = [
             every(kind("values"), calls("tanhshrink", "gelu", "logaddexp", "log_softmax", "log1p")),
             every(kind("values"), calls("std", "var"), some(expanded, lambda find: "correction" in find.call.kwargs)),
             every(kind("gradient of"), calls("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")),
-            every(kind("gradient of"), calls("cross_entropy")),
+            every(kind("gradient of"), calls("cross_entropy", "renorm", "corrcoef", "dist", "addcmul", "addcdiv")),
             every(kind("values"), calls("normalize", "norm", "vector_norm"), lambda find: 0 < number_of(find, 1) < 0.1),
         ),
     ),
@@ -315,6 +368,18 @@ GRADIENTS = [
         every(kind("gradient of"), calls("atan2", "arctan2"), dtype("uint8", "int8", "int16", "int32", "int64")),
     ),
     ("what nothing was written to needs a gradient all the same", every(kind("requires_grad"), calls("setitem"))),
+    (
+        "what passes zeros back, or no gradient, may say so or not: places, counts, and what is made of nothing",
+        every(
+            kind("requires_grad"),
+            some(
+                emptied,
+                calls(
+                    *"histc histogram histogramdd geqrf quantile nanquantile matrix_power lu_unpack index_fill vander".split()
+                ),
+            ),
+        ),
+    ),
     ("integers never need a gradient", every(kind("requires_grad"), calls("fill", "copy", "masked_fill"))),
     ("what gradient a nan gets is not promised", every(kind("gradient of"), among(np.isnan))),
 ]
@@ -323,13 +388,31 @@ LINEAR_ALGEBRA = [
     ("LU without pivoting is there", theirs(TAKEN, "LU without pivoting is not implemented")),
     (
         "the direction of a singular vector or eigenvector is the library's",
-        every(kind("values", "gradient of"), calls("svd", "eigh", "eig", "qr")),
+        every(kind("values", "gradient of"), calls("svd", "eigh", "eig", "qr", "svd_lowrank", "pca_lowrank")),
     ),
     ("a loss that depends on a direction has a gradient", theirs(GRADIENT, "specified loss function depends on this")),
     (
         "the gradient of det at a singular matrix is its cofactors",
         every(kind("gradient of"), calls("det", "cholesky_solve", "cholesky_inverse")),
     ),
+    (
+        "no factors of nan and infinities are promised; singular values and eigenvalues of them are refused",
+        some(
+            ours("it did not converge"),
+            every(kind("values", "gradient of"), calls(*SYSTEMS), some(among(extreme), unbounded)),
+        ),
+    ),
+    (
+        "a Cholesky factor has a real diagonal; of another one there is no inverse",
+        every(kind("values"), calls("cholesky_inverse"), dtype("complex64", "complex128")),
+    ),
+    ("a singular matrix has LU factors", theirs(TAKEN, "using it on lu_solve would result in a division by zero")),
+    (
+        "the diagonal of a Cholesky factor is real, and so is its gradient",
+        every(kind("gradient of"), calls("cholesky")),
+    ),
+    ("svd has no driver by another name", ours("driver must be None")),
+    ("cholesky_inverse does not check", theirs(TAKEN, "cholesky_inverse: The diagonal element")),
     ("lstsq has one algorithm", every(kind("values", "requires_grad"), calls("lstsq"))),
     ("half types are refused", ours("is too narrow for this")),
     ("backward changes what it kept", every(theirs(GRADIENT, "modified by an inplace"), calls("cond", "vander"))),
@@ -364,13 +447,29 @@ SIGNALS = [
         "windows are made in float64",
         every(
             kind("values"),
-            calls(*"blackman nuttall blackman_window general_cosine general_hamming hamming_window".split()),
+            calls(*"gaussian blackman nuttall blackman_window general_cosine general_hamming hamming_window".split()),
         ),
     ),
     ("the settings of a window of one number are looked at", ours("M must be an int", "general_cosine: a must be")),
+    ("a window is real", ours("a window holds floating numbers")),
     ("there is no negative number of frequencies", ours("rfftfreq: size .* has the negative length")),
 ]
 NN = [
+    (
+        "batch_norm takes an eps of 0, as instance_norm and layer_norm do, and none of them a negative one",
+        some(theirs(TAKEN, "eps must be positive during training"), ours("eps must not be negative")),
+    ),
+    (
+        "instance_norm leaves its running statistics for a batch of nothing",
+        every(
+            calls("instance_norm"),
+            nothing,
+            some(
+                kind("whether argument"),
+                theirs(TAKEN, "requires grad is being used in an in-place", "more than one element"),
+            ),
+        ),
+    ),
     ("the weight of a loss has no gradient", ours("weight has no gradient here")),
     (
         "a window may reach beyond the padding of a small input in three dimensions too",
@@ -401,6 +500,29 @@ NN = [
     ),
 ]
 ERRORS = [
+    (
+        "unique_consecutive's flags count also in their places, and the inverse has the shape of a 0-d tensor",
+        every(kind("number of results", "shape"), calls("unique_consecutive")),
+    ),
+    (
+        "bools are refused, also where there is nothing to compute",
+        ours("(cond|gradient|addmv): bool tensors are not supported"),
+    ),
+    ("a size is an int and no bool", ours("unravel_index: size must be an int, got (True|False)")),
+    ("PyTorch's cov changes its argument", every(kind("whether argument"), calls("cov"))),
+    ("gather has no sparse gradient", theirs("gradient", "indices must be an int64 tensor", "Sparse layout")),
+    ("trapezoid takes any number for dx", theirs(TAKEN, "we only support dx as a real number")),
+    ("there is no median of none, or of bools", ours("median: .* is empty", "median: bool tensors are not supported")),
+    ("histogramdd's edges are new", every(kind("which arguments"), calls("histogramdd"))),
+    ("the weights of a histogram have its shape", ours("histogram: weight has shape")),
+    ("each image has its own draws", ours("_random_samples must have the shape")),
+    (
+        "the places belong to the values",
+        ours("trapezoid: x of shape .* must have one value", "trapezoid: bool tensors"),
+    ),
+    ("True is the number 1", theirs(TAKEN, "Boolean (alpha|beta) only supported for Boolean")),
+    ("in-place forms keep the shape", ours("cannot be put into a tensor of shape")),
+    ("a window has a length", ours("fractional_max_pool.d: kernel_size must be at least 1")),
     ("an empty tensor is refused where a full one is; PyTorch looks at less", every(kind("refused here"), nothing)),
     ("an index that is empty holds integers all the same", ours("index must hold integers")),
     ("an empty tensor is padded as a full one is", theirs(TAKEN, "non-zero dimensions for input")),
@@ -489,7 +611,9 @@ ERRORS = [
             "`shifts` required",
             r"argument 'index' \(position \d\) must be int, not bool",
             "value cannot be converted to type c10::Half",
-            "object of type 'NoneType' has no len",
+            r"object of type '\w+' has no len",
+            r"argument 'rcond' \(position \d\) must be float",
+            "not enough values to unpack",
             r"source tensor shape must match self tensor shape.*self.shape = \[\]",
         ),
     ),

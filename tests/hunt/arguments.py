@@ -107,7 +107,8 @@ class Draw:
             if style < 0.8:
                 drawn = rng.integers(-6 if info.min else 0, 7, size)
             else:
-                pool = [info.min, info.max, 0, 1, 2, 3, info.max - 1, info.min + 1, info.max // 2]
+                top = min(info.max, 2**63 - 1)  # the values are held as int64
+                pool = [info.min, top, 0, 1, 2, 3, top - 1, info.min + 1, top // 2]
                 drawn = np.array([self.random.choice(pool) for _ in range(size)], dtype=np.int64)
             return drawn.reshape(shape)
         if style < 0.6:

@@ -85,6 +85,25 @@ def huge(find: Find) -> bool:
     )
 
 
+def least(find: Find) -> bool:
+    """Whether the smallest integer of its dtype is among the arguments."""
+    return any(
+        array.values.dtype.kind == "i" and bool((array.values == np.iinfo(array.dtype).min).any())
+        for array in find.call.arrays()
+        if array.dtype.startswith("int")
+    )
+
+
+def unbounded(find: Find) -> bool:
+    """Whether nan or infinities are among the values that differ in PyTorch's result."""
+    return find.kind.startswith(("values", "gradient of")) and not np.isfinite(np.asarray(find.theirs)).all()
+
+
+def emptied(find: Find) -> bool:
+    """Whether a tensor of no elements is among the arguments."""
+    return any(not array.values.size for array in find.call.arrays())
+
+
 def expanded(find: Find) -> bool:
     """Whether an argument has elements that are one in memory."""
     return any(name == "expand" for array in find.call.arrays() for name, _ in array.steps)

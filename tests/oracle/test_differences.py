@@ -389,3 +389,38 @@ def test_embedding_bag_counts_each_row():
         torch.tensor([1, 2, 0, 3, 1]), weight, torch.tensor([0, 2]), mode="sum", scale_grad_by_freq=True
     ).sum().backward()
     assert weight.grad.reshape(-1).tolist() != [1, 1, 1, 1]
+
+
+def test_running_results_in_place_round():
+    with pytest.raises(RuntimeError, match="Bad in-place call"):
+        torch.ones(2).cumsum_(0, dtype=torch.float64)
+
+
+def test_ldexp_takes_the_exponent_as_it_is():
+    assert torch.ldexp(torch.ones(1), torch.tensor([1 << 40])).item() == 1
+
+
+def test_gcd_is_not_negative():
+    assert torch.gcd(torch.tensor([-128], dtype=torch.int8), torch.tensor([6], dtype=torch.int8)).item() == -2
+
+
+def test_cholesky_inverse_does_not_check():
+    with pytest.raises(torch.linalg.LinAlgError):
+        torch.cholesky_inverse(torch.zeros(2, 2))
+
+
+def test_settings_of_normalization():
+    x, running = torch.ones(2, 3, 4), torch.zeros(3)
+    with pytest.raises(ValueError, match="eps must be positive"):
+        torch.nn.functional.batch_norm(x, None, None, training=True, eps=0.0)
+    torch.nn.functional.instance_norm(x[:0], running, torch.ones(3))
+    assert running.isnan().all()
+
+
+def test_sizes_are_no_bools_and_windows_have_a_length():
+    assert len(torch.unravel_index(torch.tensor([0]), True)) == 1
+    assert torch.nn.functional.fractional_max_pool2d(torch.ones(1, 4, 4), 0, output_size=2).shape == (1, 2, 2)
+
+
+def test_flags_of_unique_consecutive_in_their_places():
+    assert isinstance(torch.unique_consecutive(torch.tensor([[1, 1]]), True, return_counts=False, dim=1), torch.Tensor)

@@ -101,12 +101,12 @@ class CupyKernels(ArrayKernels):
         with self._raising():
             return super()._solved(compute, x, y)
 
-    def _converging(self, name: str, compute: Callable[[], Any]) -> Any:
+    def _converging(self, name: str, x: Array, decompose: Callable[[Array], Any]) -> Any:
         with self._raising():
-            return super()._converging(name, compute)
+            return super()._converging(name, x, decompose)
 
     def singular_values(self, x: Array) -> Array:
-        return self._converging("svd", lambda: self.xp.linalg.svd(x, compute_uv=False))
+        return self._converging("svd", x, lambda x: self.xp.linalg.svd(x, compute_uv=False))
 
     # kernels of our own
 

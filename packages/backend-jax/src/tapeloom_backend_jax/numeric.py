@@ -115,6 +115,15 @@ class Numeric:
     def iterate(self, times: int, step: Callable[..., tuple[Any, ...]], state: tuple[Any, ...]) -> tuple[Any, ...]:
         return lax.fori_loop(0, times, lambda _, held: tuple(step(*held)), tuple(state))  # type: ignore[no-any-return]
 
+    def gcd(self, x: Array, y: Array) -> Array:
+        # jnp.gcd never ends beside the smallest integer, which has no absolute value
+        def step(held: tuple[Array, Array]) -> tuple[Array, Array]:
+            x, y = held
+            return jnp.where(y == 0, x, y), jnp.where(y == 0, y, lax.rem(x, jnp.where(y == 0, 1, y)))
+
+        start = tuple(jnp.broadcast_arrays(x, y))
+        return jnp.abs(lax.while_loop(lambda held: jnp.any(held[1] != 0), step, start)[0])
+
     def copy(self, array: Array) -> Array:
         return array  # arrays never change, so that one may stand for both
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tapeloom.backend.kernels import ArrayKernels
+from tapeloom.backend.kernels.decomposition import NOT_CONVERGED
+from tapeloom.errors import LinAlgError
 
 Array = Any
 
@@ -32,6 +34,11 @@ def _quiet(name: str) -> Callable[..., Any]:
 
 class Decomposition(ArrayKernels):
     """The shared kernels without NumPy's warnings."""
+
+    def _converging(self, name: str, x: Array, decompose: Callable[[Array], Any]) -> Any:
+        if not np.isfinite(x).all():  # with a nan some LAPACKs iterate for ever
+            raise LinAlgError(NOT_CONVERGED.format(name))
+        return super()._converging(name, x, decompose)
 
     def geqrf(self, x: Array) -> tuple[Array, Array]:
         if 0 in x.shape:

@@ -18,3 +18,19 @@ class NativeScan(Scan):
         if x.dtype.kind == "c":  # of which numpy.logaddexp knows nothing
             return super().accumulate(how, x, dim)
         return getattr(np, how).accumulate(x, axis=dim)
+
+    def _running_extreme(self, how: str, x: Array, dim: int) -> tuple[Array, Array]:
+        if not x.ndim or x.shape[dim] > np.iinfo(np.int32).max:
+            return super()._running_extreme(how, x, dim)
+        order = self.numbers(x)
+        best = self.accumulate(how, order, dim)
+        here = order == best  # where the extreme is met (again); nan is one
+        if x.dtype.kind not in "iu":
+            here |= x != x
+        met = np.where(
+            here, self.places(x, dim).astype(np.int32), np.int32(0)
+        )  # fresh memory is what costs: half of it
+        indices = np.maximum.accumulate(met, axis=dim, out=met).astype(np.int64)
+        if order is x and (x.dtype.kind in "iu" or best.all()):
+            return best, indices
+        return self.gather(x, dim, indices), indices  # with the sign of the 0 that was met

@@ -638,7 +638,7 @@ def cdist(x1: Tensor, x2: Tensor, p: builtins.float = 2.0, compute_mode: str | N
 def ceil(input: Tensor) -> Tensor:
     """The smallest integer not below ``input``."""
 
-def celu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
+def celu(input: Tensor, alpha: builtins.float = 1.0, inplace: builtins.bool = False) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input / alpha) - 1)`` elsewhere.
 
     Raises ArgumentError where ``alpha`` is 0.
@@ -957,7 +957,7 @@ def diff(
 ) -> Tensor:
     """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
 
-    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``. With ``n=0`` it is ``input`` alone.
     """
 
 def digamma(input: Tensor) -> Tensor:
@@ -1047,7 +1047,7 @@ def einsum(equation: str | Tensor, *operands: Any) -> Tensor:
     expressions", Journal of Open Source Software 3, 2018: the greedy path.
     """
 
-def elu(input: Tensor, alpha: builtins.float = 1.0) -> Tensor:
+def elu(input: Tensor, alpha: builtins.float = 1.0, *, inplace: builtins.bool = False) -> Tensor:
     """``input`` where it is positive, ``alpha * (exp(input) - 1)`` elsewhere.
 
     Source: D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning by exponential linear
@@ -1597,19 +1597,21 @@ def hann_window(
 def hardshrink(input: Tensor, lambd: builtins.float = 0.5) -> Tensor:
     """0 from ``-lambd`` to ``lambd``, ``input`` elsewhere."""
 
-def hardsigmoid(input: Tensor) -> Tensor:
+def hardsigmoid(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """``min(max(input + 3, 0), 6) / 6``.
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
 
-def hardswish(input: Tensor) -> Tensor:
+def hardswish(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """``input * hardsigmoid(input)``.
 
     Source: A. Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
 
-def hardtanh(input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0) -> Tensor:
+def hardtanh(
+    input: Tensor, min_val: builtins.float = -1.0, max_val: builtins.float = 1.0, *, inplace: builtins.bool = False
+) -> Tensor:
     """``input`` kept within ``min_val`` and ``max_val``; the gradient at both bounds is 0.
 
     Of integers the bounds are cut off to integers. Raises ArgumentError where ``min_val`` is above ``max_val``,
@@ -1640,7 +1642,7 @@ def histc(input: Tensor, bins: builtins.int = 100, min: builtins.float = 0, max:
 @overload
 def histogram(
     input: Tensor,
-    bins: builtins.int,
+    bins: builtins.int = 100,
     *,
     range: Sequence[builtins.float] | None = None,
     weight: Tensor | None = None,
@@ -1923,14 +1925,17 @@ def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple of integers, not negative; that of 0 and any is 0."""
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor.
+
+    Of integers ``other`` the power may be beyond all numbers where the result is not.
+    """
 
 def le(input: TensorLike, other: TensorLike) -> Tensor:
     """``input <= other``, element by element."""
 
 less_equal = le
 
-def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: builtins.float = 0.01, *, inplace: builtins.bool = False) -> Tensor:
     """``input`` where it is positive, ``negative_slope * input`` elsewhere.
 
     Source: A. Maas, A. Hannun, A. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
@@ -2477,7 +2482,7 @@ def min(input: Tensor, other: Tensor) -> Tensor:
 def minimum(input: TensorLike, other: TensorLike) -> Tensor:
     """The smaller of the two; nan where either is. Equal elements share the gradient, half each."""
 
-def mish(input: Tensor) -> Tensor:
+def mish(input: Tensor, *, inplace: builtins.bool = False) -> Tensor:
     """``input * tanh(softplus(input))``.
 
     Source: D. Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
@@ -3024,10 +3029,10 @@ def real(input: Tensor) -> Tensor:
 def reciprocal(input: Tensor) -> Tensor:
     """``1 / input``."""
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, *, inplace: builtins.bool = False) -> Tensor:
     """``max(input, 0)``; its gradient at 0 is 0."""
 
-def relu6(input: Tensor) -> Tensor:
+def relu6(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """``min(max(input, 0), 6)``.
 
     Source: A. Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
@@ -3288,7 +3293,7 @@ def select(input: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
 def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int) -> Tensor:
     """``input`` with ``src`` put at one place along ``dim``; ``src`` has the shape of ``select(input, dim, index)``."""
 
-def selu(input: Tensor) -> Tensor:
+def selu(input: Tensor, inplace: builtins.bool = False) -> Tensor:
     """``scale * elu(input, alpha)`` with the constants of self-normalizing networks.
 
     Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", NIPS 2017, eq. 2.
@@ -3309,7 +3314,7 @@ def sign(input: Tensor) -> Tensor:
 def signbit(input: Tensor) -> Tensor:
     """Whether the sign is minus, that of -0.0 included."""
 
-def silu(input: Tensor) -> Tensor:
+def silu(input: Tensor, *, inplace: builtins.bool = False) -> Tensor:
     """``input * sigmoid(input)``, also called swish.
 
     Source: D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, which named it; P. Ramachandran,
@@ -3549,7 +3554,7 @@ def tensordot(a: Tensor, b: Tensor, dims: builtins.int | Sequence[Axes] = 2) -> 
     The others follow, first those of ``a``. A length of 1 goes with any.
     """
 
-def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
+def threshold(input: Tensor, threshold: Number, value: Number, *, inplace: builtins.bool = False) -> Tensor:
     """``input`` where it is above ``threshold``, ``value`` elsewhere. Of integers both are cut off to integers."""
 
 def threshold_(input: Tensor, threshold: Number, value: Number) -> Tensor:

@@ -422,7 +422,7 @@ class TensorMethods:
     ) -> Tensor:
         """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
 
-        ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+        ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``. With ``n=0`` it is ``input`` alone.
         """
     def digamma(self) -> Tensor:
         """The derivative of ``lgamma``; -inf at 0, inf at -0.0, nan at the negative integers."""
@@ -594,7 +594,7 @@ class TensorMethods:
     @overload
     def histogram(
         self,
-        bins: builtins.int,
+        bins: builtins.int = 100,
         *,
         range: Sequence[builtins.float] | None = None,
         weight: Tensor | None = None,
@@ -746,9 +746,16 @@ class TensorMethods:
     def lcm_(self, other: Tensor) -> Tensor:
         """In place: The least common multiple of integers, not negative; that of 0 and any is 0."""
     def ldexp(self, other: Tensor) -> Tensor:
-        """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+        """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor.
+
+        Of integers ``other`` the power may be beyond all numbers where the result is not.
+        """
     def ldexp_(self, other: Tensor) -> Tensor:
-        """In place: ``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
+        """In place: ``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor.
+
+        Of integers ``other`` the power may be beyond all numbers where the result is not.
+
+        """
     def le(self, other: TensorLike) -> Tensor:
         """``input <= other``, element by element."""
     less_equal = le
@@ -1116,9 +1123,9 @@ class TensorMethods:
         """``1 / input``."""
     def reciprocal_(self) -> Tensor:
         """In place: ``1 / input``."""
-    def relu(self) -> Tensor:
+    def relu(self, *, inplace: builtins.bool = False) -> Tensor:
         """``max(input, 0)``; its gradient at 0 is 0."""
-    def relu_(self) -> Tensor:
+    def relu_(self, *, inplace: builtins.bool = False) -> Tensor:
         """In place: ``max(input, 0)``; its gradient at 0 is 0."""
     def remainder(self, other: TensorLike) -> Tensor:
         """``input - other * floor(input / other)``: the remainder with the sign of ``other``."""

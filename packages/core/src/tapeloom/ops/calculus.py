@@ -29,7 +29,7 @@ def _part(x: Any, dim: int, start: int, end: int) -> Any:
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
     """The differences of neighbours along ``dim``, taken ``n`` times; of bools whether they differ.
 
-    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``.
+    ``prepend`` and ``append``, joined to ``input`` before, have its shape but for ``dim``. With ``n=0`` it is ``input`` alone.
     """
     ndim = as_tensor_of("diff", input).ndim
     if not ndim:
@@ -45,11 +45,13 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
         if len(shape) != ndim or any(place != axis and a != b for place, (a, b) in enumerate(zip(shape, input.shape, strict=True))):
             raise ShapeError(f"diff: {name} has shape {shape}; it must have that of input, {input.shape}, but for dim {axis}.")
         parts.insert(0 if name == "prepend" else len(parts), more)
+    if not order:
+        return OPS.clone(input)
     joined = OPS.cat(parts, axis) if len(parts) > 1 else input
     for _ in range(min(order, joined.shape[axis])):  # then nothing is left
         ahead, behind = _part(joined, axis, 1, 0), _part(joined, axis, 0, 1)
         joined = OPS.ne(ahead, behind) if joined.dtype is dtypes.bool_ else OPS.subtract(ahead, behind)
-    return joined if order else OPS.clone(joined)
+    return joined
 
 
 # integrals
@@ -176,7 +178,7 @@ def _derivative(x: Any, axis: int, spacing: Any, order: int) -> Any:
             )
         steps = OPS.reshape(OPS.subtract(spacing[1:], spacing[:-1]), (-1,) + (1,) * (x.ndim - axis - 1))
         if x.dtype.inexact and not steps.dtype.inexact:
-            steps = OPS.cast(steps, x.dtype)
+            steps = OPS.cast(steps, dtypes.promote_types(x.dtype, dtypes.get_default_dtype()))
         left, right = _part(steps, 0, 0, 1), _part(steps, 0, 1, 0)
         near, here, far = (_part(x, axis, start, 2 - start) for start in (0, 1, 2))
         both = left + right

@@ -241,8 +241,8 @@ def closed_range(
     if not (math.isfinite(first) and math.isfinite(last)):
         raise ArgumentError(f"range: start and end must be finite, got {first} and {last}.")
     if chosen.category == dtypes.INTEGER:
-        first, last, by = int(first), int(last), int(by)
-    if not by or (last - first) / by < 0:
+        first, last, by = int(first), int(last), int(by) if math.isfinite(by) else 0
+    if not by or by != by or (last - first) / by < 0:
         raise ArgumentError(f"range: step {by} does not lead from {first} to {last}{_in_integers(chosen)}.")
     return _stepped("range", first, by, math.floor((last - first) / by) + 1, chosen, where, requires_grad)
 

@@ -113,7 +113,8 @@ def counted_in_grid(input: Tensor, edges: Sequence[Tensor], weight: Tensor) -> T
 
 
 _BY_COUNT = (
-    "(input: Tensor, bins: int, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False) -> Histogram"
+    "(input: Tensor, bins: int = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None, "
+    "density: bool = False) -> Histogram"
 )
 _BY_EDGES = "(input: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: bool = False) -> Histogram"
 
@@ -121,7 +122,7 @@ _BY_EDGES = "(input: Tensor, bins: Tensor, *, weight: Tensor | None = None, dens
 @function(overloads=(_BY_COUNT, _BY_EDGES))
 def histogram(
     input: Tensor,
-    bins: int | Tensor,
+    bins: int | Tensor = 100,
     *,
     range: Sequence[float] | None = None,
     weight: Tensor | None = None,
@@ -207,7 +208,7 @@ def _edges(name: str, column: Any, bins: Any, ends: Any) -> Any:
             raise DTypeError(f"{name}: the edges are {bins.dtype.name}, and input {column.dtype.name}; they must be the same.")
         if bins.ndim != 1 or bins.shape[0] < 2:
             raise ShapeError(f"{name}: edges must be a vector of at least 2, got shape {bins.shape}.")
-        return bins
+        return OPS.clone(bins)
     count = _count_of(name, bins)
     if ends is None:
         ends = (OPS.amin(column).item(), OPS.amax(column).item()) if column.numel() else (0.0, 1.0)

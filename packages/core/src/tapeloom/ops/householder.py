@@ -121,8 +121,9 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     m, n = A.shape[-2:]
     count = 6 if q is None else shapes.as_int("svd_lowrank", "q", q)
     turns = 2 if niter is None else shapes.as_int("svd_lowrank", "niter", niter)
-    if not 0 <= count <= min(m, n):
-        raise ArgumentError(f"svd_lowrank: q must lie between 0 and {min(m, n)}, the shorter side of the matrices, got {count}.")
+    if count < 0:
+        raise ArgumentError(f"svd_lowrank: q must not be negative, got {count}.")
+    count = min(count, m, n)  # there are no more
     if m < n:
         V, S, U = _largest(_adjoint(A), count, turns)
     else:

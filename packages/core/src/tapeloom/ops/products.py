@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapeloom import dtypes, shapes
 from tapeloom.call.op import function, op
+from tapeloom.call.promote import promoted
 from tapeloom.errors import ArgumentError, DTypeError, ShapeError
 from tapeloom.op.parameter import as_number
 from tapeloom.op.registry import OPS
@@ -121,17 +122,18 @@ def _(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Num
 
 
 def _scaled(op: Any, input: Any, x: Any, y: Any, beta: Any, alpha: Any) -> Any:
-    dtype = as_tensor_of(op.name, input).dtype
+    for parameter, given in zip(op.parameters, (input, x, y), strict=True):
+        as_tensor_of(op.name, given, parameter.name)
+    dtype = promoted(op, input, x, y)
     for what, number in (("beta", beta), ("alpha", alpha)):
         number = as_number(op.name, what, number, dtypes.NUMBERS)
         if dtypes.of_number(number).category > dtype.category:
             raise DTypeError(f"{op.name}: {what}={number!r} does not fit tensors of {dtype.name}. Cast them first.")
-    x = as_tensor_of(op.name, x, op.parameters[1].name)
-    x = OPS.multiply(x, alpha) if alpha != 1 else x
+    x = OPS.multiply(OPS.cast(x, dtype), alpha) if alpha != 1 else x  # in the dtype of the result, that nothing wraps before
     if beta == 0:  # what input holds, nan too, does not count; its gradient is 0
         input = OPS.where(OPS.ne(OPS.zeros_of(input.shape, input.detach()), 0), input, 0)
     elif beta != 1:
-        input = OPS.multiply(input, beta)
+        input = OPS.multiply(OPS.cast(input, dtype), beta)
     return op(input, x, y)
 
 
@@ -238,7 +240,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Axes] = 2) -> Tensor:
 
 
 def _summed(x: Any, axes: list[int]) -> Any:
-    return OPS.sum(x, tuple(axes), True) if axes else x
+    return OPS.sum(x, tuple(axes), True, dtype=x.dtype) if axes else x
 
 
 def _contracted(x: Any, y: Any, left: tuple[int, ...], right: tuple[int, ...]) -> Any:

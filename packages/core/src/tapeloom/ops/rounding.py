@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapeloom import dtypes, shapes
@@ -143,10 +144,20 @@ frexp.gradient(input=lambda g, out, input_dtype, ops: g.mantissa * ops.exp2(-ops
 
 @function(inplace=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor."""
-    dtype = promoted(OPS.divide, input, other)
-    dtype = dtype if dtype.inexact else dtypes.get_default_dtype()
-    return OPS.multiply(input, OPS.exp2(OPS.cast(as_tensor_of("ldexp", other, "other"), dtype)))
+    """``input * 2**other`` in the promoted dtype, float32 for integers; ``other`` may be any tensor.
+
+    Of integers ``other`` the power may be beyond all numbers where the result is not.
+    """
+    exact = not any(as_tensor_of("ldexp", x, name).dtype.inexact for x, name in ((input, "input"), (other, "other")))
+    dtype = dtypes.get_default_dtype() if exact else promoted(OPS.divide, input, other)
+    if other.dtype.category != dtypes.INTEGER:
+        return OPS.multiply(input, OPS.exp2(OPS.cast(other, dtype)))
+    most = 3 * (math.frexp(dtype.max)[1] - 2)  # with which all results are 0 or infinite; a third of it has a power
+    exponent = OPS.clamp(OPS.cast(other, dtypes.float64), -most, most)
+    third = OPS.trunc(exponent / 3)
+    for part in (third, third, exponent - third - third):
+        input = OPS.multiply(input, OPS.cast(OPS.exp2(part), dtype.real))  # rounded, as not every exp2 is exact
+    return input
 
 
 @op(takes="floating", inplace=True)

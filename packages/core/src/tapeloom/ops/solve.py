@@ -329,6 +329,8 @@ def pinv(
     """
     A = matrices_of("pinv", A)
     if hermitian:
+        if A.shape[-1] != A.shape[-2]:
+            raise ShapeError(f"pinv: expected square matrices, (…, n, n), with hermitian=True, got shape {A.shape}.")
         lower = OPS.tril(A, 0)
         A = OPS.add(lower, _adjoint(OPS.tril(A, -1)))
     return OPS.pseudo_inverse(A, *tolerance("pinv", A, atol, rcond if rtol is None else rtol))

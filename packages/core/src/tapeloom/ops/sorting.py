@@ -108,6 +108,8 @@ def searchsorted(
     if sorter is not None:
         if as_tensor_of("searchsorted", sorter, "sorter").shape != size:
             raise ShapeError(f"searchsorted: sorter has shape {sorter.shape}; it must be that of sorted_sequence, {size}.")
+        if sorter.dtype.category != dtypes.INTEGER:
+            raise DTypeError(f"searchsorted: sorter must hold integers, got {sorter.dtype.name}. Give what argsort returns.")
         require(
             within(sorter, 0, size[-1]),
             lambda: IndexingError(

@@ -41,6 +41,8 @@ def _max_unpool(
     size = _size(name, input.shape[-rank:], kernel, step, around, output_size)
     at_least(name, 1, **{"the spatial size of the result": size})
     area = prod(size)
+    if area * prod(input.shape[:-rank]) > dtypes.int64.max:
+        raise ArgumentError(f"{name}: planes of the size {size} are more than memory can hold.")
     require(
         within(indices, 0, area),
         lambda: IndexingError(

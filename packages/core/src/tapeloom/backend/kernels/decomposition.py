@@ -29,21 +29,21 @@ class Decomposition:
         return Q, R
 
     def svd_factors(self: Any, x: Array, full_matrices: bool) -> tuple[Array, Array, Array]:
-        U, S, Vh = self._converging("svd", lambda: self.xp.linalg.svd(x, full_matrices=full_matrices))
+        U, S, Vh = self._converging("svd", x, lambda x: self.xp.linalg.svd(x, full_matrices=full_matrices))
         return U, S, Vh
 
     def singular_values(self: Any, x: Array) -> Array:
-        return self._converging("svd", lambda: self.xp.linalg.svdvals(x))
+        return self._converging("svd", x, self.xp.linalg.svdvals)
 
     def eigh_factors(self: Any, x: Array, upper: bool) -> tuple[Array, Array]:
-        L, V = self._converging("eigh", lambda: self.xp.linalg.eigh(self._hermitian(x, upper)))
+        L, V = self._converging("eigh", self._hermitian(x, upper), self.xp.linalg.eigh)
         return L, V
 
     def eigh_values(self: Any, x: Array, upper: bool) -> Array:
-        return self._converging("eigvalsh", lambda: self.xp.linalg.eigvalsh(self._hermitian(x, upper)))
+        return self._converging("eigvalsh", self._hermitian(x, upper), self.xp.linalg.eigvalsh)
 
     def eig_factors(self: Any, x: Array) -> tuple[Array, Array]:
-        L, V = self._converging("eig", lambda: self.xp.linalg.eig(x))
+        L, V = self._converging("eig", x, self.xp.linalg.eig)
         kind = self.dtype_of(x).complex
         return self.cast(L, kind), self.cast(V, kind)  # real eigenvalues come as real numbers
 
@@ -156,9 +156,9 @@ class Decomposition:
             result = function(self.where(fine, x, self._identity(x)))
             return self.where(fine, result, self.full_of(result, float("nan"))), info
 
-    def _converging(self: Any, name: str, compute: Callable[[], Any]) -> Any:
+    def _converging(self: Any, name: str, x: Array, decompose: Callable[[Array], Any]) -> Any:
         try:
-            return compute()
+            return decompose(x)
         except ValueError as error:
             raise LinAlgError(NOT_CONVERGED.format(name)) from error
 

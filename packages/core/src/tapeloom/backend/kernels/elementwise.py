@@ -18,7 +18,7 @@ DIRECT = {
         "remainder fmod floor_divide where "
         "logical_and logical_or logical_xor logical_not "
         "isnan isinf isfinite bitwise_and bitwise_or bitwise_xor exp2 matmul real imag conj "
-        "copysign nextafter frexp gcd lcm logaddexp2"
+        "copysign nextafter frexp gcd logaddexp2"
     ).split()
 } | {
     "eq": "equal",
@@ -30,7 +30,7 @@ DIRECT = {
     "bitwise_not": "bitwise_invert",
 }
 #: those among them that the standard does not have; ``Direct`` has them written out, for a library without them
-EXTRAS = frozenset({"exp2", "fmod", "frexp", "gcd", "lcm", "logaddexp2"})
+EXTRAS = frozenset({"exp2", "fmod", "frexp", "gcd", "logaddexp2"})
 
 
 LOG_2 = 0.6931471805599453

@@ -10,6 +10,8 @@ from tapeloom.backend.kernels.special import in_double
 
 #: beyond this order the Chebyshev polynomials between -1 and 1 are computed as the waves that they are, as in PyTorch
 WAVES_FROM = 8
+#: the largest order that a recurrence runs to; beyond, what is no wave is nan
+MOST = 1 << 16
 
 First = Callable[[Array], Array]
 Step = Callable[[Array, Array, Array, Array], Array]
@@ -20,7 +22,7 @@ def _polynomial(first: First, step: Step, wave: Wave | None = None, shifted: boo
     """The kernel of a family of polynomials: 1, ``first(x)``, then ``step(k, x, current, before)``, which is of order k + 1.
 
     ``wave``: what they are between -1 and 1 by the angle whose cosine is x. ``shifted``: they are those of 2 x - 1.
-    Orders are truncated to integers; negative ones give 0.
+    Orders are truncated to integers; negative ones and infinity give 0.
     """
 
     @in_double
@@ -32,7 +34,8 @@ def _polynomial(first: First, step: Step, wave: Wave | None = None, shifted: boo
             return self.copy(x)
         finite = self.isfinite(n) & (n >= 0)
         waving = (n > WAVES_FROM) & (self.abs(x) < 1) if wave is not None else x != x
-        last = self.where(waving, 0.0, self.where(finite, n, 0.0))
+        beyond = finite & ~waving & (n > MOST)
+        last = self.where(waving | beyond, 0.0, self.where(finite, n, 0.0))
 
         def advance(k: Array, before: Array, current: Array) -> tuple[Array, Array, Array]:
             further = k < last
@@ -42,13 +45,13 @@ def _polynomial(first: First, step: Step, wave: Wave | None = None, shifted: boo
                 self.where(further, step(k, x, current, before), current),
             )
 
-        one = x * 0 + 1
+        one = self.full_of(x, 1)
         state = (one, one, self.where(last > 0, first(x), one))
         result = self.iterate(self._most(last) - 1, advance, state)[2]
         if wave is not None:
             angle = self.acos(self.where(waving, x, 0.0))
             result = self.where(waving, wave(self, self.where(waving & finite, n, 1.0), angle), result)
-        return self.where(finite, result, 0.0)
+        return self.where(beyond, float("nan"), self.where(finite, result, 0.0))
 
     return kernel
 

@@ -184,6 +184,8 @@ row("max_unpool3d", [T(1, 1, 1, 2, 1), P([[[[[3], [9]]]]]), 2], case(T(1, 1, 1, 
 
 fails("max_unpool2d", [T(1, 2, 2, 2), P([[[[0, 7], [3, 16]], [[5, 6], [8, 15]]]]), 2], IndexingError, "max_unpool2d: index 16 is out of range for planes of the size (4, 4).")
 fails("max_unpool2d", [T(1, 2, 2, 2), P([[[[0]]]]), 2], ShapeError, "max_unpool2d: indices must have the shape of input, (1, 2, 2, 2), got (1, 1, 1, 1).")
+fails("max_unpool2d", [T(1, 2, 2, 2), PLACES, 1 << 40], ArgumentError,
+      "max_unpool2d: planes of the size (2199023255552, 2199023255552) are more than memory can hold.")
 fails("max_unpool2d", [T(1, 2, 2, 2), T(1, 2, 2, 2), 2], DTypeError, "max_unpool2d: indices must be int64, as max_pool2d returns them, got float32.")
 fails("max_unpool2d", [T(1, 2, 2, 2), PLACES, 2, 2, 0, (6, 4)], ArgumentError,
       "max_unpool2d: output_size (6, 4) must lie less than the stride (2, 2) from (4, 4), the size that the windows give.")

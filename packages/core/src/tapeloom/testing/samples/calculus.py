@@ -26,6 +26,7 @@ def _shorter(shape: tuple[int, ...], axis: int, by: int = 1) -> tuple[int, ...]:
 
 def _diff(x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     axis = dim % x.ndim
+    prepend, append = (prepend, append) if n else (None, None)
     length = sum(part.shape[axis] for part in (prepend, x, append) if part is not None)
     joined = np.empty((*x.shape[:axis], length, *x.shape[axis + 1 :]), np.result_type(*(part for part in (prepend, x, append) if part is not None)))
     start = 0
@@ -44,7 +45,7 @@ def _diff(x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = 
     return joined
 
 
-row("diff", [X], [X, 2], case(X, dim=0), case(X, n=9, dim=1), case(X, n=0), [T(0, 3)], [T(3, 0)],
+row("diff", [X], [X, 2], case(X, dim=0), case(X, n=9, dim=1), case(T(3, 4), 0, append=T(3, 1)), [T(0, 3)], [T(3, 0)],
     case(T(3, 4), 1, -2, T(1, 4), append=T(2, 4)), reference=_diff, dtypes=EVERY[:1] + tuple(d for d in EVERY[1:] if d.signed or d.inexact),
     budget="sum", magnitude=lambda *args, **named: np.float64(8.0), without="0d")
 fails("diff", [T()], ShapeError, "diff: a 0-d tensor has no neighbours. Give a tensor of at least one dimension.")

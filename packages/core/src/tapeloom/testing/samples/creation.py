@@ -83,6 +83,7 @@ fails("logspace", [0, 3, 2], DTypeError, "logspace: the number 1000.0 does not f
 row("range", [1, 4], [5, 0, -2], [3, 3], case(0.0, 1.0, 0.25, only=FLOATS), case(0.5, 3.7, expect=[0, 1, 2, 3], only=[dtypes.int64]), case(1.5, 2, expect=[1, 2], only=[dtypes.int64]),
     reference=lambda start, end, step=1: _range(start, end + step / 2, step), dtypes=(dtypes.int64, *FLOATS), budget="exact", grad=0, maker=True, without="0d empty")
 fails("range", [4, 1], ArgumentError, "range: step 1 does not lead from 4 to 1.")
+fails("range", [0, 1, NAN], ArgumentError, "range: step nan does not lead from 0 to 1.")
 fails("range", [0, INF], ArgumentError, "range: start and end must be finite, got 0 and inf.")
 fails("range", [0, 3, 0.5], ArgumentError, "range: step 0 does not lead from 0 to 3 in integers.", dtypes.int64)
 fails("range", [0, 2], DTypeError, "range: there is no range of bool numbers. Give an integer or a floating dtype.", dtypes.bool_)

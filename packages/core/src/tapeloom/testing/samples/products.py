@@ -44,6 +44,7 @@ for _name, _product, _shapes, _empty in (
         _name,
         [_input, _x, _y],
         case(T(1, **SMALL), _x, _y, beta=2, alpha=3),
+        case(V(np.full(_shapes[0], 100), dtype=dtypes.int8), _x, _y, beta=2, only=[dtypes.int64]),
         case(_input, _x, _y, beta=0),
         case(V(np.full(_shapes[0], NAN)), _x, _y, beta=0, only=FLOATS, grad=False),
         [T(), _x, _y],
@@ -109,13 +110,15 @@ fails("cross", [T(2, 2), T(2, 2)], ShapeError, "cross: no dimension of shape (2,
 
 def _tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     pairs = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else dims
+    for i, j in zip(*pairs, strict=True):
+        b = np.repeat(b, a.shape[i] if b.shape[j] == 1 else 1, j)
     x = np.moveaxis(a, pairs[0], range(a.ndim - len(pairs[0]), a.ndim)).reshape(*(n for i, n in enumerate(a.shape) if i not in pairs[0]), -1)
     y = np.moveaxis(b, pairs[1], range(len(pairs[1]))).reshape(-1, *(n for i, n in enumerate(b.shape) if i not in pairs[1]))
     kept = x.shape[:-1] + y.shape[1:]
     return built(kept, lambda i: sum((x[i[: x.ndim - 1]] * y[(slice(None), *i[x.ndim - 1 :])]).tolist()), a)
 
 
-row("tensordot", [T(2, 3, 4), T(3, 4, 2)], case(T(2, 3, 4), T(4, 3), dims=([1, 2], [1, 0])), case(T(2, 3), T(4), dims=0), [T(2, 0), T(0, 3), 1], [T(), T(), 0],
+row("tensordot", [T(2, 3, 4), T(3, 4, 2)], case(T(2, 3, 4), T(4, 3), dims=([1, 2], [1, 0])), case(T(2, 3), T(4), dims=0), [T(2, 3), T(1, 4), 1], [T(2, 0), T(0, 3), 1], [T(), T(), 0],
     reference=_tensordot, magnitude=_tensordot, budget="sum", dtypes=DTYPES)
 fails("tensordot", [T(2, 3), T(2, 3), 1], ShapeError, "tensordot: dim 1 of a has length 3, and dim 0 of b has 2.")
 fails("tensordot", [T(2), T(2), 2], ArgumentError, "tensordot: dims must lie between 0 and 1, the dimensions that both have, got 2.")

@@ -106,8 +106,10 @@ row(
     "ldexp",
     [T(3, 4), T(4)],
     [T(3, 1), T(1, 4, low=0, high=4, dtype=dtypes.int64)],
+    case(T(3, low=0, high=4, dtype=dtypes.uint64), T(3, low=0, high=4, dtype=dtypes.int64), only=[dtypes.int64]),
     [T(), T()],
     [T(0, 3), T(3)],
+    case(V([1e-30, 0.0, 1e30]), V([200, 1 << 40, -200], dtype=dtypes.int64), expect=[1.606938044258990e30, 0.0, 6.223015277861142e-31], only=FLOATS[1:]),
     reference=each(lambda x, y: x * 2.0**y),
     gives="float",
     dtypes=(*ALL, *COMPLEX),
@@ -130,7 +132,11 @@ row(
 
 # integers
 
-for _name, _function in (("gcd", math.gcd), ("lcm", math.lcm)):
+for _name, _function, _edge, _at_edge in (
+    ("gcd", math.gcd, (V([-1, -(2**31)]), V([-(2**31), 0])), [1, -(2**31)]),
+    ("lcm", math.lcm, (V([2**31 - 1]), V([2])), [2]),  # which wraps
+):
     row(_name, [T(3, 4), T(3, 4)], [T(3, 1), T(4)], [V([6, 0, 4]), T()], [T(0, 3), T(3)], case(V([0, -12, 12]), V([0, 8, -18]), only=[dtypes.int8, dtypes.int64]),
+        case(*_edge, expect=_at_edge, only=[dtypes.int32]),
         reference=each(_function), dtypes=INTEGERS, budget="exact", grad=0)
     fails(_name, [T(3), T(3)], DTypeError, f"{_name}: expected integer tensors, got float32. Cast with .to(tapeloom.int64).")

@@ -173,6 +173,7 @@ row("linalg.pinv of a Hermitian matrix", [V(M)], COMPLEX_CASE, [EMPTY], referenc
 fails("linalg.pinv", [T(2, 2)], DTypeError, "pinv: expected floating or complex matrices, got int64. Cast with .float().", dtypes.int64)
 fails("linalg.solve", case(V(M), T(3), left=False), ShapeError,
       "solve: B of shape (3,) is a vector for each matrix, which cannot stand on the left. Leave left=False out.")
+fails("linalg.pinv", case(T(3, 1), hermitian=True), ShapeError, "pinv: expected square matrices, (…, n, n), with hermitian=True, got shape (3, 1).")
 fails("linalg.pinv", [T(3)], ShapeError, "pinv: A must have at least 2 dimensions, got shape (3,).")
 fails("pinverse", [T(3)], ShapeError, "pinverse: A must have at least 2 dimensions, got shape (3,).")
 fails("linalg.pinv of a Hermitian matrix", [T(2, 2)], DTypeError,

@@ -106,6 +106,7 @@ row("searchsorted", [LINE, SOUGHT], case(ROWS, SOUGHT, right=True), case(V([[2, 
     [LINE, 2], [V([1, 3, 4]), 2.5], [T(0), V(1)],
     reference=lambda s, x, right=False, side=None, sorter=None: _searched(s, x, sorter, right or side == "right"),
     dtypes=NUMBERS, gives="int64", grad=0)
+fails("searchsorted", case(LINE, 1, sorter=LINE), DTypeError, "searchsorted: sorter must hold integers, got float32. Give what argsort returns.")
 fails("searchsorted", case(LINE, 1, side="middle"), ArgumentError, "searchsorted: side must be 'left' or 'right', got 'middle'.")
 fails("searchsorted", case(LINE, 1, side="left", right=True), ArgumentError, "searchsorted: side='left' and right=True were given. Give one of them.")
 for _sought, _shape in ((1, ()), (V([1, 2]), (2,)), (V([[1]]), (1, 1))):

@@ -322,6 +322,7 @@ for _name, _polynomial in POLYNOMIALS.items():
         [2, V([3, 0, 1])],
         [T(0, 3), T(3)],
         case(V([0.5, -0.25, 2.0]), V([12, -1, 10]), only=FLOATS[2:]),
+        case(V([INF, NAN]), V([0, 0]), expect=[1.0, 1.0], only=FLOATS[2:]),
         reference=each(lambda x, n, of=_polynomial: of(float(x), int(n))),
         gives="float",
         dtypes=FLOATS[2:],
