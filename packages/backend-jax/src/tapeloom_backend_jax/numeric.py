@@ -117,11 +117,11 @@ class Numeric:
 
     def gcd(self, x: Array, y: Array) -> Array:
         # jnp.gcd never ends beside the smallest integer, which has no absolute value
-        def step(held: tuple[Array, Array]) -> tuple[Array, Array]:
+        def step(held: tuple[Any, ...]) -> tuple[Any, ...]:
             x, y = held
             return jnp.where(y == 0, x, y), jnp.where(y == 0, y, lax.rem(x, jnp.where(y == 0, 1, y)))
 
-        start = tuple(jnp.broadcast_arrays(x, y))
+        start: tuple[Any, ...] = tuple(jnp.broadcast_arrays(x, y))
         return jnp.abs(lax.while_loop(lambda held: jnp.any(held[1] != 0), step, start)[0])
 
     def copy(self, array: Array) -> Array:

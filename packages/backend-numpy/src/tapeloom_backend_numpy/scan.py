@@ -14,6 +14,8 @@ Array = Any
 class NativeScan(Scan):
     """Overrides of the kernels of running results."""
 
+    gather: Any
+
     def accumulate(self, how: str, x: Array, dim: int) -> Array:
         if x.dtype.kind == "c":  # of which numpy.logaddexp knows nothing
             return super().accumulate(how, x, dim)
@@ -27,9 +29,8 @@ class NativeScan(Scan):
         here = order == best  # where the extreme is met (again); nan is one
         if x.dtype.kind not in "iu":
             here |= x != x
-        met = np.where(
-            here, self.places(x, dim).astype(np.int32), np.int32(0)
-        )  # fresh memory is what costs: half of it
+        places: Any = self.places(x, dim)
+        met = np.where(here, places.astype(np.int32), np.int32(0))  # fresh memory is what costs: half of it
         indices = np.maximum.accumulate(met, axis=dim, out=met).astype(np.int64)
         if order is x and (x.dtype.kind in "iu" or best.all()):
             return best, indices
