@@ -76,7 +76,7 @@ LIGHT = {
     "tapeloom-nn",
     "tqdm",
 }
-LIGHT_MEGABYTES = 8
+LIGHT_MEGABYTES = 14
 
 WEIGH = """
 import importlib.metadata

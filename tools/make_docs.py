@@ -328,7 +328,7 @@ def others_block() -> list[str]:
         for name in names:
             value = getattr(tapeloom, name)
             kind = "class" if inspect.isclass(value) else "function" if inspect.isfunction(value) else ""
-            if kind and detailed(value) and value is not Tensor:
+            if kind and detailed(value) and value is not Tensor and not value.__module__.startswith("tapeloom.amp."):
                 directives.append(f".. auto{kind}:: tapeloom.{name}")
         lines += [f"### {title}", "", *table(("call", "does"), rows_of(names, tapeloom)), *autodoc(directives)]
     return lines

@@ -49,9 +49,9 @@ def checkpoint(
         >>> import tapeloom as tl
         >>> from tapeloom.utils.checkpoint import checkpoint
         >>> x = tl.tensor([1.0, 2.0], requires_grad=True)
-        >>> checkpoint(lambda x: x.exp().exp(), x).sum().backward()
+        >>> checkpoint(lambda x: x * x * x, x).sum().backward()
         >>> x.grad
-        tensor([  41.1936, 11955.4736])
+        tensor([ 3., 12.])
     """
     if not callable(function):
         raise ArgumentTypeError(f"checkpoint: expected a function, got {type(function).__name__}.")
