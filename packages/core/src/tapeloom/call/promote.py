@@ -79,8 +79,10 @@ class _Found:
 
 def promoted(op: OpSchema, *values: Any) -> DType:
     """The dtype that ``values``, given for the inputs of ``op``, promote to."""
-    found = _Found()
-    for parameter, value in zip(op.parameters, values, strict=True):
+    found, given = _Found(), list(values)
+    if LEVELS.get():
+        lift(given)
+    for parameter, value in zip(op.parameters, given, strict=True):
         found.take(op, parameter, value)
     return found.promoted()
 

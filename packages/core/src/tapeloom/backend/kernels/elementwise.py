@@ -71,11 +71,12 @@ class Direct:
         return mantissa, self.cast(self.where(ordinary, exponent + step, self.zero_like(x)), dtypes.int32)
 
     def gcd(self: Any, x: Array, y: Array) -> Array:
-        x, y = (x, y) if not self.dtype_of(x).is_signed else (self.abs(x), self.abs(y))
+        signed = self.dtype_of(x).is_signed
+        x, y = (self.abs(x), self.abs(y)) if signed else (x, y)
         x, y = self.xp.broadcast_arrays(x, y)
         while bool(self.xp.any(y != 0)):  # Euclid's algorithm, until the last has ended
             x, y = self.where(y == 0, x, y), self.where(y == 0, y, x % self.where(y == 0, self.xp.ones_like(y), y))
-        return x
+        return self.abs(x) if signed else x  # the smallest integer has no absolute value
 
     def lcm(self: Any, x: Array, y: Array) -> Array:
         divisor = self.gcd(x, y)
