@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, penalised
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["Adadelta"]
@@ -73,10 +73,7 @@ class Adadelta(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         square_avg = square_avg * rho + g * g * (1 - rho)
         delta = ops.sqrt(acc_delta + eps) / ops.sqrt(square_avg + eps) * g
         acc_delta = acc_delta * rho + delta * delta * (1 - rho)

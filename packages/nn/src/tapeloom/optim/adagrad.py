@@ -7,7 +7,7 @@ from typing import Any
 import tapeloom as tl
 from tapeloom import Tensor
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, penalised
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["Adagrad"]
@@ -91,9 +91,6 @@ class Adagrad(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Any]:
         """One step of one parameter: the formula that the class describes."""
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         squares = squares + g * g
         return p - g / (ops.sqrt(squares) + eps) * (lr / (1 + (step - 1) * lr_decay)), squares

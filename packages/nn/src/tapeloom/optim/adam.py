@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, decayed
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["Adam", "AdamW"]
@@ -105,13 +105,7 @@ class Adam(Optimizer):
     ) -> tuple[Any, Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
         beta1, beta2 = betas
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            if decoupled_weight_decay:
-                p = p * (1 - lr * weight_decay)
-            else:
-                g = g + p * weight_decay
+        p, g = decayed(p, g, lr, weight_decay, decoupled_weight_decay, maximize)
         m = m + (g - m) * (1 - beta1)
         v = v * beta2 + g * g * (1 - beta2)
         if amsgrad:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, penalised
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["Adamax"]
@@ -74,10 +74,7 @@ class Adamax(Optimizer):
     ) -> tuple[Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
         beta1, beta2 = betas
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         m = m + (g - m) * (1 - beta1)
         largest = ops.maximum(largest * beta2, ops.abs(g) + eps)
         return p - m / largest * (lr / (1 - beta1**step)), m, largest

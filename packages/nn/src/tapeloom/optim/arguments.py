@@ -24,6 +24,19 @@ def is_zero(rate: Any) -> bool:
     return isinstance(rate, (int, float)) and rate == 0
 
 
+def penalised(p: Any, g: Any, weight_decay: Any, maximize: bool) -> Any:
+    """The gradient that a formula begins with: turned with ``maximize``, plus that of the L2 penalty."""
+    g = -g if maximize else g
+    return g if is_zero(weight_decay) else g + p * weight_decay
+
+
+def decayed(p: Any, g: Any, lr: Any, weight_decay: Any, decoupled: bool, maximize: bool) -> tuple[Any, Any]:
+    """The parameter and the gradient that a formula begins with: as ``penalised``, or the parameter smaller if ``decoupled``."""
+    if not decoupled:
+        return p, penalised(p, g, weight_decay, maximize)
+    return p if is_zero(weight_decay) else p * (1 - lr * weight_decay), -g if maximize else g
+
+
 def larger(a: Any, b: Any) -> Any:
     """The larger of two numbers, for a formula: it may not compare them, as they may be unknown when it is compiled."""
     return (a + b + abs(a - b)) / 2

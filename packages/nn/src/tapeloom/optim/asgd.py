@@ -7,7 +7,7 @@ from typing import Any
 
 from tapeloom import Tensor
 
-from .arguments import Rate, is_zero, larger, scalar_state
+from .arguments import Rate, larger, penalised, scalar_state
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["ASGD"]
@@ -97,10 +97,7 @@ class ASGD(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         p = p * (1 - eta * lambd) - g * eta
         ax = ops.where(mu == 1, p, ax + (p - ax) * mu)
         eta = eta * 0 + lr / (1 + lambd * lr * step) ** alpha

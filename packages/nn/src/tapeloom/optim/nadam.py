@@ -6,7 +6,7 @@ from typing import Any
 
 from tapeloom import Tensor
 
-from .arguments import Rate, is_zero, scalar_state
+from .arguments import Rate, decayed, scalar_state
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["NAdam"]
@@ -97,13 +97,7 @@ class NAdam(Optimizer):
     ) -> tuple[Any, Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
         beta1, beta2 = betas
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            if decoupled_weight_decay:
-                p = p * (1 - lr * weight_decay)
-            else:
-                g = g + p * weight_decay
+        p, g = decayed(p, g, lr, weight_decay, decoupled_weight_decay, maximize)
         mu = beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((step + 1) * momentum_decay))
         mu_product = mu_product * mu

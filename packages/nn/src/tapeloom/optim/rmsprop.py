@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, is_zero, penalised
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["RMSprop"]
@@ -100,10 +100,7 @@ class RMSprop(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Any, Any, Any]:
         """One step of one parameter: the formula that the class describes."""
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         square_avg = square_avg * alpha + g * g * (1 - alpha)
         variance = square_avg
         if centered:

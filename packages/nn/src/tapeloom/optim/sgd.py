@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tapeloom import Tensor
 
-from .arguments import Rate, is_zero
+from .arguments import Rate, is_zero, penalised
 from .optimizer import Optimizer, ParamsLike
 
 __all__ = ["SGD"]
@@ -104,10 +104,7 @@ class SGD(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Any]:
         """One step of one parameter: the formula that the class describes."""
-        if maximize:
-            g = -g
-        if not is_zero(weight_decay):
-            g = g + p * weight_decay
+        g = penalised(p, g, weight_decay, maximize)
         if is_zero(momentum):
             return p - g * lr, velocity
         velocity = g if velocity is None else velocity * momentum + g * (1 - dampening)

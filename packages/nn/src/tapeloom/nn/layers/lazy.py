@@ -239,28 +239,19 @@ class LazyConv3d(_LazyConv, conv.Conv3d):
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, conv.ConvTranspose1d):
-    """A `ConvTranspose1d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose1d`.
-
-    affine and track_running_stats are True unless given.
-    """
+    """A `ConvTranspose1d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose1d`."""
 
     _becomes = conv.ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, conv.ConvTranspose2d):
-    """A `ConvTranspose2d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose2d`.
-
-    affine and track_running_stats are True unless given.
-    """
+    """A `ConvTranspose2d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose2d`."""
 
     _becomes = conv.ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, conv.ConvTranspose3d):
-    """A `ConvTranspose3d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose3d`.
-
-    affine and track_running_stats are True unless given.
-    """
+    """A `ConvTranspose3d` whose in_channels are those of its first input; the other arguments are those of `ConvTranspose3d`."""
 
     _becomes = conv.ConvTranspose3d
 
@@ -293,7 +284,7 @@ class LazyBatchNorm3d(_LazyNorm, batch_norm.BatchNorm3d):
 
 
 class LazyInstanceNorm1d(_LazyNorm, batch_norm.InstanceNorm1d):
-    """A `InstanceNorm1d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm1d`.
+    """An `InstanceNorm1d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm1d`.
 
     affine and track_running_stats are True unless given.
     """
@@ -302,7 +293,7 @@ class LazyInstanceNorm1d(_LazyNorm, batch_norm.InstanceNorm1d):
 
 
 class LazyInstanceNorm2d(_LazyNorm, batch_norm.InstanceNorm2d):
-    """A `InstanceNorm2d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm2d`.
+    """An `InstanceNorm2d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm2d`.
 
     affine and track_running_stats are True unless given.
     """
@@ -311,7 +302,7 @@ class LazyInstanceNorm2d(_LazyNorm, batch_norm.InstanceNorm2d):
 
 
 class LazyInstanceNorm3d(_LazyNorm, batch_norm.InstanceNorm3d):
-    """A `InstanceNorm3d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm3d`.
+    """An `InstanceNorm3d` whose num_features are those of its first input; the other arguments are those of `InstanceNorm3d`.
 
     affine and track_running_stats are True unless given.
     """
