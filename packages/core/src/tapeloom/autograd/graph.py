@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from tapeloom.backend.fallback import is_array
+from tapeloom.backend.fallback import mapped
 from tapeloom.call.watch import Watcher, close, operations, reopen
 from tapeloom.errors import ArgumentTypeError, GradientError
 from tapeloom.modes import MODES, enter, leave, no_grad
@@ -73,16 +73,12 @@ class saved_tensors_hooks(Watcher):
         """Pack what ``node`` keeps."""
         if node.plan.frees and not isinstance(node.plan, _Unpacking):
             with no_grad():
-                node.kept = tuple([self._packed(value, node.kind) for value in node.kept])
+                node.kept = mapped(node.kept, lambda array: self._packed(array, node.kind))
             node.plan = _Unpacking(node.plan)
 
-    def _packed(self, value: Any, kind: Kind) -> Any:
-        if isinstance(value, (list, tuple)):
-            return _again(value, [self._packed(item, kind) for item in value])
-        if not is_array(value):
-            return value
-        its = kind.of(value)
-        return _Packed(self.pack_hook(make(value, its)), self.unpack_hook, its, tuple(value.shape))
+    def _packed(self, array: Any, kind: Kind) -> Any:
+        its = kind.of(array)
+        return _Packed(self.pack_hook(make(array, its)), self.unpack_hook, its, tuple(array.shape))
 
 
 class _Packed(NamedTuple):

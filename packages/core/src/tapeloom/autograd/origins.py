@@ -12,6 +12,7 @@ from weakref import ref
 from tapeloom.call.watch import CALLER
 from tapeloom.call_site import call_site
 from tapeloom.errors import ArgumentTypeError
+from tapeloom.func.tree import flatten
 from tapeloom.modes import MODES
 from tapeloom.op.schema import OpSchema
 from tapeloom.tensors.node import Leaf
@@ -91,14 +92,8 @@ def note_read_out(how: str) -> None:
 
 
 def tensors_in(values: Any) -> list[Tensor]:
-    """The tensors among ``values`` and in the lists and tuples there."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, (list, tuple)):
-            found += tensors_in(value)
-    return found
+    """The tensors among ``values`` and in the lists, tuples and dicts there."""
+    return [leaf for leaf in flatten(values)[0] if isinstance(leaf, Tensor)]
 
 
 def _why(op: OpSchema, result: Tensor) -> str:

@@ -7,19 +7,20 @@ moved by a tiny relative step in random directions, and what that changes in a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tapeloom import host
-from tapeloom.autograd.origins import Origin
+from tapeloom.autograd.origins import Origin, tensors_in
 from tapeloom.backend.fallback import mapped
 from tapeloom.backend.plugins import resolve_device
 from tapeloom.call.op import Op
 from tapeloom.call.watch import Watcher, operations, watching
 from tapeloom.devices import Device
 from tapeloom.errors import UnsupportedError
+from tapeloom.func import tree as trees
 from tapeloom.generator import fork_rng
 from tapeloom.modes import enable_grad, no_grad
 from tapeloom.tape.transfer import moved
@@ -93,7 +94,7 @@ def compare(
             own = [_there(item, resolve_device(name)) for item in inputs]
             with watching(watcher):
                 results = function(*own)
-                roots = [part for part in _tensors(results) if part.requires_grad]
+                roots = [part for part in tensors_in([results]) if part.requires_grad]
                 if backward and roots:
                     total: Any = sum((part.abs() if part.is_complex() else part).sum() for part in roots)
                     total.backward()
@@ -111,17 +112,6 @@ def _there(item: Any, device: Device) -> Any:
     return item
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-
-
 class _Checker(Watcher):
     """Makes each call again on the reference device."""
 
@@ -137,15 +127,15 @@ class _Checker(Watcher):
         for node in operations(result):
             hooks_of(node).origin = origin
             self.calls[node] = op, values
-        if not any(True for _ in _tensors(values)):
+        if not tensors_in(values):
             return  # made from settings alone; what takes it shows what is wrong
 
         def again(change: Callable[[Any], Any]) -> list[Any]:
             with no_grad():
-                made = _called(op, [self.at_reference(value, change) for value in values])
-            return [host_values(part) for part in _tensors([made])]
+                made = _called(op, self.all_at_reference(values, change))
+            return [host_values(part) for part in tensors_in([made])]
 
-        self.check(op.name, f"called at {origin}", [host_values(part) for part in _tensors([result])], again)
+        self.check(op.name, f"called at {origin}", [host_values(part) for part in tensors_in([result])], again)
 
     def after_backward(self, node: Node, g: Any, pairs: list[tuple[Node, Any]]) -> None:
         """The gradient of a node: that of the same call on the reference."""
@@ -158,7 +148,7 @@ class _Checker(Watcher):
 
         def again(change: Callable[[Any], Any]) -> list[Any]:
             with enable_grad():
-                (own,) = operations(_called(op, [self.at_reference(value, change) for value in values]))
+                (own,) = operations(_called(op, self.all_at_reference(values, change)))
             arrived = mapped(g, lambda array: self.array_at_reference(array, node.kind.of(array), change))
             return [
                 host_values(make(value, edge.kind))
@@ -194,13 +184,13 @@ class _Checker(Watcher):
     def kind(self, kind: Kind) -> Kind:
         return kind_of(kind.dtype, self.reference)
 
+    def all_at_reference(self, values: list[Any], change: Callable[[Any], Any]) -> Any:
+        return trees.mapped(lambda value: self.at_reference(value, change), values)
+
     def at_reference(self, value: Any, change: Callable[[Any], Any]) -> Any:
         if isinstance(value, Tensor):
             made = make(self.array_at_reference(read_array(value), value.kind, change), self.kind(value.kind))
             return made if value.node is None else made.requires_grad_()
-        if isinstance(value, (list, tuple)):
-            items = [self.at_reference(item, change) for item in value]
-            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
         return self.reference if isinstance(value, Device) else value
 
     def array_at_reference(self, array: Any, kind: Kind, change: Callable[[Any], Any]) -> Any:

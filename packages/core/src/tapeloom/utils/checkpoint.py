@@ -13,11 +13,12 @@ from typing import Any
 
 from tapeloom.call.watch import Watcher, operations, watching
 from tapeloom.errors import ArgumentError, ArgumentTypeError, RecomputeError
+from tapeloom.func.tree import mapped_tensors
 from tapeloom.generator import default_generator, fork_rng
 from tapeloom.modes import MODES
 from tapeloom.tape.plan import Around, Pairs
 from tapeloom.tensors.node import Node, next_number
-from tapeloom.tensors.tensor import Tensor, make, read_array
+from tapeloom.tensors.tensor import make, read_array
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
 
@@ -102,15 +103,9 @@ class _Chain:
         return value
 
 
-def _held(value: Any) -> Any:
-    """``value`` with the tensors in it as they are now: handles of their own, which no in-place change reaches."""
-    if isinstance(value, Tensor):
-        return make(read_array(value), value.kind, value.node)
-    if isinstance(value, dict):
-        return {key: _held(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)([_held(item) for item in value])
-    return value
+def _held(tree: Any) -> Any:
+    """``tree`` with the tensors in it as they are now: handles of their own, which no in-place change reaches."""
+    return mapped_tensors(lambda tensor: make(read_array(tensor), tensor.kind, tensor.node), tree)
 
 
 class _Run(Watcher):
