@@ -290,28 +290,33 @@ def lstm(
     return _Call("lstm", batch_sizes is not None or is_tensor(hx), given, data, batch_sizes).run()
 
 
-def _plain(name: str, given: list[Any], data: Any, batch_sizes: Any) -> Any:
-    return _Call(name, batch_sizes is not None or is_tensor(given[2]), given, data, batch_sizes).run()
+def _plain(name: str, doc: str) -> None:
+    """Declare the network ``name``, of one state."""
+
+    def run(
+        input: Any = None,
+        hx: Any = None,
+        params: Any = None,
+        has_biases: Any = None,
+        num_layers: Any = None,
+        dropout: Any = None,
+        train: Any = None,
+        bidirectional: Any = None,
+        batch_first: Any = None,
+        *,
+        data: Any = None,
+        batch_sizes: Any = None,
+    ) -> tuple[Tensor, Tensor]:
+        given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
+        return _Call(name, batch_sizes is not None or is_tensor(params), given, data, batch_sizes).run()
+
+    run.__name__ = run.__qualname__ = name
+    run.__doc__ = doc
+    function(method=False, overloads=_forms("Tensor", "tuple[Tensor, Tensor]"))(run)
 
 
-_PLAIN = _forms("Tensor", "tuple[Tensor, Tensor]")
-
-
-@function(method=False, overloads=_PLAIN)
-def gru(
-    input: Any = None,
-    hx: Any = None,
-    params: Any = None,
-    has_biases: Any = None,
-    num_layers: Any = None,
-    dropout: Any = None,
-    train: Any = None,
-    bidirectional: Any = None,
-    batch_first: Any = None,
-    *,
-    data: Any = None,
-    batch_sizes: Any = None,
-) -> tuple[Tensor, Tensor]:
+_plain(
+    "gru",
     """Gated recurrent units over ``input`` (time, batch, features): all outputs of the last layer, and the last states.
 
     With the three gates of the input, ``r, z, n = input @ w_ih.mT + b_ih``, and of the state, ``h @ w_hh.mT + b_hh``:
@@ -320,52 +325,19 @@ def gru(
 
     Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
     EMNLP 2014; with the state reset behind its product.
-    """
-    given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("gru", given, data, batch_sizes)
-
-
-@function(method=False, overloads=_PLAIN)
-def rnn_tanh(
-    input: Any = None,
-    hx: Any = None,
-    params: Any = None,
-    has_biases: Any = None,
-    num_layers: Any = None,
-    dropout: Any = None,
-    train: Any = None,
-    bidirectional: Any = None,
-    batch_first: Any = None,
-    *,
-    data: Any = None,
-    batch_sizes: Any = None,
-) -> tuple[Tensor, Tensor]:
+    """,
+)
+_plain(
+    "rnn_tanh",
     """``h = tanh(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``.
 
     Source: J. Elman, "Finding structure in time", Cognitive Science 14, 1990.
-    """
-    given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("rnn_tanh", given, data, batch_sizes)
-
-
-@function(method=False, overloads=_PLAIN)
-def rnn_relu(
-    input: Any = None,
-    hx: Any = None,
-    params: Any = None,
-    has_biases: Any = None,
-    num_layers: Any = None,
-    dropout: Any = None,
-    train: Any = None,
-    bidirectional: Any = None,
-    batch_first: Any = None,
-    *,
-    data: Any = None,
-    batch_sizes: Any = None,
-) -> tuple[Tensor, Tensor]:
-    """``h = relu(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``."""
-    given = [input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first]
-    return _plain("rnn_relu", given, data, batch_sizes)
+    """,
+)
+_plain(
+    "rnn_relu",
+    """``h = relu(input @ w_ih.mT + b_ih + h @ w_hh.mT + b_hh)`` over the time; all else is as for ``gru``.""",
+)
 
 
 # one step
